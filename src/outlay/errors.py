@@ -1,0 +1,71 @@
+"""What a user did that cannot be answered, said in one way.
+
+Every error that a user can cause is an :class:`InputError`: it names the thing, says what was expected and ends in a hint.
+The command line prints it and exits with 2. Anything else that escapes is our bug (exit 70).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(Exception):
+    """A request that cannot be answered as it was put.
+
+    >>> print(InputError("`--seq` is 0", expected="a positive whole number", hint="write `--seq 4096`").screen())
+    error: `--seq` is 0: expected a positive whole number
+    <BLANKLINE>
+    hint: write `--seq 4096`
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str, expected: str = "", details: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.message = f"{message}: expected {expected}" if expected else message
+        self.details = tuple(details)
+        self.hint = hint
+
+    def screen(self) -> str:
+        """The error as a user reads it: one sentence, the details indented, one hint."""
+        lines = [f"error: {self.message}", *(f"  {detail}" for detail in self.details), "", f"hint: {self.hint}"]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UnknownName(InputError):
+    """A name that no table lists; the nearest names are offered.
+
+    >>> error = UnknownName("accelerator", "h100-smx", ["h100-sxm-80gb", "h100-pcie-80gb"], listing="outlay show accelerators")
+    >>> print(error.hint)
+    did you mean `h100-sxm-80gb` or `h100-pcie-80gb`? `outlay show accelerators` lists all
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str], *, listing: str) -> None:
+        close = difflib.get_close_matches(name.lower(), [entry.lower() for entry in known], n=3, cutoff=0.6)
+        guess = f"did you mean {' or '.join(f'`{entry}`' for entry in close)}? " if close else ""
+        article = "an" if what[0] in "aeiou" else "a"
+        super().__init__(f"`{name}` is not {article} {what} that outlay knows", hint=f"{guess}`{listing}` lists all")
+        self.name = name
+
+
+class AmbiguousName(InputError):
+    """A name that means several things; the choices are listed, one line each."""
+
+    def __init__(self, what: str, name: str, choices: Iterable[str], *, hint: str) -> None:
+        choices = tuple(choices)
+        super().__init__(f"`{name}` is {len(choices)} {what}s", details=choices, hint=hint)
+
+
+class DoesNotFit(Exception):
+    """The question was understood and the answer is no (exit 1)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint

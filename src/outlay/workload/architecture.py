@@ -1,0 +1,209 @@
+"""What a transformer is made of: the few facts from which parameters, operators and caches follow.
+
+An :class:`Architecture` is a stack of :class:`Block` runs between an embedding and a head. It is plain data: the config
+door (`workload.config`) and the closed-form door (:func:`transformer`) both build one, and behind it all models are alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """Softmax attention of one layer; `kv_heads == heads` is MHA, 1 is MQA, between is GQA.
+
+    With `kv_rank` it is multi-head latent attention (MLA): keys and values are projected from one latent vector of
+    `kv_rank` numbers, `rope_dim` of each query's and key's `head_dim` are rotary and come from the hidden state direct.
+    """
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    """Width of a query and key head, rotary part included."""
+    value_dim: int
+    """Width of a value head."""
+    causal: bool = True
+    window: int | None = None
+    """Keys that a query sees; None is all of them."""
+    query_bias: bool = False
+    kv_bias: bool = False
+    output_bias: bool = False
+    norm_parameters: int = 0
+    """Parameters of norms inside the attention (query-key norms, MLA latent norms)."""
+    query_rank: int | None = None
+    kv_rank: int | None = None
+    rope_dim: int = 0
+    extra_parameters: int = 0
+    """Learned sinks, relative-position tables and the like."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mlp:
+    """A feed-forward block: two matrices, or three when gated (SwiGLU, GeGLU)."""
+
+    width: int
+    gated: bool
+    bias: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experts:
+    """A mixture of experts: a router sends each token to `active` of `count` experts, and past `shared` ones always."""
+
+    count: int
+    active: int
+    width: int
+    gated: bool = True
+    bias: bool = False
+    shared_width: int = 0
+    """Summed width of the experts that every token visits."""
+    shared_gate: bool = False
+    router_parameters_extra: int = 0
+    """Router biases beyond `hidden × count` weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSpace:
+    """A Mamba-2 mixer (structured state-space duality): in-projection, short convolution, scan, gated norm, out-projection."""
+
+    inner: int
+    state: int
+    heads: int
+    groups: int
+    kernel: int = 4
+    chunk: int = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer: a mixer (attention or state space), then a feed-forward; either may be missing in a hybrid."""
+
+    mixer: Attention | StateSpace | None
+    feed_forward: Mlp | Experts | None
+    norms: int = 2
+    norm_bias: bool = False
+    """LayerNorm has weight and bias, RMSNorm a weight; `norms` counts modules of the hidden width."""
+    norm_parameters: int | None = None
+    """Parameters of those norms when they follow neither rule (OLMo-1 has none)."""
+    parallel: bool = False
+    """Attention and feed-forward read the same input (GPT-J, Falcon, PaLM)."""
+    cross_attention: Attention | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """`count` identical layers."""
+
+    layer: Layer
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A transformer as a stack of layer runs between an embedding and a head."""
+
+    name: str
+    hidden: int
+    vocab: int
+    blocks: tuple[Block, ...]
+    family: Literal["decoder", "encoder", "encoder-decoder"] = "decoder"
+    tied: bool = False
+    """The head shares the embedding's weights."""
+    head: bool = True
+    """There is a projection to the vocabulary."""
+    head_bias: bool = False
+    max_length: int | None = None
+    final_norm_parameters: int = 0
+    embedding_extra: int = 0
+    """Learned positions, token types, embedding norms and projections, in parameters."""
+    head_extra: int = 0
+    """Parameters of a head's transform (BERT) or pooler."""
+    dropout: float = 0.0
+    learned_positions: bool = False
+    rotary: bool = True
+    multi_token_prediction: int = 0
+    """Extra prediction depths (DeepSeek-V3 has 1); their layers are like the last."""
+    assumed: Mapping[str, str] = field(default_factory=dict)
+    """Facts that the source leaves out: name → value taken and why."""
+
+    @property
+    def depth(self) -> int:
+        """Number of layers."""
+        return sum(block.count for block in self.blocks)
+
+    @property
+    def is_moe(self) -> bool:
+        return any(isinstance(block.layer.feed_forward, Experts) for block in self.blocks)
+
+
+def transformer(  # noqa: PLR0913 - a transformer has this many facts
+    *,
+    layers: int,
+    hidden: int,
+    heads: int,
+    vocab: int,
+    name: str = "transformer",
+    ffn_hidden: int | None = None,
+    kv_heads: int | None = None,
+    head_dim: int | None = None,
+    gated: bool = False,
+    bias: bool | None = None,
+    causal: bool = True,
+    tied: bool | None = None,
+    experts: int | None = None,
+    experts_per_token: int | None = None,
+    expert_ffn_hidden: int | None = None,
+    shared_experts: int = 0,
+    max_length: int | None = None,
+) -> Architecture:
+    """A transformer from a few numbers, as tables of runs give them.
+
+    What is not given follows the model that the other facts point to: a plain feed-forward is a GPT (biases, LayerNorm,
+    learned positions, tied head, width 4·hidden), a gated one a Llama (no biases, RMSNorm, rotary, untied).
+
+    >>> gpt = transformer(layers=96, hidden=12288, heads=96, vocab=51200)
+    >>> gpt.blocks[0].layer.feed_forward
+    Mlp(width=49152, gated=False, bias=True)
+    """
+    bias = (not gated) if bias is None else bias
+    tied = (not gated) if tied is None else tied
+    head_dim = head_dim or hidden // heads
+    width = ffn_hidden or (4 * hidden if not gated else -(-8 * hidden // 3 // 256) * 256)
+    attention = Attention(
+        heads=heads,
+        kv_heads=kv_heads or heads,
+        head_dim=head_dim,
+        value_dim=head_dim,
+        causal=causal,
+        query_bias=bias,
+        kv_bias=bias,
+        output_bias=bias,
+    )
+    feed_forward: Mlp | Experts = Mlp(width=width, gated=gated, bias=bias)
+    if experts:
+        expert_width = expert_ffn_hidden or width
+        feed_forward = Experts(
+            count=experts,
+            active=experts_per_token or 2,
+            width=expert_width,
+            gated=gated,
+            bias=bias,
+            shared_width=shared_experts * expert_width,
+        )
+    plain = not gated
+    return Architecture(
+        name=name,
+        hidden=hidden,
+        vocab=vocab,
+        blocks=(Block(layer=Layer(mixer=attention, feed_forward=feed_forward, norm_bias=plain), count=layers),),
+        family="decoder" if causal else "encoder",
+        tied=tied,
+        max_length=max_length,
+        final_norm_parameters=hidden * (2 if plain else 1),
+        embedding_extra=(max_length or 0) * hidden if plain else 0,
+        learned_positions=plain,
+        rotary=gated,
+    )
