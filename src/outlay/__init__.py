@@ -1,0 +1,70 @@
+"""What a deep-learning model costs: predicted line by line, every figure with its source.
+
+The public names are loaded when they are first used, so that the command line starts fast.
+
+>>> import outlay
+>>> outlay.__version__
+'0.1.0'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from outlay.catalog import accelerator as accelerator
+    from outlay.catalog import accelerators as accelerators
+    from outlay.catalog import models as models
+    from outlay.errors import DoesNotFit as DoesNotFit
+    from outlay.errors import InputError as InputError
+    from outlay.layout import Layout as Layout
+    from outlay.machine import Cluster as Cluster
+    from outlay.scenarios.training_run import cost_training as cost_training
+    from outlay.statement import Interval as Interval
+    from outlay.statement import Line as Line
+    from outlay.statement import Receipt as Receipt
+    from outlay.statement import Statement as Statement
+    from outlay.statement import Table as Table
+    from outlay.statement import diff as diff
+    from outlay.training import Estimate as Estimate
+    from outlay.training import Recipe as Recipe
+    from outlay.training import estimate as estimate_training
+
+_HOMES = {
+    "accelerator": "outlay.catalog",
+    "accelerators": "outlay.catalog",
+    "models": "outlay.catalog",
+    "DoesNotFit": "outlay.errors",
+    "InputError": "outlay.errors",
+    "Layout": "outlay.layout",
+    "Cluster": "outlay.machine",
+    "cost_training": "outlay.scenarios.training_run",
+    "Interval": "outlay.statement",
+    "Line": "outlay.statement",
+    "Receipt": "outlay.statement",
+    "Statement": "outlay.statement",
+    "Table": "outlay.statement",
+    "diff": "outlay.statement",
+    "Estimate": "outlay.training",
+    "Recipe": "outlay.training",
+    "estimate_training": "outlay.training:estimate",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    """The public `name`, imported from its home on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home, _, inner = _HOMES[name].partition(":")
+    value: object = getattr(import_module(home), inner or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

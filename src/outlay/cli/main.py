@@ -1,0 +1,159 @@
+"""The entry: which verbs there are, and how every way to fail is said.
+
+Exit codes: 0 answered, yes · 1 answered, no · 2 asked wrongly · 3 answered in part · 70 our bug ·
+130 interrupted · 141 the reader of our output went away.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+import outlay
+from outlay.cli.lazy import LazyGroup
+from outlay.errors import DoesNotFit, InputError
+
+VERBS = {
+    "cost": ("outlay.cli.cost:command", "What will it cost? A statement, line by line."),
+    "show": ("outlay.cli.show:command", "Accelerators, models, prices, grids; with age and source."),
+    "diff": ("outlay.cli.diff:command", "Subtract one statement from another."),
+    "explain": ("outlay.cli.explain:command", "How one figure came about, down to its sources."),
+    "cite": ("outlay.cli.cite:command", "The sources behind a statement."),
+    "report": ("outlay.cli.report:command", "Print a saved statement again, in any format."),
+    "validate": ("outlay.cli.validate:command", "Predict measured runs, and print the error."),
+}
+
+EPILOG = """\b
+Try:  outlay cost training llama-3-8b --tokens 1T --on h100-sxm:256
+      outlay show models
+Completion:  eval "$(_OUTLAY_COMPLETE=bash_source outlay)"   (or zsh_source; for
+      fish: _OUTLAY_COMPLETE=fish_source outlay | source)
+Options also come from OUTLAY_… variables and from ./outlay.toml.
+Exit codes: 0 yes, 1 no (does not fit), 2 asked wrongly, 3 in part, 70 our bug."""
+
+cli = LazyGroup(
+    "outlay",
+    verbs=VERBS,
+    help="What a deep-learning model costs, line by line, every figure with its source.",
+    epilog=EPILOG,
+)
+cli.params.append(
+    click.Option(
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        help="Print the version and exit.",
+        callback=lambda context, option, value: _version(context, bool(value)),
+    )
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line on `arguments` (default: those of the process) and give the exit code."""
+    _never_choke_on_letters()
+    try:
+        code = cli.main(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="outlay", standalone_mode=False)
+        sys.stdout.flush()
+    except InputError as error:
+        return _say(error.screen(), error.exit_code)
+    except DoesNotFit as error:
+        return _say(f"no: {error.message}\n\nhint: {error.hint}", error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        return _say(error.format_message(), 2)
+    except click.ClickException as error:
+        return _say(_click_error(error), 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _say("interrupted", 130)
+    except BrokenPipeError:
+        _close_stdout()
+        return 141
+    except Exception as error:  # noqa: BLE001  (the last resort: a bug is said shortly and its trace is kept)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            return _no_room(error)
+        return _bug(error)
+    return code if isinstance(code, int) else 0
+
+
+def _version(context: click.Context, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        click.echo(f"outlay {outlay.__version__}")
+        context.exit(0)
+
+
+def _click_error(error: click.ClickException) -> str:
+    """What click found wrong, as one sentence and a hint in our form."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "outlay"
+    hint = f"`{path} --help` shows what it takes"
+    if isinstance(error, click.NoSuchOption):
+        near = [f"`{entry}`" for entry in (error.possibilities or ())]
+        message = f"`{path}` has no option `{error.option_name}`"
+        hint = f"did you mean {' or '.join(near)}?" if near else hint
+    elif isinstance(error, click.MissingParameter) and error.param is not None:
+        name = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.make_metavar(context)
+        message = f"`{name}` is missing" if context else error.format_message()
+        extra = getattr(error.param, "example", "") or ""
+        hint = f"write `{path} {extra}`" if extra else hint
+    else:
+        message = error.format_message().rstrip(".")
+        message = message[:1].lower() + message[1:] if not message[:2].isupper() else message
+    return f"error: {message}\n\nhint: {hint}"
+
+
+def _bug(error: BaseException) -> int:
+    import traceback
+
+    from outlay.cli.cache import keep_traceback
+
+    kept = keep_traceback("".join(traceback.format_exception(error)) + f"\narguments: {sys.argv[1:]}\n")
+    where = f"the trace is in `{kept}`" if kept else "the trace could not be saved"
+    reason = " ".join(str(error).split())[:200]
+    return _say(
+        f"error: outlay failed ({type(error).__name__}: {reason}); this is our bug, not your mistake\n\n"
+        f"hint: {where}; please report it with the command that you ran",
+        70,
+    )
+
+
+def _no_room(error: OSError) -> int:
+    _close_stdout()
+    return _say(
+        f"error: the answer cannot be written: {error.strerror}\n\n"
+        "hint: free some space or write elsewhere; `outlay report` prints the last answer again",
+        2,
+    )
+
+
+def _say(message: str, code: int) -> int:
+    """Print `message` on stderr; an answer that was begun on stdout is flushed before it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _close_stdout()
+    try:
+        print(message, file=sys.stderr, flush=True)
+    except OSError:
+        pass
+    return code
+
+
+def _never_choke_on_letters() -> None:
+    """A terminal that cannot show a sign shows `?`; it never stops the answer."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def _close_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush cannot fail as well."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass

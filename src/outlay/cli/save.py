@@ -1,0 +1,71 @@
+"""Writing an answer to a file without ever losing one: a draft beside it first, then one rename."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from outlay.errors import InputError
+
+_HINT = "name a file in a folder that you may write to; without `-o` the answer goes to the screen"
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a path that cannot be written before any work is done for it.
+
+    :raises InputError: for a folder, a missing or read-only parent folder, or a read-only file.
+    """
+    if path.is_dir():
+        raise InputError(f"`{path}` is a folder", expected="a file to write", hint=f"write `-o {path / 'answer.json'}`")
+    parent = path.parent
+    if not parent.is_dir():
+        raise InputError(f"`{path}` cannot be written: there is no folder `{parent}`", hint=_HINT)
+    if not os.access(path if path.exists() else parent, os.W_OK):
+        raise InputError(f"`{path}` cannot be written: permission denied", hint=_HINT)
+
+
+def save(path: Path, text: str) -> None:
+    """Write `text` to `path`; on any failure what was there before is still there.
+
+    :raises InputError: with the system's reason, such as a full disk.
+    """
+    check_writable(path)
+    try:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            with path.open("w", encoding="utf-8") as device:
+                device.write(text)
+        else:
+            _replace(path, text)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"`{path}` cannot be written: {reason}",
+            hint=f"nothing is lost: free some space or choose another place, then `outlay report -o {path.name}`",
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """A draft in the same folder (so that the rename is atomic), with the old file's mode."""
+    target = path.resolve()
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask())
+        draft.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
