@@ -1,8 +1,8 @@
 """Architectures, and the operators that they become."""
 
 from outlay.workload.architecture import Architecture, Attention, Block, Experts, Layer, Mlp, StateSpace, transformer
+from outlay.workload.layer import Shard, embedding_operators, head_operators, layer_operators
 from outlay.workload.operators import AttentionCore, GroupedMatmul, Matmul, MemoryBound, Number, Operator
-from outlay.workload.transformer import Shard, embedding_operators, head_operators, layer_operators
 
 __all__ = [
     "Architecture",

@@ -147,9 +147,9 @@ def attended_pairs(queries: Number, keys: Number, *, causal: bool, window: int |
     Causal attention counts half the square (the field's convention; the exact sum is (s² + s)/2); a window `w` lets each
     query see at most `w` keys.
 
-    >>> attended_pairs(8192, 8192, causal=True, window=None)
+    >>> float(attended_pairs(8192, 8192, causal=True, window=None))
     33554432.0
-    >>> attended_pairs(8192, 8192, causal=True, window=4096)
+    >>> float(attended_pairs(8192, 8192, causal=True, window=4096))
     25165824.0
     """
     span = np.minimum(keys, window) if window else keys

@@ -55,7 +55,7 @@ def layer_operators(layer: Layer, hidden: int, shard: Shard, *, dropout: float =
     >>> from outlay.workload.architecture import transformer
     >>> gpt = transformer(layers=1, hidden=1024, heads=16, vocab=50257)
     >>> work = layer_operators(gpt.blocks[0].layer, 1024, Shard(micro_batch=1, sequence_length=1024))
-    >>> sum(op.flop_forward for op in work if isinstance(op, Matmul)) == 24 * 1024 * 1024**2
+    >>> bool(sum(op.flop_forward for op in work if isinstance(op, Matmul)) == 24 * 1024 * 1024**2)
     True
     """
     operators: list[Operator] = []
