@@ -4,7 +4,7 @@ The public names are loaded when they are first used, so that the command line s
 
 >>> import outlay
 >>> outlay.__version__
-'0.1.0'
+'0.1.0.dev0'
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
     from outlay.catalog import accelerator as accelerator

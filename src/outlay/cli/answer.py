@@ -1,0 +1,96 @@
+"""What every answering verb shares: its output options, and the way from a result to the screen or a file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from outlay.cli.save import check_writable, save
+from outlay.errors import InputError
+
+FORMATS = ("text", "json", "csv", "md", "html")
+SUFFIXES = {".txt": "text", ".json": "json", ".csv": "csv", ".md": "md", ".html": "html", ".htm": "html"}
+LARGEST = 16 * 10**6
+"""Bytes of a statement or a config that is still read: the largest that outlay writes is well below 1 MB."""
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+def answer_options(verb: Verb) -> Verb:
+    """Add `--format` and `-o` to a verb; they arrive as `format` and `output`."""
+    verb = click.option("-o", "--output", metavar="FILE", help="Write the answer to FILE, not to the screen.")(verb)
+    return click.option(
+        "--format", type=click.Choice(FORMATS), metavar="FORMAT", help="text (default), json, csv, md or html."
+    )(verb)
+
+
+def catalog_option(verb: Verb) -> Verb:
+    """Add `--catalog FILE`, which may be given several times."""
+    return click.option(
+        "--catalog", metavar="FILE", multiple=True, help="Your own chips, machines, models and prices (TOML)."
+    )(verb)
+
+
+def prepare(output: str | None, format: str | None) -> str:  # noqa: A002  (the option's name)
+    """The format of the answer (by flag, else by the file's suffix, else text); a bad `-o` is refused before any work.
+
+    >>> prepare(None, None), prepare(None, "csv")
+    ('text', 'csv')
+    """
+    if output is None:
+        return format or "text"
+    path = Path(output)
+    check_writable(path)
+    return format or SUFFIXES.get(path.suffix.lower(), "text")
+
+
+def emit(thing: Any, *, format: str, output: str | None) -> None:  # noqa: A002
+    """Render `thing` and print it, or save it."""
+    from outlay.render import render
+
+    text = render(thing, format=format, width=80 if output else _width(), color=output is None and _color())
+    text = text if text.endswith("\n") else text + "\n"
+    if output is not None:
+        save(Path(output), text)
+        print(f"saved in {output}", file=sys.stderr)
+        return
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def read_text(path: str, *, what: str) -> str:
+    """The text of a file that a user named.
+
+    :raises InputError: for a folder, a missing, unreadable, too large or binary file.
+    """
+    file = Path(path)
+    hint = f"name a file with {what}"
+    if file.is_dir():
+        raise InputError(f"`{path}` is a folder", expected=f"a file with {what}", hint=hint)
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise InputError(f"`{path}` cannot be read: {error.strerror or error}", hint=hint) from error
+    if len(raw) > LARGEST:
+        raise InputError(f"`{path}` is larger than {LARGEST // 10**6} MB", expected=what, hint=hint)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"`{path}` is not text in UTF-8", expected=what, hint=hint) from error
+
+
+def _width() -> int:
+    """Columns of the terminal; 80 where there is none."""
+    return max(40, min(shutil.get_terminal_size((80, 24)).columns, 120)) if sys.stdout.isatty() else 80
+
+
+def _color() -> bool:
+    """Colour only on a terminal, and never against `NO_COLOR` (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

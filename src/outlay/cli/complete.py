@@ -1,0 +1,24 @@
+"""Names that the shell completes: read from the catalog, quietly."""
+
+from __future__ import annotations
+
+import click
+
+
+def models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Model names that start with what was typed."""
+    from outlay import catalog
+
+    return [name for name in _names(catalog.models()) if name.startswith(incomplete.lower())]
+
+
+def accelerators(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Accelerator names that start with what was typed, ready for a count."""
+    from outlay import catalog
+
+    return [f"{name}:" for name in _names(catalog.accelerators()) if name.startswith(incomplete.lower())]
+
+
+def _names(entries: object) -> list[str]:
+    """Names of catalog entries, whether they are names already or carry one."""
+    return sorted(entry if isinstance(entry, str) else entry.name for entry in entries)  # type: ignore[attr-defined]

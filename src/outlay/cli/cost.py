@@ -1,0 +1,11 @@
+"""`outlay cost`: statements of what something will cost."""
+
+from __future__ import annotations
+
+from outlay.cli.lazy import LazyGroup
+
+command = LazyGroup(
+    "cost",
+    verbs={"training": ("outlay.cli.cost_training:command", "Train a model from scratch on a number of tokens.")},
+    help="What will it cost? A statement, line by line.",
+)

@@ -1,0 +1,77 @@
+"""`outlay cost training MODEL`: what a pre-training costs, line by line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from outlay.cli.answer import answer_options, catalog_option, emit, prepare
+from outlay.cli.complete import accelerators, models
+from outlay.cli.settings import Verb, came_from
+
+
+@click.command(cls=Verb, name="training")
+@click.argument("model", metavar="MODEL|config.json", shell_complete=models)
+@click.option("--tokens", required=True, metavar="N", help="Tokens to train on: 1T, 300B, 15.6e12.")
+@click.option("--on", required=True, metavar="NAME:COUNT", shell_complete=accelerators, help="Accelerators: h100-sxm:256.")
+@click.option("--layout", metavar="LAYOUT", help="auto (default), or degrees to fix: tp=8,pp=4,zero=fsdp.")
+@click.option("--seq", metavar="N", help="Tokens of a sequence.")
+@click.option("--batch", metavar="N", help="Sequences of a step (512), or tokens of it (4M tokens).")
+@click.option("--precision", metavar="NAME", help="bf16 (default where there is), fp16, fp8, tf32, fp32 …")
+@click.option("--optimizer", metavar="NAME", help="adamw (default), adam8bit, adafactor, lion, muon, sgd.")
+@click.option("--recompute", metavar="NAME", help="none, selective or full; default: what fits fastest.")
+@click.option("--framework", metavar="NAME", help="What runs it: megatron-core, nemo, torchtitan, deepspeed …")
+@click.option("--gpus-per-node", metavar="N", help="Accelerators of one node.")
+@click.option("--interconnect", metavar="TEXT", help="Network between nodes: 400 Gbit/s, 8x400 Gbit/s.")
+@click.option("--provider", metavar="NAME", help="Whose prices: `outlay show prices` lists them.")
+@click.option("--tier", metavar="TIER", help="on-demand (default), spot, reserved or owned.")
+@click.option("--price", metavar="DOLLARS", help="Your price of an accelerator-hour.")
+@click.option("--discount", metavar="PERCENT", help="Off the price: 30%.")
+@click.option("--grid", metavar="NAME", help="Electricity's origin: `outlay show grids` lists them.")
+@click.option("--pue", metavar="RATIO", help="Energy of the building over that of its computers.")
+@click.option("--electricity", metavar="DOLLARS", help="Price of a kWh (owned machines).")
+@click.option("--data", metavar="BYTES", help="Training data to bring in: 4TB.")
+@click.option("--checkpoints", metavar="N", help="Checkpoints kept.")
+@click.option("--lost-work", metavar="PERCENT", help="Share of the run lost to failures and restarts.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if a line has no price.")
+@catalog_option
+@answer_options
+@click.pass_context
+def command(
+    context: click.Context, *, format: str | None, output: str | None, strict: bool, catalog: tuple[str, ...], **asked: Any  # noqa: A002
+) -> int:
+    """Train a model from scratch on a number of tokens.
+
+    MODEL is a name (`outlay show models`) or a Hugging Face config.json.
+
+    \b
+    outlay cost training llama-3-8b --tokens 15T --on h100-sxm:64
+    outlay cost training config.json --tokens 1T --on a100-sxm-80gb:512 \\
+        --layout tp=4,pp=2 --seq 4096 --batch "4M tokens" --provider lambda
+    """
+    form = prepare(output, format)
+    if catalog:
+        from outlay.cli.catalog import use_catalogs
+
+        use_catalogs(catalog)
+    from outlay.cli.cache import keep_answer
+    from outlay.scenarios.training_run import cost_training
+
+    origins = came_from(context)
+    model = asked.pop("model")
+    notes = tuple(f"--{name.replace('_', '-')} {asked[name]} ({origin})" for name, origin in origins.items() if name in asked)
+    statement = cost_training(model, **_renamed(asked), notes=notes)
+    from outlay.statement import to_json
+
+    keep_answer(to_json(statement))
+    emit(statement, format=form, output=output)
+    return 3 if strict and statement.total is None else 0
+
+
+_LONG = {"seq": "sequence_length", "batch": "global_batch"}
+
+
+def _renamed(asked: dict[str, Any]) -> dict[str, Any]:
+    """Flags are short, parameters are the field's words; what was not given is left to the scenario."""
+    return {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
