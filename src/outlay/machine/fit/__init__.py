@@ -1,0 +1,1 @@
+"""The fit of kernel surfaces to measured kernel times: for developers, never needed to answer a question."""

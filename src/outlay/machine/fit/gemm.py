@@ -1,0 +1,227 @@
+"""Fit a :class:`~outlay.machine.gemm.GemmCurve` to the measured matrix products of each chip and data type.
+
+The mean absolute log error is what is made small (a smooth stand-in for it), by a bounded least-squares search from three
+fixed starts. Shapes of training (m ≥ 1024, n and k ≥ 512) carry 70 % of the weight, larger m more of it. A third of the
+shapes is never fitted to and gives the errors that are reported. Tables of several frameworks time the same library calls in
+16 bits: their geometric median is the target, because single timings of one shape differ by 3 to 8 %. In 8 and 4 bits each
+framework brings other kernels, some with the quantisation of the operands inside: the fastest is the target.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from outlay.machine.fit.kernel_tables import CHIPS, MeasuredChip, package_version, tables
+from outlay.machine.gemm import Array, GemmCurve, gemm_seconds
+from outlay.machine.gemm_curve import curve_from_fractions
+
+KINDS = {"bfloat16": "bf16", "fp8": "fp8", "fp8_block": "fp8-block", "nvfp4": "nvfp4"}
+"""The tables' names of data types and ours."""
+
+START = {
+    "fraction": 0.8,
+    "middle_tile": 0.95,
+    "small_tile": 0.8,
+    "quantisation": 0.4,
+    "tile_seconds": 0.3e-6,
+    "split_depth": 500.0,
+    "split_seconds": 2.5e-6,
+    "bandwidth_fraction": 0.85,
+    "overlap": 2.0,
+    "exposed_output": 0.15,
+    "throttle": 0.12,
+    "throttle_seconds": 3e-3,
+    "launch_seconds": 2.3e-6,
+}
+"""What the search starts from, and what a coefficient stays near when the rows do not speak about it."""
+
+BOUNDED = {"fraction": 1.0, "middle_tile": 1.1, "small_tile": 1.1, "quantisation": 1.0, "bandwidth_fraction": 1.05}
+"""Coefficients that physics holds between 0 and this (a little above 1 where the data sheet rounds)."""
+
+PRIOR_WIDTH = 2.0
+"""A coefficient e² times away from its start costs as much as 0.5 % of the rows being wrong: only breaks ties."""
+
+Rows = dict[str, Array]
+
+
+def measured(chip: MeasuredChip) -> dict[str, Rows]:
+    """Shapes and seconds of a chip by our data type: columns m, n, k, seconds, frameworks (how many measured it)."""
+    import pandas as pd
+
+    frames = []
+    for framework, columns in tables(chip.folder, "gemm"):
+        frame = pd.DataFrame({name: columns[name] for name in ("gemm_dtype", "m", "n", "k", "latency")})
+        frame["latency"] = frame["latency"].astype(float) * 1e-3
+        frames.append(frame[(frame["latency"] > 0)].assign(framework=framework))
+    everything = pd.concat(frames)
+    answer = {}
+    for theirs, ours in KINDS.items():
+        if peak_of(chip, ours) is None:
+            continue
+        chosen = everything[everything["gemm_dtype"] == theirs]
+        if ours != "bf16" and len(chosen) and chip.name == "rtx-pro-6000" and ours == "fp8-block":
+            chosen = chosen[chosen["framework"].str.startswith("trtllm")]
+        if not len(chosen):
+            continue
+        logs = chosen.assign(log=np.log(chosen["latency"])).groupby(["m", "n", "k"])["log"]
+        shapes = (logs.median() if ours == "bf16" else logs.min()).reset_index()
+        answer[ours] = {name: shapes[name].to_numpy(dtype=float) for name in ("m", "n", "k")}
+        answer[ours]["seconds"] = np.exp(shapes["log"].to_numpy(dtype=float))
+        answer[ours]["rows"] = np.array([float(len(chosen))])
+    return answer
+
+
+def peak_of(chip: MeasuredChip, dtype: str) -> float | None:
+    """Dense FLOP/s of the data sheet for one of our data types; None where the chip has no such units."""
+    return chip.peaks.get("fp8" if dtype == "fp8-block" else dtype)
+
+
+def is_training(rows: Rows) -> Any:
+    """Shapes as training has them."""
+    return (rows["m"] >= 1024) & (rows["n"] >= 512) & (rows["k"] >= 512)
+
+
+def pick(rows: Rows, chosen: Any) -> Rows:
+    """Some of the rows: `chosen` is a mask or indices."""
+    return {name: rows[name][chosen] for name in ("m", "n", "k", "seconds")}
+
+
+def split(rows: Rows, *, size: int = 8000, seed: int = 2026) -> tuple[Rows, Array, Rows]:
+    """Rows to fit with their weights, and the third of the shapes that is held out."""
+    random = np.random.default_rng(seed)
+    held = random.random(len(rows["m"])) < 1 / 3
+    training = is_training(rows)
+    fitted = []
+    for group, share in ((training & ~held, 0.6), (~training & ~held, 0.4)):
+        indices = random.permutation(np.flatnonzero(group))
+        fitted.append(indices[: int(size * share)])
+    parts = [pick(rows, indices) for indices in fitted]
+    weights = [np.sqrt(part["m"] / 1024) if index == 0 else np.ones_like(part["m"]) for index, part in enumerate(parts)]
+    weights = [weight / max(weight.sum(), 1e-9) * share for weight, share in zip(weights, (0.7, 0.3), strict=True)]
+    together = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    weight = np.concatenate(weights)
+    return together, weight / weight.mean(), pick(rows, held)
+
+
+def encode(values: dict[str, float]) -> Array:
+    """Coefficients as unbounded numbers: logits of bounded ones, logarithms of the others."""
+    return np.array(
+        [np.log(v / (BOUNDED[name] - v)) if name in BOUNDED else np.log(v) for name, v in values.items()], dtype=float
+    )
+
+
+def decode(vector: Array) -> dict[str, float]:
+    """The inverse of :func:`encode`."""
+    numbers = np.clip(vector, -20.0, 20.0)
+    return {
+        name: float(BOUNDED[name] / (1 + np.exp(-x)) if name in BOUNDED else np.exp(x))
+        for name, x in zip(START, numbers, strict=True)
+    }
+
+
+def curve_of(chip: MeasuredChip, dtype: str, values: dict[str, float]) -> GemmCurve:
+    """The curve of a chip's data sheet and a set of coefficients."""
+    peak = peak_of(chip, dtype)
+    assert peak is not None
+    return curve_from_fractions(
+        values,
+        peak=peak,
+        memory_bandwidth=chip.memory_bandwidth,
+        cores=chip.cores,
+        dtype=dtype,
+        basis="fitted",
+        source="",
+    )
+
+
+def log_errors(curve: GemmCurve, rows: Rows) -> Array:
+    """log(predicted / measured) of every row."""
+    return np.log(gemm_seconds(rows["m"], rows["n"], rows["k"], curve=curve)) - np.log(rows["seconds"])
+
+
+def fit_curve(chip: MeasuredChip, dtype: str, rows: Rows, weights: Array) -> dict[str, float]:
+    """Coefficients that make the weighted mean absolute log error small; the best of three starts, the same each time."""
+    from scipy.optimize import least_squares
+
+    home = encode(START)
+    root = np.sqrt(weights)
+    pull = 0.03 * np.sqrt(0.005 * len(weights)) / PRIOR_WIDTH
+
+    def residuals(vector: Array) -> Array:
+        errors = log_errors(curve_of(chip, dtype, decode(vector)), rows) * root
+        return np.concatenate([errors, (vector - home) * pull])
+
+    random = np.random.default_rng(7)
+    best = None
+    for start in (home, home + random.normal(0, 0.4, len(home)), home + random.normal(0, 0.4, len(home))):
+        found = least_squares(residuals, start, loss="soft_l1", f_scale=0.03, diff_step=2e-2, max_nfev=60)
+        if best is None or found.cost < best.cost:
+            best = found
+    assert best is not None
+    return decode(best.x)
+
+
+def summary(errors: Array) -> dict[str, float]:
+    """Median and 90th percentile of |e^error − 1|, and the median of e^error − 1."""
+    relative = np.expm1(errors)
+    if not len(relative):
+        return {"shapes": 0}
+    return {
+        "shapes": len(relative),
+        "median": round(float(np.median(np.abs(relative))), 4),
+        "p90": round(float(np.quantile(np.abs(relative), 0.9)), 4),
+        "bias": round(float(np.median(relative)), 4),
+    }
+
+
+def fit_all() -> list[dict[str, Any]]:
+    """One record a chip and data type: coefficients, the data sheet they refer to, rows, and errors on held-out shapes."""
+    records = []
+    for chip in CHIPS:
+        for dtype, rows in measured(chip).items():
+            fitted, weights, held = split(rows)
+            values = fit_curve(chip, dtype, fitted, weights)
+            errors, training = log_errors(curve_of(chip, dtype, values), held), is_training(held)
+            records.append(
+                {
+                    "chip": chip.name,
+                    "dtype": dtype,
+                    "generation": chip.generation,
+                    "peak_flops": peak_of(chip, dtype),
+                    "memory_bandwidth": chip.memory_bandwidth,
+                    "cores": chip.cores,
+                    "watts": chip.watts,
+                    "rows": int(rows["rows"][0]),
+                    "coefficients": {name: float(f"{value:.4g}") for name, value in values.items()},
+                    "all": summary(errors),
+                    "training": summary(errors[training]),
+                    "other": summary(errors[~training]),
+                }
+            )
+    return records
+
+
+PRIORS = (
+    ("mi300", 0.51, "best bf16 product measured on MI300X: 51 % of the peak"),
+    ("mi325", 0.51, "as MI300X, the same silicon"),
+    ("mi350", 0.68, "as MI355X, the same silicon"),
+    ("mi355", 0.68, "best bf16 product measured on MI355X: 68 % of the peak"),
+    ("mi2", 0.66, "bf16 products of 8192³ and more measured on MI210: 120 of 181 TFLOP/s"),
+    ("v100", 0.80, "fp16 products of 8192³ on V100 reach about 100 of 125 TFLOP/s"),
+)
+"""Chips without tables of which the best fraction of the peak is published: prefix of the name, fraction, source."""
+
+
+def pooled(records: list[dict[str, Any]]) -> dict[str, float]:
+    """The median of each coefficient over the 16-bit curves of datacenter chips."""
+    chosen = [r["coefficients"] for r in records if r["dtype"] == "bf16" and r["memory_bandwidth"] > 1e12]
+    return {name: float(f"{np.median([values[name] for values in chosen]):.4g}") for name in START}
+
+
+def document() -> dict[str, Any]:
+    """Everything that `gemm.json` holds: curves, pooled coefficients, priors, and where they come from."""
+    records = fit_all()
+    priors = [{"prefix": prefix, "fraction": fraction, "source": source} for prefix, fraction, source in PRIORS]
+    return {"source": package_version(), "curves": records, "pooled": pooled(records), "priors": priors}

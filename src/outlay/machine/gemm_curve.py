@@ -1,0 +1,220 @@
+"""Which :class:`~outlay.machine.gemm.GemmCurve` an accelerator gets: its own fit, its nearest relative's, or a prior.
+
+Coefficients are fractions of the data sheet and a few times in seconds, so that they carry over. A chip that was measured
+gets its own. Another one gets those of its relative: the measured chip of the same or the nearest generation whose memory
+bandwidth is closest. What fraction of the peak it sustains then follows its power: a chip clocks down until it draws no
+more than its limit, and as power grows with about the 2.5th power of the clock, the fraction goes with
+(watts per FLOP/s)^0.4. Chips of other makers get the pooled coefficients and, where one is published, the fraction of the
+peak that their best product reaches.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from outlay.errors import InputError
+from outlay.machine.gemm import GemmCurve
+
+POWER_EXPONENT = 0.4
+"""How the sustained fraction of the peak follows watts per FLOP/s: clock ∝ power^(1/2.5)."""
+
+BEST_FRACTION = 0.92
+"""No product of any measured chip reaches more of its dense peak than this when power does not limit it."""
+
+ANOTHER_GENERATION = 0.5
+"""Distance, in units of ln(bandwidth ratio), that a different generation counts."""
+
+RELATED = {"volta": "ampere", "turing": "ada", "pascal": "ampere"}
+"""Generations without tables and the one whose kernels are built most like theirs."""
+
+
+class Device(Protocol):
+    """What of an accelerator decides its matrix products."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def generation(self) -> str: ...
+    @property
+    def memory_bandwidth(self) -> float: ...
+    @property
+    def cores(self) -> int | None: ...
+    @property
+    def watts(self) -> float: ...
+    def peak(self, dtype: str) -> float: ...
+
+
+ELEMENT_BYTES = {
+    "bf16": 2.0,
+    "fp16": 2.0,
+    "tf32": 4.0,
+    "fp32": 4.0,
+    "fp8": 1.0,
+    "fp8-block": 1.03,
+    "mxfp8": 1.03,
+    "int8": 1.0,
+    "nvfp4": 0.5625,
+    "mxfp4": 0.53125,
+}
+"""Bytes of an operand's element, its scales included: one per 128 (fp8-block), 32 (mx) or 16 (nvfp4) elements."""
+
+SURFACE = {"fp16": "bf16", "tf32": "bf16", "fp32": "bf16", "mxfp8": "fp8-block", "int8": "fp8", "mxfp4": "nvfp4"}
+"""Whose fitted fractions a data type without tables of its own shares; the peak is always its own."""
+
+
+def curve_from_fractions(
+    values: Mapping[str, float],
+    *,
+    peak: float,
+    memory_bandwidth: float,
+    cores: float,
+    dtype: str,
+    basis: str,
+    source: str,
+) -> GemmCurve:
+    """Coefficients as the fit stores them, applied to a data sheet: dense FLOP/s, bytes/s, processors."""
+    return GemmCurve(
+        flops=peak * values["fraction"],
+        bandwidth=memory_bandwidth * values["bandwidth_fraction"],
+        cores=cores,
+        input_bytes=ELEMENT_BYTES[dtype],
+        output_bytes=4.0 if dtype in ("tf32", "fp32") else 2.0,
+        tile_efficiency=(1.0, values["middle_tile"], values["small_tile"]),
+        quantisation=values["quantisation"],
+        tile_seconds=values["tile_seconds"],
+        split_depth=values["split_depth"],
+        split_seconds=values["split_seconds"],
+        overlap=values["overlap"],
+        exposed_output=values["exposed_output"],
+        throttle=values["throttle"],
+        throttle_seconds=values["throttle_seconds"],
+        launch_seconds=values["launch_seconds"],
+        basis=basis,
+        source=source,
+    )
+
+
+def gemm_curve(
+    accelerator: Device, dtype: str, coefficients: Mapping[str, Any] | None = None, *, peak: float | None = None
+) -> GemmCurve:
+    """The curve of an accelerator in a data type.
+
+    Parameters
+    ----------
+    dtype
+        One of :data:`ELEMENT_BYTES`. tf32, fp32 and fp16 share the fractions of bf16, int8 those of fp8, mxfp8 those of
+        block-scaled fp8, mxfp4 those of nvfp4; each with its own peak.
+    coefficients
+        The content of the catalog's `gemm.json`; None reads it.
+    peak
+        Dense FLOP/s where not the accelerator's own.
+    """
+    if dtype not in ELEMENT_BYTES:
+        raise InputError(
+            f"no matrix product in `{dtype}`",
+            expected="a data type that accelerators multiply in",
+            hint=", ".join(ELEMENT_BYTES),
+        )
+    content = gemm_coefficients() if coefficients is None else coefficients
+    kind = SURFACE.get(dtype, dtype)
+    peak = accelerator.peak(dtype) if peak is None else peak
+    own = [record for record in content["curves"] if _is(accelerator.name, record["chip"])]
+    for record in own:
+        if record["dtype"] == kind:
+            return _exact(record, accelerator, dtype, peak)
+    prior = next((entry for entry in content["priors"] if accelerator.name.startswith(entry["prefix"])), None)
+    if not own and (prior or _generation(accelerator.generation) is None):
+        return _pooled(content["pooled"], prior, accelerator, dtype, peak)
+    return _carried_over(_relative(content["curves"], accelerator, kind), accelerator, dtype, peak)
+
+
+def _is(name: str, chip: str) -> bool:
+    """Whether a name is that chip, maybe with its memory: `h100-sxm-80gb` is `h100-sxm`, `h100-sxm-96gb-500w` is not."""
+    rest = name.removeprefix(chip)
+    return name.startswith(chip) and (
+        not rest or (rest.startswith("-") and rest.endswith("gb") and rest.count("-") == 1)
+    )
+
+
+def _exact(record: Mapping[str, Any], accelerator: Device, dtype: str, peak: float) -> GemmCurve:
+    same = dtype == record["dtype"] or dtype == "fp16"
+    return curve_from_fractions(
+        record["coefficients"],
+        peak=record["peak_flops"] if same else peak,
+        memory_bandwidth=accelerator.memory_bandwidth,
+        cores=record["cores"],
+        dtype=dtype,
+        basis="fitted" if same else "assumed",
+        source=f"kernels measured on {record['chip']} in {record['dtype']}",
+    )
+
+
+def _generation(name: str) -> str | None:
+    """The NVIDIA generation that a catalog's word contains (`Grace Hopper` → hopper), or None."""
+    lowered = name.lower()
+    known = ("hopper", "blackwell", "ampere", "ada", *RELATED)
+    found = next((word for word in known if word in lowered), None)
+    return RELATED.get(found, found) if found else None
+
+
+def _relative(records: Sequence[Mapping[str, Any]], accelerator: Device, kind: str) -> Mapping[str, Any]:
+    """The measured chip that an unmeasured one resembles most."""
+    family = _generation(accelerator.generation)
+
+    def distance(record: Mapping[str, Any]) -> float:
+        apart = abs(math.log(record["memory_bandwidth"] / accelerator.memory_bandwidth))
+        return apart + ANOTHER_GENERATION * (record["generation"] != family) + 10.0 * (record["generation"] == "xe2")
+
+    same_kind = [record for record in records if record["dtype"] == kind]
+    return min(same_kind or records, key=distance)
+
+
+def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, peak: float) -> GemmCurve:
+    """A relative's coefficients, with the fraction of the peak that the accelerator's power allows."""
+    values = dict(record["coefficients"])
+    ratio = ((accelerator.watts / peak) / (record["watts"] / record["peak_flops"])) ** POWER_EXPONENT
+    sustained = values["fraction"] / (1.0 + values["throttle"]) * ratio
+    values["fraction"] = min(max(BEST_FRACTION, values["fraction"]), values["fraction"] * ratio)
+    values["throttle"] = max(values["fraction"] / min(sustained, values["fraction"]) - 1.0, 0.0)
+    return curve_from_fractions(
+        values,
+        peak=peak,
+        memory_bandwidth=accelerator.memory_bandwidth,
+        cores=accelerator.cores or record["cores"],
+        dtype=dtype,
+        basis="assumed",
+        source=f"carried over from {record['chip']} in {record['dtype']}",
+    )
+
+
+def _pooled(
+    pooled: Mapping[str, float], prior: Mapping[str, Any] | None, accelerator: Device, dtype: str, peak: float
+) -> GemmCurve:
+    """The pooled coefficients; a published best fraction replaces the sustained one."""
+    values = dict(pooled)
+    source = "pooled over all measured chips"
+    if prior:
+        values |= {"fraction": prior["fraction"], "throttle": 0.0}
+        source += f"; {prior['source']}"
+    return curve_from_fractions(
+        values,
+        peak=peak,
+        memory_bandwidth=accelerator.memory_bandwidth,
+        cores=accelerator.cores or 128,
+        dtype=dtype,
+        basis="assumed",
+        source=source,
+    )
+
+
+@functools.cache
+def gemm_coefficients() -> Mapping[str, Any]:
+    """The fitted coefficients that the catalog ships, as the fit wrote them."""
+    resource = importlib.resources.files("outlay.catalog") / "coefficients" / "gemm.json"
+    content: Mapping[str, Any] = json.loads(resource.read_text(encoding="utf-8"))
+    return content
