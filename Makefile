@@ -15,6 +15,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Passages between [[[cog … ]]] and [[[end]]] are printed by scripts/screens.py; `make check` compares, `make docs` rewrites.
+COG := $(BIN)/cog -I scripts --check-fail-msg='run: make docs'
+PAGES = README.md $(shell grep -rl --include='*.md' '\[\[\[cog' docs)
 # `make demo MODEL=gpt3-175b TOKENS=300B ON=a100-sxm-80gb:1024`
 MODEL := llama-3-8b
 TOKENS := 1T
@@ -47,7 +50,7 @@ check: $(STAMP)/dev  ## style, types, order of imports, documents up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python scripts/documents.py --check
+	$(COG) --check --diff $(PAGES)
 	$(BIN)/mkdocs build --quiet --strict
 
 .PHONY: bench
@@ -57,7 +60,7 @@ bench: $(STAMP)/base  ## speed: start-up of a cold command, layouts a second
 .PHONY: accuracy
 accuracy: $(STAMP)/dev  ## predict the measured rows in validation/ again and rewrite the record of accuracy
 	$(BIN)/python scripts/accuracy_record.py
-	$(BIN)/python scripts/documents.py
+	$(COG) -r $(PAGES)
 
 .PHONY: fit
 fit: $(STAMP)/fit  ## fit the coefficients in the catalog again from measured kernel times (minutes)
@@ -67,7 +70,7 @@ fit: $(STAMP)/fit  ## fit the coefficients in the catalog again from measured ke
 
 .PHONY: docs
 docs: $(STAMP)/dev  ## rewrite generated passages, build the pages into site/
-	$(BIN)/python scripts/documents.py
+	$(COG) -r $(PAGES)
 	$(BIN)/mkdocs build --quiet --strict
 
 .PHONY: serve-docs

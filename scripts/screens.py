@@ -1,0 +1,98 @@
+"""What the documents show of outlay: screens that cog prints into Markdown, so that no page holds by hand what a program prints.
+
+Run by `make docs` (rewrite) and `make check` (compare). Each screen is a real process, 80 columns wide and without colour,
+in an empty folder, with a user's configuration and cache of its own, on a fixed date: a page must not change overnight.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TODAY = "1796083200"  # 2026-12-01, as SOURCE_DATE_EPOCH: the age of a price is counted to this day
+
+
+class Desk:
+    """An empty folder in which commands run one after another; the page shows them and what they print."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="outlay-screens-")
+        self.path = Path(self._folder.name) / "desk"
+        self.path.mkdir()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("OUTLAY_", "XDG_"))}
+        home = self._folder.name
+        return kept | {
+            "COLUMNS": "80",
+            "NO_COLOR": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
+            "SOURCE_DATE_EPOCH": TODAY,
+            "XDG_CACHE_HOME": f"{home}/cache",
+            "XDG_CONFIG_HOME": f"{home}/config",
+        }
+
+    def file(self, name: str, text: str, *, language: str = "", show: bool = True) -> None:
+        """Write a file that later commands read, and show it under its name."""
+        (self.path / name).write_text(text, encoding="utf-8")
+        if show:
+            print(f"\n```{language or Path(name).suffix[1:]} title=\"{name}\"\n{text.rstrip()}\n```\n")
+
+    def run(self, *commands: str, exits: int = 0, only: slice | None = None) -> None:
+        """Show `commands` as typed at a prompt and what each prints (both streams); `exits` is the status all must have."""
+        print("\n```console")
+        for command in commands:
+            text = self._output(command, exits)
+            if only is not None:
+                text = "\n".join([*text.splitlines()[only], "…"])
+            print(f"$ {command}")
+            if text:
+                print(text)
+        print("```\n")
+
+    def _output(self, command: str, exits: int) -> str:
+        done = subprocess.run(
+            command, shell=True, cwd=self.path, env=self._environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            encoding="utf-8", check=False,
+        )  # fmt: skip
+        if done.returncode != exits:
+            raise SystemExit(f"`{command}` exited with {done.returncode}, the page says {exits}:\n{done.stdout}")
+        return "\n".join(line.rstrip() for line in done.stdout.replace(str(self.path), ".").splitlines()).strip("\n")
+
+
+def screen(*commands: str, exits: int = 0, only: slice | None = None) -> None:
+    """One screen on a desk of its own."""
+    Desk().run(*commands, exits=exits, only=only)
+
+
+def command_line() -> None:
+    """Every verb's `--help`, in the order of `outlay --help`."""
+    import click
+    from outlay.cli.main import cli
+
+    def walk(command: click.Command, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        yield names
+        if isinstance(command, click.Group):
+            context = click.Context(command, info_name=names[-1])
+            for name in command.list_commands(context):
+                member = command.get_command(context, name)
+                if member is not None and not member.hidden:
+                    yield from walk(member, (*names, name))
+
+    desk = Desk()
+    for names in walk(cli, ("outlay",)):
+        print(f"\n{'#' * (1 + len(names))} {shlex.join(names)}")
+        desk.run(shlex.join([*names, "--help"]))
+
+
+def accuracy(show: Callable[[dict[str, object]], str]) -> None:
+    """The committed record of accuracy, as `show` puts it."""
+    print(show(json.loads((ROOT / "docs" / "accuracy.json").read_text(encoding="utf-8"))))
