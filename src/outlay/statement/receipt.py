@@ -20,8 +20,8 @@ class Receipt:
     """One outside figure and its source.
 
     `unit` is that of `value` ("" for text and plain numbers); `source` is an address, a document with its page, or the
-    name of the flag that gave it; `date` is when the source was read or published: a year, a month or a day, as ISO 8601
-    ("" when the source has none).
+    name of the flag that gave it; `date` is when the source was read or published: a year, a month or a day, as ISO
+    8601 ("" when the source has none).
 
     >>> Receipt(2.69, unit="$/GPU-h", source="runpod.io/pricing", date="2026-05-24", basis="quoted").sentence()
     'runpod.io/pricing, 2026-05-24 (quoted)'
