@@ -1,0 +1,222 @@
+"""Measured training runs as they stand in a CSV file: one configuration and what it reached, a row each.
+
+A cell that cannot be read spoils its own row and no other. A file from which nothing can be read is an
+:class:`~outlay.errors.InputError`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from outlay.accuracy.columns import COLUMNS, EXPECTED, MEASURED, SCORED_ELSEWHERE, Kind
+from outlay.errors import InputError
+
+_EMPTY = frozenset({"", "na", "n/a", "nan", "null", "-", "–", "—", "?", "not stated", "unknown"})
+_YES = frozenset({"1", "1.0", "true", "yes", "on"})
+_NO = frozenset({"0", "0.0", "false", "no", "off"})
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_LARGEST = 1e15
+_HINT = "`docs/reference/records.md` lists the columns; the first line of the file must name them"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One row: its words and its numbers, each under the name of its column; an empty cell is under neither."""
+
+    id: str
+    source: str
+    line: int
+    """Line of the file on which the row ends; the header is line 1."""
+    words: Mapping[str, str]
+    numbers: Mapping[str, float]
+
+    def word(self, column: str) -> str:
+        """Text of a cell, or the empty string.
+
+        >>> Record(id="a", source="s", line=2, words={"model": "gpt"}, numbers={}).word("framework")
+        ''
+        """
+        return self.words.get(column, "")
+
+    def whole(self, column: str) -> int | None:
+        """A whole number, or None where the row says nothing."""
+        value = self.numbers.get(column)
+        return None if value is None else int(value)
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """What was measured of this run, by column name."""
+        return {column: self.numbers[column] for column in MEASURED if column in self.numbers}
+
+    @property
+    def flagged(self) -> bool:
+        """The row's notes say that its source contradicts itself (`CHECK`, `OUTLIER`)."""
+        return re.search(r"\b(CHECK|OUTLIER)\b", self.word("notes")) is not None
+
+    def configuration(self) -> Record:
+        """The same row without anything that was measured, and without its notes: all that a prediction may see."""
+        hidden = {*MEASURED, *SCORED_ELSEWHERE, "notes"}
+        return Record(
+            id=self.id,
+            source=self.source,
+            line=self.line,
+            words={key: text for key, text in self.words.items() if key not in hidden},
+            numbers={key: value for key, value in self.numbers.items() if key not in hidden},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A row that gives no answer, and why."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """A file of records: those that could be read, those that could not, and columns that mean nothing here."""
+
+    records: tuple[Record, ...]
+    unread: tuple[Unread, ...] = ()
+    ignored_columns: tuple[str, ...] = ()
+
+    def __add__(self, other: Records) -> Records:
+        return Records(
+            records=self.records + other.records,
+            unread=self.unread + other.unread,
+            ignored_columns=tuple(dict.fromkeys(self.ignored_columns + other.ignored_columns)),
+        )
+
+
+def number(text: str, kind: Kind) -> float | None:
+    """A cell as a number; None if it is empty; ValueError if it is neither.
+
+    >>> number("1,024", "count"), number("", "count"), number("yes", "flag")
+    (1024.0, None, 1.0)
+    """
+    text = text.strip()
+    if text.lower() in _EMPTY:
+        return None
+    if kind == "flag":
+        if text.lower() in _YES | _NO:
+            return float(text.lower() in _YES)
+        raise ValueError(text)
+    if "_" in text:
+        raise ValueError(text)
+    value = float(text.replace(",", "") if _GROUPED.fullmatch(text) else text)
+    least = 0.0 if kind == "whole" else 1.0 if kind == "count" else math.ulp(0.0)
+    if not least <= value <= _LARGEST or (kind != "positive" and not value.is_integer()):
+        raise ValueError(text)
+    return value
+
+
+def read_records(path: str | Path) -> Records:
+    """The records of a CSV file, in its order.
+
+    Raises `InputError` if there is no such file, or it is a directory, empty, not text, without a header that names
+    columns, without a measured column, or without rows.
+    """
+    text = _text_of(Path(path))
+    delimiter = _delimiter(re.split(r"[\r\n]", text, maxsplit=1)[0])
+    rows = _rows(text, delimiter, str(path))
+    _, header = next(rows)
+    columns = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in header]
+    known = [name for name in columns if name in COLUMNS]
+    if len(set(known)) < 2:
+        raise InputError(f"`{path}` has no header: its first line names no column of a record", hint=_HINT)
+    if not set(known) & set(MEASURED):
+        raise InputError(f"`{path}` has no measured column", expected=" or ".join(MEASURED), hint=_HINT)
+    records: list[Record] = []
+    unread: list[Unread] = []
+    for count, (line, cells) in enumerate(rows, start=1):
+        outcome = _record(columns, cells, count, line)
+        if isinstance(outcome, Record):
+            records.append(outcome)
+        else:
+            unread.append(outcome)
+    if not records and not unread:
+        raise InputError(f"`{path}` has a header and no rows", hint="write one measured run a line below the header")
+    ignored = tuple(dict.fromkeys(raw.strip() for raw, name in zip(header, columns, strict=True) if name not in COLUMNS))
+    return Records(records=tuple(records), unread=tuple(unread), ignored_columns=ignored)
+
+
+def _text_of(path: Path) -> str:
+    hint = "give a CSV file of measured runs, for example one of `validation/training/`"
+    if path.is_dir():
+        raise InputError(f"`{path}` is a directory", expected="a CSV file", hint=hint)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"`{path}` cannot be read: {error.strerror or error}", hint=hint) from None
+    except ValueError as error:
+        raise InputError(f"`{path}` cannot be read: {error}", hint=hint) from None
+    try:
+        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    if re.search(r"[\x00-\x08\x0e-\x1f]", text):
+        raise InputError(f"`{path}` is not text", expected="a CSV file", hint=hint)
+    text = text.lstrip("\r\n")
+    if not text.strip():
+        raise InputError(f"`{path}` is empty", expected="a CSV file", hint=hint)
+    return text
+
+
+def _delimiter(header: str) -> str:
+    """The separator of which the header shows most; a comma if none is there."""
+    return max(",;\t", key=header.count)
+
+
+def _rows(text: str, delimiter: str, path: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise InputError(f"`{path}` is not CSV: line {reader.line_num}: {error}", hint=_HINT) from None
+        if any(cell.strip() for cell in cells):
+            yield reader.line_num, cells
+
+
+def _record(columns: list[str], cells: list[str], count: int, line: int) -> Record | Unread:
+    """A row as a record, or why it is none: every bad cell is named."""
+    named: dict[str, str] = {}
+    for name, cell in zip(columns, cells, strict=False):
+        if name in COLUMNS:
+            named.setdefault(name, cell.strip())
+    identity = named.get("id") or f"row-{count}"
+    where = f"row {count} (line {line})"
+    if any(cell.strip() for cell in cells[len(columns) :]):
+        return Unread(id=identity, reason=f"{where}: {len(cells)} cells under {len(columns)} columns")
+    words: dict[str, str] = {}
+    numbers: dict[str, float] = {}
+    problems = []
+    for name, cell in named.items():
+        kind = COLUMNS[name]
+        if kind == "text":
+            if cell:
+                words[name] = cell
+            continue
+        try:
+            value = number(cell, kind)
+        except ValueError:
+            shown = cell if len(cell) <= 40 else f"{cell[:37]}…"
+            problems.append(f"column `{name}`: `{shown}` is not {EXPECTED[kind]}")
+            continue
+        if value is not None:
+            numbers[name] = value
+    if problems:
+        return Unread(id=identity, reason=f"{where}, {'; '.join(problems)}")
+    return Record(
+        id=identity, source=named.get("source") or "(not stated)", line=line, words=words, numbers=numbers
+    )
