@@ -28,6 +28,8 @@ class Attention:
     causal: bool = True
     window: int | None = None
     """Keys that a query sees; None is all of them."""
+    chunked: bool = False
+    """The window is a fixed chunk of the sequence (Llama 4), not one that slides along with the query."""
     query_bias: bool = False
     kv_bias: bool = False
     output_bias: bool = False
@@ -63,6 +65,8 @@ class Experts:
     shared_gate: bool = False
     router_parameters_extra: int = 0
     """Router biases beyond `hidden × count` weights."""
+    latent: int | None = None
+    """Experts read and write a vector of this width, with a projection in and one out, instead of the hidden width."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,19 @@ class StateSpace:
     groups: int
     kernel: int = 4
     chunk: int = 256
+    bias: bool = False
+    """In- and out-projection have biases."""
+    convolution_bias: bool = True
+
+    @property
+    def projected(self) -> int:
+        """Width of the in-projection: gate and input, B and C of each group, a time step a head."""
+        return 2 * self.inner + 2 * self.groups * self.state + self.heads
+
+    @property
+    def convolved(self) -> int:
+        """Channels of the short convolution."""
+        return self.inner + 2 * self.groups * self.state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +116,8 @@ class Block:
 
     layer: Layer
     count: int
+    shared: bool = False
+    """The layers use one set of weights (ALBERT): parameters count once, work counts each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +138,18 @@ class Architecture:
     final_norm_parameters: int = 0
     embedding_extra: int = 0
     """Learned positions, token types, embedding norms and projections, in parameters."""
+    embedding_width: int | None = None
+    """Width of the token table, and of the head that reads it, where that is not `hidden` (ELECTRA, ALBERT, OPT-350M)."""
+    embedding_norm_parameters: int = 0
+    """Of `embedding_extra`: parameters that are norms or projections, not tables that are looked up."""
+    embedding_projection: int = 0
+    """Of `embedding_extra`: weights that multiply every token."""
     head_extra: int = 0
-    """Parameters of a head's transform (BERT) or pooler."""
+    """Parameters of a head's transform (BERT), pooler or classifier."""
+    head_transform: int = 0
+    """Of `head_extra`: weights that multiply every token."""
+    pooler: int = 0
+    """Of `head_extra`: weights that multiply one token of each sequence."""
     dropout: float = 0.0
     learned_positions: bool = False
     rotary: bool = True
@@ -133,6 +162,11 @@ class Architecture:
     def depth(self) -> int:
         """Number of layers."""
         return sum(block.count for block in self.blocks)
+
+    @property
+    def token_width(self) -> int:
+        """Width of the token table."""
+        return self.embedding_width or self.hidden
 
     @property
     def is_moe(self) -> bool:
