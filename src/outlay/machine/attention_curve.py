@@ -1,0 +1,124 @@
+"""Which :class:`~outlay.machine.attention.AttentionCurve` an accelerator gets: its own fit, a relative's, or published figures.
+
+Coefficients are shares of the data sheet, lengths in keys and one time, so that they carry over between chips. A measured
+chip gets its own; another one those of the measured chip of its generation with the nearest memory bandwidth; a maker
+without tables what is published for its best kernel.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from outlay.errors import InputError
+from outlay.machine.attention import AttentionCurve
+
+ELEMENT_BYTES = {"bf16": 2.0, "fp16": 2.0, "tf32": 4.0, "fp32": 4.0, "fp8": 1.0}
+
+LIBRARIES = ("flash-2", "flash-3", "flash-4", "cudnn", "sdpa", "triton", "xformers")
+"""Kernels by the name of their library; `sdpa` is what PyTorch's scaled_dot_product_attention takes by default."""
+
+
+class Device(Protocol):
+    """What of an accelerator decides its attention."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def generation(self) -> str: ...
+    @property
+    def memory_bandwidth(self) -> float: ...
+    @property
+    def cores(self) -> int | None: ...
+    def peak(self, dtype: str) -> float: ...
+
+
+def attention_curve(
+    accelerator: Device,
+    coefficients: Mapping[str, Any] | None = None,
+    dtype: str = "bf16",
+    library: str | None = None,
+) -> AttentionCurve:
+    """The curve of an accelerator in a data type.
+
+    Parameters
+    ----------
+    coefficients
+        The content of the catalog's `attention.json`; None reads it.
+    dtype
+        `bf16`, `fp16`, `tf32`, `fp32` or `fp8`. Data types without tables take the shares of bf16, with their own peak.
+    library
+        One of :data:`LIBRARIES`; None is the fastest kernel that is usual on that generation.
+    """
+    if dtype not in ELEMENT_BYTES:
+        raise InputError(f"no attention kernel in `{dtype}`", hint="take one of " + ", ".join(ELEMENT_BYTES))
+    if library is not None and library not in LIBRARIES:
+        raise InputError(f"`{library}` is not an attention library", hint="take one of " + ", ".join(LIBRARIES))
+    content = attention_coefficients() if coefficients is None else coefficients
+    record, basis, source = _record(content, accelerator)
+    family = _family(accelerator.generation)
+    factors = content["libraries"].get(family, {}).get(library or "", {})
+    values = dict(record["coefficients"])
+    if dtype == "fp8":
+        gain = values.get("fp8_gain", 0.6)
+        values["efficiency"] = [share * gain for share in values["efficiency"]]
+    if dtype in ("fp8", "tf32", "fp32"):
+        basis = "assumed"
+    library = factors.get("as", library)
+    forward = float(factors.get("forward", 1.0))
+    return AttentionCurve(
+        flops=accelerator.peak(dtype),
+        bandwidth=accelerator.memory_bandwidth * values["bandwidth_fraction"],
+        cores=accelerator.cores or record["cores"],
+        head_dims=tuple(values["head_dims"]),
+        efficiency=tuple(share * forward for share in values["efficiency"]),
+        tile_overhead=tuple(values["tile_overhead"]),
+        full_gain=values["full_gain"],
+        imbalance=values["imbalance"],
+        head_multiple=values["head_multiple"],
+        launch_seconds=values["launch_seconds"],
+        backward_ratio=float(factors.get("backward_ratio", values["backward_ratio"])),
+        matmul_efficiency=values["matmul_efficiency"],
+        element_bytes=ELEMENT_BYTES[dtype],
+        basis=basis if not factors else "assumed",
+        source=f"{source}; {factors['source']}" if factors else source,
+    )
+
+
+def _record(content: Mapping[str, Any], accelerator: Device) -> tuple[Mapping[str, Any], str, str]:
+    """Coefficients, their basis and their source."""
+    name, family = accelerator.name, _family(accelerator.generation)
+    for record in content["curves"]:
+        rest = name.removeprefix(record["chip"])
+        if name.startswith(record["chip"]) and (not rest or (rest.endswith("gb") and rest.count("-") == 1)):
+            return record, "fitted", f"kernels measured on {record['chip']} ({record['tables']})"
+    prior = next((entry for entry in content["priors"] if name.startswith(tuple(entry["prefixes"]))), None)
+    if prior is None:
+        prior = next((entry for entry in content["priors"] if family in entry["generations"]), None)
+    if prior is not None:
+        return prior, "assumed", prior["source"]
+    relatives = [record for record in content["curves"] if record["generation"] == family]
+    chosen = min(
+        relatives or content["curves"],
+        key=lambda record: abs(math.log(record["memory_bandwidth"] / accelerator.memory_bandwidth)),
+    )
+    return chosen, "assumed", f"carried over from {chosen['chip']}"
+
+
+def _family(generation: str) -> str:
+    """The generation's word that the tables use (`Grace Blackwell` → blackwell)."""
+    lowered = generation.lower()
+    words = ("blackwell", "hopper", "ampere", "ada", "volta", "turing", "pascal", "cdna", "rdna", "tpu", "trainium")
+    return next((word for word in words if word in lowered), lowered)
+
+
+@functools.cache
+def attention_coefficients() -> Mapping[str, Any]:
+    """The coefficients that the catalog ships, as the fit wrote them."""
+    resource = importlib.resources.files("outlay.catalog") / "coefficients" / "attention.json"
+    content: Mapping[str, Any] = json.loads(resource.read_text(encoding="utf-8"))
+    return content
