@@ -1,21 +1,19 @@
-"""What the documents show of outlay: screens that cog prints into Markdown, so that no page holds by hand what a program prints.
+"""Screens that cog prints into Markdown, so that no page holds by hand what outlay prints.
 
-Run by `make docs` (rewrite) and `make check` (compare). Each screen is a real process, 80 columns wide and without colour,
-in an empty folder, with a user's configuration and cache of its own, on a fixed date: a page must not change overnight.
+Run by `make docs` (rewrite) and `make check` (compare). Each screen is a real process, 80 columns wide and without
+colour, in an empty folder, with a configuration and cache of its own, on a fixed date: no page changes overnight.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
 TODAY = "1796083200"  # 2026-12-01, as SOURCE_DATE_EPOCH: the age of a price is counted to this day
 
 
@@ -44,10 +42,10 @@ class Desk:
         """Write a file that later commands read, and show it under its name."""
         (self.path / name).write_text(text, encoding="utf-8")
         if show:
-            print(f"\n```{language or Path(name).suffix[1:]} title=\"{name}\"\n{text.rstrip()}\n```\n")
+            print(f'\n```{language or Path(name).suffix[1:]} title="{name}"\n{text.rstrip()}\n```\n')
 
     def run(self, *commands: str, exits: int = 0, only: slice | None = None) -> None:
-        """Show `commands` as typed at a prompt and what each prints (both streams); `exits` is the status all must have."""
+        """Show `commands` as typed and what each prints on both streams; all must exit with `exits`."""
         print("\n```console")
         for command in commands:
             text = self._output(command, exits)
@@ -60,9 +58,15 @@ class Desk:
 
     def _output(self, command: str, exits: int) -> str:
         done = subprocess.run(
-            command, shell=True, cwd=self.path, env=self._environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            encoding="utf-8", check=False,
-        )  # fmt: skip
+            command,
+            shell=True,
+            cwd=self.path,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            check=False,
+        )
         if done.returncode != exits:
             raise SystemExit(f"`{command}` exited with {done.returncode}, the page says {exits}:\n{done.stdout}")
         return "\n".join(line.rstrip() for line in done.stdout.replace(str(self.path), ".").splitlines()).strip("\n")
@@ -76,6 +80,7 @@ def screen(*commands: str, exits: int = 0, only: slice | None = None) -> None:
 def command_line() -> None:
     """Every verb's `--help`, in the order of `outlay --help`."""
     import click
+
     from outlay.cli.main import cli
 
     def walk(command: click.Command, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -91,8 +96,3 @@ def command_line() -> None:
     for names in walk(cli, ("outlay",)):
         print(f"\n{'#' * (1 + len(names))} {shlex.join(names)}")
         desk.run(shlex.join([*names, "--help"]))
-
-
-def accuracy(show: Callable[[dict[str, object]], str]) -> None:
-    """The committed record of accuracy, as `show` puts it."""
-    print(show(json.loads((ROOT / "docs" / "accuracy.json").read_text(encoding="utf-8"))))
