@@ -11,7 +11,8 @@ one to end; with fewer tiles than processors the k dimension is split over the i
 A chip that is kept busy for a time :math:`t_b` of milliseconds runs into its power limit,
 :math:`t_p = t_c\,(1 + h\, t_b/(t_b + \tau))`. Arithmetic overlaps with the traffic :math:`t_m` of both operands and the
 result, and a share of writing the result is exposed: :math:`t = (t_p^p + t_m^p)^{1/p} + s\, t_{out} + t_0`.
-The coefficients are fitted to measured kernels by ``python -m outlay.machine.fit``; docs/explanation/gemm.md has the errors.
+In 8 and 4 bits the left operand is brought to that type first, which costs traffic that nothing hides. The coefficients
+are fitted to measured kernels by ``python -m outlay.machine.fit``; docs/explanation/gemm.md has the errors.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class GemmCurve:
     """Slow-down h of a chip that is kept busy, from its power limit."""
     throttle_seconds: float = 1e-3
     """Time τ in which half of that slow-down has set in."""
+    quantise_bytes: float = 0.0
+    """Bytes moved per element of the left operand to bring it to this data type first: read, find the scale, write."""
     launch_seconds: float = 0.0
     """Start and end of a kernel inside a captured graph."""
     basis: str = "assumed"
@@ -85,22 +88,25 @@ def gemm_seconds(
     batch: Number = 1,
     output_bytes: float | None = None,
     busy: float | None = None,
+    quantised: bool = False,
 ) -> Array:
     """Seconds of the device for `batch` products of an m × k by a k × n matrix; shapes broadcast.
 
-    The three products of a training step are this one with the sizes exchanged: forward (tokens, out, in), gradient of the
-    input (tokens, in, out), gradient of the weight (in, out, tokens). An empty product takes no time.
+    The three products of a training step are this one with the sizes exchanged: forward (tokens, out, in), gradient of
+    the input (tokens, in, out), gradient of the weight (in, out, tokens). An empty product takes no time.
 
     Parameters
     ----------
     m, n, k, batch
         Whole numbers ≥ 0, or arrays of them.
     output_bytes
-        Bytes moved per element of the result where that is not the curve's: 8 for a weight gradient that is added to an
-        fp32 buffer.
+        Bytes moved per element of the result where that is not the curve's: 8 for a weight gradient that is added to
+        an fp32 buffer.
     busy
-        Seconds that the chip has been under load. None: only this kernel, as in a table of kernels; a training step passes a
-        large number, and its kernels run at the power limit.
+        Seconds that the chip has been under load. None: only this kernel, as in a table of kernels; a training step
+        passes a large number, and its kernels run at the power limit.
+    quantised
+        True where the left operand already has the data type; else 8- and 4-bit products bring it there first.
 
     >>> curve = GemmCurve(flops=8e14, bandwidth=2.8e12, cores=132, input_bytes=2, throttle=0.15)
     >>> round(float(gemm_seconds(8192, 8192, 8192, curve=curve, busy=60.0)) * 1e3, 3)
@@ -117,7 +123,10 @@ def gemm_seconds(
     compute = tiled_seconds(m, n, k, batch=batch, curve=curve)
     written = m * n * batch * ((curve.output_bytes if output_bytes is None else output_bytes) / curve.bandwidth)
     traffic = (m + n) * k * batch * (curve.input_bytes / curve.bandwidth) + written
-    return assembled_seconds(compute, traffic, written, empty=m * n * k * batch == 0, curve=curve, busy=busy)
+    exposed = written * curve.exposed_output
+    if curve.quantise_bytes and not quantised:
+        exposed = exposed + m * k * batch * (curve.quantise_bytes / curve.bandwidth)
+    return assembled_seconds(compute, traffic, exposed, empty=m * n * k * batch == 0, curve=curve, busy=busy)
 
 
 def tiled_seconds(m: Array, n: Array, k: Array, *, batch: Array | float, curve: GemmCurve) -> Array:
@@ -126,11 +135,9 @@ def tiled_seconds(m: Array, n: Array, k: Array, *, batch: Array | float, curve: 
     best: Array | None = None
     for (rows, columns), efficiency in zip(TILES, curve.tile_efficiency, strict=True):
         load = np.ceil(m / rows) * np.ceil(n / columns) * batch / curve.cores
-        seconds = waves(load, curve.quantisation)
+        round_seconds = 2.0 * rows * columns * curve.cores / (curve.flops * efficiency)
         part = np.minimum(np.maximum(load, unsplit), 1.0)
-        seconds = seconds * (
-            k * part * (2.0 * rows * columns * curve.cores / (curve.flops * efficiency)) + curve.tile_seconds
-        )
+        seconds = waves(load, curve.quantisation) * (k * part * round_seconds + curve.tile_seconds)
         seconds -= part * curve.split_seconds
         best = seconds if best is None else np.minimum(best, seconds)
     assert best is not None
@@ -148,12 +155,12 @@ def waves(load: Array, quantisation: float) -> Array:
 
 
 def assembled_seconds(
-    compute: Array, traffic: Array, written: Array, *, empty: Any, curve: GemmCurve, busy: float | None
+    compute: Array, traffic: Array, exposed: Array, *, empty: Any, curve: GemmCurve, busy: float | None
 ) -> Array:
-    """Arithmetic under the power limit, overlapped with traffic; the exposed write; the launch (seconds)."""
+    """Arithmetic under the power limit, overlapped with traffic; what nothing hides; the launch (seconds)."""
     under_load = compute if busy is None else np.maximum(compute, busy)
     limited = compute * (1.0 + curve.throttle * under_load / (under_load + curve.throttle_seconds))
     longer = np.maximum(limited, traffic)
     ratio = np.minimum(limited, traffic) / np.maximum(longer, 1e-30)
     seconds = longer * (1.0 + ratio**curve.overlap) ** (1.0 / curve.overlap)
-    return np.asarray(np.where(empty, 0.0, seconds + written * curve.exposed_output + curve.launch_seconds))
+    return np.asarray(np.where(empty, 0.0, seconds + exposed + curve.launch_seconds))

@@ -1,11 +1,11 @@
 """Which :class:`~outlay.machine.gemm.GemmCurve` an accelerator gets: its own fit, its nearest relative's, or a prior.
 
-Coefficients are fractions of the data sheet and a few times in seconds, so that they carry over. A chip that was measured
-gets its own. Another one gets those of its relative: the measured chip of the same or the nearest generation whose memory
-bandwidth is closest. What fraction of the peak it sustains then follows its power: a chip clocks down until it draws no
-more than its limit, and as power grows with about the 2.5th power of the clock, the fraction goes with
-(watts per FLOP/s)^0.4. Chips of other makers get the pooled coefficients and, where one is published, the fraction of the
-peak that their best product reaches.
+Coefficients are fractions of the data sheet and a few times in seconds, so that they carry over. A chip that was
+measured gets its own. Another one gets those of its relative: the measured chip of the same or the nearest generation
+whose memory bandwidth is closest. What fraction of the peak it sustains then follows its power: a chip clocks down until
+it draws no more than its limit, and as power grows with about the 2.5th power of the clock, the fraction goes with
+(watts per FLOP/s)^0.4. Chips of other makers get the pooled coefficients and, where one is published, the fraction of
+the peak that their best product reaches.
 """
 
 from __future__ import annotations
@@ -93,6 +93,7 @@ def curve_from_fractions(
         exposed_output=values["exposed_output"],
         throttle=values["throttle"],
         throttle_seconds=values["throttle_seconds"],
+        quantise_bytes=values["quantise_bytes"] if ELEMENT_BYTES[dtype] < 2.0 else 0.0,
         launch_seconds=values["launch_seconds"],
         basis=basis,
         source=source,
@@ -167,7 +168,7 @@ def _relative(records: Sequence[Mapping[str, Any]], accelerator: Device, kind: s
     family = _generation(accelerator.generation)
 
     def distance(record: Mapping[str, Any]) -> float:
-        apart = abs(math.log(record["memory_bandwidth"] / accelerator.memory_bandwidth))
+        apart = abs(math.log(float(record["memory_bandwidth"]) / accelerator.memory_bandwidth))
         return apart + ANOTHER_GENERATION * (record["generation"] != family) + 10.0 * (record["generation"] == "xe2")
 
     same_kind = [record for record in records if record["dtype"] == kind]

@@ -1,10 +1,10 @@
 """Fit a :class:`~outlay.machine.gemm.GemmCurve` to the measured matrix products of each chip and data type.
 
-The mean absolute log error is what is made small (a smooth stand-in for it), by a bounded least-squares search from three
-fixed starts. Shapes of training (m ≥ 1024, n and k ≥ 512) carry 70 % of the weight, larger m more of it. A third of the
-shapes is never fitted to and gives the errors that are reported. Tables of several frameworks time the same library calls in
-16 bits: their geometric median is the target, because single timings of one shape differ by 3 to 8 %. In 8 and 4 bits each
-framework brings other kernels, some with the quantisation of the operands inside: the fastest is the target.
+The mean absolute log error is what is made small (a smooth stand-in for it), by a least-squares search from three fixed
+starts. Shapes of training (m ≥ 1024, n and k ≥ 512) carry 70 % of the weight, larger m more of it. A third of the shapes
+is never fitted to and gives the errors that are reported. Tables of several frameworks time the same library calls in
+16 bits: their geometric median is the target, because single timings of one shape differ by 3 to 8 %. In 8 and 4 bits
+each framework brings other kernels, with the quantisation of the left operand inside: the fastest is the target.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from outlay.machine.fit.kernel_tables import CHIPS, MeasuredChip, package_version, tables
 from outlay.machine.gemm import Array, GemmCurve, gemm_seconds
-from outlay.machine.gemm_curve import curve_from_fractions
+from outlay.machine.gemm_curve import ELEMENT_BYTES, curve_from_fractions
 
 KINDS = {"bfloat16": "bf16", "fp8": "fp8", "fp8_block": "fp8-block", "nvfp4": "nvfp4"}
 """The tables' names of data types and ours."""
@@ -32,13 +32,24 @@ START = {
     "overlap": 2.0,
     "exposed_output": 0.15,
     "throttle": 0.12,
-    "throttle_seconds": 3e-3,
     "launch_seconds": 2.3e-6,
+    "quantise_bytes": 4.0,
 }
 """What the search starts from, and what a coefficient stays near when the rows do not speak about it."""
 
-BOUNDED = {"fraction": 1.0, "middle_tile": 1.1, "small_tile": 1.1, "quantisation": 1.0, "bandwidth_fraction": 1.05}
+BOUNDED = {
+    "fraction": 1.0,
+    "middle_tile": 1.1,
+    "small_tile": 1.1,
+    "quantisation": 1.0,
+    "bandwidth_fraction": 1.05,
+    "throttle": 0.5,
+}
 """Coefficients that physics holds between 0 and this (a little above 1 where the data sheet rounds)."""
+
+THROTTLE_SECONDS = 2e-3
+"""Time in which half of the power limit's slow-down has set in: what 16-bit fits on Hopper and Blackwell find by themselves
+(1 to 4 ms); held there, so that the limit is read off kernels of 1 to 30 ms and never extrapolated."""
 
 PRIOR_WIDTH = 2.0
 """A coefficient e² times away from its start costs as much as 0.5 % of the rows being wrong: only breaks ties."""
@@ -47,7 +58,11 @@ Rows = dict[str, Array]
 
 
 def measured(chip: MeasuredChip) -> dict[str, Rows]:
-    """Shapes and seconds of a chip by our data type: columns m, n, k, seconds, frameworks (how many measured it)."""
+    """Shapes and seconds of a chip by our data type: columns m, n, k, seconds, and the number of rows behind them.
+
+    Left out: block-scaled fp8 of vllm, whose small products wait for the host (0.15 ms each), and small batches whose
+    weights stayed in the cache.
+    """
     import pandas as pd
 
     frames = []
@@ -61,8 +76,10 @@ def measured(chip: MeasuredChip) -> dict[str, Rows]:
         if peak_of(chip, ours) is None:
             continue
         chosen = everything[everything["gemm_dtype"] == theirs]
-        if ours != "bf16" and len(chosen) and chip.name == "rtx-pro-6000" and ours == "fp8-block":
-            chosen = chosen[chosen["framework"].str.startswith("trtllm")]
+        if ours == "fp8-block":
+            chosen = chosen[~chosen["framework"].str.startswith("vllm")]
+        weights = chosen["n"] * chosen["k"] * ELEMENT_BYTES[ours]
+        chosen = chosen[(weights > chip.resident_bytes) | (weights < 1e6) | (chosen["m"] >= 1024)]
         if not len(chosen):
             continue
         logs = chosen.assign(log=np.log(chosen["latency"])).groupby(["m", "n", "k"])["log"]
@@ -113,12 +130,13 @@ def encode(values: dict[str, float]) -> Array:
 
 
 def decode(vector: Array) -> dict[str, float]:
-    """The inverse of :func:`encode`."""
+    """The inverse of :func:`encode`, with the constant that is not searched for."""
     numbers = np.clip(vector, -20.0, 20.0)
-    return {
+    values = {
         name: float(BOUNDED[name] / (1 + np.exp(-x)) if name in BOUNDED else np.exp(x))
         for name, x in zip(START, numbers, strict=True)
     }
+    return values | {"throttle_seconds": THROTTLE_SECONDS}
 
 
 def curve_of(chip: MeasuredChip, dtype: str, values: dict[str, float]) -> GemmCurve:
@@ -142,7 +160,7 @@ def log_errors(curve: GemmCurve, rows: Rows) -> Array:
 
 
 def fit_curve(chip: MeasuredChip, dtype: str, rows: Rows, weights: Array) -> dict[str, float]:
-    """Coefficients that make the weighted mean absolute log error small; the best of three starts, the same each time."""
+    """Coefficients that make the weighted mean absolute log error small: the best of three starts."""
     from scipy.optimize import least_squares
 
     home = encode(START)
@@ -177,7 +195,7 @@ def summary(errors: Array) -> dict[str, float]:
 
 
 def fit_all() -> list[dict[str, Any]]:
-    """One record a chip and data type: coefficients, the data sheet they refer to, rows, and errors on held-out shapes."""
+    """One record a chip and data type: coefficients, the data sheet behind them, rows, errors on held-out shapes."""
     records = []
     for chip in CHIPS:
         for dtype, rows in measured(chip).items():

@@ -1,6 +1,6 @@
 """Measured kernel times, read from the installed package `aiconfigurator-core` (Apache-2.0, NVIDIA).
 
-Nothing of it is copied into this repository; only fitted coefficients are. Install it with ``pip install 'outlay[fit]'``.
+Nothing of it is copied into this repository; only fitted coefficients are. ``pip install 'outlay[fit]'`` installs it.
 Shapes in elements, times in seconds.
 """
 
@@ -22,7 +22,7 @@ PACKAGE = "aiconfigurator-core"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredChip:
-    """One chip of the tables and the data-sheet figures that its times are compared with (dense FLOP/s, bytes/s, watts)."""
+    """One chip of the tables and the data sheet that its times are compared with (dense FLOP/s, bytes/s, watts)."""
 
     name: str
     folder: str
@@ -31,10 +31,20 @@ class MeasuredChip:
     memory_bandwidth: float
     cores: int
     watts: float
+    resident_bytes: float = 0.0
+    """Weights up to this size stayed in the cache of this chip while it was measured, which they do in no real model: six
+    copies take turns, and those of L40S and RTX PRO 6000 fit into 96 and 128 MB where memory is slow enough to show it."""
 
 
 def _chip(
-    name: str, folder: str, generation: str, tflops: tuple[float, ...], terabytes: float, cores: int, watts: float
+    name: str,
+    folder: str,
+    generation: str,
+    tflops: tuple[float, ...],
+    terabytes: float,
+    cores: int,
+    watts: float,
+    resident_bytes: float = 0.0,
 ) -> MeasuredChip:
     peaks = {kind: value * 1e12 for kind, value in zip(("bf16", "fp8", "nvfp4"), tflops, strict=False)}
     return MeasuredChip(
@@ -45,6 +55,7 @@ def _chip(
         memory_bandwidth=terabytes * 1e12,
         cores=cores,
         watts=watts,
+        resident_bytes=resident_bytes,
     )
 
 
@@ -56,12 +67,12 @@ CHIPS = (
     _chip("b300-sxm", "b300_sxm", "blackwell", (2250, 4500, 13500), 8.0, 148, 1100),
     _chip("gb200", "gb200", "blackwell", (2500, 5000, 10000), 8.0, 152, 1200),
     _chip("gb300", "gb300", "blackwell", (2500, 5000, 15000), 8.0, 152, 1400),
-    _chip("l40s", "l40s", "ada", (362.05, 733), 0.864, 142, 350),
-    _chip("rtx-pro-6000", "rtx_pro_6000_server", "blackwell", (503.8, 1007.6, 2015.2), 1.597, 188, 600),
+    _chip("l40s", "l40s", "ada", (362.05, 733), 0.864, 142, 350, 24e6),
+    _chip("rtx-pro-6000", "rtx_pro_6000_server", "blackwell", (503.8, 1007.6, 2015.2), 1.597, 188, 600, 32e6),
     _chip("arc-pro-b60", "b60", "xe2", (96,), 0.456, 160, 200),
 )
-"""Dense peaks, bandwidth, processors and power from the vendors' data sheets (NVIDIA A100, H100, H200, HGX B200/B300, GB200
-NVL72, GB300 NVL72, L40S, RTX PRO 6000 Server; Intel Arc Pro B60), read 2026-11."""
+"""Dense peaks, bandwidth, processors and power from the vendors' data sheets (NVIDIA A100, H100, H200, HGX B200/B300,
+GB200 NVL72, GB300 NVL72, L40S, RTX PRO 6000 Server; Intel Arc Pro B60), read 2026-11."""
 
 
 def data_folder() -> Path:
