@@ -1,7 +1,8 @@
-"""What a model is and how much work it does: architecture, parameters, FLOP, caches, operators."""
+"""What a model is and how much work it does: architecture, parameters, operators, FLOP, caches."""
 
 from outlay.workload.architecture import Architecture, Attention, Block, Experts, Layer, Mlp, StateSpace, transformer
 from outlay.workload.config import from_config, load_config, supported
+from outlay.workload.flop import TokenFlop, flop_per_token, kv_bytes_per_token
 from outlay.workload.layer import Shard, embedding_operators, head_operators, layer_operators
 from outlay.workload.operators import AttentionCore, GroupedMatmul, Matmul, MemoryBound, Number, Operator
 from outlay.workload.parameters import ParameterCount, parameters
@@ -22,9 +23,12 @@ __all__ = [
     "ParameterCount",
     "Shard",
     "StateSpace",
+    "TokenFlop",
     "embedding_operators",
+    "flop_per_token",
     "from_config",
     "head_operators",
+    "kv_bytes_per_token",
     "layer_operators",
     "load_config",
     "parameters",

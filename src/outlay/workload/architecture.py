@@ -63,6 +63,7 @@ class Experts:
     shared_width: int = 0
     """Summed width of the experts that every token visits."""
     shared_gate: bool = False
+    shared_bias: bool = False
     router_parameters_extra: int = 0
     """Router biases beyond `hidden × count` weights."""
     latent: int | None = None

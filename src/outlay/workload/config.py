@@ -82,7 +82,8 @@ def from_config(config: Mapping[str, Any], *, name: str = "", source: str = "") 
             own[key] = own[alias]
     if model_type in hybrid.BUILDERS:
         own = hybrid.with_pattern(own)
-    defaults = {key: value for key, value in table.get("defaults", {}).items() if key not in keys.all()}
+    defaults = {aliases.get(key, key): value for key, value in table.get("defaults", {}).items()}
+    defaults = {key: value for key, value in defaults.items() if key not in keys.all()}
     read = Reader(config=own, model_type=model_type, defaults=defaults, assumed=assumed)
     missing = [key for key in keys.all() if own.get(key) is None]
     built = build(read)

@@ -139,8 +139,8 @@ def _feed_forward(feed_forward: Mlp | Experts | None, hidden: int) -> tuple[int,
     experts = feed_forward
     one = _mlp(experts.latent or hidden, experts.width, experts.gated, experts.bias)
     router = hidden * experts.count + experts.router_parameters_extra
-    shared = _mlp(hidden, experts.shared_width, experts.gated, False) + experts.shared_gate * hidden
-    latent = 2 * hidden * (experts.latent or 0)
+    shared = _mlp(hidden, experts.shared_width, experts.gated, experts.shared_bias) + experts.shared_gate * hidden
+    latent = 2 * hidden * experts.latent + experts.shared_bias * (hidden + experts.latent) if experts.latent else 0
     return experts.count * one + router + shared + latent, (experts.count - experts.active) * one
 
 

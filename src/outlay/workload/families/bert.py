@@ -10,6 +10,7 @@ from outlay.workload.families.reader import Reader
 from outlay.workload.families.shape import Dimensions, Keys, Top, dimensions, top
 
 BERT = Keys()
+ROBERTAS = ("roberta", "xlm-roberta", "camembert")
 DISTILBERT = Keys(hidden="dim", depth="n_layers", heads="n_heads")
 
 
@@ -62,12 +63,8 @@ def _bert_head(head: Top, hidden: int, width: int) -> Extra:
         return _vocabulary_transform(hidden, width)
     if head.kind == "bare":
         return _pooler(hidden)
+    # RoBERTa's classifier of a sequence has a projection of its own in place of the pooler, of the same size.
     return _sum(_pooler(hidden) if head.kind == "sequence" else Extra(), _classifier(head, hidden))
-
-
-def _roberta_head(head: Top, hidden: int, width: int) -> Extra:
-    """The classifier of a sequence has a projection of its own in place of the pooler, of the same size."""
-    return _bert_head(head, hidden, width)
 
 
 def _distilbert_head(head: Top, hidden: int, width: int) -> Extra:
@@ -99,13 +96,17 @@ def _bert(
     norm = 2 * width + (projection + size.hidden if narrow else 0)
     extra = head(kind, size.hidden, width)
     vocabulary = kind.kind in vocabulary_for
+    tied = read.flag("tie_word_embeddings") if vocabulary else False
+    # These heads have two biases, which are one while the head is tied to the embedding.
+    twice = vocabulary and not tied and read.model_type not in ("distilbert", "electra")
+    second_bias = size.vocab if twice else 0
     return Architecture(
         name="",
         hidden=size.hidden,
         vocab=size.vocab,
         blocks=_blocks(read, keys, size, inner),
         family="encoder",
-        tied=read.flag("tie_word_embeddings") if vocabulary else False,
+        tied=tied,
         head=vocabulary,
         head_bias=vocabulary,
         max_length=length,
@@ -113,7 +114,7 @@ def _bert(
         embedding_norm_parameters=norm,
         embedding_projection=projection,
         embedding_width=width if width != size.hidden else None,
-        head_extra=extra.total,
+        head_extra=extra.total + second_bias,
         head_transform=extra.transform,
         pooler=extra.pooler,
         dropout=read.probability(dropout),
@@ -148,9 +149,7 @@ def _blocks(read: Reader, keys: Keys, size: Dimensions, inner: str) -> tuple[Blo
 
 BUILDERS: dict[str, tuple[Keys, Callable[[Reader], Architecture]]] = {
     "bert": (BERT, _bert),
-    "roberta": (BERT, lambda read: _bert(read, head=_roberta_head)),
-    "xlm-roberta": (BERT, lambda read: _bert(read, head=_roberta_head)),
-    "camembert": (BERT, lambda read: _bert(read, head=_roberta_head)),
+    **{model_type: (BERT, _bert) for model_type in ROBERTAS},
     "distilbert": (
         DISTILBERT,
         lambda read: _bert(read, keys=DISTILBERT, head=_distilbert_head, inner="hidden_dim", dropout="dropout"),

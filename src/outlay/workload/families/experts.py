@@ -21,7 +21,10 @@ def experts(read: Reader, *, count: str, active: str, width: str, **extra: int |
     """Experts from the keys that name their number, the number that a token visits, and their width."""
     number, visited = read.count(count), read.count(active)
     if visited > number:
-        read.problems.append(f"`{active}` is {visited}: expected at most `{count}`, {number}")
+        if read.stated(active):
+            read.problems.append(f"`{active}` is {visited}: expected at most `{count}`, {number}")
+        else:
+            read.assume(active, number, f"all experts: the default of {read.model_type}, {visited}, exceeds `{count}`")
         visited = number
     return Experts(count=number, active=visited, width=read.count(width), **extra)  # type: ignore[arg-type]
 
@@ -63,13 +66,13 @@ def _qwen(read: Reader, depth: int) -> list[FeedForward]:
 def _deepseek(read: Reader, depth: int) -> list[FeedForward]:
     """The first `first_k_dense_replace` layers are dense."""
     if read.value("num_experts_per_tok") is None:
-        read.config = {**read.config, "num_experts_per_tok": 6}
-        read.assume("num_experts_per_tok", 6, "as the published DeepSeek-V2: transformers has no default")
+        read.defaults = {**read.defaults, "num_experts_per_tok": 6}
+        read.assume("num_experts_per_tok", 6, "DeepSeek-V2 as published; transformers has no default")
     width = read.count("moe_intermediate_size")
     shared = read.optional_count("n_shared_experts", least=0) or 0
     keys = {"count": "n_routed_experts", "active": "num_experts_per_tok", "width": "moe_intermediate_size"}
-    sparse = experts(read, **keys, shared_width=shared * width)
     bias = read.flag("mlp_bias") if read.model_type == "deepseek_v2" else False
+    sparse = experts(read, **keys, shared_width=shared * width, shared_bias=bias and shared > 0)
     dense = Mlp(width=read.count("intermediate_size"), gated=True, bias=bias)
     first = read.count("first_k_dense_replace", least=0)
     return [dense if i < first else sparse for i in range(depth)]

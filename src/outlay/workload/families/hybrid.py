@@ -18,6 +18,7 @@ EARLIER = {"linear_attention": "mamba", "full_attention": "attention"}
 def with_pattern(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config with its pattern of layers as a list, and the depth that follows from it."""
     own = dict(config)
+    own["tie_word_embeddings"] = False  # the class never ties them, whatever the config says
     pattern = own.get("hybrid_override_pattern")
     stated = own.get("layers_block_type", own.get("layer_types"))
     if stated is None and isinstance(pattern, str):
@@ -85,6 +86,7 @@ def _moe(read: Reader, size: Dimensions) -> Layer:
         active="num_experts_per_tok",
         width="moe_intermediate_size",
         gated=False,
+        shared_bias=read.flag("mlp_bias"),
         shared_width=read.count("moe_shared_expert_intermediate_size"),
         **({"latent": latent} if (latent := read.optional_count("moe_latent_size")) else {}),
     )

@@ -42,7 +42,6 @@ class Style:
 STYLES: dict[str, Style] = {
     "llama": Style(mlp_bias="mlp_bias"),
     "mistral": Style(qkv_bias=False, output_bias=False, window="everywhere"),
-    "ministral": Style(qkv_bias=False, output_bias=False, window="everywhere"),
     "mixtral": Style(qkv_bias=False, output_bias=False, window="everywhere"),
     "qwen2": Style(qkv_bias=True, output_bias=False, window="qwen2"),
     "qwen2_moe": Style(qkv_bias="qkv_bias", output_bias=False, window="qwen2_moe"),

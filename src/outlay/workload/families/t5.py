@@ -13,7 +13,11 @@ TYPES = ("t5", "mt5", "umt5")
 
 
 def build(read: Reader) -> Architecture:
-    """The encoder's layers come first. Relative positions are a table of `buckets × heads` in each stack."""
+    """The encoder's layers come first.
+
+    Relative positions are a table of `buckets × heads` in each stack (UMT5: in each layer). The classes of `transformers`
+    tie the head to the embedding always, also where a config (T5 1.1, Flan-T5) says otherwise.
+    """
     size = dimensions(read, KEYS)
     decoder_depth = read.optional_count("num_decoder_layers")
     if decoder_depth is None:
@@ -24,15 +28,18 @@ def build(read: Reader) -> Architecture:
     gated = read.text("feed_forward_proj").startswith("gated")
     layer = Layer(mixer=attention, feed_forward=Mlp(width=read.count("d_ff"), gated=gated))
     reads = replace(layer, mixer=replace(attention, causal=True), cross_attention=attention, norms=3)
+    tables = size.depth + decoder_depth if read.model_type == "umt5" else 2
+    if read.config.get("tie_word_embeddings") is False:
+        read.assume("tie_word_embeddings", True, "the T5 classes of transformers always tie")
     return Architecture(
         name="",
         hidden=size.hidden,
         vocab=size.vocab,
         blocks=(Block(layer=layer, count=size.depth), Block(layer=reads, count=decoder_depth)),
         family="encoder-decoder",
-        tied=read.flag("tie_word_embeddings"),
+        tied=True,
         final_norm_parameters=2 * size.hidden,
-        embedding_extra=2 * read.count("relative_attention_num_buckets") * size.heads,
+        embedding_extra=tables * read.count("relative_attention_num_buckets") * size.heads,
         dropout=read.probability("dropout_rate"),
         rotary=False,
     )
