@@ -1,0 +1,126 @@
+"""Servers: how many devices stand in a node, which of them share a fast domain, and what the host itself draws.
+
+Rows of `servers.csv` name an accelerator, or a kind of it (`category:consumer-gpu`: any such card) for which the row is
+the usual box; a blank cell of such a row takes the device's own figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from outlay.catalog import rows
+from outlay.catalog.devices import Accelerator, accelerator, spelled
+from outlay.errors import InputError, UnknownName
+from outlay.statement import Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One node. Bandwidths are bytes/s in one direction of one device; powers are watts."""
+
+    name: str
+    aliases: tuple[str, ...]
+    accelerator: str
+    devices: int
+    """Devices in the node."""
+    domain: int
+    """Devices that reach each other at `link_bandwidth`; more than `devices` where links leave the node (NVL72, TPU)."""
+    link: str
+    link_bandwidth: float
+    nic_bandwidth: float
+    """A device's share of the cards that leave the domain."""
+    host_watts: float
+    """What the node draws under load beyond its devices: processors, memory, cards, fans, losses of the supply."""
+    note: str
+    receipts: Mapping[str, Receipt] = field(repr=False, compare=False)
+
+
+def server(name: str) -> Server:
+    """The server of that name or alias.
+
+    >>> server("gb200-nvl72").domain, server("p4d").nic_bandwidth * 8 / 1e9
+    (72, 50.0)
+    """
+    key = spelled(name)
+    for row in rows.read("servers", "name"):
+        if key in map(spelled, (row["name"], *rows.names(row["aliases"]))):
+            if ":" in row["accelerator"]:
+                kind = row["accelerator"].partition(":")[2]
+                raise InputError(f"`{name}` holds any {kind}", hint="name the accelerator: its server follows from it")
+            return _build(row, accelerator(row["accelerator"]))
+    known = [entry for row in rows.read("servers", "name") for entry in (row["name"], *rows.names(row["aliases"]))]
+    raise UnknownName("server", name, known, listing="outlay show accelerators")
+
+
+@rows.cached
+def servers() -> tuple[Server, ...]:
+    """The servers that name their accelerator."""
+    return tuple(
+        _build(row, accelerator(row["accelerator"]))
+        for row in rows.read("servers", "name")
+        if ":" not in row["accelerator"]
+    )
+
+
+def server_for(chip: Accelerator | str, count: int | None = None) -> Server:
+    """The usual server of an accelerator: every one has one.
+
+    A consumer or workstation card stands alone in its machine; when `count` says that there are more, up to eight share one.
+
+    >>> server_for("h100-sxm").name, server_for("h100-pcie").devices, server_for("rtx-4090").devices
+    ('dgx-h100', 8, 1)
+    >>> server_for("rtx-4090", count=4).devices
+    4
+    """
+    chip = accelerator(chip) if isinstance(chip, str) else chip
+    table = [row for row in rows.read("servers", "name") if row["default"]]
+    row = next((row for row in reversed(table) if row["accelerator"] == chip.name), None)
+    if row is None and count is not None and count > 1:
+        row = next((row for row in table if row["accelerator"] == f"many:{chip.category}"), None)
+        if row is not None:
+            devices = min(count, int(row["devices"]))
+            return _build({**row, "devices": str(devices), "domain": str(devices)}, chip)
+    if row is None:
+        row = next((row for row in table if row["accelerator"] == f"category:{chip.category}"), None)
+    if row is None:  # a category of the user's own: a plain box of one
+        row = next(row for row in table if row["accelerator"] == "category:consumer-gpu")
+    return _build(row, chip)
+
+
+def _build(row: Mapping[str, str], chip: Accelerator) -> Server:
+    """A server from its row; a blank cell takes the device's own figure, and its receipt."""
+    receipts: dict[str, Receipt] = {}
+
+    def figure(name: str, column: str, scale: float, unit: str, own: float) -> float:
+        value = rows.number(row[column])
+        if value is None:
+            receipts[name] = chip.receipts.get("pcie_bandwidth" if row["link"] == "PCIe" else name) or rows.receipt(
+                row, column, own, unit=unit
+            )
+            return own
+        receipts[name] = rows.receipt(row, column, value * scale, unit=unit)
+        return value * scale
+
+    link = row["link"] or chip.link
+    own_link = chip.pcie_bandwidth if link == "PCIe" else chip.link_bandwidth
+    devices, domain = int(row["devices"]), int(row["domain"])
+    link_bandwidth = figure("link_bandwidth", "link_gbs", 1e9, "B/s", own_link)
+    nic = min(chip.nic_bandwidth, 100e9 / 8) if row["accelerator"] == "category:datacenter-gpu" else chip.nic_bandwidth
+    nic_bandwidth = figure("nic_bandwidth", "nic_gbps", 1e9 / 8, "B/s", nic)
+    host_watts = figure("host_watts", "host_w", 1, "W", 0.0)
+    receipts["devices"] = rows.receipt(row, "devices", devices, unit="")
+    receipts["domain"] = rows.receipt(row, "domain", domain, unit="")
+    return Server(
+        name=row["name"],
+        aliases=rows.names(row["aliases"]),
+        accelerator=chip.name,
+        devices=devices,
+        domain=domain,
+        link=link,
+        link_bandwidth=link_bandwidth,
+        nic_bandwidth=nic_bandwidth,
+        host_watts=host_watts,
+        note=row["note"],
+        receipts=receipts,
+    )
