@@ -71,7 +71,9 @@ class Layout:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             picked[field.name] = value[index] if isinstance(value, np.ndarray) and value.ndim else value
-        return Layout(**{name: value.item() if isinstance(value, np.generic) else value for name, value in picked.items()})
+        return Layout(
+            **{name: value.item() if isinstance(value, np.generic) else value for name, value in picked.items()}
+        )
 
     def broadcast(self) -> Layout:
         """The same layout with every degree spelled out to one common shape."""
@@ -172,7 +174,9 @@ def describe(layout: Layout) -> str:
         elif field == "sequence_parallel":
             if layout.tensor > 1:
                 parts.append(f"{short}={'on' if value else 'off'}")
-        elif field in ("micro_batch", "zero", "data") or (field not in ("recompute_layers",) and value > (0 if field in ("shard", "offload") else 1)):
+        elif field in ("micro_batch", "zero", "data") or (
+            field not in ("recompute_layers",) and value > (0 if field in ("shard", "offload") else 1)
+        ):
             parts.append(f"{short}={value:g}" if isinstance(value, float) else f"{short}={int(value)}")
         elif field == "recompute_layers" and value < 1 and layout.recompute:
             parts.append(f"{short}={value:g}")

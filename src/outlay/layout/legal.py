@@ -65,7 +65,11 @@ def _width_divides(layout: Layout, problem: Problem) -> Any:
 
 
 def _experts_divide(layout: Layout, problem: Problem) -> Any:
-    experts = [block.layer.feed_forward for block in problem.architecture.blocks if isinstance(block.layer.feed_forward, Experts)]
+    experts = [
+        block.layer.feed_forward
+        for block in problem.architecture.blocks
+        if isinstance(block.layer.feed_forward, Experts)
+    ]
     if not experts:
         return np.equal(layout.expert, 1) & np.equal(layout.expert_tensor, 1)
     holds: Any = True
@@ -78,7 +82,10 @@ RULES: tuple[Rule, ...] = (
     Rule("tp × pp × cp × dp must be the number of devices", lambda lay, p: np.equal(lay.devices, p.devices)),
     Rule("tp must divide the attention heads, and divide or be a multiple of the key-value heads", _heads_divide),
     Rule("tp must divide the feed-forward width (etp the experts')", _width_divides),
-    Rule("pp × vpp must not exceed the number of layers", lambda lay, p: lay.pipeline * lay.virtual <= p.architecture.depth),
+    Rule(
+        "pp × vpp must not exceed the number of layers",
+        lambda lay, p: lay.pipeline * lay.virtual <= p.architecture.depth,
+    ),
     Rule("vpp > 1 needs pp > 1", lambda lay, p: (np.equal(lay.virtual, 1)) | (np.greater(lay.pipeline, 1))),
     Rule(
         "dp × mbs must divide the global batch",
@@ -86,8 +93,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "vpp > 1 needs micro-batches in multiples of pp",
-        lambda lay, p: np.equal(lay.virtual, 1)
-        | _divides(lay.pipeline, p.global_batch // np.maximum(lay.data * lay.micro_batch, 1)),
+        lambda lay, p: (
+            np.equal(lay.virtual, 1)
+            | _divides(lay.pipeline, p.global_batch // np.maximum(lay.data * lay.micro_batch, 1))
+        ),
     ),
     Rule(
         "cp must divide the sequence into two equal parts a rank",
@@ -103,7 +112,10 @@ RULES: tuple[Rule, ...] = (
         lambda lay, p: _divides(lay.expert * lay.expert_tensor, lay.tensor * lay.context * lay.data),
     ),
     Rule("shard must divide dp", lambda lay, p: np.equal(lay.shard, 0) | _divides(lay.shard, lay.data)),
-    Rule("zero=2 and zero=3 need pp=1 or one micro-batch after another", lambda lay, p: (np.less(lay.zero, 2)) | np.equal(lay.virtual, 1)),
+    Rule(
+        "zero=2 and zero=3 need pp=1 or one micro-batch after another",
+        lambda lay, p: (np.less(lay.zero, 2)) | np.equal(lay.virtual, 1),
+    ),
 )
 
 

@@ -1,0 +1,24 @@
+"""What one training step takes, and what layout to train in: seconds by cause, bytes by part."""
+
+from outlay.training.choose import Chosen, choose_layout
+from outlay.training.coefficients import Coefficients, StepCoefficients, load_coefficients
+from outlay.training.recipe import OPTIMIZERS, PRECISIONS, Optimizer, Recipe
+from outlay.training.software import Software, software_for
+from outlay.training.step import CAUSES, Estimate, estimate
+
+__all__ = [
+    "CAUSES",
+    "OPTIMIZERS",
+    "PRECISIONS",
+    "Chosen",
+    "Coefficients",
+    "Estimate",
+    "Optimizer",
+    "Recipe",
+    "Software",
+    "StepCoefficients",
+    "choose_layout",
+    "estimate",
+    "load_coefficients",
+    "software_for",
+]

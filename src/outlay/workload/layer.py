@@ -49,7 +49,9 @@ class Shard:
         return self.tokens / np.where(self.sequence_parallel, self.tensor, 1)
 
 
-def layer_operators(layer: Layer, hidden: int, shard: Shard, *, dropout: float = 0.0, rotary: bool = True) -> list[Operator]:
+def layer_operators(
+    layer: Layer, hidden: int, shard: Shard, *, dropout: float = 0.0, rotary: bool = True
+) -> list[Operator]:
     """The operators of one layer, in order of execution.
 
     >>> from outlay.workload.architecture import transformer
@@ -97,7 +99,9 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
     kept = shard.stored_linear * shard.tokens_between * hidden
     if attention.kv_rank is None:
         width = heads * attention.head_dim + kv_heads * (attention.head_dim + attention.value_dim)
-        operators.append(Matmul(name="query-key-value projection", rows=tokens, columns=width, depth=hidden, saved=kept))
+        operators.append(
+            Matmul(name="query-key-value projection", rows=tokens, columns=width, depth=hidden, saved=kept)
+        )
         rotated = heads * attention.head_dim + kv_heads * attention.head_dim
     else:
         # The latent projections are not split: every tensor-parallel rank holds the whole latent vector.
@@ -106,8 +110,12 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
         between = shard.tokens_between
         down = (attention.query_rank or 0) + attention.kv_rank + attention.rope_dim
         operators.append(Matmul(name="latent down-projection", rows=between, columns=down, depth=hidden, saved=kept))
-        operators.append(_touch("latent norms", between * down, reads=1, writes=1, shard=shard, saved=shard.stored * between * down))
-        operators.append(Matmul(name="query up-projection", rows=tokens, columns=heads * attention.head_dim, depth=query_in))
+        operators.append(
+            _touch("latent norms", between * down, reads=1, writes=1, shard=shard, saved=shard.stored * between * down)
+        )
+        operators.append(
+            Matmul(name="query up-projection", rows=tokens, columns=heads * attention.head_dim, depth=query_in)
+        )
         operators.append(
             Matmul(
                 name="key-value up-projection",
@@ -121,7 +129,9 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
         rotated = heads * attention.head_dim * 2.0
     if rotary:
         operators.append(_touch("rotary embedding", tokens * rotated, reads=1, writes=1, shard=shard))
-    saved_qkv = shard.stored * tokens * (heads * attention.head_dim + kv_heads * (attention.head_dim + attention.value_dim))
+    saved_qkv = (
+        shard.stored * tokens * (heads * attention.head_dim + kv_heads * (attention.head_dim + attention.value_dim))
+    )
     length = shard.sequence_length
     scores = shard.micro_batch * heads * length * length / shard.context
     operators.append(
@@ -143,7 +153,13 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
         )
     )
     operators.append(
-        Matmul(name="attention output projection", rows=tokens, columns=hidden, depth=value_width, saved=shard.stored * tokens * value_width)
+        Matmul(
+            name="attention output projection",
+            rows=tokens,
+            columns=hidden,
+            depth=value_width,
+            saved=shard.stored * tokens * value_width,
+        )
     )
     return operators
 
@@ -164,9 +180,20 @@ def _feed_forward(name: str, width: int, gated: bool, hidden: int, shard: Shard,
             depth=hidden,
             saved=shard.stored_linear * shard.tokens_between * hidden,
         ),
-        _touch(f"{name} activation", tokens * columns, reads=ups, writes=1, shard=shard, saved=shard.stored * tokens * columns * ups),
+        _touch(
+            f"{name} activation",
+            tokens * columns,
+            reads=ups,
+            writes=1,
+            shard=shard,
+            saved=shard.stored * tokens * columns * ups,
+        ),
         Matmul(
-            name=f"{name} down-projection", rows=tokens, columns=hidden, depth=columns, saved=shard.stored_linear * tokens * columns
+            name=f"{name} down-projection",
+            rows=tokens,
+            columns=hidden,
+            depth=columns,
+            saved=shard.stored_linear * tokens * columns,
         ),
     ]
 
@@ -182,26 +209,60 @@ def expert_operators(experts: Experts, hidden: int, shard: Shard) -> list[Operat
     local = experts.count / shard.expert
     columns = experts.width / shard.expert_tensor
     ups = 2 if experts.gated else 1
+    width = experts.latent or hidden
     operators: list[Operator] = [
-        Matmul(name="router", rows=between, columns=experts.count, depth=hidden, low_precision=False, saved=4.0 * between * experts.count),
+        Matmul(
+            name="router",
+            rows=between,
+            columns=experts.count,
+            depth=hidden,
+            low_precision=False,
+            saved=4.0 * between * experts.count,
+        ),
         _touch("router choice", between * experts.count, reads=4, writes=4, shard=shard, kernels=6),
-        _touch("dispatch permutation", rows * hidden, reads=1, writes=1, shard=shard, kernels=3),
+        _touch("dispatch permutation", rows * width, reads=1, writes=1, shard=shard, kernels=3),
         GroupedMatmul(
             name="expert up-projection",
             rows=rows,
             columns=ups * columns,
-            depth=hidden,
+            depth=width,
             groups=local,
-            saved=shard.stored_linear * rows * hidden,
+            saved=shard.stored_linear * rows * width,
         ),
-        _touch("expert activation", rows * columns, reads=ups, writes=1, shard=shard, saved=shard.stored * rows * columns * ups),
+        _touch(
+            "expert activation",
+            rows * columns,
+            reads=ups,
+            writes=1,
+            shard=shard,
+            saved=shard.stored * rows * columns * ups,
+        ),
         GroupedMatmul(
-            name="expert down-projection", rows=rows, columns=hidden, depth=columns, groups=local, saved=shard.stored_linear * rows * columns
+            name="expert down-projection",
+            rows=rows,
+            columns=width,
+            depth=columns,
+            groups=local,
+            saved=shard.stored_linear * rows * columns,
         ),
-        _touch("combine permutation", rows * hidden, reads=1, writes=1, shard=shard, kernels=3, saved=shard.stored * rows * hidden),
+        _touch(
+            "combine permutation",
+            rows * width,
+            reads=1,
+            writes=1,
+            shard=shard,
+            kernels=3,
+            saved=shard.stored * rows * width,
+        ),
     ]
+    if experts.latent:
+        # Tokens are projected to a narrower space before they are routed, and back after (Nemotron 3).
+        operators.append(Matmul(name="latent expert in-projection", rows=between, columns=width, depth=hidden))
+        operators.append(Matmul(name="latent expert out-projection", rows=between, columns=hidden, depth=width))
     if experts.shared_width:
-        operators += _feed_forward("shared expert", experts.shared_width, experts.gated, hidden, shard, tokens=shard.tokens)
+        operators += _feed_forward(
+            "shared expert", experts.shared_width, experts.gated, hidden, shard, tokens=shard.tokens
+        )
     return operators
 
 
@@ -214,21 +275,57 @@ def state_space_operators(mixer: StateSpace, hidden: int, shard: Shard) -> list[
     chunk = mixer.chunk
     return [
         Matmul(
-            name="mixer in-projection", rows=tokens, columns=width, depth=hidden, saved=shard.stored_linear * shard.tokens_between * hidden
+            name="mixer in-projection",
+            rows=tokens,
+            columns=width,
+            depth=hidden,
+            saved=shard.stored_linear * shard.tokens_between * hidden,
         ),
-        _touch("short convolution", tokens * convolved, reads=1, writes=1, shard=shard, saved=shard.stored * tokens * width),
+        _touch(
+            "short convolution", tokens * convolved, reads=1, writes=1, shard=shard, saved=shard.stored * tokens * width
+        ),
         # Within a chunk: scores (chunk × state) and their product with the inputs; across chunks: state in and out.
-        Matmul(name="scan within chunks", rows=tokens, columns=chunk, depth=groups * mixer.state + inner, weights=False, low_precision=False),
-        Matmul(name="scan across chunks", rows=tokens, columns=2 * mixer.state, depth=inner, weights=False, low_precision=False),
+        Matmul(
+            name="scan within chunks",
+            rows=tokens,
+            columns=chunk,
+            depth=groups * mixer.state + inner,
+            weights=False,
+            low_precision=False,
+        ),
+        Matmul(
+            name="scan across chunks",
+            rows=tokens,
+            columns=2 * mixer.state,
+            depth=inner,
+            weights=False,
+            low_precision=False,
+        ),
         _touch("gated norm", tokens * inner, reads=2, writes=1, shard=shard, saved=shard.stored * tokens * inner * 2),
-        Matmul(name="mixer out-projection", rows=tokens, columns=hidden, depth=inner, saved=shard.stored_linear * tokens * inner),
+        Matmul(
+            name="mixer out-projection",
+            rows=tokens,
+            columns=hidden,
+            depth=inner,
+            saved=shard.stored_linear * tokens * inner,
+        ),
     ]
 
 
 def embedding_operators(architecture: Architecture, shard: Shard) -> list[Operator]:
     """Token look-up, learned positions, dropout: memory traffic only."""
     numbers = shard.tokens_between * architecture.hidden
-    return [_touch("embedding", numbers, reads=1, writes=1, shard=shard, kernels=2, saved=shard.stored * numbers * bool(architecture.dropout))]
+    return [
+        _touch(
+            "embedding",
+            numbers,
+            reads=1,
+            writes=1,
+            shard=shard,
+            kernels=2,
+            saved=shard.stored * numbers * bool(architecture.dropout),
+        )
+    ]
 
 
 def head_operators(architecture: Architecture, shard: Shard) -> list[Operator]:

@@ -1,0 +1,56 @@
+"""All that decides the speed of one accelerator, gathered: a curve for each kind of operator, from one set of coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from outlay.catalog import Accelerator
+from outlay.machine.attention import AttentionCurve
+from outlay.machine.attention_curve import attention_curve
+from outlay.machine.collectives import CollectiveCurve, collective_curve
+from outlay.machine.gemm import GemmCurve
+from outlay.machine.gemm_curve import gemm_curve
+from outlay.machine.grouped import GroupedCurve, grouped_curve
+from outlay.machine.memory_bound import MemoryCurve, memory_curve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coefficients:
+    """Fitted coefficients of kernels, as their files hold them; None is what the catalog ships.
+
+    A value that is passed, so that a fit with something left out is an ordinary call.
+    """
+
+    gemm: Mapping[str, Any] | None = None
+    grouped: Mapping[str, Any] | None = None
+    attention: Mapping[str, Any] | None = None
+    memory: Mapping[str, Any] | None = None
+    collectives: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """What one accelerator takes for each kind of operator, in the types that a recipe uses."""
+
+    gemm: GemmCurve
+    """Projections, in the recipe's type."""
+    gemm_base: GemmCurve
+    """What low-precision recipes leave alone: head, router."""
+    grouped: GroupedCurve
+    attention: AttentionCurve
+    memory: MemoryCurve
+    collective: CollectiveCurve
+
+
+def curves_for(accelerator: Accelerator, dtype: str, base: str, coefficients: Coefficients) -> Curves:
+    """The curves of an accelerator whose projections multiply in `dtype` and the rest in `base`."""
+    return Curves(
+        gemm=gemm_curve(accelerator, dtype, coefficients.gemm),
+        gemm_base=gemm_curve(accelerator, base, coefficients.gemm),
+        grouped=grouped_curve(accelerator, dtype, coefficients.grouped),
+        attention=attention_curve(accelerator, coefficients.attention, base),
+        memory=memory_curve(accelerator, coefficients.memory),
+        collective=collective_curve(accelerator, coefficients.collectives),
+    )

@@ -1,0 +1,29 @@
+"""Electrical power of a device from what it does: idle power, and what each kind of work adds, up to its limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from outlay.catalog import Accelerator
+from outlay.workload import Number
+
+IDLE = 0.12
+"""Share of the power limit that a powered, idle device draws: 50 W of an A100's 400 W, 70 to 110 W of an H100's 700 W
+(`nvidia-smi` readings in P. Patel et al., "Characterizing Power Management Opportunities for LLMs in the Cloud", ASPLOS 2024)."""
+
+DRAW = {"arithmetic": 0.95, "memory": 0.75, "communication": 0.45}
+"""Share of the power limit drawn during each kind of work: training peaks near the limit in matrix products and falls to
+about half of it or less while it synchronises (same source, section 4). Basis: assumed, from published curves."""
+
+
+def power_watts(accelerator: Accelerator, activity: Mapping[str, Number]) -> Number:
+    r"""Mean watts of one device that spends the given shares of its time on each kind of work, and idles the rest.
+
+    .. math:: W = W_{limit} \bigl(i + \textstyle\sum_a s_a (d_a - i)\bigr)
+
+    >>> from outlay.catalog import accelerator
+    >>> round(power_watts(accelerator("h100-sxm-80gb"), {"arithmetic": 0.7, "communication": 0.2}), 1)
+    536.9
+    """
+    share = IDLE + sum(part * (DRAW[kind] - IDLE) for kind, part in activity.items())
+    return accelerator.tdp * share

@@ -1,0 +1,106 @@
+"""The layout for somebody who has not chosen one: a small exhaustive search by the same formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlay.layout import Layout, Problem, Recompute, legal
+from outlay.machine import Cluster
+from outlay.search import chunks, divisors, size
+from outlay.training.coefficients import Coefficients
+from outlay.training.recipe import Recipe
+from outlay.training.step import Estimate, estimate
+from outlay.workload import Attention, Experts, Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The fastest layout that fits, or the one nearest to fitting, and how many were looked at."""
+
+    layout: Layout
+    estimate: Estimate
+    looked_at: int
+    legal: int
+    fitting: int
+
+
+def choose_layout(
+    recipe: Recipe, cluster: Cluster, coefficients: Coefficients, fixed: Mapping[str, Number] | None = None
+) -> Chosen | None:
+    """The fastest legal layout that fits in memory, with the degrees in `fixed` kept.
+
+    If none fits, the one that needs the least memory; None if no combination is legal. Ties go to the simpler layout.
+    """
+    fixed = dict(fixed or {})
+    axes = _axes(recipe, cluster, fixed)
+    problem = Problem(
+        architecture=recipe.architecture,
+        sequence_length=recipe.sequence_length,
+        global_batch=recipe.global_batch,
+        devices=cluster.count,
+    )
+    best: tuple[tuple[bool, float], Layout] | None = None
+    allowed = fitting = 0
+    for part in chunks(axes):
+        data = cluster.count // (part["tensor"] * part["pipeline"] * part["context"])
+        layout = Layout(**{"data": data, **{name: value for name, value in part.items() if name != "data"}})
+        if "data" in part:
+            layout = Layout(**part)
+        keep = legal(layout, problem)
+        if not keep.any():
+            continue
+        layout = layout.broadcast().at(np.flatnonzero(keep))
+        found = estimate(recipe, layout, cluster, coefficients)
+        fits = np.broadcast_to(found.fits, keep.sum())
+        allowed += int(keep.sum())
+        fitting += int(fits.sum())
+        score = np.where(fits, found.step_seconds, found.memory_bytes)
+        order = np.lexsort((score, ~fits))
+        index = int(order[0])
+        rank = (not bool(fits[index]), float(score[index]))
+        if best is None or rank < best[0]:
+            best = (rank, layout.at(index))
+    if best is None:
+        return None
+    layout = best[1]
+    return Chosen(
+        layout=layout,
+        estimate=estimate(recipe, layout, cluster, coefficients),
+        looked_at=size(axes),
+        legal=allowed,
+        fitting=fitting,
+    )
+
+
+def _axes(recipe: Recipe, cluster: Cluster, fixed: Mapping[str, Number]) -> dict[str, list[Number]]:
+    """What is worth trying: degrees that divide the devices, powers of two where frameworks want them."""
+    architecture, count = recipe.architecture, int(cluster.count)
+    experts = [
+        block.layer.feed_forward.count for block in architecture.blocks if isinstance(block.layer.feed_forward, Experts)
+    ]
+    heads = [block.layer.mixer.heads for block in architecture.blocks if isinstance(block.layer.mixer, Attention)]
+    inside = [degree for degree in divisors(count) if degree <= min(int(cluster.node_size), max(heads, default=1), 16)]
+    per_replica = int(np.max(recipe.global_batch))
+    axes: dict[str, list[Number]] = {
+        "tensor": list(inside),
+        "pipeline": [degree for degree in divisors(count) if degree <= architecture.depth],
+        "virtual": [chunk for chunk in (1, 2, 4, 8) if chunk <= architecture.depth],
+        "context": [
+            degree for degree in (1, 2, 4, 8, 16) if count % degree == 0 and recipe.sequence_length // degree >= 4096
+        ]
+        or [1],
+        "expert": [degree for degree in divisors(experts[0]) if degree <= count] if experts else [1],
+        "micro_batch": [size for size in (1, 2, 4, 8, 16, 32, 64) if size <= per_replica],
+        "zero": [1, 3],
+        "recompute": [Recompute.NONE, Recompute.FULL] if recipe.software.fused_attention else list(Recompute),
+        "sequence_parallel": [recipe.software.sequence_parallel],
+    }
+    if "tensor" not in fixed and "pipeline" not in fixed:
+        # Sharded weights and pipelines are two answers to one question; frameworks rarely join them.
+        axes["zero"] = [1, 3] if count > 1 else [0]
+    for name, value in fixed.items():
+        axes[name] = [value]
+    return axes

@@ -1,0 +1,155 @@
+"""Seconds of collectives: of a layer and micro-batch (tensor, context, expert), of a micro-batch (pipeline), of a step (data)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlay.layout import Layout
+from outlay.machine import Cluster, Curves, collective_seconds
+from outlay.training.recipe import Recipe
+from outlay.workload import Attention, Experts, Layer, Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCommunication:
+    """Seconds of one layer and micro-batch, forward and backward, by group, and the number of calls that launch them."""
+
+    tensor_forward: Number = 0.0
+    tensor_backward: Number = 0.0
+    context_forward: Number = 0.0
+    context_backward: Number = 0.0
+    expert_forward: Number = 0.0
+    expert_backward: Number = 0.0
+    calls_forward: Number = 0.0
+    calls_backward: Number = 0.0
+
+
+def layer_communication(
+    layer: Layer, hidden: int, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves
+) -> LayerCommunication:
+    """What one layer sends for one micro-batch.
+
+    Tensor parallelism reduces the output of attention and of the feed-forward: an all-reduce each way, or with sequence
+    parallelism a reduce-scatter and an all-gather, and one more all-gather going back to make the weight gradient [1]_.
+    Context parallelism passes keys and values round, their gradients on the way back. Experts receive and return tokens.
+
+    .. [1] V. Korthikanti et al., MLSys 2023, section 4.2.2.
+    """
+    tokens = layout.micro_batch * recipe.sequence_length / layout.context
+    size = tokens * hidden * recipe.activation_bytes
+    stride = {"stride": 1, "cluster": cluster, "curve": curves.collective}
+    parallel = np.asarray(layout.sequence_parallel, dtype=bool)
+
+    reduces = sum(
+        part is not None and not (isinstance(part, Experts) and not part.shared_width)
+        for part in (layer.mixer, layer.feed_forward, layer.cross_attention)
+    )
+    if layer.parallel:
+        reduces = min(reduces, 1)
+    all_reduce = collective_seconds("all-reduce", size, layout.tensor, **stride)
+    gather = collective_seconds("all-gather", size, layout.tensor, **stride)
+    scatter = collective_seconds("reduce-scatter", size, layout.tensor, **stride)
+    split = np.greater(layout.tensor, 1)
+    tensor_forward = reduces * np.where(parallel, gather + scatter, all_reduce)
+    tensor_backward = reduces * np.where(parallel, 2 * gather + scatter, all_reduce)
+    calls = reduces * np.where(parallel, 2, 1) * split
+    calls_back = reduces * np.where(parallel, 3, 1) * split
+
+    context_forward: Number = 0.0
+    if isinstance(layer.mixer, Attention):
+        kv_width = (
+            np.maximum(layer.mixer.kv_heads / layout.tensor, 1.0) * (layer.mixer.head_dim + layer.mixer.value_dim)
+            if layer.mixer.kv_rank is None
+            else layer.mixer.heads / layout.tensor * (layer.mixer.head_dim + layer.mixer.value_dim)
+        )
+        whole = layout.micro_batch * recipe.sequence_length * kv_width * recipe.activation_bytes
+        context_forward = collective_seconds(
+            "all-gather", whole, layout.context, stride=layout.tensor, cluster=cluster, curve=curves.collective
+        )
+
+    expert_seconds: Number = 0.0
+    if isinstance(layer.feed_forward, Experts):
+        routed = (
+            tokens
+            / layout.tensor
+            * layer.feed_forward.active
+            * layout.expert_tensor
+            * (layer.feed_forward.latent or hidden)
+            * recipe.activation_bytes
+        )
+        expert_seconds = 2 * collective_seconds(
+            "all-to-all", routed, layout.expert, stride=layout.expert_tensor, cluster=cluster, curve=curves.collective
+        )
+        calls = calls + 2 * np.greater(layout.expert, 1)
+        calls_back = calls_back + 2 * np.greater(layout.expert, 1)
+
+    return LayerCommunication(
+        tensor_forward=tensor_forward,
+        tensor_backward=tensor_backward,
+        context_forward=context_forward,
+        context_backward=2 * context_forward,
+        expert_forward=expert_seconds,
+        expert_backward=expert_seconds,
+        calls_forward=calls,
+        calls_backward=calls_back,
+    )
+
+
+def send_seconds(hidden: int, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves) -> Number:
+    """Seconds to pass one micro-batch's activations to the next pipeline stage.
+
+    With sequence parallelism each tensor rank sends its own part; without it Megatron scatters before sending and gathers after,
+    which moves the same bytes over the network.
+    """
+    size = (
+        layout.micro_batch * recipe.sequence_length / layout.context * hidden * recipe.activation_bytes / layout.tensor
+    )
+    inner = layout.tensor * layout.context * layout.data
+    seconds = collective_seconds("send", size, 2, stride=inner, cluster=cluster, curve=curves.collective)
+    return np.where(np.greater(layout.pipeline, 1), seconds, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataCommunication:
+    """Seconds a step of data-parallel collectives, before any overlap."""
+
+    gradients: Number
+    weights: Number
+    micro_batch_gather: Number
+    """Seconds of gathering weights for one micro-batch (ZeRO-3: once forward, once backward)."""
+    micro_batch_scatter: Number
+
+
+def data_communication(
+    dense: Number, expert: Number, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves
+) -> DataCommunication:
+    """Gradients are reduced over data and context ranks; sharded states gather the new weights.
+
+    `dense` and `expert` are parameters on this device; experts are replicated over fewer ranks.
+    """
+    options = {"cluster": cluster, "curve": curves.collective}
+    ranks = layout.data * layout.context
+    expert_ranks = np.maximum(ranks * layout.tensor / (layout.expert * layout.expert_tensor), 1.0)
+    expert_stride = layout.expert * layout.expert_tensor
+    wire, weight = recipe.software.reduce_bytes, min(recipe.weight_bytes, 2.0)
+    zero = layout.zero
+
+    def both(kind: str, bytes_each: float) -> Number:
+        seconds = collective_seconds(kind, dense * bytes_each, ranks, stride=layout.tensor, **options)
+        if np.any(np.greater(expert, 0)):
+            seconds = seconds + collective_seconds(
+                kind, expert * bytes_each, expert_ranks, stride=expert_stride, **options
+            )
+        return seconds
+
+    scatter, gather = both("reduce-scatter", wire), both("all-gather", weight)
+    sharded, full = np.greater_equal(zero, 1), np.equal(zero, 3)
+    gradients = np.where(full, 0.0, np.where(sharded, scatter, both("all-reduce", wire)))
+    return DataCommunication(
+        gradients=gradients,
+        weights=np.where(full, 0.0, np.where(sharded, gather, 0.0)),
+        micro_batch_gather=np.where(full, gather, 0.0),
+        micro_batch_scatter=np.where(full, scatter, 0.0),
+    )

@@ -1,0 +1,223 @@
+"""What one micro-batch costs a device: layers by kind, embedding and head, their time, traffic and saved activations.
+
+All of it depends on few degrees (tensor, context, expert, micro-batch), so a million layouts share some hundred
+evaluations: :func:`micro_batch` finds the distinct ones, evaluates those, and hands every layout its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from outlay.layout import Layout, Recompute
+from outlay.machine import Cluster, Curves
+from outlay.training.coefficients import StepCoefficients
+from outlay.training.communication import layer_communication
+from outlay.training.compute import launch_seconds, pass_times
+from outlay.training.recipe import Recipe
+from outlay.workload import (
+    AttentionCore,
+    GroupedMatmul,
+    Layer,
+    Number,
+    Shard,
+    embedding_operators,
+    head_operators,
+    layer_operators,
+)
+
+DEGREES = (
+    "tensor",
+    "context",
+    "expert",
+    "expert_tensor",
+    "micro_batch",
+    "sequence_parallel",
+    "recompute",
+    "recompute_layers",
+)
+"""The degrees on which a micro-batch's cost depends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicroBatch:
+    """Seconds and bytes of one micro-batch on one device. Layer figures are means over the model's layers."""
+
+    forward: dict[str, Number]
+    """Device seconds of a layer's forward pass by kind of work."""
+    backward: dict[str, Number]
+    recompute: Number
+    host: Number
+    """Seconds a layer waits for the host beyond its device time."""
+    tensor: Number
+    """Exposed seconds of tensor-parallel communication, forward, backward and recomputation."""
+    context: Number
+    expert: Number
+    head: Number
+    """Seconds of final norm, head and loss, forward and backward."""
+    embedding: Number
+    saved: Number
+    """Bytes that a layer keeps until its backward pass, under the layout's recomputation."""
+    working: Number
+    """Bytes that a layer needs for the moment of its backward pass: what recomputation makes again."""
+    loss: Number
+    """Bytes of logits and their copies."""
+    dense: Number
+    """Parameters of a layer on this device that data-parallel ranks replicate."""
+    experts: Number
+
+    @property
+    def layer(self) -> Number:
+        """Seconds of one layer and micro-batch."""
+        work = sum(self.forward.values()) + sum(self.backward.values())
+        return work + self.recompute + self.host + self.tensor + self.context + self.expert
+
+
+def distinct(layout: Layout) -> tuple[Layout, Any]:
+    """The distinct combinations of :data:`DEGREES`, and for every layout which of them it has."""
+    columns = np.broadcast_arrays(*(np.asarray(getattr(layout, name), dtype=float) for name in DEGREES))
+    shape = columns[0].shape
+    if not shape:
+        return layout, ()
+    codes = np.zeros(columns[0].size, dtype=np.int64)
+    for column in columns:
+        values, index = np.unique(column.ravel(), return_inverse=True)
+        codes = codes * len(values) + index
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    picked = {name: column.ravel()[first] for name, column in zip(DEGREES, columns, strict=True)}
+    return Layout(**picked), inverse.reshape(shape)
+
+
+def micro_batch(
+    recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves, coefficients: StepCoefficients
+) -> MicroBatch:
+    """The cost of one micro-batch for every layout."""
+    few, which = distinct(layout)
+    cost = _evaluate(recipe, few, cluster, curves, coefficients)
+    if isinstance(which, tuple):
+        return cost
+
+    def spread(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: spread(entry) for name, entry in value.items()}
+        return value[which] if np.ndim(value) else value
+
+    return MicroBatch(**{field.name: spread(getattr(cost, field.name)) for field in dataclasses.fields(cost)})
+
+
+def _evaluate(
+    recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves, coefficients: StepCoefficients
+) -> MicroBatch:
+    architecture = recipe.architecture
+    shard = Shard(
+        micro_batch=layout.micro_batch,
+        sequence_length=recipe.sequence_length,
+        tensor=layout.tensor,
+        context=layout.context,
+        expert=layout.expert,
+        expert_tensor=layout.expert_tensor,
+        sequence_parallel=layout.sequence_parallel,
+        stored=recipe.activation_bytes,
+        stored_linear=recipe.linear_bytes,
+    )
+    launch = launch_seconds(recipe, coefficients)
+    layers = [
+        (
+            block.count / architecture.depth,
+            _layer(block.layer, recipe, shard, layout, cluster, curves, coefficients, launch),
+        )
+        for block in architecture.blocks
+    ]
+    mean = _mean(layers)
+    head = pass_times(head_operators(architecture, shard), recipe, curves, coefficients)
+    embedding = pass_times(embedding_operators(architecture, shard), recipe, curves, coefficients)
+    head_seconds = sum(head.forward.values()) + sum(head.backward.values())
+    return MicroBatch(
+        **mean,
+        head=np.maximum(head_seconds, launch * (head.kernels_forward + head.kernels_backward)),
+        embedding=sum(embedding.forward.values()) + sum(embedding.backward.values()),
+        loss=sum(op.saved for op in head_operators(architecture, shard)) * (0.5 if recipe.software.fused_loss else 1.0),
+    )
+
+
+def _layer(
+    layer: Layer,
+    recipe: Recipe,
+    shard: Shard,
+    layout: Layout,
+    cluster: Cluster,
+    curves: Curves,
+    coefficients: StepCoefficients,
+    launch: float,
+) -> dict[str, Any]:
+    """Figures of one kind of layer, by the names of :class:`MicroBatch`."""
+    architecture = recipe.architecture
+    operators = layer_operators(layer, architecture.hidden, shard, dropout=recipe.dropout, rotary=architecture.rotary)
+    times = pass_times(operators, recipe, curves, coefficients)
+    cores = [op for op in operators if isinstance(op, AttentionCore)]
+    send = layer_communication(layer, architecture.hidden, recipe, layout, cluster, curves)
+
+    again = layout.recompute_layers * np.equal(layout.recompute, Recompute.FULL)
+    # Fused attention has nothing to recompute selectively: its scores were never stored.
+    core_again = (
+        layout.recompute_layers
+        * np.equal(layout.recompute, Recompute.SELECTIVE)
+        * (not recipe.software.fused_attention)
+    )
+    forward, backward = sum(times.forward.values()), sum(times.backward.values())
+    recompute = again * forward + core_again * times.forward["attention"]
+
+    hidden_share = coefficients.overlap_tensor if recipe.software.overlap_tensor else 0.0
+    tensor = (send.tensor_forward * (1 + again) + send.tensor_backward) * (1.0 - hidden_share)
+    # Keys and values travel while earlier ones are attended to.
+    context = np.maximum(send.context_forward - times.forward["attention"], 0.0) * (1 + again) + np.maximum(
+        send.context_backward - times.backward["attention"], 0.0
+    )
+    expert = (send.expert_forward * (1 + again) + send.expert_backward) * (1.0 - coefficients.overlap_expert)
+
+    host = np.maximum(
+        launch * times.kernels_forward * (1 + again)
+        + launch * times.kernels_backward
+        + coefficients.launch_collective * (send.calls_forward * (1 + again) + send.calls_backward)
+        - (forward + backward + recompute + tensor + context + expert),
+        0.0,
+    )
+    saved = sum(op.saved for op in operators)
+    scores = 0.0 if recipe.software.fused_attention else sum(op.saved_unfused for op in cores)
+    everything = saved + scores
+    held_input = recipe.activation_bytes * shard.tokens_between * architecture.hidden
+    kept = np.where(
+        np.equal(layout.recompute, Recompute.FULL),
+        held_input,
+        np.where(np.equal(layout.recompute, Recompute.SELECTIVE), saved, everything),
+    )
+    kept = layout.recompute_layers * kept + (1.0 - layout.recompute_layers) * everything
+    experts = sum(op.parameters for op in operators if isinstance(op, GroupedMatmul))
+    return {
+        "forward": times.forward,
+        "backward": times.backward,
+        "recompute": recompute,
+        "host": host,
+        "tensor": tensor,
+        "context": context,
+        "expert": expert,
+        "saved": kept,
+        "working": everything - kept,
+        "experts": experts,
+        "dense": sum(op.parameters for op in operators) - experts,
+    }
+
+
+def _mean(layers: list[tuple[float, dict[str, Any]]]) -> dict[str, Any]:
+    """The mean over kinds of layers, weighted by how many there are."""
+    first = layers[0][1]
+    mean: dict[str, Any] = {}
+    for name, value in first.items():
+        if isinstance(value, dict):
+            mean[name] = {kind: sum(share * entry[name][kind] for share, entry in layers) for kind in value}
+        else:
+            mean[name] = sum(share * entry[name] for share, entry in layers)
+    return mean

@@ -1,0 +1,217 @@
+"""One training step of a recipe in a layout on a cluster: seconds by cause, bytes by part, power. Layouts may be arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from outlay.layout import Layout
+from outlay.machine import Cluster, Curves, curves_for, memory_seconds, power_watts
+from outlay.training.coefficients import Coefficients
+from outlay.training.communication import data_communication, send_seconds
+from outlay.training.memory import StageParameters, in_flight, states
+from outlay.training.recipe import OPTIMIZERS, Recipe
+from outlay.training.schedule import pipeline_seconds, stage_layers
+from outlay.training.stage import MicroBatch, micro_batch
+from outlay.workload import Number, flop_per_token
+
+CAUSES = (
+    "matmul",
+    "attention",
+    "memory-bound",
+    "head and loss",
+    "recompute",
+    "tensor communication",
+    "context communication",
+    "expert communication",
+    "pipeline communication",
+    "data communication",
+    "bubble",
+    "optimizer",
+    "host",
+    "stragglers",
+    "fixed",
+)
+"""What a step's seconds are spent on; they sum to the step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What one step takes. Every number has the shape of the layout's degrees."""
+
+    step_seconds: Number
+    breakdown: Mapping[str, Number]
+    """Seconds by cause (:data:`CAUSES`); they sum to `step_seconds`."""
+    memory: Mapping[str, Number]
+    """Bytes by part on the fullest device; they sum to `memory_bytes`."""
+    memory_bytes: Number
+    memory_capacity: float
+    """Bytes that the device reports."""
+    tokens: Number
+    devices: Number
+    model_flop: Number
+    """FLOP of the model for one step: forward and backward, recomputation left out, causal attention as half the square."""
+    device_watts: Number
+    """Mean electrical power of one device during a step."""
+
+    @property
+    def fits(self) -> Any:
+        return np.less_equal(self.memory_bytes, self.memory_capacity)
+
+    @property
+    def tokens_per_second_per_device(self) -> Number:
+        return self.tokens / self.step_seconds / self.devices
+
+    @property
+    def flops_per_device(self) -> Number:
+        """Model FLOP/s of one device."""
+        return self.model_flop / self.step_seconds / self.devices
+
+    @property
+    def step_joules(self) -> Number:
+        """Joules of all devices in one step, servers and cooling left out."""
+        return self.device_watts * self.step_seconds * self.devices
+
+
+def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coefficients) -> Estimate:
+    """Seconds, bytes and power of one step; `layout` holds numbers or arrays, and the estimate has their shape."""
+    step = coefficients.step
+    architecture, software = recipe.architecture, recipe.software
+    curves = curves_for(cluster.accelerator, recipe.compute_type, recipe.base_type, coefficients.machine)
+    cost = micro_batch(recipe, layout, cluster, curves, step)
+    micro_batches = np.ceil(recipe.global_batch / (layout.data * layout.micro_batch))
+
+    # The pipeline: a fullest stage that works, and the rest that it waits for.
+    layers = stage_layers(architecture.depth, layout)
+    send = (
+        send_seconds(architecture.hidden, recipe, layout, cluster, curves) * 2 * layout.virtual * step.pipeline_exposed
+    )
+    alone = np.equal(layout.pipeline, 1)
+    even = np.equal(np.mod(architecture.depth, layout.pipeline * layout.virtual), 0)
+    head_stage = np.where(even, layers, layers - 1) * cost.layer + cost.head
+    slowest = (
+        np.where(alone, layers * cost.layer + cost.head + cost.embedding, np.maximum(layers * cost.layer, head_stage))
+        + send
+    )
+    mean = (architecture.depth * cost.layer + cost.head + cost.embedding) / layout.pipeline + send
+    busy, bubble = pipeline_seconds(slowest, mean, micro_batches, layout)
+
+    dense, expert = _device_parameters(recipe, layout, cost, layers)
+    communication = data_communication(dense, expert, recipe, layout, cluster, curves)
+    work = layers * (sum(cost.forward.values()) + sum(cost.backward.values()) + cost.recompute)
+    data, hidden = _exposed_data(
+        communication, work, micro_batches, step.overlap_data if software.overlap_data else 0.0
+    )
+    data = data + hidden * step.contention
+
+    optimizer = _optimizer_seconds(dense, expert, recipe, layout, cluster, curves)
+
+    parts: dict[str, Number] = {
+        "matmul": micro_batches * layers * (cost.forward["matmul"] + cost.backward["matmul"]),
+        "attention": micro_batches * layers * (cost.forward["attention"] + cost.backward["attention"]),
+        "memory-bound": micro_batches * layers * (cost.forward["memory"] + cost.backward["memory"]),
+        "head and loss": busy - micro_batches * (layers * cost.layer + send),
+        "recompute": micro_batches * layers * cost.recompute,
+        "tensor communication": micro_batches * layers * cost.tensor,
+        "context communication": micro_batches * layers * cost.context,
+        "expert communication": micro_batches * layers * cost.expert,
+        "pipeline communication": micro_batches * send,
+        "data communication": data,
+        "bubble": bubble,
+        "optimizer": optimizer,
+        "host": micro_batches * layers * cost.host,
+        "fixed": step.step_fixed,
+    }
+    factor = step.family.get(software.family, 1.0)
+    parts = {name: seconds * factor for name, seconds in parts.items()}
+    subtotal = sum(parts.values())
+    parts["stragglers"] = subtotal * step.straggler * np.sqrt(np.log(np.maximum(layout.devices, 1)))
+    total = sum(parts.values())
+
+    memory = memory_parts(recipe, layout, cost, layers, micro_batches, coefficients)
+    return Estimate(
+        step_seconds=total,
+        breakdown={name: parts[name] for name in CAUSES},
+        memory=memory,
+        memory_bytes=sum(memory.values()),
+        memory_capacity=cluster.accelerator.memory,
+        tokens=recipe.tokens,
+        devices=layout.devices,
+        model_flop=recipe.tokens * flop_per_token(architecture, recipe.sequence_length).total,
+        device_watts=power_watts(cluster.accelerator, _activity(parts, total)),
+    )
+
+
+def _device_parameters(recipe: Recipe, layout: Layout, cost: MicroBatch, layers: Number) -> tuple[Number, Number]:
+    """Dense and expert parameters on the fullest device: its layers, and embedding or head."""
+    vocabulary = recipe.architecture.vocab * recipe.architecture.hidden / layout.tensor
+    both = 1 if recipe.architecture.tied or not recipe.architecture.head else 2
+    return layers * cost.dense + np.where(np.equal(layout.pipeline, 1), both, 1) * vocabulary, layers * cost.experts
+
+
+def _exposed_data(communication: Any, work: Number, micro_batches: Number, overlap: float) -> tuple[Number, Number]:
+    """Seconds of data-parallel communication that the step waits for, and seconds that compute hides.
+
+    Gradients can hide behind one micro-batch's backward pass (two thirds of its work), gathered weights behind a forward pass,
+    and what FSDP sends for every micro-batch behind that micro-batch.
+    """
+    once = communication.gradients + communication.weights
+    hidden = np.minimum(communication.gradients, overlap * work * 2 / 3) + np.minimum(
+        communication.weights, overlap * work / 3
+    )
+    every = 2 * communication.micro_batch_gather + communication.micro_batch_scatter
+    hidden_every = np.minimum(every, overlap * work)
+    return once - hidden + micro_batches * (every - hidden_every), hidden + micro_batches * hidden_every
+
+
+def _optimizer_seconds(
+    dense: Number, expert: Number, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves
+) -> Number:
+    """Seconds of the update, its gradient norm, and of moving offloaded state over PCIe."""
+    optimizer = OPTIMIZERS[recipe.optimizer]
+    shards = np.where(np.greater_equal(layout.zero, 1), layout.shards * layout.context, 1)
+    fewer = np.maximum(shards * layout.tensor / (layout.expert * layout.expert_tensor), 1.0)
+    held = dense / shards + expert / np.where(np.greater_equal(layout.zero, 1), fewer, 1)
+    on_device = memory_seconds(held * (optimizer.update_bytes + 4.0), curve=curves.memory)
+    products = held * optimizer.matmul_flop * recipe.architecture.hidden / curves.gemm_base.sustained_flops
+    moved = layout.offload * held * (recipe.software.gradient_bytes + 2.0) / cluster.accelerator.pcie_bandwidth
+    return on_device * (1.0 - layout.offload) + products + moved
+
+
+def memory_parts(
+    recipe: Recipe, layout: Layout, cost: MicroBatch, layers: Number, micro_batches: Number, coefficients: Coefficients
+) -> dict[str, Number]:
+    """Bytes by part on the fullest device: of the first stage, which keeps the most micro-batches, and the last, which has the logits."""
+    vocabulary = recipe.architecture.vocab * recipe.architecture.hidden / layout.tensor
+    alone = np.equal(layout.pipeline, 1)
+    tied = recipe.architecture.tied or not recipe.architecture.head
+    both = np.where(alone, 1 if tied else 2, 1) * vocabulary
+    step = coefficients.step
+    held = states(
+        StageParameters(
+            dense=layers * cost.dense + both, expert=layers * cost.experts, largest_layer=cost.dense + cost.experts
+        ),
+        layout,
+        recipe,
+    )
+    first = layers * cost.saved * in_flight(layout, micro_batches, first=True) + cost.working
+    last = layers * cost.saved * in_flight(layout, micro_batches, first=False) + np.maximum(cost.working, cost.loss)
+    first = np.where(alone, last, first)
+    held["activations"] = np.maximum(first, last) - np.where(
+        np.greater(last, first), np.maximum(cost.loss - cost.working, 0.0), 0.0
+    )
+    held["loss"] = np.maximum(first, last) - held["activations"]
+    held["framework"] = step.framework_bytes
+    held["fragmentation"] = step.fragmentation * (held["activations"] + held["loss"])
+    return held
+
+
+def _activity(parts: Mapping[str, Number], total: Number) -> dict[str, Number]:
+    """Shares of a step by what the device does: arithmetic, moving memory, communicating, waiting."""
+    arithmetic = parts["matmul"] + parts["attention"] + parts["head and loss"] + parts["recompute"]
+    memory = parts["memory-bound"] + parts["optimizer"]
+    sending = sum(seconds for name, seconds in parts.items() if name.endswith("communication"))
+    return {"arithmetic": arithmetic / total, "memory": memory / total, "communication": sending / total}
