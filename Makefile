@@ -59,7 +59,7 @@ bench: $(STAMP)/base  ## speed: start-up of a cold command, layouts a second
 
 .PHONY: accuracy
 accuracy: $(STAMP)/dev  ## predict the measured rows in validation/ again and rewrite the record of accuracy
-	$(BIN)/python scripts/accuracy_record.py
+	$(BIN)/python scripts/record.py
 	$(COG) -r $(PAGES)
 
 .PHONY: fit
