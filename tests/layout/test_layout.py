@@ -97,4 +97,5 @@ def test_what_is_written_reads_back(layout: Layout) -> None:
 def test_a_layout_that_cannot_be_read_says_why(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(text)
-    assert caught.value.hint and caught.value.details
+    assert caught.value.hint
+    assert caught.value.details

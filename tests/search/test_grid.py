@@ -16,7 +16,8 @@ def test_every_combination_comes_once(axes: dict[str, list[int]], chunk: int) ->
     seen = []
     for part in chunks(axes, chunk=chunk):
         lengths = {len(values) for values in part.values()}
-        assert len(lengths) == 1 and max(lengths) <= chunk
+        assert len(lengths) == 1
+        assert max(lengths) <= chunk
         seen += list(zip(*(part[name].tolist() for name in axes), strict=True))
     assert len(seen) == len(set(seen)) == size(axes)
 

@@ -1,4 +1,5 @@
-"""A layout: how a model and a batch are divided among devices. Degrees are numbers, or arrays with one entry a layout."""
+"""A layout: how a model and a batch are divided among devices. Degrees are numbers, or arrays with one entry a
+layout."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ RULES: tuple[Rule, ...] = (
         "pp × vpp must not exceed the number of layers",
         lambda lay, p: lay.pipeline * lay.virtual <= p.architecture.depth,
     ),
-    Rule("vpp > 1 needs pp > 1", lambda lay, p: (np.equal(lay.virtual, 1)) | (np.greater(lay.pipeline, 1))),
+    Rule("vpp > 1 needs pp > 1", lambda lay, _: (np.equal(lay.virtual, 1)) | (np.greater(lay.pipeline, 1))),
     Rule(
         "dp × mbs must divide the global batch",
         lambda lay, p: _divides(lay.data * lay.micro_batch, p.global_batch),
@@ -109,12 +109,12 @@ RULES: tuple[Rule, ...] = (
     Rule("ep must divide the number of experts (and be 1 in a dense model)", _experts_divide),
     Rule(
         "ep × etp must divide tp × cp × dp",
-        lambda lay, p: _divides(lay.expert * lay.expert_tensor, lay.tensor * lay.context * lay.data),
+        lambda lay, _: _divides(lay.expert * lay.expert_tensor, lay.tensor * lay.context * lay.data),
     ),
-    Rule("shard must divide dp", lambda lay, p: np.equal(lay.shard, 0) | _divides(lay.shard, lay.data)),
+    Rule("shard must divide dp", lambda lay, _: np.equal(lay.shard, 0) | _divides(lay.shard, lay.data)),
     Rule(
         "zero=2 and zero=3 need pp=1 or one micro-batch after another",
-        lambda lay, p: (np.less(lay.zero, 2)) | np.equal(lay.virtual, 1),
+        lambda lay, _: (np.less(lay.zero, 2)) | np.equal(lay.virtual, 1),
     ),
 )
 

@@ -1,4 +1,5 @@
-"""All that decides the speed of one accelerator, gathered: a curve for each kind of operator, from one set of coefficients."""
+"""All that decides the speed of one accelerator, gathered: a curve for each kind of operator, from one set of
+coefficients."""
 
 from __future__ import annotations
 

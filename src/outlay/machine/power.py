@@ -9,10 +9,12 @@ from outlay.workload import Number
 
 IDLE = 0.12
 """Share of the power limit that a powered, idle device draws: 50 W of an A100's 400 W, 70 to 110 W of an H100's 700 W
-(`nvidia-smi` readings in P. Patel et al., "Characterizing Power Management Opportunities for LLMs in the Cloud", ASPLOS 2024)."""
+(`nvidia-smi` readings in P. Patel et al., "Characterizing Power Management Opportunities for LLMs in the Cloud",
+ASPLOS 2024)."""
 
 DRAW = {"arithmetic": 0.95, "memory": 0.75, "communication": 0.45}
-"""Share of the power limit drawn during each kind of work: training peaks near the limit in matrix products and falls to
+"""Share of the power limit drawn during each kind of work: training peaks near the limit in matrix products and falls
+to
 about half of it or less while it synchronises (same source, section 4). Basis: assumed, from published curves."""
 
 

@@ -18,7 +18,8 @@ from outlay.machine import Coefficients as MachineCoefficients
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCoefficients:
-    """Fitted magnitudes of the step model; a value that is passed, so that a fit without a source is an ordinary call."""
+    """Fitted magnitudes of the step model; a value that is passed, so that a fit without a source is an ordinary
+    call."""
 
     launch_eager: float
     """Seconds the host spends on one kernel of an eager framework, autograd and dispatch included."""
@@ -29,7 +30,8 @@ class StepCoefficients:
     launch_collective: float
     """Seconds the host spends on one collective or send."""
     slowdown: float
-    """Matrix products inside a step against back-to-back runs of one: clocks, cold caches, what the tables leave out."""
+    """Matrix products inside a step against back-to-back runs of one: clocks, cold caches, what the tables leave
+    out."""
     memory_slowdown: float
     """Memory-bound kernels inside a step against their ideal traffic: passes that the operators do not list."""
     overlap_tensor: float

@@ -1,4 +1,5 @@
-"""Seconds of collectives: of a layer and micro-batch (tensor, context, expert), of a micro-batch (pipeline), of a step (data)."""
+"""Seconds of collectives: of a layer and micro-batch (tensor, context, expert), of a micro-batch (pipeline), of a
+step (data)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from outlay.workload import Attention, Experts, Layer, Number
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerCommunication:
-    """Seconds of one layer and micro-batch, forward and backward, by group, and the number of calls that launch them."""
+    """Seconds of one layer and micro-batch, forward and backward, by group, and the number of calls that launch
+    them."""
 
     tensor_forward: Number = 0.0
     tensor_backward: Number = 0.0
@@ -33,7 +35,8 @@ def layer_communication(
 
     Tensor parallelism reduces the output of attention and of the feed-forward: an all-reduce each way, or with sequence
     parallelism a reduce-scatter and an all-gather, and one more all-gather going back to make the weight gradient [1]_.
-    Context parallelism passes keys and values round, their gradients on the way back. Experts receive and return tokens.
+    Context parallelism passes keys and values round, their gradients on the way back. Experts receive and return
+    tokens.
 
     .. [1] V. Korthikanti et al., MLSys 2023, section 4.2.2.
     """
@@ -100,7 +103,8 @@ def layer_communication(
 def send_seconds(hidden: int, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves) -> Number:
     """Seconds to pass one micro-batch's activations to the next pipeline stage.
 
-    With sequence parallelism each tensor rank sends its own part; without it Megatron scatters before sending and gathers after,
+    With sequence parallelism each tensor rank sends its own part; without it Megatron scatters before sending and
+    gathers after,
     which moves the same bytes over the network.
     """
     size = (

@@ -50,7 +50,8 @@ def pass_times(
 ) -> PassTimes:
     """Seconds of a list of operators on one device, forward and backward.
 
-    Products of one type are timed in one call over a stacked axis: the cost of a call is the same for one layout or many.
+    Products of one type are timed in one call over a stacked axis: the cost of a call is the same for one layout
+    or many.
     """
     operators = list(operators)
     forward: dict[str, Number] = dict.fromkeys(KINDS, 0.0)
@@ -65,7 +66,8 @@ def pass_times(
             *([getattr(op, name) for op in products] for name in ("rows", "columns", "depth", "count"))
         )
         curve = curves.gemm if low else curves.gemm_base
-        # Inside a step the chip has been busy for long: it runs at its power limit. A weight's gradient is added to a buffer.
+        # Inside a step the chip has been busy for long: it runs at its power limit. A weight's gradient is
+        # added to a buffer.
         forward["matmul"] = forward["matmul"] + (
             count * gemm_seconds(rows, columns, depth, curve=curve, busy=BUSY, quantised=True)
         ).sum(axis=0)
@@ -97,7 +99,8 @@ def pass_times(
             }
             added = 2 * recipe.software.gradient_bytes
             forward["matmul"] = forward["matmul"] + grouped_gemm_seconds(op.rows, n=op.columns, k=op.depth, **shape)
-            # A weight's gradient reduces over each expert's rows: the same FLOP in the same groups, and a buffer to add to.
+            # A weight's gradient reduces over each expert's rows: the same FLOP in the same groups, and a
+            # buffer to add to.
             backward["matmul"] = (
                 backward["matmul"]
                 + grouped_gemm_seconds(op.rows, n=op.depth, k=op.columns, **shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from outlay.training.software import Software, software_for
 from outlay.workload import Architecture, Number
@@ -35,7 +35,7 @@ class Optimizer:
     update_bytes: float
     """Bytes read and written for one parameter in one update, master copy and gradient included."""
     matmul_flop: float = 0.0
-    """FLOP a parameter and update beyond element-wise ones (Muon's Newton–Schulz: 5 iterations, per unit of the smaller dimension)."""
+    """FLOP a parameter and update, per unit of the hidden width (Muon's five Newton–Schulz iterations)."""
 
 
 OPTIMIZERS = {
@@ -63,11 +63,10 @@ class Recipe:
     global_batch: Number
     precision: str = "bf16"
     optimizer: str = "adam"
-    software: Software = software_for(None, None)
+    software: Software = field(default_factory=lambda: software_for(None, None))
     dropout: float = 0.0
     imbalance: float = 1.0
     """Fullest expert's tokens over the mean; 1 is forced balance."""
-    causal: bool | None = None
 
     @property
     def tokens(self) -> Number:

@@ -1,4 +1,5 @@
-"""Pipelines in closed form: how long the stages take together, with uneven stages, interleaving and few micro-batches."""
+"""Pipelines in closed form: how long the stages take together, with uneven stages, interleaving and few micro-
+batches."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def stage_layers(depth: int, layout: Layout) -> Number:
 def pipeline_seconds(slowest: Number, mean: Number, micro_batches: Number, layout: Layout) -> tuple[Number, Number]:
     """Seconds that the fullest stage is busy, and seconds that it waits (the bubble).
 
-    One micro-batch takes `mean` seconds in a stage on average and `slowest` in the slowest. The slowest stage works without
+    One micro-batch takes `mean` seconds in a stage on average and `slowest` in the slowest. The slowest stage
+    works without
     pause once it has begun; filling and draining go through the other stages, in pieces of 1/virtual:
 
     .. math:: T = M t_{max} + \\frac{p - 1}{v} \\bar t

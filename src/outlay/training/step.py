@@ -1,4 +1,4 @@
-"""One training step of a recipe in a layout on a cluster: seconds by cause, bytes by part, power. Layouts may be arrays."""
+"""A step of a recipe in a layout on a cluster: seconds by cause, bytes by part, power; layouts may be arrays."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Estimate:
     tokens: Number
     devices: Number
     model_flop: Number
-    """FLOP of the model for one step: forward and backward, recomputation left out, causal attention as half the square."""
+    """FLOP of the model in a step, forward and backward; recomputation left out, causal attention half the square."""
     device_watts: Number
     """Mean electrical power of one device during a step."""
 
@@ -184,7 +184,10 @@ def _optimizer_seconds(
 def memory_parts(
     recipe: Recipe, layout: Layout, cost: MicroBatch, layers: Number, micro_batches: Number, coefficients: Coefficients
 ) -> dict[str, Number]:
-    """Bytes by part on the fullest device: of the first stage, which keeps the most micro-batches, and the last, which has the logits."""
+    """Bytes by part on the fullest device.
+
+    The first stage keeps the most micro-batches, the last has the logits: the fuller of the two counts.
+    """
     vocabulary = recipe.architecture.vocab * recipe.architecture.hidden / layout.tensor
     alone = np.equal(layout.pipeline, 1)
     tied = recipe.architecture.tied or not recipe.architecture.head
@@ -203,7 +206,7 @@ def memory_parts(
     held["activations"] = np.maximum(first, last) - np.where(
         np.greater(last, first), np.maximum(cost.loss - cost.working, 0.0), 0.0
     )
-    held["loss"] = np.maximum(first, last) - held["activations"]
+    held["loss"] = logits
     held["framework"] = step.framework_bytes
     held["fragmentation"] = step.fragmentation * (held["activations"] + held["loss"])
     return held

@@ -4,7 +4,8 @@ Degrees are numbers or arrays. Tensor parallelism splits heads and feed-forward 
 between them [1]_, context parallelism the sequence, expert parallelism the experts. Bytes of activations follow the
 accounting of [1]_ (§4.1), operator by operator.
 
-.. [1] V. Korthikanti et al., "Reducing Activation Recomputation in Large Transformer Models", MLSys 2023, arXiv:2205.05198.
+.. [1] V. Korthikanti et al., "Reducing Activation Recomputation in Large Transformer Models", MLSys 2023,
+arXiv:2205.05198.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from outlay.workload.architecture import Architecture, Attention, Experts, Layer, Mlp, StateSpace
-from outlay.workload.operators import AttentionCore, GroupedMatmul, MemoryBound, Matmul, Number, Operator
+from outlay.workload.operators import AttentionCore, GroupedMatmul, Matmul, MemoryBound, Number, Operator
 
 STORED = 2.0
 """Bytes of a saved 16-bit activation."""
@@ -22,7 +23,8 @@ STORED = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """One device's part of a micro-batch: `micro_batch` sequences of `sequence_length` tokens, divided by the degrees."""
+    """One device's part of a micro-batch: `micro_batch` sequences of `sequence_length` tokens, divided by the
+    degrees."""
 
     micro_batch: Number
     sequence_length: Number
@@ -360,7 +362,8 @@ def head_operators(architecture: Architecture, shard: Shard) -> list[Operator]:
 def _touch(
     name: str, numbers: Number, *, reads: int, writes: int, shard: Shard, kernels: int = 1, saved: Number = 0.0
 ) -> MemoryBound:
-    """A pass over `numbers` activations; backward reads what forward read and the gradient, and writes a gradient for each read."""
+    """A pass over `numbers` activations; backward reads what forward read and the gradient, and writes a gradient
+    for each read."""
     return MemoryBound(
         name=name,
         bytes_forward=shard.stored * numbers * (reads + writes),
@@ -387,7 +390,8 @@ def _norm(name: str, hidden: int, shard: Shard, bias: bool) -> list[Operator]:
 
 
 def _residual(name: str, hidden: int, shard: Shard, dropout: float) -> list[Operator]:
-    """Add (and drop out): reads two, writes one; backward passes the gradient on, through the mask where there is one."""
+    """Add (and drop out): reads two, writes one; backward passes the gradient on, through the mask where there is
+    one."""
     numbers = shard.tokens_between * hidden
     mask = 1.0 if dropout else 0.0
     return [

@@ -22,7 +22,8 @@ Number: TypeAlias = float | NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matmul:
-    """`rows` × `depth` times `depth` × `columns`, executed `count` times; its backward is two products of the same size.
+    """`rows` × `depth` times `depth` × `columns`, executed `count` times; its backward is two products of the
+    same size.
 
     >>> product = Matmul(name="output projection", rows=4096, columns=4096, depth=4096)
     >>> product.flop_forward == 2 * 4096**3 and product.flop_backward == 4 * 4096**3
@@ -55,7 +56,8 @@ class Matmul:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupedMatmul:
-    """`groups` products that share `rows` among them: the experts of a mixture; `imbalance` ≥ 1 is fullest over mean."""
+    """`groups` products that share `rows` among them: the experts of a mixture; `imbalance` ≥ 1 is fullest over
+    mean."""
 
     name: str
     rows: Number
@@ -116,7 +118,8 @@ class AttentionCore:
 
     @property
     def flop_backward(self) -> Number:
-        """Five products for the forward's two (scores are made again inside the fused kernel): counted as 2 ×, the model's FLOP."""
+        """Five products for the forward's two (scores are made again inside the fused kernel): counted as 2 ×, the
+        model's FLOP."""
         return 2.0 * self.flop_forward
 
     parameters = 0.0
@@ -144,7 +147,8 @@ Operator: TypeAlias = Matmul | GroupedMatmul | AttentionCore | MemoryBound
 def attended_pairs(queries: Number, keys: Number, *, causal: bool, window: int | None) -> Number:
     """Query–key pairs that a mask lets through, for one head of one sequence.
 
-    Causal attention counts half the square (the field's convention; the exact sum is (s² + s)/2); a window `w` lets each
+    Causal attention counts half the square (the field's convention; the exact sum is (s² + s)/2); a window `w`
+    lets each
     query see at most `w` keys.
 
     >>> float(attended_pairs(8192, 8192, causal=True, window=None))
