@@ -193,6 +193,7 @@ def transformer(  # noqa: PLR0913 - a transformer has this many facts
     expert_ffn_hidden: int | None = None,
     shared_experts: int = 0,
     max_length: int | None = None,
+    parallel: bool = False,
 ) -> Architecture:
     """A transformer from a few numbers, as tables of runs give them.
 
@@ -229,11 +230,14 @@ def transformer(  # noqa: PLR0913 - a transformer has this many facts
             shared_width=shared_experts * expert_width,
         )
     plain = not gated
+    layer = Layer(
+        mixer=attention, feed_forward=feed_forward, norms=1 if parallel else 2, norm_bias=plain, parallel=parallel
+    )
     return Architecture(
         name=name,
         hidden=hidden,
         vocab=vocab,
-        blocks=(Block(layer=Layer(mixer=attention, feed_forward=feed_forward, norm_bias=plain), count=layers),),
+        blocks=(Block(layer=layer, count=layers),),
         family="decoder" if causal else "encoder",
         tied=tied,
         max_length=max_length,
