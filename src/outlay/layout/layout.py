@@ -1,5 +1,4 @@
-"""A layout: how a model and a batch are divided among devices. Degrees are numbers, or arrays with one entry a
-layout."""
+"""A layout: how a model and a batch are divided among devices; degrees are numbers or arrays of them."""
 
 from __future__ import annotations
 

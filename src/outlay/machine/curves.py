@@ -1,5 +1,4 @@
-"""All that decides the speed of one accelerator, gathered: a curve for each kind of operator, from one set of
-coefficients."""
+"""All that decides the speed of one accelerator, gathered: a curve for each kind of operator."""
 
 from __future__ import annotations
 

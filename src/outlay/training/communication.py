@@ -1,5 +1,4 @@
-"""Seconds of collectives: of a layer and micro-batch (tensor, context, expert), of a micro-batch (pipeline), of a
-step (data)."""
+"""Seconds of collectives: of a layer (tensor, context, expert), a micro-batch (pipeline), a step (data)."""
 
 from __future__ import annotations
 

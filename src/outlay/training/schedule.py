@@ -1,5 +1,4 @@
-"""Pipelines in closed form: how long the stages take together, with uneven stages, interleaving and few micro-
-batches."""
+"""Pipelines in closed form: how long stages take together, uneven, interleaved, with few micro-batches."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a training framework does for you: facts that differ between software stacks and their years.
 
-The catalog's `software.csv` holds them, each row with its source; they are facts of a family's documentation, not fitted
-numbers (those are :class:`~outlay.training.coefficients.StepCoefficients`). An unknown framework gets the row of its year.
+The catalog's `software.csv` holds them, each row with its source: facts from a family's documentation, not fitted numbers
+(those are :class:`~outlay.training.coefficients.StepCoefficients`). An unknown framework gets the row of its year.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def _device_parameters(recipe: Recipe, layout: Layout, cost: MicroBatch, layers:
 def _exposed_data(communication: Any, work: Number, micro_batches: Number, overlap: float) -> tuple[Number, Number]:
     """Seconds of data-parallel communication that the step waits for, and seconds that compute hides.
 
-    Gradients can hide behind one micro-batch's backward pass (two thirds of its work), gathered weights behind a forward pass,
+    Gradients can hide behind one micro-batch's backward pass (two thirds of its work), weights behind a forward pass,
     and what FSDP sends for every micro-batch behind that micro-batch.
     """
     once = communication.gradients + communication.weights
@@ -203,9 +203,8 @@ def memory_parts(
     first = layers * cost.saved * in_flight(layout, micro_batches, first=True) + cost.working
     last = layers * cost.saved * in_flight(layout, micro_batches, first=False) + np.maximum(cost.working, cost.loss)
     first = np.where(alone, last, first)
-    held["activations"] = np.maximum(first, last) - np.where(
-        np.greater(last, first), np.maximum(cost.loss - cost.working, 0.0), 0.0
-    )
+    logits = np.where(np.greater(last, first) | alone, np.maximum(cost.loss - cost.working, 0.0), 0.0)
+    held["activations"] = np.maximum(first, last) - logits
     held["loss"] = logits
     held["framework"] = step.framework_bytes
     held["fragmentation"] = step.fragmentation * (held["activations"] + held["loss"])
