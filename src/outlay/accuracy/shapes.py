@@ -62,6 +62,11 @@ def is_encoder(record: Record) -> bool:
     return _ENCODER.search(record.word("model").lower()) is not None
 
 
+def is_tuned(record: Record) -> bool:
+    """Whether the run tunes a trained model; a row that names no task trains one."""
+    return record.word("task").lower() not in ("", "pretrain", "pretraining", "train", "training")
+
+
 def shape_of(record: Record, known: Known) -> Shape:
     """The architecture of a row.
 
@@ -112,7 +117,7 @@ def _adapted(record: Record, architecture: Architecture, name: str) -> Shape:
         architecture = dataclasses.replace(architecture, vocab=vocab)
     if architecture.multi_token_prediction and re.search(r"w/?o mtp|without mtp|no[- ]mtp", record.word("model").lower()):
         architecture = dataclasses.replace(architecture, multi_token_prediction=0)
-    if architecture.family == "encoder" and record.word("task") not in ("", "pretrain") and architecture.head:
+    if architecture.family == "encoder" and is_tuned(record) and architecture.head:
         # Fine-tuning an encoder replaces the projection to the vocabulary by a few outputs.
         architecture = dataclasses.replace(architecture, head=False, head_extra=0)
     return Shape(architecture=architecture, assumed=tuple(assumed))

@@ -9,18 +9,19 @@ from __future__ import annotations
 import re
 from typing import Final
 
-PRECISIONS: Final = ("fp32", "tf32", "amp", "fp16", "bf16", "fp8", "mxfp8", "nvfp4")
+PRECISIONS: Final = ("fp32", "tf32", "amp", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4")
 OPTIMIZERS: Final = ("adam", "adam-8bit", "adam-bf16", "adafactor", "lion", "muon", "lamb", "momentum")
 
 _PRECISION_PATTERNS: Final = (
     (r"nv_?-?fp4|mx_?-?fp4|fp4|e2m1|4[- ]?bit", "nvfp4"),
     (r"mx_?-?fp8|fp8[-_ ]?mx|mx[-_ ]?8|mx[-_ ]?fp6", "mxfp8"),
+    (r"(fp8|float8|e4m3).*(block|sub)|1x128|(block|sub).*fp8", "fp8-block"),
     (r"fp8|float8|e4m3|e5m2|hfp8|8[- ]?bit|int8|w8a8", "fp8"),
     (r"tf[-_ ]?32|tensorfloat", "tf32"),
     (r"bf[-_ ]?16|bfloat|brain", "bf16"),
     (r"\bamp\b|autocast|mixed", "amp"),
     (r"fp[-_ ]?16|float16|f16|half|16", "fp16"),
-    (r"fp[-_ ]?(32|64)|float(32|64)|f32|f64|single|double|full|32|64", "fp32"),
+    (r"fp[-_ ]?(32|64)|float(32|64)|^float$|f32|f64|single|double|full|32|64", "fp32"),
 )
 
 _OPTIMIZER_PATTERNS: Final = (

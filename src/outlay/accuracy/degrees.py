@@ -1,0 +1,159 @@
+"""How a recorded run was laid out: what its row states, and what follows where the row is silent.
+
+Nothing here searches. Where a row says nothing about how a large model was divided, `open` names what a search may choose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import gcd, prod
+
+from outlay.accuracy import words
+from outlay.accuracy.records import Record
+from outlay.layout import Recompute
+from outlay.training.software import Software
+from outlay.workload import Architecture, Experts
+
+LARGE = 3e9
+"""Parameters from which a model is rarely trained by plain data parallelism."""
+_LONG, _SHORT = 8192, 32768
+"""Tokens of a micro-batch beyond which a model above and below a billion parameters is rarely fed, where nothing is stated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degrees:
+    """Degrees by the names of :class:`outlay.layout.Layout`."""
+
+    fixed: dict[str, int]
+    global_batch: int
+    devices: int
+    open: tuple[str, ...] = ()
+    """Degrees that neither the row nor its software settles."""
+    assumed: tuple[str, ...] = field(default=())
+
+
+def degrees_of(record: Record, *, architecture: Architecture, parameters: float, software: Software, length: int) -> Degrees:
+    """The degrees of a row, with `architecture` of `parameters` trained on sequences of `length` tokens."""
+    said: list[str] = []
+    fixed: dict[str, int] = {}
+    zero, note = words.zero_stage(record.word("zero_stage"), usual=software.zero)
+    stated = {column: record.whole(column) for column in ("tp", "pp", "cp", "dp", "gpus")}
+    devices = _devices(record, stated, said)
+    silent = stated["tp"] is None and stated["pp"] is None
+    plain = devices == 1 or zero == 3 or architecture.family == "encoder" or parameters < LARGE
+    searched = silent and not plain
+    if not searched:
+        tensor, pipeline, context, data = _divided(record, stated, devices, said)
+        fixed = {"tensor": tensor, "pipeline": pipeline, "context": context, "data": data}
+        if silent and devices > 1:
+            said.append("tp 1, pp 1")
+        fixed["virtual"] = (record.whole("vpp") or 1) if pipeline > 1 else 1
+        if pipeline > 1 and record.whole("vpp") is None:
+            said.append("vpp 1")
+        replicas = data
+    else:
+        replicas = stated["dp"] or max(1, devices // 8)
+        fixed = {name: value for name, value in (("context", stated["cp"]), ("data", stated["dp"])) if value is not None}
+        said.append("tp, pp and dp chosen by search")
+    if note and devices > 1 and not (searched and not record.word("zero_stage")):
+        said.append(note)
+    if not searched or record.word("zero_stage"):
+        fixed["zero"] = zero
+    _experts(record, architecture, fixed, said)
+    batch = _batch(record, fixed, replicas, length, parameters, said)
+    sequence_parallel = record.numbers.get("sequence_parallel")
+    fixed["sequence_parallel"] = int(software.sequence_parallel if sequence_parallel is None else sequence_parallel)
+    if sequence_parallel is None and fixed.get("tensor", 2) > 1:
+        said.append(f"sequence_parallel {fixed['sequence_parallel']}")
+    recompute, note = words.recompute(record.word("activation_recompute"))
+    if note:
+        said.append(note)
+    if recompute is not None:
+        fixed["recompute"] = int(Recompute[recompute.upper()])
+    unsettled = ("tensor", "pipeline") * searched + ("recompute",) * (recompute is None)
+    return Degrees(fixed=fixed, global_batch=batch, devices=devices, open=unsettled, assumed=tuple(said))
+
+
+def _devices(record: Record, stated: dict[str, int | None], said: list[str]) -> int:
+    """Devices of the run; Trainium rows state chips and divide cores, so degrees come first there."""
+    product = prod(stated[name] or 1 for name in ("tp", "pp", "cp", "dp"))
+    gpus = stated["gpus"]
+    if gpus is not None:
+        return gpus
+    if stated["dp"] is not None or product > 1:
+        said.append(f"gpus {product} (tp·pp·cp·dp)")
+        return product
+    node = record.whole("gpus_per_node") or 8
+    said.append(f"gpus {node} (one node)")
+    return node
+
+
+def _divided(record: Record, stated: dict[str, int | None], devices: int, said: list[str]) -> tuple[int, int, int, int]:
+    """Tensor, pipeline, context and data degrees whose product is the devices."""
+    tensor, pipeline, context = (stated[name] or 1 for name in ("tp", "pp", "cp"))
+    data = stated["dp"]
+    inside = tensor * pipeline * context
+    cores, rest = divmod(inside * data, devices) if data is not None else (1, 0)
+    if record.word("accelerator").lower().startswith(("trainium", "trn", "inferentia")) and cores in (2, 4, 8) and not rest:
+        # Degrees count NeuronCores there, and a chip of ours is all its cores.
+        shared = gcd(tensor, cores)
+        tensor, data = tensor // shared, max(1, (data or 1) // (cores // shared))
+        said.append(f"degrees count {cores} cores a chip")
+        return tensor, pipeline, context, devices // (tensor * pipeline * context)
+    if data is not None and inside * data == devices:
+        return tensor, pipeline, context, data
+    if data is None and devices % inside == 0:
+        return tensor, pipeline, context, devices // inside
+    batch = record.whole("global_batch")
+    if devices % inside == 0 and (batch is None or batch % (devices // inside) == 0):
+        said.append(f"dp {devices // inside} (tp·pp·cp·dp is not gpus)")
+        return tensor, pipeline, context, devices // inside
+    if data is not None and devices % (tensor * pipeline * data) == 0:
+        context = devices // (tensor * pipeline * data)
+        said.append(f"cp {context} (tp·pp·cp·dp is not gpus)")
+        return tensor, pipeline, context, data
+    data = max(1, devices // inside)
+    said.append(f"dp {data} (gpus is no multiple of tp·pp·cp)")
+    return tensor, pipeline, context, data
+
+
+def _experts(record: Record, architecture: Architecture, fixed: dict[str, int], said: list[str]) -> None:
+    """Expert parallelism, of models that have experts."""
+    counts = [block.layer.feed_forward.count for block in architecture.blocks if isinstance(block.layer.feed_forward, Experts)]
+    if not counts:
+        fixed["expert"] = 1
+        return
+    stated = record.whole("ep")
+    if stated is not None:
+        fixed["expert"] = stated
+    elif "tensor" in fixed:
+        ranks = fixed["tensor"] * fixed["context"] * fixed["data"]
+        fixed["expert"] = 1 if fixed.get("zero") == 3 else gcd(gcd(counts[0], ranks), 8)
+        said.append(f"ep {fixed['expert']}")
+
+
+def _batch(
+    record: Record, fixed: dict[str, int], replicas: int, length: int, parameters: float, said: list[str]
+) -> int:
+    """Sequences of a step; puts the micro-batch into `fixed`."""
+    batch, micro = record.whole("global_batch"), record.whole("micro_batch")
+    most = max(1, (_LONG if parameters >= 1e9 else _SHORT) // length)
+    if batch is None:
+        if micro is None:
+            micro = 1 if fixed.get("pipeline", 2) > 1 else most
+            said.append(f"micro_batch {micro}")
+        # A pipeline is fed several micro-batches, or it would mostly wait.
+        rounds = 4 * fixed.get("pipeline", 1) if fixed.get("pipeline", 1) > 1 else 1
+        batch = replicas * micro * rounds
+        said.append(f"global_batch {batch} (dp × micro_batch{f' × {rounds}' if rounds > 1 else ''})")
+    share = max(1, batch // replicas)
+    if micro is None:
+        if "tensor" not in fixed:
+            return batch
+        divided = fixed["pipeline"] > 1 or fixed["tensor"] > 1
+        micro = 1 if divided else max(size for size in range(1, min(share, most) + 1) if share % size == 0)
+        said.append(f"micro_batch {micro}")
+    fixed["micro_batch"] = min(micro, share)
+    if fixed["micro_batch"] != micro:
+        said.append(f"micro_batch {share} (global_batch / dp)")
+    return batch

@@ -1,0 +1,87 @@
+"""The shipped predictor: rows alike in all but numbers are predicted by one call over arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from outlay.accuracy.resolve import Resolved
+from outlay.accuracy.validate import Prediction, Predictor, usable
+from outlay.errors import InputError
+from outlay.layout import Layout, Recompute, describe
+from outlay.training import Coefficients, choose_layout, estimate
+
+CHOICES = (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL)
+"""What a run may have recomputed where its row does not say: the least that fits in memory is taken."""
+
+
+def predictor(coefficients: Coefficients) -> Predictor:
+    """A predictor with these coefficients."""
+
+    def predict(questions: Sequence[Resolved]) -> list[Prediction | InputError]:
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for index, question in enumerate(questions):
+            groups.setdefault(question.layout_key(), []).append(index)
+        answers: dict[int, Prediction | InputError] = {}
+        for indices in groups.values():
+            if "tensor" in questions[indices[0]].open:
+                answers |= {index: _searched(questions[index], coefficients) for index in indices}
+            else:
+                answers |= dict(zip(indices, _together([questions[index] for index in indices], coefficients), strict=True))
+        return [answers[index] for index in range(len(questions))]
+
+    return predict
+
+
+def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Prediction | InputError]:
+    """Rows of one recipe and cluster, as one array of layouts; a last axis tries what is not stated."""
+    first = questions[0]
+    try:
+        tried = CHOICES if "recompute" in first.open else ()
+        degrees: dict[str, Any] = {
+            name: np.array([question.fixed[name] for question in questions])[:, None] for name in first.fixed
+        }
+        if tried:
+            degrees["recompute"] = np.array([int(choice) for choice in tried])[None, :]
+        batch = np.array([question.recipe.global_batch for question in questions])[:, None]
+        found = estimate(replace(first.recipe, global_batch=batch), Layout(**degrees), first.cluster, coefficients)
+        shape = (len(questions), max(1, len(tried)))
+        seconds = np.broadcast_to(found.step_seconds, shape)
+        memory = np.broadcast_to(found.memory_bytes, shape)
+    except (ArithmeticError, ValueError) as error:
+        if len(questions) > 1:
+            return [answer for question in questions for answer in _together([question], coefficients)]
+        return [_unusable(f"{type(error).__name__}: {error}")]
+    answers: list[Prediction | InputError] = []
+    for row in range(len(questions)):
+        fits = memory[row] <= found.memory_capacity
+        pick = int(np.argmax(fits)) if fits.any() else shape[1] - 1
+        said = (f"activation_recompute {tried[pick].name.lower()}",) if tried else ()
+        answer = Prediction(step_seconds=float(seconds[row, pick]), memory_bytes=float(memory[row, pick]), assumed=said)
+        answers.append(answer if usable(answer) else _unusable("no finite number"))
+    return answers
+
+
+def _searched(question: Resolved, coefficients: Coefficients) -> Prediction | InputError:
+    """A row that does not say how the model was divided: the fastest layout that fits."""
+    chosen = choose_layout(question.recipe, question.cluster, coefficients, question.fixed)
+    if chosen is None:
+        kept = {"data": question.fixed["data"]} if "data" in question.fixed else {}
+        chosen = choose_layout(question.recipe, question.cluster, coefficients, kept) if kept != question.fixed else None
+    if chosen is None:
+        chosen = choose_layout(question.recipe, question.cluster, coefficients, {})
+    if chosen is None:
+        return _unusable("no layout divides the model and the batch")
+    answer = Prediction(
+        step_seconds=float(chosen.estimate.step_seconds),
+        memory_bytes=float(chosen.estimate.memory_bytes),
+        assumed=(describe(chosen.layout),),
+    )
+    return answer if usable(answer) else _unusable("no finite number")
+
+
+def _unusable(why: str) -> InputError:
+    return InputError(f"cannot be predicted: {why}", hint="check the row's degrees and sizes")

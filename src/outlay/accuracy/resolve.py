@@ -1,0 +1,188 @@
+"""A record as the question that the predictor answers: recipe, layout and cluster, with everything that was assumed.
+
+Only configuration columns are read; :meth:`Record.configuration` takes away the others first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from outlay import catalog
+from outlay.accuracy import words
+from outlay.accuracy.benchmarks import FINE_TUNING_LENGTH, MODELS, PACKED_BERT, TARGET_LENGTH
+from outlay.accuracy.chips import chip_for, fastest
+from outlay.accuracy.degrees import degrees_of
+from outlay.accuracy.records import Record
+from outlay.accuracy.shapes import COLUMNS, Known, Shape, is_encoder, is_tuned, shape_of
+from outlay.catalog import Accelerator
+from outlay.errors import InputError
+from outlay.machine import Cluster, cluster_for
+from outlay.training import Recipe
+from outlay.training.software import Software, software_for
+from outlay.workload import Architecture, from_config, parameters, transformer
+
+NOT_YET = {
+    "vision": "not yet: vision models (convolutional networks and vision transformers)",
+    "convnet": "not yet: vision models (convolutional networks and vision transformers)",
+    "vit": "not yet: vision models (convolutional networks and vision transformers)",
+    "diffusion": "not yet: diffusion models",
+    "recommendation": "not yet: recommendation models",
+    "speech": "not yet: speech models",
+    "graph": "not yet: graph networks",
+}
+"""Task or family → why such a row has no prediction."""
+
+GIB, GB = 2.0**30, 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """One row's configuration in our terms."""
+
+    recipe: Recipe
+    fixed: Mapping[str, int]
+    """Degrees by the names of :class:`outlay.layout.Layout`; what is in `open` is not among them."""
+    open: tuple[str, ...]
+    cluster: Cluster
+    memory_unit: float
+    """Bytes that the row's software calls a GB."""
+    assumed: tuple[str, ...]
+
+    def layout_key(self) -> tuple[object, ...]:
+        """Rows with equal keys differ in numbers alone, and can be predicted together."""
+        recipe, cluster = self.recipe, self.cluster
+        alike = (recipe.sequence_length, recipe.precision, recipe.optimizer, recipe.software)
+        return (id(recipe.architecture), *alike, id(cluster), self.open, tuple(sorted(self.fixed)))
+
+
+def resolve(record: Record) -> Resolved:
+    """The question that a row asks.
+
+    Raises `InputError` where it cannot be answered: not a language model, no accelerator, no size.
+    """
+    row = record.configuration()
+    _refuse(row)
+    shape = _shape(row)
+    architecture = shape.architecture
+    dated = re.search(r"20[0-4]\d", row.word("date"))
+    accelerator, note = chip_for(row.word("accelerator"), int(dated.group()) if dated else None)
+    said = [*shape.assumed, note]
+    submission = any("mlperf" in row.word(column).lower() for column in ("framework", "source", "source_url"))
+    year, note = words.year(row.word("date"), row.word("framework"), chip=accelerator.year)
+    said.append(note)
+    software, note = _software(row, accelerator.category, year, submission)
+    said.append(note)
+    length, note = _length(row, architecture, submission)
+    said.append(note)
+    narrowest = fastest(accelerator.peaks)
+    precision, note = words.precision(row.word("precision"), year=year, fastest=narrowest, submission=submission)
+    said.append(note)
+    optimizer, note = words.optimizer(row.word("optimizer"), fine_tuning=is_tuned(row), encoder=is_encoder(row))
+    said.append(note)
+    degrees = degrees_of(
+        row, architecture=architecture, parameters=_size(architecture), software=software, length=length
+    )
+    cluster = _cluster(accelerator, degrees.devices, row.whole("gpus_per_node"), row.word("interconnect"))
+    said += [*degrees.assumed, *cluster.assumed]
+    return Resolved(
+        recipe=Recipe(
+            architecture=architecture,
+            sequence_length=length,
+            global_batch=degrees.global_batch,
+            precision=precision,
+            optimizer=optimizer,
+            software=software,
+        ),
+        fixed=degrees.fixed,
+        open=degrees.open,
+        cluster=cluster,
+        # LitGPT divides the bytes that torch reports by 1e9 (litgpt/finetune/lora.py); what devices and most logs print is GiB.
+        memory_unit=GB if re.search(r"lit-?gpt", row.word("framework").lower()) else GIB,
+        assumed=tuple(dict.fromkeys(filter(None, said))),
+    )
+
+
+def _refuse(record: Record) -> None:
+    for column in ("task", "family"):
+        for word, reason in NOT_YET.items():
+            if word in record.word(column).lower():
+                raise InputError(reason, hint="leave the row out")
+    if "lora" in record.word("task").lower() or "adapter" in record.word("task").lower():
+        raise InputError("not yet: low-rank fine-tuning (LoRA, QLoRA)", hint="leave the row out")
+    if not record.word("accelerator"):
+        raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
+
+
+_shapes: dict[tuple[object, ...], Shape] = {}
+
+
+def _software(record: Record, category: str, year: int, submission: bool) -> tuple[Software, str]:
+    """The facts of the row's framework, and what was assumed where its name means nothing."""
+    text = record.word("framework")
+    usual = "jax" if category == "tpu" else "pytorch"
+    facts = software_for(f"{text or usual} mlperf" if submission else text or usual, year)
+    if not text:
+        return facts, f"framework {usual}"
+    generic = facts == software_for("", year) and not re.search(r"torch|cuda|rocm", text.lower())
+    return facts, f"framework `{text}` taken as {facts.name}" if generic else ""
+
+
+def _length(record: Record, architecture: Architecture, submission: bool) -> tuple[int, str]:
+    """Tokens of a sequence, and what was assumed where none is stated."""
+    stated = record.whole("seq_len")
+    if stated is not None:
+        return stated, ""
+    target = TARGET_LENGTH.get(architecture.name)
+    if target is not None:
+        length = target
+    elif architecture.family == "encoder":
+        length = PACKED_BERT if submission else min(architecture.max_length or 512, 512)
+    elif is_tuned(record):
+        length = FINE_TUNING_LENGTH
+    else:
+        length = min(architecture.max_length or 2048, 8192)
+    return length, f"seq_len {length}"
+
+
+def _shape(record: Record) -> Shape:
+    """The row's architecture; rows that describe one model alike share one."""
+    key = (
+        record.word("model"),
+        record.word("family"),
+        is_tuned(record),
+        record.whole("seq_len"),
+        *(record.numbers.get(column) for column in COLUMNS),
+    )
+    if key not in _shapes:
+        _shapes[key] = shape_of(record, _known())
+    return _shapes[key]
+
+
+@cache
+def _known() -> Known:
+    return Known(names=(*MODELS, *catalog.models()), build=_build, parameters=_size)
+
+
+@cache
+def _build(name: str) -> Architecture:
+    if name in MODELS:
+        return transformer(name=name, **MODELS[name])
+    return from_config(catalog.model_config(name))
+
+
+_clusters: dict[tuple[str, int, int | None, str], Cluster] = {}
+
+
+def _cluster(chip: Accelerator, count: int, gpus_per_node: int | None, interconnect: str) -> Cluster:
+    """The row's cluster; rows with the same words share one."""
+    key = (f"{chip.name} {chip.memory}", count, gpus_per_node, interconnect)
+    if key not in _clusters:
+        _clusters[key] = cluster_for(chip, count, gpus_per_node=gpus_per_node, interconnect=interconnect or None)
+    return _clusters[key]
+
+
+def _size(architecture: Architecture) -> float:
+    return float(parameters(architecture).total)

@@ -1,0 +1,200 @@
+"""A validation as text, JSON, CSV or Markdown. Text keeps to 80 columns; the summary stands last, where a terminal stops."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+from outlay.accuracy.summary import MEMORY, Errors, by_source, once_a_row, reasons, summarise
+from outlay.accuracy.validate import Comparison, Validation
+
+SCHEMA = "outlay/validation/1"
+UNITS = {"step_time_s": "s", "tokens_per_s_per_gpu": "tok/s/dev", "samples_per_s": "samples/s", "peak_mem_gb": "GB"}
+_FEW = 40
+"""Rows up to which the text says of each row what was assumed; beyond, assumptions are counted."""
+_SHOWN = 12
+_ASSUMED_COLUMN = "assumed"
+
+
+def as_json(validation: Validation) -> str:
+    """The whole validation, of schema `outlay/validation/1`."""
+    data = {
+        "schema": SCHEMA,
+        "rows": [
+            {
+                "id": one.id,
+                "source": one.source,
+                "metric": one.metric,
+                "measured": one.measured,
+                "predicted": one.predicted,
+                "low": one.low,
+                "high": one.high,
+                "error": one.error,
+            }
+            for one in validation.comparisons
+        ],
+        "skipped": [{"id": one.id, "reason": one.reason} for one in validation.skipped],
+        "summary": summarise(validation),
+    }
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def as_csv(validation: Validation) -> str:
+    """One line a comparison, with what was assumed; then one a skipped row, with its reason."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["id", "source", "metric", "measured", "predicted", "low", "high", "error", _ASSUMED_COLUMN, "reason"])
+    for one in validation.comparisons:
+        assumed = "; ".join(validation.assumed[one.row][1])
+        writer.writerow([one.id, one.source, one.metric, one.measured, one.predicted, "", "", one.error, assumed, ""])
+    for skip in validation.skipped:
+        writer.writerow([skip.id, *[""] * 8, skip.reason])
+    return out.getvalue()
+
+
+def as_text(validation: Validation, *, rows: bool = True) -> str:
+    """Rows (unless told not to), assumptions, skipped rows and the summary."""
+    blocks = [_rows(validation) if rows else "", _assumed(validation), _skipped(validation)]
+    blocks += _summary(validation)
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def as_markdown(validation: Validation, *, rows: bool = True) -> str:
+    """The summary as Markdown tables, then (with `rows`) every row."""
+    parts = [_headline(validation), ""]
+    for title, group in _groups(validation):
+        parts += [f"### {title}", "", "| Source | Rows | Median | Mean | Bias | p90 | Worst |", "| --- | --: | --: | --: | --: | --: | --- |"]
+        parts += [
+            f"| {name} | {e.rows:,} | {e.median:.1%} | {e.mean:.1%} | {e.bias:+.1%} | {e.p90:.1%} | {e.worst.error:+.1%} (`{e.worst.id}`) |"
+            for name, e in group
+        ]
+        parts.append("")
+    if validation.skipped:
+        parts += ["### Skipped", "", "| Rows | Reason |", "| --: | --- |"]
+        parts += [f"| {count:,} | {reason.replace('|', chr(92) + '|')} |" for reason, count in reasons(validation)] + [""]
+    if rows and validation.comparisons:
+        parts += ["### Rows", "", "| Row | Metric | Measured | Predicted | Error |", "| --- | --- | --: | --: | --: |"]
+        parts += [
+            f"| {one.id} | {one.metric} | {one.measured:.5g} | {one.predicted:.5g} | {one.error:+.1%} |"
+            for one in validation.comparisons
+        ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _headline(validation: Validation) -> str:
+    skipped = len(validation.skipped)
+    total = validation.answered + skipped
+    return f"Predicted {validation.answered:,} of {total:,} rows; {skipped:,} skipped."
+
+
+def _clip(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _rows(validation: Validation) -> str:
+    if not validation.comparisons:
+        return ""
+    lines = [f" {'Row':<32} {'Metric':>9} {'Measured':>11} {'Predicted':>11} {'Error':>9}"]
+    for one in validation.comparisons:
+        mark = "*" if one.flagged else " "
+        lines.append(
+            f" {_clip(one.id, 32):<32} {UNITS[one.metric]:>9} {_number(one.measured):>11} {_number(one.predicted):>11} "
+            f"{_percent(one.error):>9}{mark}"
+        )
+    if any(one.flagged for one in validation.comparisons):
+        lines.append(" * the source contradicts itself here: left out of the summary")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _number(value: float) -> str:
+    """Five significant digits, with separators where they help.
+
+    >>> _number(0.0123456), _number(17895.4), _number(2.0)
+    ('0.012346', '17,895', '2')
+    """
+    if value >= 1e4:
+        return f"{value:,.0f}" if value < 1e9 else f"{value:.4g}"
+    return f"{value:.5g}"
+
+
+def _percent(error: float) -> str:
+    return f"{error:+.1%}" if abs(error) < 10 else f"×{error + 1:,.0f}"
+
+
+def _wrapped(text: str, indent: str, width: int = 80) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
+
+
+def _assumed(validation: Validation) -> str:
+    rows = [(row, values) for row, values in validation.assumed if values]
+    if not rows:
+        return ""
+    if len(validation.assumed) <= _FEW:
+        lines = [line for row, values in rows for line in _wrapped(f"{row}: {'; '.join(values)}", " ")]
+        return "\n".join(["Assumed", *lines])
+    counted = Counter(value for _, values in rows for value in values)
+    lines = [line for value, count in counted.most_common(_SHOWN) for line in _wrapped(f"{count:>6,}  {value}", " ")]
+    rest = len(counted) - _SHOWN
+    if rest > 0:
+        lines.append(f"         and {rest:,} others; `--format csv` or `json` says them row by row")
+    return "\n".join(["Assumed (rows)", *lines])
+
+
+def _skipped(validation: Validation) -> str:
+    if not validation.skipped:
+        return ""
+    if len(validation.skipped) <= _SHOWN:
+        return "\n".join(["Skipped", *(line for one in validation.skipped for line in _wrapped(f"{one.id}: {one.reason}", " "))])
+    counted = reasons(validation)
+    lines = [line for reason, count in counted[:_SHOWN] for line in _wrapped(f"{count:>6,}  {reason}", " ")]
+    rest = counted[_SHOWN:]
+    if rest:
+        lines.append(f" {sum(count for _, count in rest):>6,}  for {len(rest)} other reasons; `--format json` lists them")
+    unread = [one for one in validation.skipped if one.reason.startswith("row ")]
+    lines += [line for one in unread[:_SHOWN] for line in _wrapped(f"{one.id}: {one.reason}", " ")]
+    return "\n".join(["Skipped (rows)", *lines])
+
+
+def _groups(validation: Validation) -> list[tuple[str, list[tuple[str, Errors]]]]:
+    """Speed and memory, each by source and overall."""
+    memory = [one for one in validation.comparisons if one.metric == MEMORY and not one.flagged]
+    groups: list[tuple[str, Sequence[Comparison]]] = [("Speed", once_a_row(validation.comparisons)), ("Peak memory", memory)]
+    tables = []
+    for title, comparisons in groups:
+        if comparisons:
+            rows = [(source, Errors.of(group)) for source, group in by_source(comparisons).items()]
+            tables.append((title, [*rows, ("overall", Errors.of(comparisons))]))
+    return tables
+
+
+def _summary(validation: Validation) -> list[str]:
+    blocks = []
+    for title, rows in _groups(validation):
+        lines = [f" {title:<26} {'Rows':>6} {'Median':>8} {'Mean':>8} {'Bias':>8} {'p90':>8} {'Worst':>9}"]
+        for name, errors in rows:
+            if name == "overall" and len(rows) == 2:
+                continue
+            values = (f"{errors.median:.1%}", f"{errors.mean:.1%}", f"{errors.bias:+.1%}", f"{errors.p90:.1%}")
+            cells = " ".join(f"{_clip(value, 8):>8}" for value in values)
+            if name == "overall":
+                lines.append(" " + "─" * 78)
+            lines.append(f" {_clip(name, 26):<26} {errors.rows:>6,} {cells} {_percent(errors.worst.error):>9}")
+        lines.append(" Worst: " + rows[-1][1].worst.id)
+        if len(rows) > 2:
+            worst = ", ".join(errors.worst.id for _, errors in rows[:-1])
+            lines += _wrapped(f"Worst of each source: {worst}", " ")
+        blocks.append("\n".join(lines))
+    blocks.append(_headline(validation))
+    notes = []
+    if validation.ignored_columns:
+        notes += _wrapped(f"Columns not read: {', '.join(validation.ignored_columns)}", "")
+    notes += _wrapped(
+        "Error = predicted / measured - 1. Median, mean and p90 are of its size, bias is its median. Each run counts once: "
+        "by step time, else by tokens or samples a second.",
+        "",
+    )
+    return [*blocks, "\n".join(notes)]

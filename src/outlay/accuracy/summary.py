@@ -1,0 +1,121 @@
+"""How right the predictions are: median, mean, bias, tail and worst row, by source, by metric and overall."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+from outlay.accuracy.columns import MEASURED
+from outlay.accuracy.validate import Comparison, Validation
+
+SPEED = ("step_time_s", "tokens_per_s_per_gpu", "samples_per_s")
+MEMORY = "peak_mem_gb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errors:
+    """Errors of some comparisons; all are fractions of the measured value."""
+
+    rows: int
+    median: float
+    """Median of |error|."""
+    mean: float
+    """Mean of |error|."""
+    bias: float
+    """Median of error with its sign."""
+    p90: float
+    """|error| that nine in ten do not exceed."""
+    worst: Comparison
+
+    @classmethod
+    def of(cls, comparisons: Sequence[Comparison]) -> Errors:
+        """Statistics of at least one comparison.
+
+        >>> rows = [Comparison(id=i, source="s", metric="step_time_s", measured=1, predicted=p) for i, p in (("a", 1.5), ("b", 0.75))]
+        >>> found = Errors.of(rows)
+        >>> found.median, found.bias, found.worst.id
+        (0.375, 0.125, 'a')
+        """
+        sizes = sorted(abs(one.error) for one in comparisons)
+        return cls(
+            rows=len(comparisons),
+            median=median(sizes),
+            mean=fmean(sizes),
+            bias=median(one.error for one in comparisons),
+            p90=_quantile(sizes, 0.9),
+            worst=max(comparisons, key=lambda one: abs(one.error)),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "median": self.median,
+            "mean": self.mean,
+            "bias": self.bias,
+            "p90": self.p90,
+            "worst": {"id": self.worst.id, "metric": self.worst.metric, "error": self.worst.error},
+        }
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """Linear interpolation between order statistics (type 7)."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+def once_a_row(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """One speed a row: its step time, else tokens a second, else samples a second. Flagged rows are left out.
+
+    The three are one measurement in different units; counting each would weigh rows by how often a source repeats itself.
+    """
+    first: dict[int, Comparison] = {}
+    for one in sorted(comparisons, key=lambda one: MEASURED.index(one.metric)):
+        if one.metric in SPEED and not one.flagged:
+            first.setdefault(one.row, one)
+    return [first[row] for row in sorted(first)]
+
+
+def by_source(comparisons: Iterable[Comparison]) -> dict[str, list[Comparison]]:
+    """Comparisons by source, in the order of the sources' first rows."""
+    groups: dict[str, list[Comparison]] = {}
+    for one in comparisons:
+        groups.setdefault(one.source, []).append(one)
+    return groups
+
+
+def reasons(validation: Validation) -> list[tuple[str, int]]:
+    """Why rows were skipped, the commonest first; what differs from row to row is cut away."""
+    return Counter(_general(one.reason) for one in validation.skipped).most_common()
+
+
+def _general(reason: str) -> str:
+    return "a cell cannot be read" if reason.startswith("row ") and "(line " in reason else reason
+
+
+def summarise(validation: Validation) -> dict[str, Any]:
+    """The summary as plain data: see `schemas/validation-1.json`."""
+    speed = once_a_row(validation.comparisons)
+    memory = [one for one in validation.comparisons if one.metric == MEMORY and not one.flagged]
+    kept = [one for one in validation.comparisons if not one.flagged]
+    metrics = {metric: [one for one in kept if one.metric == metric] for metric in MEASURED}
+    return {
+        "answered": validation.answered,
+        "skipped": len(validation.skipped),
+        "flagged": sorted({one.id for one in validation.comparisons if one.flagged}),
+        "overall": Errors.of(speed).as_dict() if speed else None,
+        "by_source": {source: Errors.of(group).as_dict() for source, group in by_source(speed).items()},
+        "by_metric": {metric: Errors.of(group).as_dict() for metric, group in metrics.items() if group},
+        "memory": {
+            "overall": Errors.of(memory).as_dict() if memory else None,
+            "by_source": {source: Errors.of(group).as_dict() for source, group in by_source(memory).items()},
+        },
+        "every_comparison": Errors.of(validation.comparisons).as_dict() if validation.comparisons else None,
+        "skipped_by_reason": dict(reasons(validation)),
+        "assumed": [{"id": row, "values": list(values)} for row, values in validation.assumed if values],
+        "ignored_columns": list(validation.ignored_columns),
+    }
