@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, TypeAlias, get_args
@@ -36,6 +37,11 @@ class Receipt:
     note: str = ""
 
     def __post_init__(self) -> None:
+        item = getattr(self.value, "item", None)
+        if item is not None:  # a NumPy scalar
+            object.__setattr__(self, "value", item())
+        if isinstance(self.value, float) and not math.isfinite(self.value):
+            raise ValueError(f"a receipt for {self.value}: a figure is a finite number")
         if self.basis not in BASES:
             raise ValueError(f"basis {self.basis!r} is none of {', '.join(BASES)}")
         if not self.source.strip():

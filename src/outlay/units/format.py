@@ -73,7 +73,9 @@ def _scaled(size: float, shown: tuple[tuple[float, str], ...], digits: int) -> t
     """The number and label on the step that fits, after rounding: 999.96 ms is 1 s."""
     for (factor, label), (larger, _) in pairwise(shown):
         limit = _STEP_UP.get(label, larger / factor)
-        ratio = size / factor
+        if size > 2 * limit * factor:
+            continue
+        ratio = max(size / factor, math.ulp(0.0))
         decimals = max(0, digits - 1 - math.floor(math.log10(ratio)))
         if round(ratio, decimals) < limit:
             return format_number(ratio, digits=digits), label

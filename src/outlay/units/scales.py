@@ -172,13 +172,13 @@ UNITS: Mapping[str, Unit] = {
                (1e15, "PFLOP/s"), (1e18, "EFLOP/s")),
     ),
     "J": Unit(
-        written=lambda: _si("J", prefixes="kKMGT") | _WATT_HOURS, bare=False,
+        written=lambda: _si("J", prefixes="kKMGT") | {"mJ": "1e-3"} | _WATT_HOURS, bare=False,
         example="55MWh", what="an energy (kWh, MWh, MJ)",
         shown=((1e-3, "mJ"), (1.0, "J"), (3.6e3, "Wh"), (3.6e6, "kWh"), (3.6e9, "MWh"), (3.6e12, "GWh"),
                (3.6e15, "TWh")),
     ),
     "W": Unit(
-        written=lambda: _si("W", prefixes="kKMG"), example="700W", what="a power (W, kW, MW)",
+        written=lambda: _si("W", prefixes="kKMG") | {"mW": "1e-3"}, example="700W", what="a power (W, kW, MW)",
         shown=((1e-3, "mW"), (1.0, "W"), (1e3, "kW"), (1e6, "MW"), (1e9, "GW")),
     ),
     "kg CO2e": Unit(
