@@ -14,7 +14,8 @@ TRANSFORMERS := 5.23.0
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+export NO_MKDOCS_2_WARNING := 1
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Passages between [[[cog … ]]] and [[[end]]] are printed by scripts/screens.py; `make check` compares, `make docs` rewrites.
 COG := $(BIN)/cog -I scripts --check-fail-msg='run: make docs'
 PAGES = README.md $(shell grep -rl --include='*.md' '\[\[\[cog' docs)

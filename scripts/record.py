@@ -81,7 +81,7 @@ def overall() -> None:
         print(_row("Peak memory", record["memory"]["overall"]))
     total = record["answered"] + record["skipped"]
     print(
-        f"\nAnswered: {record['answered']:,} of {total:,} rows; the others are vision, diffusion and what a row leaves out.\n"
+        f"\nAnswered: {record['answered']:,} of {total:,} rows; the others are vision, diffusion, or say too little.\n"
     )
 
 
