@@ -58,6 +58,14 @@ class Resolved:
         return (id(recipe.architecture), *alike, id(cluster), self.open, tuple(sorted(self.fixed)))
 
 
+_KIN = (
+    (r"megascale|hai-llm|dualpipe|meta internal|primus|internevo|colossal|nanotron", "megatron-core"),
+    (r"lit-gpt", "litgpt"),
+    (r"neuronx|trainium", "megatron-core"),
+)
+"""Frameworks that few records name → a well-known one that divides, overlaps and launches alike."""
+
+
 def resolve(record: Record) -> Resolved:
     """The question that a row asks.
 
@@ -122,6 +130,9 @@ _shapes: dict[tuple[object, ...], Shape] = {}
 def _software(record: Record, category: str, year: int, submission: bool) -> tuple[Software, str]:
     """The facts of the row's framework, and what was assumed where its name means nothing."""
     text = record.word("framework")
+    for pattern, kin in _KIN:
+        if re.search(pattern, text.lower()):
+            return software_for(kin, year), f"framework `{text}` taken as {kin}"
     usual = "jax" if category == "tpu" else "pytorch"
     facts = software_for(f"{text or usual} mlperf" if submission else text or usual, year)
     if not text:
@@ -163,14 +174,16 @@ def _shape(record: Record) -> Shape:
 
 @cache
 def _known() -> Known:
-    return Known(names=(*MODELS, *catalog.models()), build=_build, parameters=_size)
+    published = (name for entry in catalog.models() for name in (entry.name, *entry.aliases))
+    return Known(names=(*MODELS, *published), build=_build, parameters=_size)
 
 
 @cache
 def _build(name: str) -> Architecture:
     if name in MODELS:
         return transformer(name=name, **MODELS[name])
-    return from_config(catalog.model_config(name))
+    facts = catalog.model_config(name)
+    return from_config(dict(facts.config), name=facts.name)
 
 
 _clusters: dict[tuple[str, int, int | None, str], Cluster] = {}
