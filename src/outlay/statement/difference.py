@@ -42,11 +42,11 @@ def _sentence(before: Statement, after: Statement) -> tuple[str, ...]:
     """The change in one sentence: less or more dollars, then each figure that both sides have."""
     parts = []
     old, new = before.total, after.total
-    if old.amount is not None and new.amount is not None:
+    if old.amount is not None and new.amount is not None and old.amount != new.amount:
         parts.append(_change(new.amount.likely - old.amount.likely, "$", priced=not (old.at_least or new.at_least)))
     for name, figure in before.answer.items():
         other = after.answer.get(name)
-        if other is not None and other.unit == figure.unit and not figure.label:
+        if other is not None and other.unit == figure.unit and not figure.label and other.value != figure.value:
             parts.append(_change(other.value.likely - figure.value.likely, figure.unit))
     return (" · ".join(parts),) if parts else ()
 

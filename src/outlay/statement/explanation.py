@@ -55,7 +55,7 @@ def explain(statement: Statement, key: str) -> Tree:
 def _of_total(statement: Statement) -> Tree:
     whole = statement.total
     amount = _range(whole.amount, "$") if whole.amount is not None else "nothing is priced"
-    text = f"{'At least' if whole.at_least else 'Total'}: {amount}, the sum of {len(statement.lines)} lines"
+    text = f"{'At least' if whole.at_least else 'Total'}: {amount}, {_sum_of(len(statement.lines))}"
     return Tree(text, children=tuple(_of_line(line) for line in statement.lines))
 
 
@@ -64,9 +64,7 @@ def _of_line(line: Line) -> Tree:
         amount = _range(line.amount, "$") if line.amount is not None else "not priced"
         least = "" if line.priced or line.amount is None else "at least "
         children = tuple(_of_line(child) for child in line.children)
-        return Tree(
-            f"{line.name}: {least}{amount}, the sum of {len(children)} lines", children=(*_notes(line.note), *children)
-        )
+        return Tree(f"{line.name}: {least}{amount}, {_sum_of(len(children))}", children=(*_notes(line.note), *children))
     quantity = (
         f"{_range(line.quantity, line.unit)}" if line.quantity else f"an unknown number of {line.unit or 'units'}"
     )
@@ -138,6 +136,10 @@ def _mentions(tree: Tree, name: str) -> bool:
     words = name.lower().replace("_", " ").replace("-", " ")
     text = tree.text.lower().replace("_", " ").replace("-", " ")
     return words in text or any(_mentions(child, name) for child in tree.children)
+
+
+def _sum_of(lines: int) -> str:
+    return "the one line below" if lines == 1 else f"the sum of {lines} lines"
 
 
 def _notes(note: str) -> tuple[Tree, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, replace
@@ -94,4 +95,13 @@ class Line:
 def total(lines: tuple[Line, ...]) -> Interval | None:
     """The sum of the amounts that are known; None if none is."""
     amounts = [amount for line in lines if (amount := line.amount) is not None]
-    return sum(amounts[1:], start=amounts[0]) if amounts else None
+    if not amounts:
+        return None
+    # fsum, so that cents stay cents however many lines there are
+    likely = math.fsum(amount.likely for amount in amounts)
+    lows = [amount.low for amount in amounts if amount.low is not None]
+    highs = [amount.high for amount in amounts if amount.high is not None]
+    known = len(lows) == len(highs) == len(amounts)
+    return (
+        Interval(min(math.fsum(lows), likely), likely, max(math.fsum(highs), likely)) if known else Interval.of(likely)
+    )

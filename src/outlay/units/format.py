@@ -55,17 +55,24 @@ def format_number(value: float, *, digits: int = 3) -> str:
 
 
 def format_money(value: float, *, cents: bool = False) -> str:
-    """Dollars: whole from $100 on unless `cents`, else to the cent; below a cent, two significant digits.
+    """Dollars: whole from $100 on, else to the cent; below a cent, two significant digits.
 
-    >>> format_money(95554.3), format_money(2.69), format_money(23, cents=True), format_money(-0.00042)
-    ('$95,554', '$2.69', '$23.00', '-$0.00042')
+    With `cents`, as unit prices are written: always cents, and below a dollar three significant digits.
+
+    >>> format_money(95554.3), format_money(2.69), format_money(-0.00042)
+    ('$95,554', '$2.69', '-$0.00042')
+    >>> format_money(23, cents=True), format_money(0.0823, cents=True), format_money(0.1, cents=True)
+    ('$23.00', '$0.0823', '$0.10')
     """
     if not math.isfinite(value):
         return f"${_not_finite(value)}"
     size = abs(value)
     sign = "-" if value < 0 else ""
     if size >= _SCIENTIFIC or 0 < size < 0.005:
-        return f"{sign}${format_number(size, digits=2 if size < 1 else 3)}"
+        return f"{sign}${format_number(size, digits=2 if size < 1 and not cents else 3)}"
+    if cents and size < 1:
+        number = format_number(size)
+        return f"{sign}${size:.2f}" if len(number) < len("0.00") else f"{sign}${number}"
     return f"{sign}${size:,.{0 if size >= 99.995 and not cents else 2}f}"
 
 
