@@ -26,10 +26,13 @@ POWER_EXPONENT = 0.4
 BEST_FRACTION = 0.92
 """No product of any measured chip reaches more of its dense peak than this when power does not limit it."""
 
+SAME_PEAK = 0.05
+"""A chip whose name is that of a measured one is another part when its peak differs by more than this."""
+
 ANOTHER_GENERATION = 0.5
 """Distance, in units of ln(bandwidth ratio), that a different generation counts."""
 
-RELATED = {"volta": "ampere", "turing": "ada", "pascal": "ampere"}
+RELATED = {"volta": "ampere", "turing": "ada", "pascal": "ampere", "maxwell": "ampere", "rubin": "blackwell"}
 """Generations without tables and the one whose kernels are built most like theirs."""
 
 
@@ -45,7 +48,7 @@ class Device(Protocol):
     @property
     def cores(self) -> int | None: ...
     @property
-    def watts(self) -> float: ...
+    def tdp(self) -> float: ...
     def peak(self, dtype: str) -> float: ...
 
 
@@ -122,16 +125,27 @@ def gemm_curve(
             hint=", ".join(ELEMENT_BYTES),
         )
     content = gemm_coefficients() if coefficients is None else coefficients
+    dtype = _native(accelerator, dtype)
     kind = SURFACE.get(dtype, dtype)
     peak = accelerator.peak(dtype) if peak is None else peak
     own = [record for record in content["curves"] if _is(accelerator.name, record["chip"])]
     for record in own:
-        if record["dtype"] == kind:
+        if record["dtype"] == kind and abs(peak / record["peak_flops"] - 1.0) < SAME_PEAK:
             return _exact(record, accelerator, dtype, peak)
     prior = next((entry for entry in content["priors"] if accelerator.name.startswith(entry["prefix"])), None)
     if not own and (prior or _generation(accelerator.generation) is None):
         return _pooled(content["pooled"], prior, accelerator, dtype, peak)
     return _carried_over(_relative(content["curves"], accelerator, kind), accelerator, dtype, peak)
+
+
+def _native(accelerator: Device, dtype: str) -> str:
+    """The type that a chip really multiplies in: what it has no units for is widened first, and is no faster then."""
+    for narrow, wider in (("nvfp4", "fp8"), ("mxfp4", "mxfp8")):
+        if dtype == narrow and accelerator.peak(narrow) <= accelerator.peak(wider):
+            dtype = wider
+    if dtype in ("fp8", "fp8-block", "mxfp8", "int8") and accelerator.peak(dtype) <= accelerator.peak("bf16"):
+        return "bf16"
+    return dtype
 
 
 def _is(name: str, chip: str) -> bool:
@@ -156,10 +170,9 @@ def _exact(record: Mapping[str, Any], accelerator: Device, dtype: str, peak: flo
 
 
 def _generation(name: str) -> str | None:
-    """The NVIDIA generation that a catalog's word contains (`Grace Hopper` → hopper), or None."""
-    lowered = name.lower()
-    known = ("hopper", "blackwell", "ampere", "ada", *RELATED)
-    found = next((word for word in known if word in lowered), None)
+    """The NVIDIA generation that a catalog's word contains (`grace-hopper` → hopper), or None."""
+    words = set(name.lower().replace(" ", "-").split("-"))
+    found = next((word for word in ("hopper", "blackwell", "ampere", "ada", *RELATED) if word in words), None)
     return RELATED.get(found, found) if found else None
 
 
@@ -178,7 +191,10 @@ def _relative(records: Sequence[Mapping[str, Any]], accelerator: Device, kind: s
 def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, peak: float) -> GemmCurve:
     """A relative's coefficients, with the fraction of the peak that the accelerator's power allows."""
     values = dict(record["coefficients"])
-    ratio = ((accelerator.watts / peak) / (record["watts"] / record["peak_flops"])) ** POWER_EXPONENT
+    allowed, had = accelerator.tdp / peak, record["tdp"] / record["peak_flops"]
+    if peak == record["peak_flops"]:
+        allowed = min(allowed, had)  # the same silicon: a larger figure is that of a module with a CPU
+    ratio = (allowed / had) ** POWER_EXPONENT if allowed > 0 else 1.0
     sustained = values["fraction"] / (1.0 + values["throttle"]) * ratio
     values["fraction"] = min(max(BEST_FRACTION, values["fraction"]), values["fraction"] * ratio)
     values["throttle"] = max(values["fraction"] / min(sustained, values["fraction"]) - 1.0, 0.0)

@@ -15,7 +15,7 @@ import numpy as np
 
 from outlay.machine.fit.kernel_tables import CHIPS, MeasuredChip, package_version, tables
 from outlay.machine.gemm import Array, GemmCurve, gemm_seconds
-from outlay.machine.gemm_curve import ELEMENT_BYTES, curve_from_fractions
+from outlay.machine.gemm_curve import ELEMENT_BYTES, curve_from_fractions, gemm_curve
 
 KINDS = {"bfloat16": "bf16", "fp8": "fp8", "fp8_block": "fp8-block", "nvfp4": "nvfp4"}
 """The tables' names of data types and ours."""
@@ -196,12 +196,13 @@ def summary(errors: Array) -> dict[str, float]:
 
 def fit_all() -> list[dict[str, Any]]:
     """One record a chip and data type: coefficients, the data sheet behind them, rows, errors on held-out shapes."""
-    records = []
+    records, shapes = [], []
     for chip in CHIPS:
         for dtype, rows in measured(chip).items():
             fitted, weights, held = split(rows)
             values = fit_curve(chip, dtype, fitted, weights)
             errors, training = log_errors(curve_of(chip, dtype, values), held), is_training(held)
+            shapes.append((chip, dtype, pick(held, training)))
             records.append(
                 {
                     "chip": chip.name,
@@ -210,7 +211,7 @@ def fit_all() -> list[dict[str, Any]]:
                     "peak_flops": peak_of(chip, dtype),
                     "memory_bandwidth": chip.memory_bandwidth,
                     "cores": chip.cores,
-                    "watts": chip.watts,
+                    "tdp": chip.tdp,
                     "rows": int(rows["rows"][0]),
                     "coefficients": {name: float(f"{value:.4g}") for name, value in values.items()},
                     "all": summary(errors),
@@ -218,7 +219,15 @@ def fit_all() -> list[dict[str, Any]]:
                     "other": summary(errors[~training]),
                 }
             )
+    for record, (chip, dtype, rows) in zip(records, shapes, strict=True):
+        record["left_out"] = summary(log_errors(left_out(chip, dtype, records), rows))
     return records
+
+
+def left_out(chip: MeasuredChip, dtype: str, records: list[dict[str, Any]]) -> GemmCurve:
+    """The curve that a chip would get if it had never been measured."""
+    others = [record for record in records if record["chip"] != chip.name]
+    return gemm_curve(chip, dtype, {"curves": others, "pooled": pooled(others), "priors": []})
 
 
 PRIORS = (
@@ -235,7 +244,7 @@ PRIORS = (
 def pooled(records: list[dict[str, Any]]) -> dict[str, float]:
     """The median of each coefficient over the 16-bit curves of datacenter chips."""
     chosen = [r["coefficients"] for r in records if r["dtype"] == "bf16" and r["memory_bandwidth"] > 1e12]
-    return {name: float(f"{np.median([values[name] for values in chosen]):.4g}") for name in START}
+    return {name: float(f"{np.median([values[name] for values in chosen]):.4g}") for name in chosen[0]}
 
 
 def document() -> dict[str, Any]:

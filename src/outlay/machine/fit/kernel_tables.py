@@ -30,10 +30,17 @@ class MeasuredChip:
     peaks: dict[str, float]
     memory_bandwidth: float
     cores: int
-    watts: float
+    tdp: float
     resident_bytes: float = 0.0
     """Weights up to this size stayed in the cache of this chip while it was measured, which they do in no real model: six
     copies take turns, and those of L40S and RTX PRO 6000 fit into 96 and 128 MB where memory is slow enough to show it."""
+
+    def peak(self, dtype: str) -> float:
+        """Dense FLOP/s in a data type, the next wider one's where the chip has no units for it."""
+        for kind in ("fp8" if dtype == "fp8-block" else dtype, "fp8", "bf16"):
+            if kind in self.peaks:
+                return self.peaks[kind]
+        raise KeyError(dtype)
 
 
 def _chip(
@@ -43,7 +50,7 @@ def _chip(
     tflops: tuple[float, ...],
     terabytes: float,
     cores: int,
-    watts: float,
+    tdp: float,
     resident_bytes: float = 0.0,
 ) -> MeasuredChip:
     peaks = {kind: value * 1e12 for kind, value in zip(("bf16", "fp8", "nvfp4"), tflops, strict=False)}
@@ -54,7 +61,7 @@ def _chip(
         peaks=peaks,
         memory_bandwidth=terabytes * 1e12,
         cores=cores,
-        watts=watts,
+        tdp=tdp,
         resident_bytes=resident_bytes,
     )
 
@@ -68,8 +75,8 @@ CHIPS = (
     _chip("gb200", "gb200", "blackwell", (2500, 5000, 10000), 8.0, 152, 1200),
     _chip("gb300", "gb300", "blackwell", (2500, 5000, 15000), 8.0, 152, 1400),
     _chip("l40s", "l40s", "ada", (362.05, 733), 0.864, 142, 350, 24e6),
-    _chip("rtx-pro-6000", "rtx_pro_6000_server", "blackwell", (503.8, 1007.6, 2015.2), 1.597, 188, 600, 32e6),
-    _chip("arc-pro-b60", "b60", "xe2", (96,), 0.456, 160, 200),
+    _chip("rtx-pro-6000-server", "rtx_pro_6000_server", "blackwell", (467.8, 935.6, 1871.2), 1.597, 188, 600, 32e6),
+    _chip("arc-pro-b60", "b60", "xe2", (98.3,), 0.456, 20, 200),
 )
 """Dense peaks, bandwidth, processors and power from the vendors' data sheets (NVIDIA A100, H100, H200, HGX B200/B300,
 GB200 NVL72, GB300 NVL72, L40S, RTX PRO 6000 Server; Intel Arc Pro B60), read 2026-11."""

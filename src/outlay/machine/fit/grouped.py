@@ -1,0 +1,172 @@
+"""Fit the :class:`~outlay.machine.grouped.GroupedCurve` of each chip and data type to measured fused expert layers.
+
+The rows are CUTLASS and DeepGEMM layers of trtllm with gated experts and perfectly even routing: the kernels that
+resemble those of training most. Bandwidth, overlap, power limit and quantisation are those of the chip's plain products;
+tiles, waves, the fraction of the peak, and what the layer does beside its products are fitted. Layers of training (64 rows
+or more for each expert, 1,024 tokens, experts 256 wide) carry 80 % of the weight, and a third of the layers is held out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from outlay.machine.fit.gemm import BOUNDED, KINDS, PRIORS, Rows, peak_of, pooled, summary
+from outlay.machine.fit.kernel_tables import CHIPS, MeasuredChip, package_version, tables
+from outlay.machine.gemm import Array
+from outlay.machine.gemm_curve import curve_from_fractions
+from outlay.machine.grouped import MOVED_FRACTION, GroupedCurve, grouped_gemm_seconds, moved_bytes
+
+KERNELS = {"moe_torch_flow", "moe_torch_flow_cutlass", "deepgemm"}
+
+START = {
+    "fraction": 0.7,
+    "middle_tile": 0.9,
+    "small_tile": 0.6,
+    "quantisation": 0.5,
+    "tile_seconds": 0.3e-6,
+    "moved": 1.2,
+    "layer_seconds": 10e-6,
+}
+"""What the search starts from."""
+
+
+def measured(chip: MeasuredChip) -> dict[str, Rows]:
+    """Layers of a chip by our data type: tokens, rows, hidden, width, experts of one device, and seconds."""
+    import pandas as pd
+
+    frames = [pd.DataFrame(columns) for name, columns in tables(chip.folder, "moe") if name.startswith("trtllm")]
+    answer: dict[str, Rows] = {}
+    for theirs, ours in KINDS.items():
+        if peak_of(chip, ours) is None or not frames:
+            continue
+        layers = pd.concat(frames)
+        layers = layers[(layers["moe_dtype"] == theirs) & layers["kernel_source"].isin(KERNELS)]
+        even = layers["distribution"] == "balanced"
+        # Older tables have no even routing: the mildest uneven one on a single device comes nearest.
+        mild = (layers["distribution"] == "power_law_1.01") & (layers["moe_ep_size"] == 1)
+        layers = layers[even if even.any() else mild]
+        layers = layers[layers["inter_size"] >= 64 * layers["moe_tp_size"]]
+        if len(layers) < 200:
+            continue
+        columns = {
+            "tokens": layers["num_tokens"],
+            "rows": layers["num_tokens"] * layers["topk"] / layers["moe_ep_size"],
+            "hidden": layers["hidden_size"],
+            "width": layers["inter_size"] / layers["moe_tp_size"],
+            "experts": layers["num_experts"] / layers["moe_ep_size"],
+            "seconds": layers["latency"].astype(float) * 1e-3,
+        }
+        answer[ours] = {name: column.to_numpy(dtype=float) for name, column in columns.items()}
+    return answer
+
+
+def is_training(rows: Rows) -> Any:
+    """Layers as training has them."""
+    return (rows["rows"] >= 64 * rows["experts"]) & (rows["tokens"] >= 1024) & (rows["width"] >= 256)
+
+
+def layer_seconds(values: Mapping[str, float], chip: MeasuredChip, dtype: str, rows: Rows) -> Array:
+    """A fused expert layer: two products, what is moved between them, and a constant (seconds)."""
+    peak = peak_of(chip, dtype)
+    assert peak is not None
+    curve = GroupedCurve(
+        gemm=curve_from_fractions(
+            values,
+            peak=peak,
+            memory_bandwidth=chip.memory_bandwidth,
+            cores=chip.cores,
+            dtype=dtype,
+            basis="fitted",
+            source="",
+        )
+    )
+    count, hidden, width, experts = rows["rows"], rows["hidden"], rows["width"], rows["experts"]
+    up = grouped_gemm_seconds(count, n=2 * width, k=hidden, experts=experts, curve=curve, even=True, quantised=True)
+    down = grouped_gemm_seconds(count, n=hidden, k=width, experts=experts, curve=curve, even=True, quantised=True)
+    moved = moved_bytes(rows["tokens"], count, hidden, width) / (chip.memory_bandwidth * MOVED_FRACTION)
+    return np.asarray(up + down + values["moved"] * moved + values["layer_seconds"])
+
+
+def fit_layer(
+    plain: Mapping[str, float], chip: MeasuredChip, dtype: str, rows: Rows, weights: Array
+) -> dict[str, float]:
+    """Coefficients that make the weighted mean absolute log error of the layers small."""
+    from scipy.optimize import least_squares
+
+    def encode(name: str, value: float) -> float:
+        return float(np.log(value / (BOUNDED[name] - value)) if name in BOUNDED else np.log(value))
+
+    def decode(vector: Array) -> dict[str, float]:
+        return {
+            name: float(BOUNDED[name] / (1 + np.exp(-x)) if name in BOUNDED else np.exp(x))
+            for name, x in zip(START, np.clip(vector, -20.0, 20.0), strict=True)
+        }
+
+    home = np.array([encode(name, value) for name, value in START.items()])
+    root, pull = np.sqrt(weights), 0.001 * np.sqrt(len(weights))
+
+    def residuals(vector: Array) -> Array:
+        values = dict(plain) | {"throttle": 0.0} | decode(vector)
+        errors = (np.log(layer_seconds(values, chip, dtype, rows)) - np.log(rows["seconds"])) * root
+        return np.concatenate([errors, (vector - home) * pull])
+
+    random = np.random.default_rng(7)
+    starts = (home, home + random.normal(0, 0.4, len(home)))
+    found = [least_squares(residuals, x, loss="soft_l1", f_scale=0.05, diff_step=2e-2, max_nfev=60) for x in starts]
+    return decode(min(found, key=lambda result: float(result.cost)).x)
+
+
+def split(rows: Rows, *, seed: int = 2026) -> tuple[Rows, Array, Rows]:
+    """Layers to fit with their weights, and the third that is held out."""
+    random = np.random.default_rng(seed)
+    held, training = random.random(len(rows["rows"])) < 1 / 3, is_training(rows)
+    some = random.permutation(np.flatnonzero(training & ~held))[:4000]
+    others = random.permutation(np.flatnonzero(~training & ~held))[:2500]
+    chosen = np.concatenate([some, others])
+    weights = np.where(training[chosen], 0.8 / max(len(some), 1), 0.2 / max(len(others), 1))
+    return (
+        {name: column[chosen] for name, column in rows.items()},
+        weights / weights.mean(),
+        {name: column[held] for name, column in rows.items()},
+    )
+
+
+def document(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that `grouped.json` holds; `plain` is the content of `gemm.json`.
+
+    The tables' inputs draw less power than those of a model: some layers run faster than the chip sustains in plain
+    products of random numbers. So the fraction that is kept is the smaller of both, with the plain products' power limit.
+    """
+    coefficients = {(record["chip"], record["dtype"]): record["coefficients"] for record in plain["curves"]}
+    records = []
+    for chip in CHIPS:
+        for dtype, rows in measured(chip).items():
+            base = coefficients[chip.name, dtype]
+            fitted, weights, held = split(rows)
+            values = fit_layer(base, chip, dtype, fitted, weights)
+            full = dict(base) | {"throttle": 0.0} | values
+            errors = np.log(layer_seconds(full, chip, dtype, held)) - np.log(held["seconds"])
+            training = is_training(held)
+            kept = dict(base) | values | {"fraction": min(values["fraction"], base["fraction"])}
+            records.append(
+                {
+                    "chip": chip.name,
+                    "dtype": dtype,
+                    "generation": chip.generation,
+                    "peak_flops": peak_of(chip, dtype),
+                    "memory_bandwidth": chip.memory_bandwidth,
+                    "cores": chip.cores,
+                    "tdp": chip.tdp,
+                    "rows": len(rows["rows"]),
+                    "fraction_in_tables": round(values["fraction"], 4),
+                    "coefficients": {name: float(f"{value:.4g}") for name, value in kept.items()},
+                    "all": summary(errors),
+                    "training": summary(errors[training]),
+                    "other": summary(errors[~training]),
+                }
+            )
+    priors = [{"prefix": prefix, "fraction": fraction, "source": source} for prefix, fraction, source in PRIORS]
+    return {"source": package_version(), "curves": records, "pooled": pooled(records), "priors": priors}
