@@ -1,8 +1,9 @@
 """Accelerators: what a chip holds, moves and computes, with a receipt for every figure.
 
 Figures live in `accelerators.csv` (columns and units: `docs/reference/catalog.md`). Peaks are dense, never the sparse
-headline, and those of tensor cores that accumulate in fp32, as training does: a GeForce card shows half its fp16 headline.
-Memory is what the device reports to a program. A device is what a price counts: a TPU chip, one GPU of a K80, a whole MI250X.
+headline, and those of tensor cores that accumulate in fp32, as training does: a GeForce card shows half its fp16
+headline. Memory is what the device reports to a program. A device is what a price counts: a TPU chip, one GPU of a
+K80, a whole MI250X.
 """
 
 from __future__ import annotations

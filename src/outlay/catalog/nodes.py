@@ -25,7 +25,7 @@ class Server:
     devices: int
     """Devices in the node."""
     domain: int
-    """Devices that reach each other at `link_bandwidth`; more than `devices` where links leave the node (NVL72, TPU)."""
+    """Devices that reach each other at `link_bandwidth`; more than `devices` where links leave the node (NVL72)."""
     link: str
     link_bandwidth: float
     nic_bandwidth: float
@@ -66,7 +66,7 @@ def servers() -> tuple[Server, ...]:
 def server_for(chip: Accelerator | str, count: int | None = None) -> Server:
     """The usual server of an accelerator: every one has one.
 
-    A consumer or workstation card stands alone in its machine; when `count` says that there are more, up to eight share one.
+    A consumer or workstation card stands alone in its machine; when `count` says more, up to eight share one.
 
     >>> server_for("h100-sxm").name, server_for("h100-pcie").devices, server_for("rtx-4090").devices
     ('dgx-h100', 8, 1)

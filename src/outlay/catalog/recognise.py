@@ -15,14 +15,19 @@ from outlay.errors import UnknownName
 from outlay.statement import Receipt
 
 _NOISE = frozenset(
-    "nvidia amd intel google cloud aws amazon apple huawei habana tesla geforce instinct radeon nvidia's accelerator accelerators gpu gpus "
-    "tensor core graphics card chip chips corporation inc the of with on x tm r hbm hbm2 hbm2e hbm3 hbm3e gddr6 gddr6x gddr7 "
-    "oam hgx dgx module devkit developer kit generation edition workstation 8x 4x 2x 1x 16x tpu-core cores neuron".split()
+    word
+    for line in (
+        "nvidia amd intel google cloud aws amazon apple huawei habana tesla geforce instinct radeon",
+        "accelerator accelerators gpu gpus tensor core cores neuron graphics card chip chips corporation inc",
+        "the of with on x tm r hbm hbm2 hbm2e hbm3 hbm3e gddr6 gddr6x gddr7 oam hgx dgx module devkit",
+        "developer kit generation edition workstation",
+    )
+    for word in line.split()
 )
 _GLUED = (
     (re.compile(r"\((r|tm|c)\)"), " "),
     (re.compile(r"[^a-z0-9.+]+"), " "),
-    (re.compile(r"\b\d+ ?x ?(?=[a-z])"), " "),
+    (re.compile(r"(?<!mi )\b\d+ ?x(?!tx?\b) ?(?=[a-z])"), " "),
     (re.compile(r"\b(rtx|gtx|rx|tpu|gaudi|max|arc|mi)(?=\d{3,4})"), r"\1 "),
     (re.compile(r"\b(tpu)(?=v\d)"), r"\1 "),
     (re.compile(r"(?<=\d)(sxm\d?|pcie|nvl|oam)\b"), r" \1"),
@@ -60,14 +65,14 @@ def resolve_accelerator(text: str) -> tuple[Accelerator, str | None]:
 
 @rows.cached
 def _resolve(text: str) -> tuple[Accelerator, str | None]:
-    key = spelled(text)
-    known = index()
-    if key in known:
-        return build(known[key]), None
-    if key in families():
-        return _first(text, families()[key], None)
-    words = _words(text)
+    known, words = index(), _words(text)
     stated = next((float(match[1]) for word in words if (match := _MEMORY.match(word))), None)
+    for key in (spelled(text), "-".join(word for word in words if word not in _NOISE)):
+        if key in known:
+            chip = build(known[key])
+            return _first(text, (chip.name,), stated if chip.category in _UNIFIED else None)
+        if key in families():
+            return _first(text, families()[key], None)
     plain = tuple(word for word in words if word not in _NOISE and not _MEMORY.match(word))
     candidates = _matching(plain) or _matching(words)
     if not candidates:
@@ -93,7 +98,7 @@ def _spellings() -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
         full = _words(name)
         bare = tuple(word for word in full if word not in _NOISE and not _MEMORY.match(word))
         for words in (full, bare) if full != bare else (full,):
-            if words and not (len(words) == 1 and (len(words[0]) < 2 or words[0].isdigit() and len(words[0]) < 4)):
+            if words and not (len(words) == 1 and (len(words[0]) < 2 or (words[0].isdigit() and len(words[0]) < 4))):
                 meanings.setdefault(words, {}).update(dict.fromkeys(members))
     return tuple(
         (words, tuple(names))

@@ -79,7 +79,7 @@ def names(cell: str | None) -> tuple[str, ...]:
     return tuple(entry for entry in (cell or "").split(";") if entry)
 
 
-def receipt(  # noqa: PLR0913 - a receipt has this many facts
+def receipt(
     row: Mapping[str, str],
     column: str,
     value: float | str,
