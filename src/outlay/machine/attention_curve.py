@@ -1,7 +1,8 @@
 """Which :class:`~outlay.machine.attention.AttentionCurve` an accelerator gets: its own fit, a relative's, or published figures.
 
 Coefficients are shares of the data sheet, lengths in keys and one time, so that they carry over between chips. A measured
-chip gets its own; another one those of the measured chip of its generation with the nearest memory bandwidth; a maker
+chip gets its own; another one those of the measured chip of its generation with the nearest memory bandwidth, and since
+long kernels run at the power limit, its shares of the peak follow (watts per FLOP/s)^0.4 as matrix products do; a maker
 without tables what is published for its best kernel.
 """
 
@@ -19,6 +20,12 @@ from outlay.machine.attention import AttentionCurve
 
 ELEMENT_BYTES = {"bf16": 2.0, "fp16": 2.0, "tf32": 4.0, "fp32": 4.0, "fp8": 1.0}
 
+POWER_EXPONENT = 0.4
+"""How a sustained share of the peak follows watts per FLOP/s: power grows with about the 2.5th power of the clock."""
+
+BEST_SHARE = 0.8
+"""No causal kernel of 16 bits reaches more of the peak than this on a measured chip."""
+
 LIBRARIES = ("flash-2", "flash-3", "flash-4", "cudnn", "sdpa", "triton", "xformers")
 """Kernels by the name of their library; `sdpa` is what PyTorch's scaled_dot_product_attention takes by default."""
 
@@ -34,6 +41,8 @@ class Device(Protocol):
     def memory_bandwidth(self) -> float: ...
     @property
     def cores(self) -> int | None: ...
+    @property
+    def tdp(self) -> float: ...
     def peak(self, dtype: str) -> float: ...
 
 
@@ -63,12 +72,15 @@ def attention_curve(
     family = _family(accelerator.generation)
     factors = content["libraries"].get(family, {}).get(library or "", {})
     values = dict(record["coefficients"])
+    if "tdp" in record and basis == "assumed":
+        ratio = (accelerator.tdp / accelerator.peak("bf16")) / (record["tdp"] / record["peak_flops"])
+        scale = min(max(ratio**POWER_EXPONENT, 0.5), BEST_SHARE / max(values["efficiency"]))
+        values["efficiency"] = [share * scale for share in values["efficiency"]]
     if dtype == "fp8":
         gain = values.get("fp8_gain", 0.6)
         values["efficiency"] = [share * gain for share in values["efficiency"]]
     if dtype in ("fp8", "tf32", "fp32"):
         basis = "assumed"
-    library = factors.get("as", library)
     forward = float(factors.get("forward", 1.0))
     return AttentionCurve(
         flops=accelerator.peak(dtype),
@@ -101,6 +113,8 @@ def _record(content: Mapping[str, Any], accelerator: Device) -> tuple[Mapping[st
         prior = next((entry for entry in content["priors"] if family in entry["generations"]), None)
     if prior is not None:
         return prior, "assumed", prior["source"]
+    if family not in NVIDIA:
+        return content["priors"][-1], "assumed", content["priors"][-1]["source"]
     relatives = [record for record in content["curves"] if record["generation"] == family]
     chosen = min(
         relatives or content["curves"],
@@ -109,11 +123,15 @@ def _record(content: Mapping[str, Any], accelerator: Device) -> tuple[Mapping[st
     return chosen, "assumed", f"carried over from {chosen['chip']}"
 
 
+NVIDIA = ("blackwell", "hopper", "ampere", "ada")
+"""Generations that flash-attention 2 and its successors are written for."""
+
+
 def _family(generation: str) -> str:
     """The generation's word that the tables use (`Grace Blackwell` → blackwell)."""
     lowered = generation.lower()
     words = ("blackwell", "hopper", "ampere", "ada", "volta", "turing", "pascal", "cdna", "rdna", "tpu", "trainium")
-    return next((word for word in words if word in lowered), lowered)
+    return "blackwell" if lowered == "rubin" else next((word for word in words if word in lowered), lowered)
 
 
 @functools.cache

@@ -34,6 +34,9 @@ Number = float | int | npt.NDArray[Any]
 
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "broadcast", "send")
 
+TORUS_SIDE = 16.0
+"""Devices along one axis of a full TPU torus."""
+
 TREE_SHARE = 0.9
 """Rate of a tree all-reduce over that of a ring, as NCCL's own tuning model has it (src/graph/tuning.cc)."""
 
@@ -114,41 +117,103 @@ def collective_seconds(
                 expected=f"a finite number, {least:g} or more",
                 hint="check the degrees of the layout",
             )
+    plan = _plan_of_each(kind, ranks, apart, cluster, curve)
+    seconds = _protocols(plan.start, plan, size, plan.rate)
+    if kind == "all-reduce":
+        seconds = np.minimum(seconds, _protocols(plan.tree_start, plan, size, plan.tree_rate))
+    return np.asarray(np.where(size == 0, 0.0, seconds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What a group's exchange costs per message and per byte; arrays of the groups' shape."""
+
+    start: Array
+    extra: Array
+    small: Array
+    """Inverse share of the rate that the protocol of small messages has."""
+    rate: Array
+    """Seconds per byte of the message."""
+    tree_start: Array
+    tree_rate: Array
+
+
+def _protocols(start: Array, plan: _Plan, size: Array, rate: Array) -> Array:
+    """The faster of the protocol for small messages and the one for large ones (seconds)."""
+    moving = size * rate
+    return np.asarray(start + np.minimum(moving * plan.small, plan.extra + moving))
+
+
+def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
+    """The plan of every group. Many layouts have few different groups: each is worked out once."""
+    fixed = all(np.ndim(getattr(cluster, name)) == 0 for name in ("domain", "node_size", "link_bandwidth", "network_bandwidth"))
+    if max(ranks.size, apart.size) < MANY or not fixed:
+        return _plan(kind, ranks, apart, cluster, curve)
+    (some_ranks, rank_index), (some_apart, apart_index) = _distinct(ranks), _distinct(apart)
+    table = _plan(kind, some_ranks[:, None], some_apart[None, :], cluster, curve)
+    place = rank_index * len(some_apart) + apart_index
+    shape = (len(some_ranks), len(some_apart))
+    columns = {name: np.broadcast_to(getattr(table, name), shape).ravel() for name in _Plan.__slots__}
+    return _Plan(**{name: column[0] if (column == column[0]).all() else column[place] for name, column in columns.items()})
+
+
+MANY = 4096
+"""Groups from which it pays to look for equal ones."""
+
+
+def _distinct(numbers: Array) -> tuple[Array, npt.NDArray[np.int64]]:
+    """The different numbers, and the place of each: by a table where they are whole and small, else by sorting."""
+    top = float(numbers.max(initial=0.0))
+    whole = numbers.astype(np.int64)
+    if top > 2**22 or not np.array_equal(whole, numbers):
+        values, index = np.unique(numbers, return_inverse=True)
+        return values, index.reshape(numbers.shape)
+    seen = np.zeros(int(top) + 1, dtype=np.int64)
+    seen[whole] = 1
+    values = np.flatnonzero(seen)
+    seen[values] = np.arange(len(values))
+    return values.astype(np.float64), seen[whole]
+
+
+def _plan(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
     near = np.clip(np.floor(cluster.domain / apart), 1.0, ranks)
     node = np.maximum(cluster.node_size, cluster.domain)
     local = np.clip(np.floor(node / apart), near, ranks)
     nodes = np.ceil(ranks / local)
-    volume = _bus_factor(kind, ranks) * size
-
-    link_rate, start, extra, small = _level(kind, curve.link, near, cluster.link_bandwidth, cluster, curve)
-    host_rate, host_start, host_extra, host_small = _level(kind, curve.host, local, cluster.host_bandwidth, cluster, curve)
     over_host, over_network = local > near, nodes > 1
-    rate = np.where(near > 1, link_rate, np.inf)
-    rate = np.minimum(rate, np.where(over_host, host_rate, np.inf))
+    own, host = curve.link[_as(kind, curve.link)], curve.host[_as(kind, curve.host)]
+    within, between = _steps(kind, ranks, nodes, local)
+    if cluster.topology == "torus":
+        within = np.minimum(within, _torus_hops(kind, near, cluster) + ranks - nodes - (near - 1.0) * nodes)
+
+    rate = np.where(near > 1, _link_rate(kind, near, cluster, curve), np.inf)
+    host_rate = np.where(over_host, cluster.host_bandwidth * _share(host, local), np.inf)
     fabric = cluster.network_bandwidth * cluster.network_efficiency * curve.network_share[kind] / cluster.oversubscription
-    if kind == "all-to-all":  # only what is meant for other nodes passes the cards
-        cards = np.divide(ranks - 1.0, ranks - local, out=np.ones_like(ranks * local), where=over_network)
-        links = np.divide(ranks - 1.0, near - 1.0, out=np.ones_like(ranks * near), where=near > 1)
-        rate = np.where(near > 1, link_rate * links, np.inf)
-        rate = np.minimum(rate, np.where(over_host, host_rate, np.inf))
-    else:
-        cards = np.ones_like(local) if kind == "send" else local
-    if kind == "send":
+    cards = np.ones_like(local) if kind == "send" else local
+    if kind == "all-to-all":  # what stays in the domain spares PCIe, what stays in the node spares the cards
+        rate = rate * np.maximum(ranks - 1.0, 1.0) / np.maximum(near - 1.0, 1.0)
+        cards = np.maximum(ranks - 1.0, 1.0) / np.maximum(ranks - local, 1.0)
+    if kind == "send":  # one hop takes one way only
         rate = np.where(over_network | over_host, np.inf, rate)
-        rate = np.where(over_host & ~over_network, host_rate, rate)
-    rate = np.minimum(rate, np.where(over_network, cards * fabric, np.inf))
-    start = np.where(over_host | (near <= 1), np.maximum(start, host_start), start)
-    start = start + cluster.link_latency * (near > 1)
-    extra = np.where(over_host, host_extra, extra)
-    small = np.where(over_host, host_small, small)
-    within, large = _steps(kind, ranks, nodes, local)
-    hop = np.where(over_host, _of(curve.host, kind).rank_seconds, _of(curve.link, kind).rank_seconds)
+        host_rate = np.where(over_network, np.inf, host_rate)
+    rate = np.minimum(np.minimum(rate, host_rate), np.where(over_network, cards * fabric, np.inf))
+
+    slow = over_host | ((near <= 1) & ~over_network)
+    start = np.where(slow, host.start_seconds, own.start_seconds) + cluster.link_latency * (near > 1)
+    hop = np.where(slow, host.rank_seconds, own.rank_seconds)
     latency = cluster.network_latency * over_network
-    seconds = _protocols(start + hop * within + latency * large, extra, small, volume, rate)
-    if kind == "all-reduce":
-        tree = start + hop * (local - 1.0) + latency * 2.0 * np.ceil(np.log2(np.maximum(nodes, 1.0)))
-        seconds = np.minimum(seconds, _protocols(tree, extra, small, volume, rate * np.where(over_network, TREE_SHARE, 1.0)))
-    return np.asarray(np.where((ranks <= 1) | (size == 0), 0.0, seconds))
+    factor = np.where(ranks > 1, _bus_factor(kind, ranks), 0.0)
+    alone = ranks <= 1
+    hops_of_tree = np.minimum(local, curve.switched_size if cluster.in_switch_reduction else np.inf) - 1.0
+    tree = start + hop * hops_of_tree + latency * 2.0 * np.ceil(np.log2(np.maximum(nodes, 1.0)))
+    return _Plan(
+        start=np.where(alone, 0.0, start + hop * within + latency * between),
+        extra=np.where(slow, host.large_start_seconds, own.large_start_seconds),
+        small=np.where(slow, 1.0 / host.small_share, 1.0 / own.small_share),
+        rate=factor / rate,
+        tree_start=np.where(alone, 0.0, tree),
+        tree_rate=factor / (rate * np.where(over_network, TREE_SHARE, 1.0)),
+    )
 
 
 def _bus_factor(kind: str, ranks: Array) -> Array:
@@ -162,25 +227,24 @@ def _bus_factor(kind: str, ranks: Array) -> Array:
     return np.asarray((2.0 if kind == "all-reduce" else 1.0) * (ranks - 1.0) / ranks)
 
 
-def _of(curves: Mapping[str, KindCurve], kind: str) -> KindCurve:
-    """The kind's own curve; a broadcast and a send move like an all-gather."""
-    return curves.get(kind) or curves["all-gather"]
+def _as(kind: str, curves: Mapping[str, KindCurve]) -> str:
+    """The kind whose curve serves: a broadcast and a send without their own move like an all-gather."""
+    return kind if kind in curves else "all-gather"
 
 
-def _level(
-    kind: str, curves: Mapping[str, KindCurve], members: Array, bandwidth: Number, cluster: Cluster, curve: CollectiveCurve
-) -> tuple[Array, Array, float, float]:
-    """Rate, start, and the protocols' extra start and share of one level that `members` of the group share."""
-    own = _of(curves, kind)
-    share = np.interp(np.log2(np.maximum(members, 1.0)), np.log2(own.sizes), own.share)
-    if kind == "all-reduce" and curves is curve.link:
-        ring = np.interp(2.0, np.log2(own.sizes), own.share)  # four ranks: never summed in the switch
-        plain = np.where(members >= curve.switched_size, np.minimum(share, ring), share)
-        share = np.where(np.asarray(cluster.in_switch_reduction, dtype=bool), share, plain)
-    rate = bandwidth * share
-    if curves is curve.link and cluster.topology != "switch":
-        rate = rate * _used_links(kind, members, cluster)
-    return rate, np.asarray(own.start_seconds + 0.0 * members), own.large_start_seconds, own.small_share
+def _share(curve: KindCurve, members: Array) -> Array:
+    """Share of the link's bandwidth that a group of `members` draws."""
+    return np.asarray(np.interp(np.log2(np.maximum(members, 1.0)), np.log2(curve.sizes), curve.share))
+
+
+def _link_rate(kind: str, members: Array, cluster: Cluster, curve: CollectiveCurve) -> Array:
+    """Bytes/s past each device inside the domain."""
+    own = curve.link[_as(kind, curve.link)]
+    share = _share(own, members)
+    if kind == "all-reduce" and not cluster.in_switch_reduction:  # four ranks are never summed in the switch
+        share = np.where(members >= curve.switched_size, np.minimum(share, _share(own, np.array(4.0))), share)
+    rate = cluster.link_bandwidth * share
+    return np.asarray(rate if cluster.topology == "switch" else rate * _used_links(kind, members, cluster))
 
 
 def _used_links(kind: str, members: Array, cluster: Cluster) -> Array:
@@ -191,14 +255,23 @@ def _used_links(kind: str, members: Array, cluster: Cluster) -> Array:
     """
     if cluster.topology == "mesh":
         return np.minimum((members - 1.0) / np.maximum(cluster.domain - 1.0, 1.0), 1.0)
-    axes = float(cluster.torus_axes)
-    side = 16.0
-    used = np.clip(np.ceil(np.log(np.maximum(members, 2.0)) / np.log(side)), 1.0, axes)
-    share = used / axes
+    used = _axes(members, cluster)
+    share = used / cluster.torus_axes
     if kind == "all-to-all":
         length = np.maximum(members, 1.0) ** (1.0 / used)
         share = share * np.minimum(4.0 / np.maximum(length, 1.0), 1.0)
     return np.asarray(share)
+
+
+def _axes(members: Array, cluster: Cluster) -> Array:
+    """Axes of the torus that a group lies along: sixteen devices fill one."""
+    return np.clip(np.ceil(np.log(np.maximum(members, 2.0)) / np.log(TORUS_SIDE)), 1.0, cluster.torus_axes)
+
+
+def _torus_hops(kind: str, members: Array, cluster: Cluster) -> Array:
+    """Hops one after another in a torus: once round each axis, not past every device."""
+    used = _axes(members, cluster)
+    return np.asarray(used * (members ** (1.0 / used) - 1.0))
 
 
 def _steps(kind: str, ranks: Array, nodes: Array, local: Array) -> tuple[Array, Array]:
@@ -210,12 +283,6 @@ def _steps(kind: str, ranks: Array, nodes: Array, local: Array) -> tuple[Array, 
     if kind == "all-to-all":
         return np.asarray(ranks - nodes), np.ones_like(ranks)
     return np.asarray(ranks - nodes), np.asarray((2.0 if kind == "all-reduce" else 1.0) * (nodes - 1.0))
-
-
-def _protocols(start: Array, extra: Any, small: Any, volume: Array, rate: Array) -> Array:
-    """The faster of the protocol for small messages and the one for large ones (seconds)."""
-    moving = volume / rate
-    return np.asarray(start + np.minimum(moving / small, extra + moving))
 
 
 class Linked(Protocol):

@@ -2,7 +2,8 @@
 
 Tables of prompts (causal, sliding windows too) give efficiency and overhead by head dimension, one launch time and one
 imbalance; tables of image encoders give the gain of a full square; the same shapes in 8 bits give the gain of fp8. A third
-of the shapes, drawn once, is never fitted to and gives the errors. ``python -m outlay.machine.fit.attention`` prints them.
+of the shapes, drawn once, is never fitted to and gives the errors. The tables come from an inference engine that also copies
+keys and values into its cache: that copy is fitted beside the kernel, and left out of what the catalog keeps. ``python -m outlay.machine.fit.attention`` prints them.
 """
 
 from __future__ import annotations
@@ -50,13 +51,14 @@ def rows_of(folder: str, stem: str, *, framework: str, kernels: tuple[str, ...] 
     return columns
 
 
-def predicted(curve: AttentionCurve, rows: dict[str, Array], *, causal: bool) -> Array:
-    """Seconds of every row by the curve."""
+def predicted(curve: AttentionCurve, rows: dict[str, Array], *, causal: bool, copies: float = 0.0) -> Array:
+    """Seconds of every row by the curve, and of passing keys and values through memory `copies` times more."""
     batch, heads, kv_heads, length, head_dim, window = (rows[name] for name in COLUMNS)
     limit = np.where(window > 0, window, np.inf)
-    return attention_seconds(
+    kernel = attention_seconds(
         batch, heads, kv_heads, length, length, head_dim, head_dim, causal=causal, window=limit, curve=curve
     )
+    return kernel + copies * 2.0 * batch * length * kv_heads * head_dim * curve.element_bytes / curve.bandwidth
 
 
 def is_training(rows: dict[str, Array], cores: float) -> Any:
@@ -65,9 +67,11 @@ def is_training(rows: dict[str, Array], cores: float) -> Any:
     return (rows["isl"] >= 1024) & (tiles >= 2 * cores) & (rows["head_dim"] <= 256)
 
 
-def errors(curve: AttentionCurve, rows: dict[str, Array], chosen: Any, *, causal: bool = True) -> dict[str, float]:
+def errors(
+    curve: AttentionCurve, rows: dict[str, Array], chosen: Any, *, causal: bool = True, copies: float = 0.0
+) -> dict[str, float]:
     """Median and 90th percentile of the absolute log error, and its median with sign, on some rows."""
-    log = (np.log(predicted(curve, rows, causal=causal)) - np.log(rows["seconds"]))[chosen]
+    log = (np.log(predicted(curve, rows, causal=causal, copies=copies)) - np.log(rows["seconds"]))[chosen]
     if not len(log):
         return {"shapes": 0}
     return {
@@ -92,8 +96,8 @@ def base_curve(chip: MeasuredChip, dims: tuple[float, ...]) -> AttentionCurve:
 
 
 def with_vector(curve: AttentionCurve, vector: Array) -> AttentionCurve:
-    """A curve with the fitted numbers: logarithms of launch, imbalance, then of efficiencies and overheads."""
-    numbers, count = np.exp(vector), len(curve.head_dims)
+    """A curve with the fitted numbers: logarithms of launch, imbalance, then of efficiencies and overheads; the last, the copies, is no part of it."""
+    numbers, count = np.exp(vector[:-1]), len(curve.head_dims)
     return replace(
         curve,
         launch_seconds=float(numbers[0]),
@@ -103,8 +107,8 @@ def with_vector(curve: AttentionCurve, vector: Array) -> AttentionCurve:
     )
 
 
-def fit_curve(curve: AttentionCurve, rows: dict[str, Array], *, size: int = 12000, seed: int = 2026) -> AttentionCurve:
-    """Least squares on log errors with a soft loss; training shapes carry most of the weight."""
+def fit_curve(curve: AttentionCurve, rows: dict[str, Array], *, size: int = 12000, seed: int = 2026) -> tuple[AttentionCurve, float]:
+    """Least squares on log errors with a soft loss; training shapes carry most of the weight. The curve and the copies."""
     from scipy.optimize import least_squares
 
     random = np.random.default_rng(seed)
@@ -113,15 +117,16 @@ def fit_curve(curve: AttentionCurve, rows: dict[str, Array], *, size: int = 1200
     weight = np.where(is_training(few, curve.cores), 2.0, 0.6)
     measured = np.log(few["seconds"])
     count = len(curve.head_dims)
-    start = np.log([5e-6, 0.7, *([0.5] * count), *([200.0] * count)])
-    low = np.log([5e-7, 0.05, *([0.05] * count), *([1.0] * count)])
-    high = np.log([6e-5, 2.0, *([0.95] * count), *([3000.0] * count)])
+    start = np.log([5e-6, 0.7, *([0.5] * count), *([200.0] * count), 1.0])
+    low = np.log([5e-7, 0.05, *([0.05] * count), *([1.0] * count), 0.01])
+    high = np.log([6e-5, 2.0, *([0.95] * count), *([3000.0] * count), 20.0])
 
     def residuals(vector: Array) -> Array:
-        return (np.log(predicted(with_vector(curve, vector), few, causal=True)) - measured) * weight
+        seconds = predicted(with_vector(curve, vector), few, causal=True, copies=float(np.exp(vector[-1])))
+        return (np.log(seconds) - measured) * weight
 
     found = least_squares(residuals, start, bounds=(low, high), loss="soft_l1", f_scale=0.1)
-    return with_vector(curve, found.x)
+    return with_vector(curve, found.x), float(np.exp(found.x[-1]))
 
 
 def fit_chip(chip: MeasuredChip) -> dict[str, Any]:
@@ -129,7 +134,7 @@ def fit_chip(chip: MeasuredChip) -> dict[str, Any]:
     rows = rows_of(chip.folder, "context_attention", framework="vllm", kernels=KERNELS)
     held = np.random.default_rng(7).random(len(rows["isl"])) < 1 / 3
     dims = tuple(dim for dim in HEAD_DIMS if (rows["head_dim"] == dim).sum() > 200)
-    curve = fit_curve(base_curve(chip, dims), {name: column[~held] for name, column in rows.items()})
+    curve, copies = fit_curve(base_curve(chip, dims), {name: column[~held] for name, column in rows.items()})
     full = rows_of(chip.folder, "encoder_attention", framework="vllm")
     if full:
         busy = is_training(full, curve.cores)
@@ -142,10 +147,13 @@ def fit_chip(chip: MeasuredChip) -> dict[str, Any]:
         "tables": f"{package_version()}, vllm context and encoder attention",
         "memory_bandwidth": chip.memory_bandwidth,
         "cores": chip.cores,
+        "peak_flops": chip.peaks["bf16"],
+        "tdp": chip.tdp,
         "coefficients": coefficients_of(curve, chip),
+        "cache_copies": round(copies, 3),
         "errors": {
-            "training": errors(curve, rows, held & training),
-            "other": errors(curve, rows, held & ~training),
+            "training": errors(curve, rows, held & training, copies=copies),
+            "other": errors(curve, rows, held & ~training, copies=copies),
         },
     }
     if full:

@@ -35,6 +35,9 @@ CHIPS = {
 """Our name of the curve → folder of the tables, and the catalog's name. RTX PRO 6000 stands for boxes of PCIe cards; the tables
 of L40S come from a machine whose cards cannot reach each other (1.4 GB/s among eight) and are left out."""
 
+SENDS = Path(outlay.catalog.__path__[0]).parents[2] / "validation" / "kernels" / "collectives.csv"
+"""Send and receive between two devices of one board, by size: what the tables of NCCL leave out."""
+
 KINDS = {"all_reduce": "all-reduce", "all_gather": "all-gather", "reduce_scatter": "reduce-scatter", "alltoall": "all-to-all"}
 
 LARGE = 2.0**20
@@ -138,6 +141,30 @@ def fit_chip(name: str) -> dict[str, Any]:
     return {"chip": name, "switched_size": switched, "source": f"NCCL on {catalog_name} ({package_version()})", "kinds": kinds, "errors": errors}
 
 
+def send_share() -> float:
+    """Share of the link that one send of 4 MiB or more draws: the median of both chips that were measured."""
+    import csv
+
+    shares = []
+    with SENDS.open(encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if row["kind"] == "send" and row["ranks_per_node"] == "2" and float(row["bytes"]) >= 4 * LARGE:
+                shares.append(float(row["bytes"]) / float(row["seconds"]) / accelerator(row["accelerator"]).link_bandwidth)
+    return float(np.median(shares))
+
+
+def one_way_kinds(kinds: dict[str, Any], share: float | None) -> dict[str, Any]:
+    """A broadcast and a send after the all-gather: nothing waits for a whole ring, so that the largest group's rate holds."""
+    gather = kinds["all-gather"]
+    best = max(gather["share"])
+    flat = {**gather, "sizes": [2.0], "share": [best]}
+    return {
+        **kinds,
+        "broadcast": flat,
+        "send": {**flat, "share": [round(share or best, 4)], "rank_seconds": 0.0, "large_start_seconds": 2e-6, "small_share": 0.6},
+    }
+
+
 def document() -> dict[str, Any]:
     """The content of the catalog's `collectives.json`."""
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
@@ -161,6 +188,9 @@ def document() -> dict[str, Any]:
             if entry.get("flat"):
                 values["share"] = [max(values["share"])] * len(values["share"])
         assumed.append({"chip": entry["chip"], "source": entry["source"], "kinds": kinds})
+    share = send_share()
+    for chip in (*chips, *assumed):
+        chip["kinds"] = one_way_kinds(chip["kinds"], share if str(chip["chip"]).endswith(("sxm", "200", "300")) else None)
     return {
         "source": package_version(),
         "chips": [chip for chip in chips if chip["chip"] != "pcie"],
@@ -178,6 +208,8 @@ def main() -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for chip in [*content["chips"], content["assumed"][0]]:
         for kind, values in chip["kinds"].items():
+            if kind not in chip["errors"]:
+                continue
             print(chip["chip"], kind, values["share"], values["start_seconds"], values["rank_seconds"], values["large_start_seconds"], values["small_share"])
             print("     ", chip["errors"][kind])
 

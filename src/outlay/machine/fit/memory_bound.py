@@ -91,7 +91,7 @@ def document() -> dict[str, Any]:
         (["h200"], "h200-sxm"),
         (["b100", "b200", "b300"], "b200-sxm"),
         (["gb"], "gb200"),
-        (["rtx-50", "rtx-pro"], "rtx-pro-6000"),
+        (["rtx-50", "rtx-pro"], "rtx-pro-6000-server"),
         (["rtx-40", "rtx-30", "rtx-6000-ada", "rtx-a", "l4", "a10", "a40", "rtx-20", "rtx-8000"], "l40s"),
     )
     own = {chip["prefixes"][0]: chip for chip in chips}
