@@ -22,7 +22,7 @@ def write(folder: Path, text: str | bytes) -> Path:
 
 
 def test_empty_cells_are_absent_and_numbers_are_read(tmp_path: Path) -> None:
-    found = read_records(write(tmp_path, HEADER + "a,s,24,,\"1,024\",1.5e-1,\n"))
+    found = read_records(write(tmp_path, HEADER + 'a,s,24,,"1,024",1.5e-1,\n'))
     (record,) = found.records
     assert record.numbers == {"layers": 24, "global_batch": 1024, "step_time_s": 0.15}
     assert record.whole("hidden") is None and record.word("notes") == ""
@@ -37,7 +37,9 @@ def test_a_bad_cell_spoils_its_row_alone_and_names_row_and_column(tmp_path: Path
     assert all(part in spoilt.reason for part in ("row 2", "line 3", "`layers`", "many", "`global_batch`", "x8"))
 
 
-@pytest.mark.parametrize("cell", ["0", "-1", "2.5", "inf", "-inf", "1e400", "1e30", "text", "1_000", "0x10", "1,2", "８k", "'8"])
+@pytest.mark.parametrize(
+    "cell", ["0", "-1", "2.5", "inf", "-inf", "1e400", "1e30", "text", "1_000", "0x10", "1,2", "８k", "'8"]
+)
 def test_what_is_no_count(cell: str) -> None:
     with pytest.raises(ValueError):
         number(cell, "count")
@@ -120,7 +122,9 @@ def test_the_projects_own_rows_are_read_whole_and_each_names_its_source() -> Non
     for path in sorted(DATA.glob("*.csv")):
         found = read_records(path)
         assert not found.unread and not found.ignored_columns
-        assert all(record.source == path.stem and record.word("source_url").startswith("http") for record in found.records)
+        assert all(
+            record.source == path.stem and record.word("source_url").startswith("http") for record in found.records
+        )
         count += len(found.records)
     assert count == 2419
 

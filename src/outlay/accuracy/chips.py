@@ -20,7 +20,7 @@ def chip_for(text: str, year: int | None = None) -> tuple[Accelerator, str]:
     """The accelerator that `text` means, and what was assumed of it.
 
     >>> chip_for("h100-sxm-80gb")[0].name, chip_for("mi999x-512gb")[0].vendor
-    ('h100-sxm-80gb', 'AMD')
+    ('h100-sxm-80gb', 'amd')
     """
     try:
         chip, assumed = catalog.resolve_accelerator(text)

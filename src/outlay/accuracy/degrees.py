@@ -32,7 +32,9 @@ class Degrees:
     assumed: tuple[str, ...] = field(default=())
 
 
-def degrees_of(record: Record, *, architecture: Architecture, parameters: float, software: Software, length: int) -> Degrees:
+def degrees_of(
+    record: Record, *, architecture: Architecture, parameters: float, software: Software, length: int
+) -> Degrees:
     """The degrees of a row, with `architecture` of `parameters` trained on sequences of `length` tokens."""
     said: list[str] = []
     fixed: dict[str, int] = {}
@@ -53,7 +55,9 @@ def degrees_of(record: Record, *, architecture: Architecture, parameters: float,
         replicas = data
     else:
         replicas = stated["dp"] or max(1, devices // 8)
-        fixed = {name: value for name, value in (("context", stated["cp"]), ("data", stated["dp"])) if value is not None}
+        fixed = {
+            name: value for name, value in (("context", stated["cp"]), ("data", stated["dp"])) if value is not None
+        }
         said.append("tp, pp and dp chosen by search")
     if note and devices > 1 and not (searched and not record.word("zero_stage")):
         said.append(note)
@@ -94,7 +98,11 @@ def _divided(record: Record, stated: dict[str, int | None], devices: int, said: 
     data = stated["dp"]
     inside = tensor * pipeline * context
     cores, rest = divmod(inside * data, devices) if data is not None else (1, 0)
-    if record.word("accelerator").lower().startswith(("trainium", "trn", "inferentia")) and cores in (2, 4, 8) and not rest:
+    if (
+        record.word("accelerator").lower().startswith(("trainium", "trn", "inferentia"))
+        and cores in (2, 4, 8)
+        and not rest
+    ):
         # Degrees count NeuronCores there, and a chip of ours is all its cores.
         shared = gcd(tensor, cores)
         tensor, data = tensor // shared, max(1, (data or 1) // (cores // shared))
@@ -119,7 +127,9 @@ def _divided(record: Record, stated: dict[str, int | None], devices: int, said: 
 
 def _experts(record: Record, architecture: Architecture, fixed: dict[str, int], said: list[str]) -> None:
     """Expert parallelism, of models that have experts."""
-    counts = [block.layer.feed_forward.count for block in architecture.blocks if isinstance(block.layer.feed_forward, Experts)]
+    counts = [
+        block.layer.feed_forward.count for block in architecture.blocks if isinstance(block.layer.feed_forward, Experts)
+    ]
     if not counts:
         fixed["expert"] = 1
         return

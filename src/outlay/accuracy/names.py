@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 _REMARKS = frozenset(
     "instruct chat base it hf sft dpo pretrain pretrained pretraining uncased cased model lm mlperf causal preview proxy "
@@ -18,6 +19,7 @@ _TOKEN = re.compile(r"\d+(?:\.\d+)?[bmt](?![a-z])|\d+(?:\.\d+)?|[a-z]+")
 _SIZE = re.compile(r"(?:(\d+)x)?(\d+(?:\.\d+)?)([bmt])")
 
 
+@cache
 def tokens(name: str) -> tuple[str, ...]:
     """Words and numbers of a name; neighbouring words are one, a size keeps its unit.
 
@@ -50,7 +52,7 @@ def candidates(name: str, known: Iterable[str]) -> list[str]:
     wanted = tokens(name)
     if not wanted or sum(map(len, wanted)) < 3:
         return []
-    ranked = []
+    ranked: list[tuple[int, float, str]] = []
     for entry in known:
         form = tokens(entry)
         short, long = sorted((wanted, form), key=len)

@@ -30,7 +30,9 @@ def predictor(coefficients: Coefficients) -> Predictor:
             if "tensor" in questions[indices[0]].open:
                 answers |= {index: _searched(questions[index], coefficients) for index in indices}
             else:
-                answers |= dict(zip(indices, _together([questions[index] for index in indices], coefficients), strict=True))
+                answers |= dict(
+                    zip(indices, _together([questions[index] for index in indices], coefficients), strict=True)
+                )
         return [answers[index] for index in range(len(questions))]
 
     return predict
@@ -70,7 +72,9 @@ def _searched(question: Resolved, coefficients: Coefficients) -> Prediction | In
     chosen = choose_layout(question.recipe, question.cluster, coefficients, question.fixed)
     if chosen is None:
         kept = {"data": question.fixed["data"]} if "data" in question.fixed else {}
-        chosen = choose_layout(question.recipe, question.cluster, coefficients, kept) if kept != question.fixed else None
+        chosen = (
+            choose_layout(question.recipe, question.cluster, coefficients, kept) if kept != question.fixed else None
+        )
     if chosen is None:
         chosen = choose_layout(question.recipe, question.cluster, coefficients, {})
     if chosen is None:

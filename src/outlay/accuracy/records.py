@@ -143,7 +143,9 @@ def read_records(path: str | Path) -> Records:
             unread.append(outcome)
     if not records and not unread:
         raise InputError(f"`{path}` has a header and no rows", hint="write one measured run a line below the header")
-    ignored = tuple(dict.fromkeys(raw.strip() for raw, name in zip(header, columns, strict=True) if name not in COLUMNS))
+    ignored = tuple(
+        dict.fromkeys(raw.strip() for raw, name in zip(header, columns, strict=True) if name not in COLUMNS)
+    )
     return Records(records=tuple(records), unread=tuple(unread), ignored_columns=ignored)
 
 
@@ -217,6 +219,4 @@ def _record(columns: list[str], cells: list[str], count: int, line: int) -> Reco
             numbers[name] = value
     if problems:
         return Unread(id=identity, reason=f"{where}, {'; '.join(problems)}")
-    return Record(
-        id=identity, source=named.get("source") or "(not stated)", line=line, words=words, numbers=numbers
-    )
+    return Record(id=identity, source=named.get("source") or "(not stated)", line=line, words=words, numbers=numbers)

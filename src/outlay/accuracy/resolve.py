@@ -86,7 +86,14 @@ def resolve(record: Record) -> Resolved:
     length, note = _length(row, architecture, submission)
     said.append(note)
     narrowest = fastest(accelerator.peaks)
-    precision, note = words.precision(row.word("precision"), year=year, fastest=narrowest, submission=submission)
+    precision, note = words.precision(
+        row.word("precision"),
+        year=year,
+        fastest=narrowest,
+        submission=submission,
+        # NVIDIA's containers set TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1 (NGC PyTorch release notes, from 20.06).
+        tensor_float="tf32" in accelerator.peaks and re.search(r"\bngc\b", row.word("framework").lower()) is not None,
+    )
     said.append(note)
     optimizer, note = words.optimizer(row.word("optimizer"), fine_tuning=is_tuned(row), encoder=is_encoder(row))
     said.append(note)
@@ -118,8 +125,8 @@ def _refuse(record: Record) -> None:
         for word, reason in NOT_YET.items():
             if word in record.word(column).lower():
                 raise InputError(reason, hint="leave the row out")
-    if "lora" in record.word("task").lower() or "adapter" in record.word("task").lower():
-        raise InputError("not yet: low-rank fine-tuning (LoRA, QLoRA)", hint="leave the row out")
+    if any(word in record.word(column).lower() for column in ("task", "framework") for word in ("lora", "adapter")):
+        raise InputError("not yet: low-rank fine-tuning (LoRA, QLoRA, adapters)", hint="leave the row out")
     if not record.word("accelerator"):
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
 

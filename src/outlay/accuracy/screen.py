@@ -47,7 +47,9 @@ def as_csv(validation: Validation) -> str:
     """One line a comparison, with what was assumed; then one a skipped row, with its reason."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["id", "source", "metric", "measured", "predicted", "low", "high", "error", _ASSUMED_COLUMN, "reason"])
+    writer.writerow(
+        ["id", "source", "metric", "measured", "predicted", "low", "high", "error", _ASSUMED_COLUMN, "reason"]
+    )
     for one in validation.comparisons:
         assumed = "; ".join(validation.assumed[one.row][1])
         writer.writerow([one.id, one.source, one.metric, one.measured, one.predicted, "", "", one.error, assumed, ""])
@@ -67,15 +69,21 @@ def as_markdown(validation: Validation, *, rows: bool = True) -> str:
     """The summary as Markdown tables, then (with `rows`) every row."""
     parts = [_headline(validation), ""]
     for title, group in _groups(validation):
-        parts += [f"### {title}", "", "| Source | Rows | Median | Mean | Bias | p90 | Worst |", "| --- | --: | --: | --: | --: | --: | --- |"]
         parts += [
-            f"| {name} | {e.rows:,} | {e.median:.1%} | {e.mean:.1%} | {e.bias:+.1%} | {e.p90:.1%} | {e.worst.error:+.1%} (`{e.worst.id}`) |"
-            for name, e in group
+            f"### {title}",
+            "",
+            "| Source | Rows | Median | Mean | Bias | p90 | Worst |",
+            "| --- | --: | --: | --: | --: | --: | --- |",
         ]
+        for name, e in group:
+            figures = f"{e.median:.1%} | {e.mean:.1%} | {e.bias:+.1%} | {e.p90:.1%}"
+            parts.append(f"| {name} | {e.rows:,} | {figures} | {e.worst.error:+.1%} (`{e.worst.id}`) |")
         parts.append("")
     if validation.skipped:
         parts += ["### Skipped", "", "| Rows | Reason |", "| --: | --- |"]
-        parts += [f"| {count:,} | {reason.replace('|', chr(92) + '|')} |" for reason, count in reasons(validation)] + [""]
+        parts += [f"| {count:,} | {reason.replace('|', chr(92) + '|')} |" for reason, count in reasons(validation)] + [
+            ""
+        ]
     if rows and validation.comparisons:
         parts += ["### Rows", "", "| Row | Metric | Measured | Predicted | Error |", "| --- | --- | --: | --: | --: |"]
         parts += [
@@ -148,12 +156,16 @@ def _skipped(validation: Validation) -> str:
     if not validation.skipped:
         return ""
     if len(validation.skipped) <= _SHOWN:
-        return "\n".join(["Skipped", *(line for one in validation.skipped for line in _wrapped(f"{one.id}: {one.reason}", " "))])
+        return "\n".join(
+            ["Skipped", *(line for one in validation.skipped for line in _wrapped(f"{one.id}: {one.reason}", " "))]
+        )
     counted = reasons(validation)
     lines = [line for reason, count in counted[:_SHOWN] for line in _wrapped(f"{count:>6,}  {reason}", " ")]
     rest = counted[_SHOWN:]
     if rest:
-        lines.append(f" {sum(count for _, count in rest):>6,}  for {len(rest)} other reasons; `--format json` lists them")
+        lines.append(
+            f" {sum(count for _, count in rest):>6,}  for {len(rest)} other reasons; `--format json` lists them"
+        )
     unread = [one for one in validation.skipped if one.reason.startswith("row ")]
     lines += [line for one in unread[:_SHOWN] for line in _wrapped(f"{one.id}: {one.reason}", " ")]
     return "\n".join(["Skipped (rows)", *lines])
@@ -162,7 +174,10 @@ def _skipped(validation: Validation) -> str:
 def _groups(validation: Validation) -> list[tuple[str, list[tuple[str, Errors]]]]:
     """Speed and memory, each by source and overall."""
     memory = [one for one in validation.comparisons if one.metric == MEMORY and not one.flagged]
-    groups: list[tuple[str, Sequence[Comparison]]] = [("Speed", once_a_row(validation.comparisons)), ("Peak memory", memory)]
+    groups: list[tuple[str, Sequence[Comparison]]] = [
+        ("Speed", once_a_row(validation.comparisons)),
+        ("Peak memory", memory),
+    ]
     tables = []
     for title, comparisons in groups:
         if comparisons:

@@ -33,7 +33,9 @@ COLUMNS = (
 )
 """Columns that describe the model."""
 
-_PLAIN = re.compile(r"gpt|bert|\bopt\b|bloom|mpt|pythia|neox|falcon|\bglm-?130|transformer-xl|turing|chinchilla|gopher|t5")
+_PLAIN = re.compile(
+    r"gpt|bert|\bopt\b|bloom|mpt|pythia|neox|falcon|\bglm-?130|transformer-xl|turing|chinchilla|gopher|t5"
+)
 _ENCODER = re.compile(r"bert|electra|encoder-only|\broberta|deberta|modernbert")
 _SIZE_UNSTATED = re.compile(r"size not stated")
 _ASPECT = 128
@@ -115,7 +117,9 @@ def _adapted(record: Record, architecture: Architecture, name: str) -> Shape:
         assumed.append(f"{name} cut to {layers} layers")
     if vocab is not None and vocab != architecture.vocab:
         architecture = dataclasses.replace(architecture, vocab=vocab)
-    if architecture.multi_token_prediction and re.search(r"w/?o mtp|without mtp|no[- ]mtp", record.word("model").lower()):
+    if architecture.multi_token_prediction and re.search(
+        r"w/?o mtp|without mtp|no[- ]mtp", record.word("model").lower()
+    ):
         architecture = dataclasses.replace(architecture, multi_token_prediction=0)
     if architecture.family == "encoder" and is_tuned(record) and architecture.head:
         # Fine-tuning an encoder replaces the projection to the vocabulary by a few outputs.
@@ -194,7 +198,9 @@ def _from_columns(record: Record) -> Shape:
 def _heads(hidden: int, head_dim: int | None) -> int:
     """A count of heads that divides the width, each about 128 wide (64 in narrow models)."""
     wanted = head_dim or (128 if hidden >= 2048 else 64)
-    return min((count for count in range(1, hidden + 1) if hidden % count == 0), key=lambda count: abs(hidden / count - wanted))
+    return min(
+        (count for count in range(1, hidden + 1) if hidden % count == 0), key=lambda count: abs(hidden / count - wanted)
+    )
 
 
 def _sized(record: Record, layers: int | None, hidden: int | None, vocab: int, gated: bool) -> tuple[int, int]:

@@ -34,7 +34,8 @@ class Errors:
     def of(cls, comparisons: Sequence[Comparison]) -> Errors:
         """Statistics of at least one comparison.
 
-        >>> rows = [Comparison(id=i, source="s", metric="step_time_s", measured=1, predicted=p) for i, p in (("a", 1.5), ("b", 0.75))]
+        >>> common = {"source": "s", "metric": "step_time_s", "measured": 1.0}
+        >>> rows = [Comparison(id="a", predicted=1.5, **common), Comparison(id="b", predicted=0.75, **common)]
         >>> found = Errors.of(rows)
         >>> found.median, found.bias, found.worst.id
         (0.375, 0.125, 'a')

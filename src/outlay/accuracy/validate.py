@@ -129,7 +129,8 @@ def convert(metric: str, answer: Prediction, *, batch: float, length: int, devic
     """A prediction in the unit of a column; `batch` sequences of `length` tokens a step on `devices`.
 
     >>> half = Prediction(step_seconds=0.5, memory_bytes=2.0**31)
-    >>> [convert(m, half, batch=8, length=1024, devices=4, memory_unit=2.0**30) for m in ("tokens_per_s_per_gpu", "samples_per_s", "peak_mem_gb")]
+    >>> run = {"batch": 8, "length": 1024, "devices": 4, "memory_unit": 2.0**30}
+    >>> [convert(metric, half, **run) for metric in ("tokens_per_s_per_gpu", "samples_per_s", "peak_mem_gb")]
     [4096.0, 16.0, 2.0]
     """
     if metric == "step_time_s":

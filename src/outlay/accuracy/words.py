@@ -36,15 +36,25 @@ _OPTIMIZER_PATTERNS: Final = (
 )
 
 
+_RECOMPUTE_PATTERNS: Final = (
+    (r"^(none|no|off|0|false|never)\b", "none"),
+    (r"full|all|^(1|true|yes|on)$", "full"),
+    (r"select|core|attn|partial", "selective"),
+)
+
+
 def _match(text: str, patterns: tuple[tuple[str, str], ...]) -> str | None:
     return next((name for pattern, name in patterns if re.search(pattern, text.lower())), None)
 
 
-def precision(text: str, *, year: int, fastest: str, submission: bool = False) -> tuple[str, str]:
+def precision(
+    text: str, *, year: int, fastest: str, submission: bool = False, tensor_float: bool = False
+) -> tuple[str, str]:
     """Number format of the matrix products.
 
     `fastest` is the narrowest format that the chip multiplies in: `nvfp4`, `fp8`, `bf16`, `fp16` or `fp32`. `submission`
-    says that the run was entered in a benchmark, where an unlogged format is mostly the narrowest one in use that year.
+    says that the run was entered in a benchmark, where an unlogged format is mostly the narrowest one in use that year, and
+    `tensor_float` that the software multiplies fp32 matrices in tf32 unless told otherwise.
 
     >>> precision("BF16-mixed", year=2024, fastest="fp8")
     ('bf16', '')
@@ -57,6 +67,8 @@ def precision(text: str, *, year: int, fastest: str, submission: bool = False) -
             name = "nvfp4" if fastest == "nvfp4" and year >= 2026 else "fp8"
         return name, f"precision {name}"
     name = _match(text.strip(), _PRECISION_PATTERNS) or ""
+    if name == "fp32" and tensor_float:
+        return "tf32", f"precision `{text}` is tf32 by default there"
     if name:
         return name, ""
     width = re.search(r"\d+", text)
@@ -82,15 +94,15 @@ def optimizer(text: str, *, fine_tuning: bool = False, encoder: bool = False) ->
 
 
 def year(date: str, software: str, *, chip: int) -> tuple[int, str]:
-    """Year of the software: of the date, else of a `24.07`-like version, else a year after the chip's.
+    """Year of the software: of the date (of a range, the middle), else of a `24.07`-like version, else a year after the chip's.
 
     >>> year("2023-2024", "Composer", chip=2022), year("v25.02", "NeMo", chip=2022), year("", "x", chip=2020)
-    ((2024, ''), (2025, ''), (2021, 'software of 2021'))
+    ((2023, ''), (2025, ''), (2021, 'software of 2021'))
     """
     for text in (date, software):
         full = [int(found) for found in re.findall(r"(?<!\d)(20[0-4]\d)(?!\d)", text)]
         if full:
-            return max(full), ""
+            return (min(full) + max(full)) // 2, ""
         short = re.search(r"(?<![\d.])(1[6-9]|2\d|3\d)\.(0[1-9]|1[0-2])(?!\d)", text)
         if short:
             return 2000 + int(short.group(1)), ""
@@ -125,7 +137,7 @@ def recompute(text: str) -> tuple[str | None, str]:
     lowered = text.lower().strip()
     if not lowered:
         return None, ""
-    for pattern, name in ((r"^(none|no|off|0|false|never)\b", "none"), (r"full|all|^(1|true|yes|on)$", "full"), (r"select|core|attn|partial", "selective")):
+    for pattern, name in _RECOMPUTE_PATTERNS:
         if re.search(pattern, lowered):
             return name, ""
     return "selective", f"activation_recompute `{text}` taken as selective"

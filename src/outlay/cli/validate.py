@@ -21,7 +21,7 @@ FORMATS = ("text", "json", "csv", "md")
 @click.option("--format", type=click.Choice(FORMATS), metavar="FORMAT", help="text (default), json, csv or md.")
 @click.option("-o", "--output", metavar="FILE", help="Write the answer to FILE, not to the screen.")
 @click.option("--summary", is_flag=True, help="Leave out the rows (text and md).")
-def command(records: tuple[str, ...], format: str | None, output: str | None, summary: bool) -> int:  # noqa: A002
+def command(records: tuple[str, ...], format: str | None, output: str | None, summary: bool) -> int:
     """Predict measured training runs, and print the error.
 
     Each row of RECORDS.csv is one run: its configuration and what it reached. Predictions use the configuration
@@ -32,7 +32,9 @@ def command(records: tuple[str, ...], format: str | None, output: str | None, su
     """
     chosen = prepare(output, format)
     if chosen not in FORMATS:
-        raise InputError(f"a validation has no format `{chosen}`", expected=", ".join(FORMATS), hint="write `--format md`")
+        raise InputError(
+            f"a validation has no format `{chosen}`", expected=", ".join(FORMATS), hint="write `--format md`"
+        )
     from outlay import accuracy
     from outlay.accuracy import screen
     from outlay.training import load_coefficients
