@@ -13,19 +13,27 @@ from outlay.machine.attention import AttentionCurve, attention_seconds, score_by
 from outlay.machine.attention_curve import LIBRARIES, attention_coefficients, attention_curve
 
 IDEAL = AttentionCurve(
-    flops=1e15, bandwidth=1e30, cores=100, efficiency=(0.5, 0.5), tile_overhead=(1e-9, 1e-9), imbalance=0.0, launch_seconds=0.0
+    flops=1e15,
+    bandwidth=1e30,
+    cores=100,
+    efficiency=(0.5, 0.5),
+    tile_overhead=(1e-9, 1e-9),
+    imbalance=0.0,
+    launch_seconds=0.0,
 )
 
 
 def seconds(length=4096, *, batch=8, heads=32, kv_heads=8, dim=128, causal=True, curve=IDEAL, **options):
-    return float(attention_seconds(batch, heads, kv_heads, length, length, dim, dim, causal=causal, curve=curve, **options))
+    return float(
+        attention_seconds(batch, heads, kv_heads, length, length, dim, dim, causal=causal, curve=curve, **options)
+    )
 
 
-@pytest.mark.parametrize("query,key,limit", [(1, 1, 9), (5, 5, 9), (5, 5, 3), (3, 7, 100), (3, 7, 4), (7, 7, 1), (6, 6, 6)])
+@pytest.mark.parametrize(
+    ("query", "key", "limit"), [(1, 1, 9), (5, 5, 9), (5, 5, 3), (3, 7, 100), (3, 7, 4), (7, 7, 1), (6, 6, 6)]
+)
 def test_visible_keys_equal_a_count(query, key, limit):
-    counted = [
-        sum(1 for k in range(key) if k <= q + key - query and k > q + key - query - limit) for q in range(query)
-    ]
+    counted = [sum(1 for k in range(key) if k <= q + key - query and k > q + key - query - limit) for q in range(query)]
     assert float(visible_keys(np.array(float(query)), np.array(float(key)), limit=limit, causal=True)) == pytest.approx(
         np.mean(counted)
     )
@@ -81,14 +89,32 @@ SIZE = st.integers(1, 64)
 
 
 @settings(max_examples=60, deadline=None)
-@given(SIZE, SIZE, st.integers(1, 8192), st.sampled_from([40, 64, 80, 128, 192, 256]), st.booleans(), st.booleans(), st.booleans())
+@given(
+    SIZE,
+    SIZE,
+    st.integers(1, 8192),
+    st.sampled_from([40, 64, 80, 128, 192, 256]),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
 def test_never_faster_with_more_work(batch, heads, length, dim, causal, backward, fused):
     curve = attention_curve(accelerator("h100-sxm-80gb"))
 
     def of(batch, heads, length):
         return float(
             attention_seconds(
-                batch, heads, heads, length, length, dim, dim, causal=causal, backward=backward, fused=fused, curve=curve
+                batch,
+                heads,
+                heads,
+                length,
+                length,
+                dim,
+                dim,
+                causal=causal,
+                backward=backward,
+                fused=fused,
+                curve=curve,
             )
         )
 
@@ -143,8 +169,13 @@ def test_no_library_beats_the_fitted_one(library):
 
 
 @pytest.mark.parametrize(
-    "name,dim,low,high",
-    [("a100-sxm-80gb", 128, 150, 200), ("h100-sxm-80gb", 128, 520, 680), ("b200-sxm-180gb", 128, 1000, 1400), ("rtx-4090", 128, 90, 165)],
+    ("name", "dim", "low", "high"),
+    [
+        ("a100-sxm-80gb", 128, 150, 200),
+        ("h100-sxm-80gb", 128, 520, 680),
+        ("b200-sxm-180gb", 128, 1000, 1400),
+        ("rtx-4090", 128, 90, 165),
+    ],
 )
 def test_published_speeds_at_long_sequences(name, dim, low, high):
     """TFLOP/s of the forward kernel at 16,384 causal tokens: FlashAttention-2 and -3, cuDNN on B200."""

@@ -29,7 +29,7 @@ class Cluster:
     node_size: Number
     """Devices in one node."""
     domain: Number
-    """Devices that fast links join (NVLink, xGMI, ICI): more than a node in an NVL72, 1 where only PCIe joins a node's devices."""
+    """Devices that fast links join (NVLink, xGMI, ICI): more than a node in an NVL72, 1 where only PCIe joins them."""
     link_bandwidth: Number
     """Inside the domain, all links of the device together."""
     host_bandwidth: Number
@@ -70,7 +70,9 @@ def cluster_for(
     50.0
     """
     for name, value in (("count of accelerators", count), ("number of accelerators in a node", gpus_per_node)):
-        if value is not None and not (isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0):
+        if value is not None and not (
+            isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0
+        ):
             raise InputError(f"the {name} is {value}", expected="a positive whole number", hint="write `h100-sxm:64`")
     server = server_for(accelerator, int(count))
     assumed: list[str] = []

@@ -146,7 +146,9 @@ def _protocols(start: Array, plan: _Plan, size: Array, rate: Array) -> Array:
 
 def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
     """The plan of every group. Many layouts have few different groups: each is worked out once."""
-    fixed = all(np.ndim(getattr(cluster, name)) == 0 for name in ("domain", "node_size", "link_bandwidth", "network_bandwidth"))
+    fixed = all(
+        np.ndim(getattr(cluster, name)) == 0 for name in ("domain", "node_size", "link_bandwidth", "network_bandwidth")
+    )
     if max(ranks.size, apart.size) < MANY or not fixed:
         return _plan(kind, ranks, apart, cluster, curve)
     (some_ranks, rank_index), (some_apart, apart_index) = _distinct(ranks), _distinct(apart)
@@ -154,7 +156,9 @@ def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve
     place = rank_index * len(some_apart) + apart_index
     shape = (len(some_ranks), len(some_apart))
     columns = {name: np.broadcast_to(getattr(table, name), shape).ravel() for name in _Plan.__slots__}
-    return _Plan(**{name: column[0] if (column == column[0]).all() else column[place] for name, column in columns.items()})
+    return _Plan(
+        **{name: column[0] if (column == column[0]).all() else column[place] for name, column in columns.items()}
+    )
 
 
 MANY = 4096
@@ -170,9 +174,9 @@ def _distinct(numbers: Array) -> tuple[Array, npt.NDArray[np.int64]]:
         return values, index.reshape(numbers.shape)
     seen = np.zeros(int(top) + 1, dtype=np.int64)
     seen[whole] = 1
-    values = np.flatnonzero(seen)
-    seen[values] = np.arange(len(values))
-    return values.astype(np.float64), seen[whole]
+    places = np.flatnonzero(seen)
+    seen[places] = np.arange(len(places))
+    return places.astype(np.float64), seen[whole]
 
 
 def _plan(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
@@ -188,7 +192,9 @@ def _plan(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: Collec
 
     rate = np.where(near > 1, _link_rate(kind, near, cluster, curve), np.inf)
     host_rate = np.where(over_host, cluster.host_bandwidth * _share(host, local), np.inf)
-    fabric = cluster.network_bandwidth * cluster.network_efficiency * curve.network_share[kind] / cluster.oversubscription
+    fabric = (
+        cluster.network_bandwidth * cluster.network_efficiency * curve.network_share[kind] / cluster.oversubscription
+    )
     cards = np.ones_like(local) if kind == "send" else local
     if kind == "all-to-all":  # what stays in the domain spares PCIe, what stays in the node spares the cards
         rate = rate * np.maximum(ranks - 1.0, 1.0) / np.maximum(near - 1.0, 1.0)
@@ -265,7 +271,8 @@ def _used_links(kind: str, members: Array, cluster: Cluster) -> Array:
 
 def _axes(members: Array, cluster: Cluster) -> Array:
     """Axes of the torus that a group lies along: sixteen devices fill one."""
-    return np.clip(np.ceil(np.log(np.maximum(members, 2.0)) / np.log(TORUS_SIDE)), 1.0, cluster.torus_axes)
+    filled = np.ceil(np.log(np.maximum(members, 2.0)) / np.log(TORUS_SIDE))
+    return np.asarray(np.clip(filled, 1.0, cluster.torus_axes))
 
 
 def _torus_hops(kind: str, members: Array, cluster: Cluster) -> Array:
@@ -308,7 +315,9 @@ def collective_curve(accelerator: Linked, coefficients: Mapping[str, Any] | None
     if record is None:
         basis = "assumed"
         wanted = next((entry["as"] for entry in content["relatives"] if link.startswith(entry["link"])), "default")
-        record = next(candidate for candidate in (*content["chips"], *content["assumed"]) if candidate["chip"] == wanted)
+        record = next(
+            candidate for candidate in (*content["chips"], *content["assumed"]) if candidate["chip"] == wanted
+        )
     host = next(candidate for candidate in content["assumed"] if candidate["chip"] == "pcie")
     source = record["source"] if basis == "fitted" else f"as {record['chip']}: {record['source']}"
     return CollectiveCurve(

@@ -23,9 +23,13 @@ FABRICS = {
         latency=25e-6,
         source="nccl-tests over GPUDirect-TCPX in Google Cloud's guides, 2023-2024",
     ),
-    "efa": Fabric(words=("efa", "elastic fabric"), efficiency=0.8, latency=15e-6, source="nccl-tests over EFA in AWS's guides"),
+    "efa": Fabric(
+        words=("efa", "elastic fabric"), efficiency=0.8, latency=15e-6, source="nccl-tests over EFA in AWS's guides"
+    ),
     "dcn": Fabric(words=("dcn", "data center network"), efficiency=0.8, latency=50e-6, source="assumed"),
-    "roce": Fabric(words=("roce", "rdma", "ib/roce"), efficiency=0.85, latency=8e-6, source="assumed, below InfiniBand"),
+    "roce": Fabric(
+        words=("roce", "rdma", "ib/roce"), efficiency=0.85, latency=8e-6, source="assumed, below InfiniBand"
+    ),
     "omni-path": Fabric(words=("omni-path", "omnipath", "opa"), efficiency=0.85, latency=8e-6, source="assumed"),
     "infiniband": Fabric(
         words=("infiniband", "ib", "hdr", "ndr", "edr", "xdr", "hdr200", "connectx", "quantum", "selene", "mt2910"),
@@ -69,7 +73,9 @@ class Interconnect:
     @property
     def understood(self) -> bool:
         """Whether anything was read."""
-        return any(value is not None for value in (self.link, self.network_bandwidth, self.fabric, self.domain, self.slices))
+        return any(
+            value is not None for value in (self.link, self.network_bandwidth, self.fabric, self.domain, self.slices)
+        )
 
 
 def fabric_of(name: str) -> Fabric:
@@ -104,7 +110,7 @@ def read_interconnect(text: str | None, *, devices: int) -> Interconnect:
         link_bandwidth=_link_bandwidth(lowered) if link in ("nvlink", "xgmi") else None,
         domain=int(next(filter(None, domain.groups()))) if domain else None,
         host_bandwidth=_pcie(lowered),
-        network_bandwidth=network,
+        network_bandwidth=network or None,
         fabric=_fabric(lowered),
         slices=int(next(filter(None, slices.groups()))) if slices else None,
         notes=tuple(notes),

@@ -2,8 +2,9 @@
 
 Tables of prompts (causal, sliding windows too) give efficiency and overhead by head dimension, one launch time and one
 imbalance; tables of image encoders give the gain of a full square; the same shapes in 8 bits give the gain of fp8. A third
-of the shapes, drawn once, is never fitted to and gives the errors. The tables come from an inference engine that also copies
-keys and values into its cache: that copy is fitted beside the kernel, and left out of what the catalog keeps. ``python -m outlay.machine.fit.attention`` prints them.
+of the shapes, drawn once, is never fitted to and gives the errors. The tables come from an inference engine that also
+copies keys and values into its cache: that copy is fitted beside the kernel, and left out of what the catalog keeps.
+``python -m outlay.machine.fit.attention`` writes the catalog's file and prints the errors.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ PUBLISHED = Path(__file__).with_name("attention_published.json")
 COLUMNS = ("batch_size", "num_heads", "num_key_value_heads", "isl", "head_dim", "window_size")
 
 
-def rows_of(folder: str, stem: str, *, framework: str, kernels: tuple[str, ...] = (), dtype: str = "bfloat16") -> dict[str, Array]:
+def rows_of(
+    folder: str, stem: str, *, framework: str, kernels: tuple[str, ...] = (), dtype: str = "bfloat16"
+) -> dict[str, Array]:
     """Columns of the newest table of a framework as numbers, `seconds` among them; empty where there is none."""
     import pandas as pd
 
@@ -96,7 +99,10 @@ def base_curve(chip: MeasuredChip, dims: tuple[float, ...]) -> AttentionCurve:
 
 
 def with_vector(curve: AttentionCurve, vector: Array) -> AttentionCurve:
-    """A curve with the fitted numbers: logarithms of launch, imbalance, then of efficiencies and overheads; the last, the copies, is no part of it."""
+    """A curve with the fitted numbers: logarithms of launch, imbalance, efficiencies and overheads.
+
+    The last number, the copies, is no part of the curve.
+    """
     numbers, count = np.exp(vector[:-1]), len(curve.head_dims)
     return replace(
         curve,
@@ -107,7 +113,9 @@ def with_vector(curve: AttentionCurve, vector: Array) -> AttentionCurve:
     )
 
 
-def fit_curve(curve: AttentionCurve, rows: dict[str, Array], *, size: int = 12000, seed: int = 2026) -> tuple[AttentionCurve, float]:
+def fit_curve(
+    curve: AttentionCurve, rows: dict[str, Array], *, size: int = 12000, seed: int = 2026
+) -> tuple[AttentionCurve, float]:
     """Least squares on log errors with a soft loss; training shapes carry most of the weight. The curve and the copies."""
     from scipy.optimize import least_squares
 
@@ -211,7 +219,9 @@ def document() -> dict[str, Any]:
             share, keys = values["efficiency"][0], values["tile_overhead"][0]
             values["head_dims"] = lender["head_dims"]
             values["efficiency"] = [round(share * x / lender["efficiency"][index], 4) for x in lender["efficiency"]]
-            values["tile_overhead"] = [round(keys * x / lender["tile_overhead"][index], 1) for x in lender["tile_overhead"]]
+            values["tile_overhead"] = [
+                round(keys * x / lender["tile_overhead"][index], 1) for x in lender["tile_overhead"]
+            ]
         values |= published["generations"].get(curve["generation"], published["generations"]["default"])
     return {
         "source": package_version(),
@@ -229,7 +239,13 @@ def main() -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for curve in content["curves"]:
         values = curve["coefficients"]
-        print(curve["chip"], {name: values[name] for name in ("head_dims", "efficiency", "tile_overhead", "full_gain", "imbalance", "launch_seconds")})
+        print(
+            curve["chip"],
+            {
+                name: values[name]
+                for name in ("head_dims", "efficiency", "tile_overhead", "full_gain", "imbalance", "launch_seconds")
+            },
+        )
         for name, error in curve["errors"].items():
             print("  ", name, error)
 

@@ -15,9 +15,9 @@ import numpy as np
 
 import outlay.catalog
 from outlay.catalog import accelerator
-from outlay.machine.collectives import CollectiveCurve, KindCurve, collective_seconds
-from outlay.machine.cluster import Cluster, cluster_for
 from outlay.machine.attention import Array
+from outlay.machine.cluster import Cluster, cluster_for
+from outlay.machine.collectives import CollectiveCurve, KindCurve, collective_seconds
 from outlay.machine.fit.kernel_tables import data_folder, package_version
 
 PUBLISHED = Path(__file__).with_name("collectives_published.json")
@@ -38,7 +38,12 @@ of L40S come from a machine whose cards cannot reach each other (1.4 GB/s among 
 SENDS = Path(outlay.catalog.__path__[0]).parents[2] / "validation" / "kernels" / "collectives.csv"
 """Send and receive between two devices of one board, by size: what the tables of NCCL leave out."""
 
-KINDS = {"all_reduce": "all-reduce", "all_gather": "all-gather", "reduce_scatter": "reduce-scatter", "alltoall": "all-to-all"}
+KINDS = {
+    "all_reduce": "all-reduce",
+    "all_gather": "all-gather",
+    "reduce_scatter": "reduce-scatter",
+    "alltoall": "all-to-all",
+}
 
 LARGE = 2.0**20
 """Bytes from which a message counts as one of training."""
@@ -74,7 +79,7 @@ def curve_of(kind: str, vector: Array, sizes: tuple[float, ...]) -> CollectiveCu
         small_share=float(numbers[3]),
     )
     kinds = {kind: own, "all-gather": own}
-    return CollectiveCurve(link=kinds, host=kinds, network_share={name: 1.0 for name in (kind, "all-gather")})
+    return CollectiveCurve(link=kinds, host=kinds, network_share=dict.fromkeys((kind, "all-gather"), 1.0))
 
 
 def log_errors(kind: str, curve: CollectiveCurve, rows: dict[str, Array], cluster: Cluster) -> Array:
@@ -101,7 +106,11 @@ def fit_kind(kind: str, rows: dict[str, Array], cluster: Cluster) -> tuple[KindC
     best = min(
         (
             least_squares(
-                residuals, np.log([7e-6, 1e-6, extra, small, *([0.6] * len(sizes))]), bounds=(low, high), loss="soft_l1", f_scale=0.1
+                residuals,
+                np.log([7e-6, 1e-6, extra, small, *([0.6] * len(sizes))]),
+                bounds=(low, high),
+                loss="soft_l1",
+                f_scale=0.1,
             )
             for extra, small in ((1e-5, 0.4), (4e-5, 0.3), (4e-5, 0.6))
         ),
@@ -138,7 +147,13 @@ def fit_chip(name: str) -> dict[str, Any]:
             "small_share": round(curve.small_share, 4),
         }
     switched = 8.0 if cluster.in_switch_reduction else None
-    return {"chip": name, "switched_size": switched, "source": f"NCCL on {catalog_name} ({package_version()})", "kinds": kinds, "errors": errors}
+    return {
+        "chip": name,
+        "switched_size": switched,
+        "source": f"NCCL on {catalog_name} ({package_version()})",
+        "kinds": kinds,
+        "errors": errors,
+    }
 
 
 def send_share() -> float:
@@ -149,7 +164,9 @@ def send_share() -> float:
     with SENDS.open(encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             if row["kind"] == "send" and row["ranks_per_node"] == "2" and float(row["bytes"]) >= 4 * LARGE:
-                shares.append(float(row["bytes"]) / float(row["seconds"]) / accelerator(row["accelerator"]).link_bandwidth)
+                shares.append(
+                    float(row["bytes"]) / float(row["seconds"]) / accelerator(row["accelerator"]).link_bandwidth
+                )
     return float(np.median(shares))
 
 
@@ -161,7 +178,13 @@ def one_way_kinds(kinds: dict[str, Any], share: float | None) -> dict[str, Any]:
     return {
         **kinds,
         "broadcast": flat,
-        "send": {**flat, "share": [round(share or best, 4)], "rank_seconds": 0.0, "large_start_seconds": 2e-6, "small_share": 0.6},
+        "send": {
+            **flat,
+            "share": [round(share or best, 4)],
+            "rank_seconds": 0.0,
+            "large_start_seconds": 2e-6,
+            "small_share": 0.6,
+        },
     }
 
 
@@ -179,10 +202,15 @@ def document() -> dict[str, Any]:
                 own["share"].append(round(own["share"][-1] * whole["share"][2] / whole["share"][1], 4))
     assumed = [chip for chip in chips if chip["chip"] == "pcie"]
     for entry in published["assumed"]:
-        lender = by_name[entry["from"]]
+        source = by_name[entry["from"]]
         kinds = {
-            kind: {**values, "share": [round(share * entry["scale"].get(kind, entry["scale"]["default"]), 4) for share in values["share"]]}
-            for kind, values in lender["kinds"].items()
+            kind: {
+                **values,
+                "share": [
+                    round(share * entry["scale"].get(kind, entry["scale"]["default"]), 4) for share in values["share"]
+                ],
+            }
+            for kind, values in source["kinds"].items()
         }
         for values in kinds.values():
             if entry.get("flat"):
@@ -190,7 +218,9 @@ def document() -> dict[str, Any]:
         assumed.append({"chip": entry["chip"], "source": entry["source"], "kinds": kinds})
     share = send_share()
     for chip in (*chips, *assumed):
-        chip["kinds"] = one_way_kinds(chip["kinds"], share if str(chip["chip"]).endswith(("sxm", "200", "300")) else None)
+        chip["kinds"] = one_way_kinds(
+            chip["kinds"], share if str(chip["chip"]).endswith(("sxm", "200", "300")) else None
+        )
     return {
         "source": package_version(),
         "chips": [chip for chip in chips if chip["chip"] != "pcie"],
@@ -210,7 +240,15 @@ def main() -> None:
         for kind, values in chip["kinds"].items():
             if kind not in chip["errors"]:
                 continue
-            print(chip["chip"], kind, values["share"], values["start_seconds"], values["rank_seconds"], values["large_start_seconds"], values["small_share"])
+            print(
+                chip["chip"],
+                kind,
+                values["share"],
+                values["start_seconds"],
+                values["rank_seconds"],
+                values["large_start_seconds"],
+                values["small_share"],
+            )
             print("     ", chip["errors"][kind])
 
 

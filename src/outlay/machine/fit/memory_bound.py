@@ -59,10 +59,12 @@ def document() -> dict[str, Any]:
     reads = {chip.name: read_share(chip) for chip in CHIPS}
     streams = elementwise_shares()
     a100 = next(chip for chip in CHIPS if chip.name == "a100-sxm")
-    one_pass = [rate / a100.memory_bandwidth for name in ("gelu", "layernorm") for rate in streams["a100-sxm-80gb"][name]]
+    one_pass = [
+        rate / a100.memory_bandwidth for name in ("gelu", "layernorm") for rate in streams["a100-sxm-80gb"][name]
+    ]
     beside = float(np.quantile(one_pass, 0.75)) / reads["a100-sxm"][0]
     source = f"reads of large weights ({package_version()}) × {beside:.3f} for writing too (LLMCompass artifact, ISCA 2024, A100)"
-    chips = [
+    chips: list[dict[str, Any]] = [
         {
             "prefixes": [chip.name],
             "fraction": round(min(reads[chip.name][0] * beside, 0.92), 4),
@@ -87,8 +89,8 @@ def document() -> dict[str, Any]:
     typical = float(np.median([chip["fraction"] for chip in chips[: len(CHIPS)]]))
     relatives = (
         (["a100", "a30", "a800"], "a100-sxm"),
-        (["h100", "h800", "h20", "gh200"], "h100-sxm"),
         (["h200"], "h200-sxm"),
+        (["h100", "h800", "h20", "gh200"], "h100-sxm"),
         (["b100", "b200", "b300"], "b200-sxm"),
         (["gb"], "gb200"),
         (["rtx-50", "rtx-pro"], "rtx-pro-6000-server"),
