@@ -41,18 +41,14 @@ def test_without_arithmetic_a_product_takes_the_time_to_move_its_bytes() -> None
 
 
 def test_a_begun_wave_costs_a_whole_one() -> None:
-    curve = GemmCurve(
-        flops=1e15, bandwidth=1e20, cores=100, input_bytes=2, quantisation=1.0, tile_efficiency=(1, 1e-9, 1e-9)
-    )
+    curve = replace(PLAIN, quantisation=1.0, tile_efficiency=(1, 1e-9, 1e-9))
     full = gemm_seconds(128 * 10, 256 * 10, 4096, curve=curve)
     assert gemm_seconds(128 * 10 + 1, 256 * 10, 4096, curve=curve) == pytest.approx(2 * full)
     assert waves(np.array([0.1, 1.0, 1.01]), 1.0).tolist() == [1.0, 1.0, 2.0]
 
 
 def test_a_small_output_with_a_long_reduction_is_split_over_idle_processors() -> None:
-    one = gemm_seconds(
-        64, 64, 65536, curve=GemmCurve(flops=1e15, bandwidth=1e20, cores=100, input_bytes=2, split_depth=1e9)
-    )
+    one = gemm_seconds(64, 64, 65536, curve=replace(PLAIN, split_depth=1e9))
     many = gemm_seconds(64, 64, 65536, curve=PLAIN)
     assert many == pytest.approx(one / 32)
 
@@ -61,6 +57,12 @@ def test_a_busy_chip_runs_at_its_power_limit() -> None:
     burst, sustained = (gemm_seconds(1024, 1024, 8192, curve=REAL, busy=busy) for busy in (None, 60.0))
     assert burst < sustained < burst * 1.16
     assert REAL.sustained_flops == pytest.approx(8e14 / 1.15)
+
+
+def test_bringing_an_operand_to_eight_bits_costs_its_traffic() -> None:
+    curve = replace(REAL, input_bytes=1, quantise_bytes=5)
+    ready, late = (gemm_seconds(4096, 4096, 4096, curve=curve, quantised=done) for done in (True, False))
+    assert late - ready == pytest.approx(5 * 4096 * 4096 / curve.bandwidth)
 
 
 def test_an_empty_product_takes_no_time() -> None:

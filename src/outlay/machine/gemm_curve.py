@@ -32,6 +32,12 @@ SAME_PEAK = 0.05
 ANOTHER_GENERATION = 0.5
 """Distance, in units of ln(bandwidth ratio), that a different generation counts."""
 
+USUAL_CORES = 132
+"""Processors of a chip for which none are published: those of an H100."""
+
+MOST_CORES = 1024
+"""Data sheets that give more count single lanes, not processors that hold a tile of their own (a wafer has 900,000)."""
+
 RELATED = {"volta": "ampere", "turing": "ada", "pascal": "ampere", "maxwell": "ampere", "rubin": "blackwell"}
 """Generations without tables and the one whose kernels are built most like theirs."""
 
@@ -182,7 +188,8 @@ def _relative(records: Sequence[Mapping[str, Any]], accelerator: Device, kind: s
 
     def distance(record: Mapping[str, Any]) -> float:
         apart = abs(math.log(float(record["memory_bandwidth"]) / accelerator.memory_bandwidth))
-        return apart + ANOTHER_GENERATION * (record["generation"] != family) + 10.0 * (record["generation"] == "xe2")
+        penalty = 10.0 if record["generation"] == "xe2" else 0.0
+        return apart + penalty + (0.0 if record["generation"] == family else ANOTHER_GENERATION)
 
     same_kind = [record for record in records if record["dtype"] == kind]
     return min(same_kind or records, key=distance)
@@ -196,7 +203,8 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
         allowed = min(allowed, had)  # the same silicon: a larger figure is that of a module with a CPU
     ratio = (allowed / had) ** POWER_EXPONENT if allowed > 0 else 1.0
     sustained = values["fraction"] / (1.0 + values["throttle"]) * ratio
-    values["fraction"] = min(max(BEST_FRACTION, values["fraction"]), values["fraction"] * ratio)
+    best = BEST_FRACTION / max(1.0, values["middle_tile"], values["small_tile"])
+    values["fraction"] = min(max(best, values["fraction"]), values["fraction"] * ratio)
     values["throttle"] = max(values["fraction"] / min(sustained, values["fraction"]) - 1.0, 0.0)
     return curve_from_fractions(
         values,
@@ -214,6 +222,11 @@ def _pooled(
 ) -> GemmCurve:
     """The pooled coefficients; a published best fraction replaces the sustained one."""
     values = dict(pooled)
+    cores = accelerator.cores or USUAL_CORES
+    if cores > MOST_CORES:
+        cores = USUAL_CORES
+    # A chip of few large processors (a TPU has one or two) takes larger tiles: the cost of a tile belongs to small ones.
+    values["tile_seconds"] *= min(1.0, cores / USUAL_CORES)
     source = "pooled over all measured chips"
     if prior:
         values |= {"fraction": prior["fraction"], "throttle": 0.0}
@@ -222,7 +235,7 @@ def _pooled(
         values,
         peak=peak,
         memory_bandwidth=accelerator.memory_bandwidth,
-        cores=accelerator.cores or 128,
+        cores=cores,
         dtype=dtype,
         basis="assumed",
         source=source,

@@ -8,6 +8,7 @@ from typing import Any
 
 import outlay.catalog
 from outlay.machine.fit import gemm, grouped
+from outlay.machine.fit.report import error_table
 
 FOLDER = Path(outlay.catalog.__path__[0]) / "coefficients"
 
@@ -18,22 +19,7 @@ def write(name: str, content: dict[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(path.name)
-    print("\n".join(table(content)))
-
-
-def table(content: dict[str, Any]) -> list[str]:
-    """Errors on held-out shapes as a Markdown table, one row a chip and data type."""
-    lines = [
-        "| chip | type | rows | training: median | p90 | bias | other shapes: median | p90 | left out: median | bias |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: |",
-    ]
-    for record in content["curves"]:
-        training, other, left = record["training"], record["other"], record.get("left_out")
-        figures = [training["median"], training["p90"], training["bias"], other["median"], other["p90"]]
-        figures += [left["median"], left["bias"]] if left else []
-        cells = [f"{100 * figure:.1f} %" for figure in figures] + ([] if left else ["–", "–"])
-        lines.append(f"| {record['chip']} | {record['dtype']} | {record['rows']:,} | {' | '.join(cells)} |")
-    return lines
+    print("\n".join(error_table(content)))
 
 
 def main() -> None:

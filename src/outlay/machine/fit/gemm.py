@@ -236,6 +236,7 @@ PRIORS = (
     ("mi350", 0.68, "as MI355X, the same silicon"),
     ("mi355", 0.68, "best bf16 product measured on MI355X: 68 % of the peak"),
     ("mi2", 0.66, "bf16 products of 8192³ and more measured on MI210: 120 of 181 TFLOP/s"),
+    ("tpu", 0.88, "whole training steps on TPU v5p reach 71 % of the peak (MaxText): products reach well above"),
     ("v100", 0.80, "fp16 products of 8192³ on V100 reach about 100 of 125 TFLOP/s"),
 )
 """Chips without tables of which the best fraction of the peak is published: prefix of the name, fraction, source."""
