@@ -28,7 +28,7 @@ class Degrees:
     global_batch: int
     devices: int
     open: tuple[str, ...] = ()
-    """Degrees that neither the row nor its software settles."""
+    """Degrees that neither the row nor its software settles. A `micro_batch` among them is in `fixed` at its largest."""
     assumed: tuple[str, ...] = field(default=())
 
 
@@ -74,7 +74,12 @@ def degrees_of(
         said.append(note)
     if recompute is not None:
         fixed["recompute"] = int(Recompute[recompute.upper()])
-    unsettled = ("tensor", "pipeline") * searched + ("recompute",) * (recompute is None)
+    halved = record.whole("micro_batch") is None and record.whole("global_batch") is not None
+    unsettled = (
+        ("tensor", "pipeline") * searched
+        + ("micro_batch",) * (halved and not searched)
+        + ("recompute",) * (recompute is None)
+    )
     return Degrees(fixed=fixed, global_batch=batch, devices=devices, open=unsettled, assumed=tuple(said))
 
 
@@ -145,7 +150,7 @@ def _experts(record: Record, architecture: Architecture, fixed: dict[str, int], 
 def _batch(
     record: Record, fixed: dict[str, int], replicas: int, length: int, parameters: float, said: list[str]
 ) -> int:
-    """Sequences of a step; puts the micro-batch into `fixed`."""
+    """Sequences of a step; puts the micro-batch into `fixed`, the largest sensible one where nothing is stated."""
     batch, micro = record.whole("global_batch"), record.whole("micro_batch")
     most = max(1, (_LONG if parameters >= 1e9 else _SHORT) // length)
     if batch is None:
@@ -162,8 +167,7 @@ def _batch(
             return batch
         divided = fixed["pipeline"] > 1 or fixed["tensor"] > 1
         micro = 1 if divided else max(size for size in range(1, min(share, most) + 1) if share % size == 0)
-        said.append(f"micro_batch {micro}")
     fixed["micro_batch"] = min(micro, share)
-    if fixed["micro_batch"] != micro:
+    if fixed["micro_batch"] != micro and record.whole("micro_batch") is not None:
         said.append(f"micro_batch {share} (global_batch / dp)")
     return batch

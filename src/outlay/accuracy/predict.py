@@ -16,6 +16,8 @@ from outlay.training import Coefficients, choose_layout, estimate
 
 CHOICES = (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL)
 """What a run may have recomputed where its row does not say: the least that fits in memory is taken."""
+HALVINGS = 8
+"""How often a micro-batch that a row does not state may be halved until it fits, before anything is recomputed."""
 
 
 def predictor(coefficients: Coefficients) -> Predictor:
@@ -42,15 +44,18 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
     """Rows of one recipe and cluster, as one array of layouts; a last axis tries what is not stated."""
     first = questions[0]
     try:
-        tried = CHOICES if "recompute" in first.open else ()
         degrees: dict[str, Any] = {
             name: np.array([question.fixed[name] for question in questions])[:, None] for name in first.fixed
         }
-        if tried:
-            degrees["recompute"] = np.array([int(choice) for choice in tried])[None, :]
+        tried = _tried(first)
+        if "recompute" in first.open:
+            degrees["recompute"] = np.array([[int(choice) for choice, _ in tried]])
+        if "micro_batch" in first.open:
+            halvings = np.array([[halving for _, halving in tried]])
+            degrees["micro_batch"] = np.maximum(degrees["micro_batch"] >> halvings, 1)
         batch = np.array([question.recipe.global_batch for question in questions])[:, None]
         found = estimate(replace(first.recipe, global_batch=batch), Layout(**degrees), first.cluster, coefficients)
-        shape = (len(questions), max(1, len(tried)))
+        shape = (len(questions), len(tried))
         seconds = np.broadcast_to(found.step_seconds, shape)
         memory = np.broadcast_to(found.memory_bytes, shape)
     except (ArithmeticError, ValueError) as error:
@@ -61,10 +66,23 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
     for row in range(len(questions)):
         fits = memory[row] <= found.memory_capacity
         pick = int(np.argmax(fits)) if fits.any() else shape[1] - 1
-        said = (f"activation_recompute {tried[pick].name.lower()}",) if tried else ()
-        answer = Prediction(step_seconds=float(seconds[row, pick]), memory_bytes=float(memory[row, pick]), assumed=said)
+        said = []
+        if "micro_batch" in first.open:
+            said.append(f"micro_batch {degrees['micro_batch'][row, pick]}")
+        if "recompute" in first.open:
+            said.append(f"activation_recompute {tried[pick][0].name.lower()}")
+        answer = Prediction(
+            step_seconds=float(seconds[row, pick]), memory_bytes=float(memory[row, pick]), assumed=tuple(said)
+        )
         answers.append(answer if usable(answer) else _unusable("no finite number"))
     return answers
+
+
+def _tried(question: Resolved) -> list[tuple[Recompute, int]]:
+    """What may have been recomputed and how often the micro-batch was halved, in the order in which people try them."""
+    choices = CHOICES if "recompute" in question.open else CHOICES[:1]
+    halvings = range(HALVINGS) if "micro_batch" in question.open else range(1)
+    return [(choice, halving) for choice in choices for halving in halvings]
 
 
 def _searched(question: Resolved, coefficients: Coefficients) -> Prediction | InputError:

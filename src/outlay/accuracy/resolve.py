@@ -102,6 +102,13 @@ def resolve(record: Record) -> Resolved:
     )
     cluster = _cluster(accelerator, degrees.devices, row.whole("gpus_per_node"), row.word("interconnect"))
     said += [*degrees.assumed, *cluster.assumed]
+    fixed = dict(degrees.fixed)
+    if accelerator.category == "tpu" and fixed.get("zero") == 3 and "tensor" in fixed:
+        # MaxText shards weights inside a slice and replicates across slices (MaxText, "Sharding": ici_fsdp, dcn_data).
+        inside = int(cluster.domain) // (fixed["tensor"] * fixed["context"])
+        if 1 <= inside < fixed["data"] and fixed["data"] % inside == 0:
+            fixed["shard"] = inside
+            said.append(f"weights sharded over {inside} chips of a slice")
     return Resolved(
         recipe=Recipe(
             architecture=architecture,
@@ -111,7 +118,7 @@ def resolve(record: Record) -> Resolved:
             optimizer=optimizer,
             software=software,
         ),
-        fixed=degrees.fixed,
+        fixed=fixed,
         open=degrees.open,
         cluster=cluster,
         # LitGPT divides the bytes that torch reports by 1e9 (litgpt/finetune/lora.py); what devices and most logs print is GiB.
