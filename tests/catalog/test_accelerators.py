@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import date
 
@@ -166,7 +167,5 @@ def test_unknown_names_say_so(name: str) -> None:
 @given(st.text(max_size=40))
 def test_any_text_is_an_accelerator_or_an_input_error(text: str) -> None:
     for lookup in (catalog.accelerator, catalog.resolve_accelerator):
-        try:
-            lookup(text)
-        except InputError as error:
-            assert error.hint
+        with contextlib.suppress(InputError):
+            assert lookup(text)

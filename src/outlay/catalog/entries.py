@@ -102,7 +102,7 @@ def price_row(values: Mapping[str, Any], path: Path) -> dict[str, str]:
         "date": values.get("date", "2026"),
         "source": _source(values, path),
         "basis": "yours",
-        "form": "",
+        "doubt": "",
         "note": "",
     }
     row = _over(plain, {key: value for key, value in values.items() if key not in ("source", "date")}, values, path)

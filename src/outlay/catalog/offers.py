@@ -44,8 +44,9 @@ class Price:
     date: str
     source: str
     note: str
-    form_stated: bool
-    """False where the listing leaves the form open (an "A100 80 GB") and ours is assumed."""
+    doubt: str
+    """Why the listing is shown but stands back in a choice: it leaves the form open (an "A100 80 GB"), or asks more
+    for spot than on demand. "" for most."""
     receipt: Receipt = field(repr=False, compare=False)
 
     def age_days(self, today: datetime.date) -> int:
@@ -131,7 +132,7 @@ def price_for(
     found = prices(chip, provider, kind, region)
     if not found:
         _nobody(chip, provider, kind, region)
-    found = tuple(price for price in found if price.form_stated) or found
+    found = tuple(price for price in found if not price.doubt) or found
     found = tuple(price for price in found if price.receipt.basis == "yours") or found
     dated = tuple(price for price in found if len(price.date) > len("2026"))
     if provider is None and len({price.provider for price in dated}) >= 3:
@@ -166,7 +167,8 @@ def price_for(
         low=low,
         likely=likely,
         high=high,
-        sentence=f"{said}, ${likely:.2f} a device-hour on {chosen.date}",
+        sentence=f"{said}, ${likely:.2f} a device-hour on {chosen.date}"
+        + (f" ({chosen.doubt})" if chosen.doubt else ""),
         price=chosen,
         providers=tuple(price.provider for price in ranked),
         receipt=chosen.receipt,
@@ -270,7 +272,7 @@ def _price(row: Mapping[str, str]) -> Price:
         date=row["date"],
         source=row["source"],
         note=row["note"],
-        form_stated=not row["form"],
+        doubt=row["doubt"],
         receipt=rows.receipt(row, "dollars_per_device_hour", value, unit="$/device-hour"),
     )
 
