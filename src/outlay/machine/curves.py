@@ -34,6 +34,7 @@ class Coefficients:
 class Curves:
     """What one accelerator takes for each kind of operator, in the types that a recipe uses."""
 
+    accelerator: Accelerator
     gemm: GemmCurve
     """Projections, in the recipe's type."""
     gemm_base: GemmCurve
@@ -47,6 +48,7 @@ class Curves:
 def curves_for(accelerator: Accelerator, dtype: str, base: str, coefficients: Coefficients) -> Curves:
     """The curves of an accelerator whose projections multiply in `dtype` and the rest in `base`."""
     return Curves(
+        accelerator=accelerator,
         gemm=gemm_curve(accelerator, dtype, coefficients.gemm),
         gemm_base=gemm_curve(accelerator, base, coefficients.gemm),
         grouped=grouped_curve(accelerator, dtype, coefficients.grouped),

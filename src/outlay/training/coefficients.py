@@ -16,22 +16,38 @@ from typing import Any
 from outlay.machine import Coefficients as MachineCoefficients
 
 
+AFTER_AMPERE = frozenset(
+    {"hopper", "grace-hopper", "blackwell", "grace-blackwell", "blackwell-ultra", "grace-blackwell-ultra"}
+)
+"""Generations whose matrix units need asynchronous kernels, which fused attention got in 2024 and 2025."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCoefficients:
     """Fitted magnitudes of the step model; a value that is passed, so that a fit without a source is an ordinary
     call."""
 
+    launch_python: float
+    """Seconds the host spends on one listed kernel where Python drives many small ones (early Megatron with autograd
+    checkpoints): it stands for the unlisted ones too."""
     launch_eager: float
-    """Seconds the host spends on one kernel of an eager framework, autograd and dispatch included."""
+    """The same in a framework of today, run eagerly."""
     launch_compiled: float
     """The same where a compiled program launches."""
     launch_graph: float
     """The same where a captured graph is replayed."""
     launch_collective: float
     """Seconds the host spends on one collective or send."""
-    slowdown: float
-    """Matrix products inside a step against back-to-back runs of one: clocks, cold caches, what the tables leave
-    out."""
+    slowdown: Mapping[str, float]
+    """Matrix products inside a step against a table of kernels, by generation of chip (`other` where none is listed):
+    clocks that power and heat allow for minutes rather than milliseconds, cold caches, other kernels running."""
+    attention_early: float
+    """Fused attention before 2025 on a chip newer than Ampere, against the kernels of the tables: FlashAttention 2 and
+    the first cuDNN attention used about half of Hopper."""
+    misaligned: float
+    """Matrix products whose width or depth is no multiple of 64 elements, against aligned ones."""
+    scan_slowdown: float
+    """Chunked scans of state-space layers against dense products of the same shape."""
     memory_slowdown: float
     """Memory-bound kernels inside a step against their ideal traffic: passes that the operators do not list."""
     overlap_tensor: float
@@ -53,7 +69,19 @@ class StepCoefficients:
     fragmentation: float
     """Share of activations that the allocator holds beyond what is asked for."""
     family: Mapping[str, float] = field(default_factory=dict)
-    """Factor on step time by framework family, 1 where not listed."""
+    """Factor on step time by framework family, or by `family/generation` where chips differ; 1 where not listed."""
+
+    def slowdown_of(self, generation: str) -> float:
+        """The factor on matrix products for a generation of chip."""
+        return self.slowdown.get(generation, self.slowdown["other"])
+
+    def attention_of(self, generation: str, year: float) -> float:
+        """The factor on fused attention for a generation of chip and the year of the software."""
+        return self.attention_early if year < 2025 and generation in AFTER_AMPERE else 1.0
+
+    def family_of(self, family: str, generation: str) -> float:
+        """The factor on a step for a framework family on a generation of chip."""
+        return self.family.get(f"{family}/{generation}", self.family.get(family, 1.0))
 
     def replace(self, **changes: Any) -> StepCoefficients:
         """These coefficients with some changed."""

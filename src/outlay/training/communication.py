@@ -73,16 +73,18 @@ def layer_communication(
 
     expert_seconds: Number = 0.0
     if isinstance(layer.feed_forward, Experts):
-        routed = (
-            tokens
-            / layout.tensor
-            * layer.feed_forward.active
-            * layout.expert_tensor
-            * (layer.feed_forward.latent or hidden)
-            * recipe.activation_bytes
-        )
+        experts = layer.feed_forward
+        copies: Number = float(experts.active)
+        if recipe.software.deduplicated_dispatch:
+            copies = distinct_places(experts.active, layout.expert, layout.expert_tensor, cluster)
+        size = tokens / layout.tensor * layout.expert_tensor * (experts.latent or hidden) * recipe.activation_bytes
         expert_seconds = 2 * collective_seconds(
-            "all-to-all", routed, layout.expert, stride=layout.expert_tensor, cluster=cluster, curve=curves.collective
+            "all-to-all",
+            size * copies,
+            layout.expert,
+            stride=layout.expert_tensor,
+            cluster=cluster,
+            curve=curves.collective,
         )
         calls = calls + 2 * np.greater(layout.expert, 1)
         calls_back = calls_back + 2 * np.greater(layout.expert, 1)
@@ -97,6 +99,22 @@ def layer_communication(
         calls_forward=calls,
         calls_backward=calls_back,
     )
+
+
+def distinct_places(active: int, expert: Number, expert_tensor: Number, cluster: Cluster) -> Number:
+    r"""Copies of a token that cross the slowest link on its way to `active` experts, if each place gets at most one.
+
+    Places are the scale-up domains that the expert-parallel group spans, or its ranks where it lies within one. With
+    `active` experts drawn evenly, :math:`N (1 - (1 - 1/N)^k)` of `N` places are hit.
+
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> round(float(distinct_places(8, 64, 1, cluster_for(accelerator("h100-sxm-80gb"), 64))), 2)
+    5.25
+    """
+    domains = np.ceil(expert * expert_tensor / cluster.domain)
+    places = np.where(np.greater(domains, 1), domains, expert)
+    return np.minimum(places * (1.0 - (1.0 - 1.0 / places) ** active), active)
 
 
 def send_seconds(hidden: int, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves) -> Number:

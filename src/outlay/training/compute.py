@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,26 @@ KINDS = ("matmul", "attention", "memory")
 BUSY = 60.0
 """Seconds under load after which a chip has settled at its power limit."""
 
+ALIGNED = 64
+"""Elements (128 bytes in 16 bits) in whose multiples the rows of a matrix should come for full speed (NVIDIA, "Matrix
+Multiplication Background User's Guide", section 4)."""
+
+QUANTIZE_BYTES = 4.0
+"""Bytes moved to quantize one number: 16 bits are read, one byte is written as it stands and one transposed."""
+
+
+def _nothing() -> dict[str, Number]:
+    return dict.fromkeys(KINDS, 0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassTimes:
     """Device seconds by kind of work, forward and backward, and the launches that the host makes for them."""
 
-    forward: dict[str, Number]
-    backward: dict[str, Number]
-    kernels_forward: Number
-    kernels_backward: Number
+    forward: dict[str, Number] = field(default_factory=_nothing)
+    backward: dict[str, Number] = field(default_factory=_nothing)
+    kernels_forward: Number = 0
+    kernels_backward: Number = 0
 
     def __add__(self, other: PassTimes) -> PassTimes:
         return PassTimes(
@@ -36,128 +47,170 @@ class PassTimes:
             kernels_backward=self.kernels_backward + other.kernels_backward,
         )
 
-    def scaled(self, factor: Number) -> PassTimes:
-        return PassTimes(
-            forward={kind: value * factor for kind, value in self.forward.items()},
-            backward={kind: value * factor for kind, value in self.backward.items()},
-            kernels_forward=self.kernels_forward * factor,
-            kernels_backward=self.kernels_backward * factor,
-        )
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What turns operators into seconds: a recipe, an accelerator's curves, and what whole steps have shown."""
+
+    recipe: Recipe
+    curves: Curves
+    coefficients: StepCoefficients
+
+    @property
+    def sustained(self) -> float:
+        """Seconds of a matrix product inside a step over its seconds in a table of kernels."""
+        return self.coefficients.slowdown_of(self.curves.accelerator.generation)
+
+    @property
+    def added_bytes(self) -> float:
+        """Bytes moved for an element of a weight's gradient, which is added to a buffer."""
+        return 2 * self.recipe.software.gradient_bytes
+
+    @property
+    def quantizes(self) -> bool:
+        return self.recipe.linear_bytes < self.recipe.activation_bytes
 
 
-def pass_times(
-    operators: Iterable[Operator], recipe: Recipe, curves: Curves, coefficients: StepCoefficients
-) -> PassTimes:
-    """Seconds of a list of operators on one device, forward and backward.
-
-    Products of one type are timed in one call over a stacked axis: the cost of a call is the same for one layout
-    or many.
-    """
+def pass_times(operators: Iterable[Operator], timing: Timing) -> PassTimes:
+    """Seconds of a list of operators on one device, forward and backward."""
     operators = list(operators)
-    forward: dict[str, Number] = dict.fromkeys(KINDS, 0.0)
-    backward: dict[str, Number] = dict.fromkeys(KINDS, 0.0)
-    kernels_forward, kernels_backward = 0, 0
-
+    total = PassTimes()
     for low in (True, False):
         products = [op for op in operators if isinstance(op, Matmul) and op.low_precision == low]
-        if not products:
-            continue
-        rows, columns, depth, count = _stacked(
-            *([getattr(op, name) for op in products] for name in ("rows", "columns", "depth", "count"))
-        )
-        curve = curves.gemm if low else curves.gemm_base
-        # Inside a step the chip has been busy for long: it runs at its power limit. A weight's gradient is
-        # added to a buffer.
-        forward["matmul"] = forward["matmul"] + (
-            count * gemm_seconds(rows, columns, depth, curve=curve, busy=BUSY, quantised=True)
-        ).sum(axis=0)
-        inputs = gemm_seconds(rows, depth, columns, curve=curve, busy=BUSY, quantised=True)
-        added = 2 * recipe.software.gradient_bytes
-        weights = gemm_seconds(columns, depth, rows, curve=curve, busy=BUSY, quantised=True, output_bytes=added)
-        backward["matmul"] = backward["matmul"] + (count * (inputs + weights)).sum(axis=0)
-        kernels_forward += len(products)
-        kernels_backward += 2 * len(products)
-        if low and recipe.linear_bytes == 1.0:
-            # Quantizing: read 16 bits, write one byte as is and one transposed; inputs going forward, gradients back.
-            kernels_forward += len(products)
-            kernels_backward += len(products)
-            forward["memory"] = forward["memory"] + memory_seconds(
-                (4.0 * rows * depth * count).sum(axis=0), curve=curves.memory
-            )
-            backward["memory"] = backward["memory"] + memory_seconds(
-                (4.0 * rows * columns * count).sum(axis=0), curve=curves.memory
-            )
-
+        if products:
+            total += _products(products, low, timing)
     for op in operators:
         if isinstance(op, GroupedMatmul):
-            shape = {
-                "experts": op.groups,
-                "imbalance": recipe.imbalance,
-                "curve": curves.grouped,
-                "busy": BUSY,
-                "quantised": True,
-            }
-            added = 2 * recipe.software.gradient_bytes
-            forward["matmul"] = forward["matmul"] + grouped_gemm_seconds(op.rows, n=op.columns, k=op.depth, **shape)
-            # A weight's gradient reduces over each expert's rows: the same FLOP in the same groups, and a
-            # buffer to add to.
-            backward["matmul"] = (
-                backward["matmul"]
-                + grouped_gemm_seconds(op.rows, n=op.depth, k=op.columns, **shape)
-                + grouped_gemm_seconds(op.rows, n=op.columns, k=op.depth, **shape)
-            )
-            gradient = op.groups * op.columns * op.depth * added
-            backward["memory"] = backward["memory"] + memory_seconds(gradient, curve=curves.memory)
-            if recipe.linear_bytes == 1.0:
-                forward["memory"] = forward["memory"] + memory_seconds(4.0 * op.rows * op.depth, curve=curves.memory)
-                backward["memory"] = backward["memory"] + memory_seconds(
-                    4.0 * op.rows * op.columns, curve=curves.memory
-                )
-            kernels_forward += 1
-            kernels_backward += 2
+            total += _experts(op, timing)
         elif isinstance(op, AttentionCore):
-            for way, total in ((False, forward), (True, backward)):
-                seconds = attention_seconds(
-                    op.batch,
-                    op.heads,
-                    op.kv_heads,
-                    op.queries,
-                    op.keys,
-                    op.head_dim,
-                    op.value_dim,
-                    causal=op.causal,
-                    window=op.window,
-                    backward=way,
-                    fused=recipe.software.fused_attention,
-                    curve=curves.attention,
-                )
-                total["attention"] = total["attention"] + seconds / op.shards
-            kernels_forward += 1 if recipe.software.fused_attention else 5
-            kernels_backward += 2 if recipe.software.fused_attention else 8
-
+            total += _attention(op, timing)
     moved = [op for op in operators if isinstance(op, MemoryBound)]
     if moved:
-        ahead, back = _stacked([op.bytes_forward for op in moved], [op.bytes_backward for op in moved])
-        scale = coefficients.memory_slowdown
-        forward["memory"] = forward["memory"] + scale * memory_seconds(ahead, curve=curves.memory).sum(axis=0)
-        backward["memory"] = backward["memory"] + scale * memory_seconds(back, curve=curves.memory).sum(axis=0)
-        kernels_forward += sum(op.kernels_forward for op in moved)
-        kernels_backward += sum(op.kernels_backward for op in moved)
+        total += _moved(moved, timing)
+    return total
 
-    forward["matmul"] = forward["matmul"] * coefficients.slowdown
-    backward["matmul"] = backward["matmul"] * coefficients.slowdown
+
+def _products(products: list[Matmul], low: bool, timing: Timing) -> PassTimes:
+    """Dense products, in one call over a stacked axis: the cost of a call is the same for one layout or many."""
+    rows, columns, depth, count = _stacked(
+        *([getattr(op, name) for op in products] for name in ("rows", "columns", "depth", "count"))
+    )
+    weights = _stacked([float(op.weights) for op in products], [op.columns for op in products])[0]
+    coefficients = timing.coefficients
+    options: dict[str, Any] = {
+        "curve": timing.curves.gemm if low else timing.curves.gemm_base,
+        "busy": BUSY,
+        "quantised": True,
+    }
+    aligned = (np.mod(columns, ALIGNED) == 0) & (np.mod(depth, ALIGNED) == 0)
+    factor = count * timing.sustained * np.where(aligned, 1.0, coefficients.misaligned)
+    factor = factor * np.where(weights > 0, 1.0, coefficients.scan_slowdown)
+    forward = gemm_seconds(rows, columns, depth, **options)
+    backward = gemm_seconds(rows, depth, columns, **options) + gemm_seconds(
+        columns, depth, rows, output_bytes=timing.added_bytes, **options
+    )
+    seconds = PassTimes(
+        forward=_nothing() | {"matmul": (factor * forward).sum(axis=0)},
+        backward=_nothing() | {"matmul": (factor * backward).sum(axis=0)},
+        kernels_forward=len(products),
+        kernels_backward=2 * len(products),
+    )
+    if low and timing.quantizes:
+        seconds += _quantized(
+            (rows * depth * count).sum(axis=0), (rows * columns * count).sum(axis=0), len(products), timing
+        )
+    return seconds
+
+
+def _experts(op: GroupedMatmul, timing: Timing) -> PassTimes:
+    """Grouped products; a weight's gradient reduces over each expert's rows: the same FLOP, in the same groups."""
+    options: dict[str, Any] = {
+        "experts": op.groups,
+        "imbalance": timing.recipe.imbalance,
+        "curve": timing.curves.grouped,
+        "busy": BUSY,
+        "quantised": True,
+    }
+    forward = grouped_gemm_seconds(op.rows, n=op.columns, k=op.depth, **options)
+    backward = grouped_gemm_seconds(op.rows, n=op.depth, k=op.columns, **options) + forward
+    gradient = memory_seconds(op.parameters * timing.added_bytes, curve=timing.curves.memory)
+    seconds = PassTimes(
+        forward=_nothing() | {"matmul": forward * timing.sustained},
+        backward=_nothing() | {"matmul": backward * timing.sustained, "memory": gradient},
+        kernels_forward=1,
+        kernels_backward=2,
+    )
+    if timing.quantizes:
+        seconds += _quantized(op.rows * op.depth, op.rows * op.columns, 1, timing)
+    return seconds
+
+
+def _quantized(inputs: Number, gradients: Number, products: int, timing: Timing) -> PassTimes:
+    """Casting a projection's inputs going forward and its gradients going back to a narrow type."""
+    curve = timing.curves.memory
     return PassTimes(
-        forward=forward, backward=backward, kernels_forward=kernels_forward, kernels_backward=kernels_backward
+        forward=_nothing() | {"memory": memory_seconds(QUANTIZE_BYTES * inputs, curve=curve)},
+        backward=_nothing() | {"memory": memory_seconds(QUANTIZE_BYTES * gradients, curve=curve)},
+        kernels_forward=products,
+        kernels_backward=products,
     )
 
 
-def launch_seconds(recipe: Recipe, coefficients: StepCoefficients) -> float:
+def _attention(op: AttentionCore, timing: Timing) -> PassTimes:
+    fused = timing.recipe.software.fused_attention
+    slow = (
+        timing.coefficients.attention_of(timing.curves.accelerator.generation, timing.recipe.software.year)
+        if fused
+        else 1.0
+    )
+    forward, backward = (
+        attention_seconds(
+            op.batch,
+            op.heads,
+            op.kv_heads,
+            op.queries,
+            op.keys,
+            op.head_dim,
+            op.value_dim,
+            causal=op.causal,
+            window=op.window,
+            backward=way,
+            fused=fused,
+            dropout=timing.recipe.dropout > 0,
+            curve=timing.curves.attention,
+        )
+        * (slow / op.shards)
+        for way in (False, True)
+    )
+    return PassTimes(
+        forward=_nothing() | {"attention": forward},
+        backward=_nothing() | {"attention": backward},
+        kernels_forward=1 if fused else 5,
+        kernels_backward=2 if fused else 8,
+    )
+
+
+def _moved(moved: list[MemoryBound], timing: Timing) -> PassTimes:
+    """Element-wise work, norms and look-ups."""
+    ahead, back = _stacked([op.bytes_forward for op in moved], [op.bytes_backward for op in moved])
+    slow, curve = timing.coefficients.memory_slowdown, timing.curves.memory
+    return PassTimes(
+        forward=_nothing() | {"memory": slow * memory_seconds(ahead, curve=curve).sum(axis=0)},
+        backward=_nothing() | {"memory": slow * memory_seconds(back, curve=curve).sum(axis=0)},
+        kernels_forward=sum(op.kernels_forward for op in moved),
+        kernels_backward=sum(op.kernels_backward for op in moved),
+    )
+
+
+def launch_seconds(timing: Timing) -> float:
     """Host seconds a kernel, for the recipe's way of launching."""
+    coefficients = timing.coefficients
     return {
+        "python": coefficients.launch_python,
         "eager": coefficients.launch_eager,
         "compiled": coefficients.launch_compiled,
         "graph": coefficients.launch_graph,
-    }[recipe.software.host]
+    }[timing.recipe.software.host]
 
 
 def _stacked(*fields: list[Number]) -> list[Any]:

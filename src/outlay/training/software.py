@@ -7,6 +7,7 @@ The catalog's `software.csv` holds them, each row with its source: facts from a 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 import importlib.resources
 import re
@@ -23,8 +24,8 @@ class Software:
     """The group that shares a fitted factor."""
     fused_attention: bool
     """Attention never writes its score matrix (FlashAttention and kin)."""
-    host: Literal["eager", "compiled", "graph"]
-    """Who launches kernels: Python, a compiled program, or a captured graph."""
+    host: Literal["python", "eager", "compiled", "graph"]
+    """Who launches kernels: Python and many small ones, Python and fused ones, a compiled program, or a captured graph."""
     gradient_bytes: float
     """Bytes of an accumulated gradient in memory."""
     reduce_bytes: float
@@ -35,6 +36,10 @@ class Software:
     """Tensor-parallel collectives run inside the matrix products (user buffers, collective matmul)."""
     sequence_parallel: bool
     """Norms and dropout between tensor-parallel regions are split too, where nothing is said."""
+    overlap_expert: bool
+    """Tokens travel to and from experts while other layers or micro-batches compute."""
+    deduplicated_dispatch: bool
+    """A token that several experts of one node (or rank) want is sent there once."""
     fused_loss: bool
     """Cross-entropy keeps no fp32 copy of the logits."""
     zero: int
@@ -42,6 +47,8 @@ class Software:
     source: str
     date: str
     note: str
+    year: float = 2025.0
+    """The year of the run."""
 
 
 @functools.cache
@@ -56,12 +63,14 @@ def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
                 name=row["name"],
                 family=row["family"],
                 fused_attention=row["fused_attention"] == "1",
-                host=cast("Literal['eager', 'compiled', 'graph']", row["host"]),
+                host=cast("Literal['python', 'eager', 'compiled', 'graph']", row["host"]),
                 gradient_bytes=float(row["gradient_bytes"]),
                 reduce_bytes=float(row["reduce_bytes"]),
                 overlap_data=row["overlap_data"] == "1",
                 overlap_tensor=row["overlap_tensor"] == "1",
                 sequence_parallel=row["sequence_parallel"] == "1",
+                overlap_expert=row["overlap_expert"] == "1",
+                deduplicated_dispatch=row["deduplicated_dispatch"] == "1",
                 fused_loss=row["fused_loss"] == "1",
                 zero=int(row["zero"]),
                 source=row["source"],
@@ -83,4 +92,6 @@ def software_for(framework: str | None, year: float | None) -> Software:
     'nemo'
     """
     text, when = (framework or "").lower(), year or 2025.0
-    return next(facts for pattern, since, until, facts in _table() if since <= when < until and pattern.search(text))
+    rows = _table()
+    found = next(facts for pattern, since, until, facts in rows if since <= when < until and pattern.search(text))
+    return dataclasses.replace(found, year=when)

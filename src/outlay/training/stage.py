@@ -16,7 +16,7 @@ from outlay.layout import Layout, Recompute
 from outlay.machine import Cluster, Curves
 from outlay.training.coefficients import StepCoefficients
 from outlay.training.communication import layer_communication
-from outlay.training.compute import launch_seconds, pass_times
+from outlay.training.compute import Timing, launch_seconds, pass_times
 from outlay.training.recipe import Recipe
 from outlay.workload import (
     AttentionCore,
@@ -123,17 +123,18 @@ def _evaluate(
         stored=recipe.activation_bytes,
         stored_linear=recipe.linear_bytes,
     )
-    launch = launch_seconds(recipe, coefficients)
+    timing = Timing(recipe=recipe, curves=curves, coefficients=coefficients)
+    launch = launch_seconds(timing)
     layers = [
         (
             block.count / architecture.depth,
-            _layer(block.layer, recipe, shard, layout, cluster, curves, coefficients, launch),
+            _layer(block.layer, shard, layout, cluster, timing),
         )
         for block in architecture.blocks
     ]
     mean = _mean(layers)
-    head = pass_times(head_operators(architecture, shard), recipe, curves, coefficients)
-    embedding = pass_times(embedding_operators(architecture, shard), recipe, curves, coefficients)
+    head = pass_times(head_operators(architecture, shard), timing)
+    embedding = pass_times(embedding_operators(architecture, shard), timing)
     head_seconds = sum(head.forward.values()) + sum(head.backward.values())
     return MicroBatch(
         **mean,
@@ -143,22 +144,14 @@ def _evaluate(
     )
 
 
-def _layer(
-    layer: Layer,
-    recipe: Recipe,
-    shard: Shard,
-    layout: Layout,
-    cluster: Cluster,
-    curves: Curves,
-    coefficients: StepCoefficients,
-    launch: float,
-) -> dict[str, Any]:
+def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing: Timing) -> dict[str, Any]:
     """Figures of one kind of layer, by the names of :class:`MicroBatch`."""
+    recipe, coefficients, launch = timing.recipe, timing.coefficients, launch_seconds(timing)
     architecture = recipe.architecture
     operators = layer_operators(layer, architecture.hidden, shard, dropout=recipe.dropout, rotary=architecture.rotary)
-    times = pass_times(operators, recipe, curves, coefficients)
+    times = pass_times(operators, timing)
     cores = [op for op in operators if isinstance(op, AttentionCore)]
-    send = layer_communication(layer, architecture.hidden, recipe, layout, cluster, curves)
+    send = layer_communication(layer, architecture.hidden, recipe, layout, cluster, timing.curves)
 
     again = layout.recompute_layers * np.equal(layout.recompute, Recompute.FULL)
     # Fused attention has nothing to recompute selectively: its scores were never stored.
@@ -176,7 +169,8 @@ def _layer(
     context = np.maximum(send.context_forward - times.forward["attention"], 0.0) * (1 + again) + np.maximum(
         send.context_backward - times.backward["attention"], 0.0
     )
-    expert = (send.expert_forward * (1 + again) + send.expert_backward) * (1.0 - coefficients.overlap_expert)
+    hidden_share = coefficients.overlap_expert if recipe.software.overlap_expert else 0.0
+    expert = (send.expert_forward * (1 + again) + send.expert_backward) * (1.0 - hidden_share)
 
     host = np.maximum(
         launch * times.kernels_forward * (1 + again)

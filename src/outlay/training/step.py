@@ -125,7 +125,7 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
         "host": micro_batches * layers * cost.host,
         "fixed": step.step_fixed,
     }
-    factor = step.family.get(software.family, 1.0)
+    factor = step.family_of(software.family, cluster.accelerator.generation)
     parts = {name: seconds * factor for name, seconds in parts.items()}
     subtotal = sum(parts.values())
     parts["stragglers"] = subtotal * step.straggler * np.sqrt(np.log(np.maximum(layout.devices, 1)))
