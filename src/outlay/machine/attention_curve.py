@@ -1,7 +1,7 @@
 """Which :class:`~outlay.machine.attention.AttentionCurve` an accelerator gets: its own fit, a relative's, or published figures.
 
 Coefficients are shares of the data sheet, lengths in keys and one time, so that they carry over between chips. A measured
-chip gets its own; another one those of the measured chip of its generation with the nearest memory bandwidth, and since
+chip gets its own; another one those of the measured chip that is nearest in memory bandwidth and generation, and since
 long kernels run at the power limit, its shares of the peak follow (watts per FLOP/s)^0.4 as matrix products do; a maker
 without tables what is published for its best kernel.
 """
@@ -22,6 +22,9 @@ ELEMENT_BYTES = {"bf16": 2.0, "fp16": 2.0, "tf32": 4.0, "fp32": 4.0, "fp8": 1.0}
 
 POWER_EXPONENT = 0.4
 """How a sustained share of the peak follows watts per FLOP/s: power grows with about the 2.5th power of the clock."""
+
+ANOTHER_GENERATION = 0.5
+"""Distance, in units of ln(bandwidth ratio), that a different generation counts."""
 
 BEST_SHARE = 0.8
 """No causal kernel of 16 bits reaches more of the peak than this on a measured chip."""
@@ -115,12 +118,15 @@ def _record(content: Mapping[str, Any], accelerator: Device) -> tuple[Mapping[st
         return prior, "assumed", prior["source"]
     if family not in NVIDIA:
         return content["priors"][-1], "assumed", content["priors"][-1]["source"]
-    relatives = [record for record in content["curves"] if record["generation"] == family]
-    chosen = min(
-        relatives or content["curves"],
-        key=lambda record: abs(math.log(record["memory_bandwidth"] / accelerator.memory_bandwidth)),
-    )
+    chosen = min(content["curves"], key=lambda record: _distance(record, accelerator))
     return chosen, "assumed", f"carried over from {chosen['chip']}"
+
+
+def _distance(record: Mapping[str, Any], accelerator: Device) -> float:
+    """How unlike a measured chip is: memory bandwidth apart, and another generation or maker."""
+    apart = abs(math.log(record["memory_bandwidth"] / accelerator.memory_bandwidth))
+    other = record["generation"] != _family(accelerator.generation)
+    return apart + ANOTHER_GENERATION * other + 10.0 * (record["generation"] not in NVIDIA)
 
 
 NVIDIA = ("blackwell", "hopper", "ampere", "ada")

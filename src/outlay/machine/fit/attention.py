@@ -18,6 +18,7 @@ import numpy as np
 
 import outlay.catalog
 from outlay.machine.attention import Array, AttentionCurve, attention_seconds
+from outlay.machine.attention_curve import attention_curve
 from outlay.machine.fit.kernel_tables import CHIPS, MeasuredChip, data_folder, package_version
 
 KERNELS = ("vllm_flash_attn", "vllm_flashinfer_trtllmprefill")
@@ -223,13 +224,47 @@ def document() -> dict[str, Any]:
                 round(keys * x / lender["tile_overhead"][index], 1) for x in lender["tile_overhead"]
             ]
         values |= published["generations"].get(curve["generation"], published["generations"]["default"])
-    return {
+    content = {
         "source": package_version(),
         "curves": curves,
         "libraries": published["libraries"],
         "priors": published["priors"],
         "published": published["sources"],
     }
+    for chip, own in zip(CHIPS, curves, strict=True):
+        own["errors"]["left_out"] = left_out_errors(content, chip)
+    return content
+
+
+def left_out_errors(content: dict[str, Any], chip: MeasuredChip) -> dict[str, float]:
+    """Errors on training shapes when the chip borrows as if it had never been measured."""
+    others = {**content, "curves": [record for record in content["curves"] if record["chip"] != chip.name]}
+    copies = next(record["cache_copies"] for record in content["curves"] if record["chip"] == chip.name)
+    rows = rows_of(chip.folder, "context_attention", framework="vllm", kernels=KERNELS)
+    return errors(attention_curve(chip, others), rows, is_training(rows, chip.cores), copies=copies)
+
+
+def error_table(content: dict[str, Any]) -> list[str]:
+    """Errors by chip as a Markdown table."""
+    lines = [
+        "| chip | training: median | p90 | bias | other: median | p90 | full square: median | left out: median | bias |"
+    ]
+    lines.append("| --- |" + " --: |" * 8)
+    for record in content["curves"]:
+        training, other, full, left = (
+            record["errors"].get(name, {}) for name in ("training", "other", "full", "left_out")
+        )
+        figures = [
+            training.get("median"),
+            training.get("p90"),
+            training.get("bias"),
+            other.get("median"),
+            other.get("p90"),
+        ]
+        figures += [full.get("median"), left.get("median"), left.get("bias")]
+        cells = " | ".join("–" if figure is None else f"{100 * figure:.1f} %" for figure in figures)
+        lines.append(f"| {record['chip']} | {cells} |")
+    return lines
 
 
 def main() -> None:
@@ -237,17 +272,7 @@ def main() -> None:
     path = Path(outlay.catalog.__path__[0]) / "coefficients" / "attention.json"
     content = document()
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for curve in content["curves"]:
-        values = curve["coefficients"]
-        print(
-            curve["chip"],
-            {
-                name: values[name]
-                for name in ("head_dims", "efficiency", "tile_overhead", "full_gain", "imbalance", "launch_seconds")
-            },
-        )
-        for name, error in curve["errors"].items():
-            print("  ", name, error)
+    print("\n".join(error_table(content)))
 
 
 if __name__ == "__main__":
