@@ -1,10 +1,11 @@
 """Fit a :class:`~outlay.machine.gemm.GemmCurve` to the measured matrix products of each chip and data type.
 
 The mean absolute log error is what is made small (a smooth stand-in for it), by a least-squares search from three fixed
-starts. Shapes of training (m ≥ 1024, n and k ≥ 512) carry 70 % of the weight, larger m more of it. A third of the shapes
-is never fitted to and gives the errors that are reported. Tables of several frameworks time the same library calls in
-16 bits: their geometric median, each shifted to the middle one, is the target, because single timings of one shape differ by 3 to 8 %. In 8 and 4 bits
-each framework brings other kernels, with the quantisation of the left operand inside: the fastest is the target.
+starts. Shapes of training (m ≥ 1024, n and k ≥ 512) carry 70 % of the weight, larger m more of it. A third of the
+shapes is never fitted to and gives the errors that are reported. Tables of several frameworks time the same library
+calls in 16 bits: their geometric median is the target, each table first shifted to the middle one, because timings of
+one shape differ by 3 to 8 %. In 8 and 4 bits each framework brings other kernels, with the quantisation of the left
+operand inside: the fastest is the target.
 """
 
 from __future__ import annotations
