@@ -126,7 +126,7 @@ def _distance(record: Mapping[str, Any], accelerator: Device) -> float:
     """How unlike a measured chip is: memory bandwidth apart, and another generation or maker."""
     apart = abs(math.log(record["memory_bandwidth"] / accelerator.memory_bandwidth))
     other = record["generation"] != _family(accelerator.generation)
-    return apart + ANOTHER_GENERATION * other + 10.0 * (record["generation"] not in NVIDIA)
+    return float(apart + ANOTHER_GENERATION * other + 10.0 * (record["generation"] not in NVIDIA))
 
 
 NVIDIA = ("blackwell", "hopper", "ampere", "ada")

@@ -6,7 +6,7 @@ reduce-scatter and all-to-all, 1 for a broadcast or a send). The slowest level t
 :math:`\beta`: links of the domain, PCIe in the node, or the network cards of its :math:`r` ranks together. Small messages take
 a protocol of low latency and a share :math:`\rho` of the rate, large ones a protocol with a higher start :math:`\alpha + b`:
 
-.. math:: t = \min\Bigl(\alpha + \frac{V}{\rho\beta},\ \alpha + b + \frac{V}{\beta}\Bigr), \qquad
+.. math:: t = \min\Bigl(\alpha + \frac{V}{\rho\beta},\ \alpha + b(r) + \frac{V}{\beta}\Bigr), \qquad
           \alpha = a_0 + a_1 (n - N) + \text{steps}(N)\,\alpha_{net}
 
 over :math:`N` nodes; an all-reduce takes the faster of a ring (:math:`2(N-1)` steps) and a tree (:math:`2\log_2 N`).
@@ -52,8 +52,10 @@ class KindCurve:
     start_seconds: float = 7e-6
     rank_seconds: float = 1.3e-6
     """Added by each rank after the first."""
-    large_start_seconds: float = 4e-5
+    large_start_seconds: float = 1e-5
     """What the protocol of large messages adds to the start."""
+    large_rank_seconds: float = 3e-6
+    """And what each rank after the first adds to that, up to the eighth."""
     small_share: float = 0.4
     """Rate of the protocol of small messages over that of large ones."""
 
@@ -214,7 +216,7 @@ def _plan(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: Collec
     tree = start + hop * hops_of_tree + latency * 2.0 * np.ceil(np.log2(np.maximum(nodes, 1.0)))
     return _Plan(
         start=np.where(alone, 0.0, start + hop * within + latency * between),
-        extra=np.where(slow, host.large_start_seconds, own.large_start_seconds),
+        extra=np.where(slow, _large_start(host, local), _large_start(own, near)),
         small=np.where(slow, 1.0 / host.small_share, 1.0 / own.small_share),
         rate=factor / rate,
         tree_start=np.where(alone, 0.0, tree),
@@ -231,6 +233,11 @@ def _bus_factor(kind: str, ranks: Array) -> Array:
     if kind in ("broadcast", "send"):
         return np.ones_like(ranks)
     return np.asarray((2.0 if kind == "all-reduce" else 1.0) * (ranks - 1.0) / ranks)
+
+
+def _large_start(curve: KindCurve, members: Array) -> Array:
+    """Seconds that the protocol of large messages adds among `members`: no more than among the eight that were measured."""
+    return np.asarray(curve.large_start_seconds + curve.large_rank_seconds * np.clip(members - 1.0, 1.0, 7.0))
 
 
 def _as(kind: str, curves: Mapping[str, KindCurve]) -> str:
@@ -338,6 +345,7 @@ def _kinds(records: Mapping[str, Any]) -> dict[str, KindCurve]:
             start_seconds=values["start_seconds"],
             rank_seconds=values["rank_seconds"],
             large_start_seconds=values["large_start_seconds"],
+            large_rank_seconds=values["large_rank_seconds"],
             small_share=values["small_share"],
         )
         for kind, values in records.items()

@@ -68,15 +68,16 @@ def rows_of(folder: str) -> dict[str, dict[str, Array]]:
 
 
 def curve_of(kind: str, vector: Array, sizes: tuple[float, ...]) -> CollectiveCurve:
-    """A curve with one kind, from logarithms: start, per rank, large start, small share, then shares by size."""
+    """A curve with one kind, from logarithms: start, per rank, large start, small share, large per rank, then shares by size."""
     numbers = np.exp(vector)
     own = KindCurve(
         sizes=sizes,
-        share=tuple(map(float, numbers[4:])),
+        share=tuple(map(float, numbers[5:])),
         start_seconds=float(numbers[0]),
         rank_seconds=float(numbers[1]),
         large_start_seconds=float(numbers[2]),
         small_share=float(numbers[3]),
+        large_rank_seconds=float(numbers[4]),
     )
     kinds = {kind: own, "all-gather": own}
     return CollectiveCurve(link=kinds, host=kinds, network_share=dict.fromkeys((kind, "all-gather"), 1.0))
@@ -101,18 +102,18 @@ def fit_kind(kind: str, rows: dict[str, Array], cluster: Cluster) -> tuple[KindC
     def residuals(vector: Array) -> Array:
         return log_errors(kind, curve_of(kind, vector, sizes), fitted, cluster) * weight
 
-    low = np.log([1e-6, 1e-8, 1e-7, 0.05, *([0.005] * len(sizes))])
-    high = np.log([5e-5, 1e-5, 3e-4, 1.0, *([1.3] * len(sizes))])
+    low = np.log([1e-6, 1e-8, 1e-7, 0.05, 1e-8, *([0.005] * len(sizes))])
+    high = np.log([5e-5, 1e-5, 3e-4, 1.0, 5e-5, *([1.3] * len(sizes))])
     best = min(
         (
             least_squares(
                 residuals,
-                np.log([7e-6, 1e-6, extra, small, *([0.6] * len(sizes))]),
+                np.log([7e-6, 1e-6, extra, small, extra / 3, *([0.6] * len(sizes))]),
                 bounds=(low, high),
                 loss="soft_l1",
                 f_scale=0.1,
             )
-            for extra, small in ((1e-5, 0.4), (4e-5, 0.3), (4e-5, 0.6))
+            for extra, small in ((3e-6, 0.4), (1e-5, 0.3), (1e-5, 0.6))
         ),
         key=lambda found: found.cost,
     )
@@ -144,6 +145,7 @@ def fit_chip(name: str) -> dict[str, Any]:
             "start_seconds": float(f"{curve.start_seconds:.4g}"),
             "rank_seconds": float(f"{curve.rank_seconds:.4g}"),
             "large_start_seconds": float(f"{curve.large_start_seconds:.4g}"),
+            "large_rank_seconds": float(f"{curve.large_rank_seconds:.4g}"),
             "small_share": round(curve.small_share, 4),
         }
     switched = 8.0 if cluster.in_switch_reduction else None
@@ -183,6 +185,7 @@ def one_way_kinds(kinds: dict[str, Any], share: float | None) -> dict[str, Any]:
             "share": [round(share or best, 4)],
             "rank_seconds": 0.0,
             "large_start_seconds": 2e-6,
+            "large_rank_seconds": 0.0,
             "small_share": 0.6,
         },
     }
