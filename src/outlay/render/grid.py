@@ -100,15 +100,7 @@ def _set(row: Sequence[Entry], sizes: Sequence[int], right: Sequence[bool], *, c
             else:
                 parts.append(paint(padded, entry.style, color))
         lines.append(_MARGIN + _GAP.join(parts))
-    return [_trimmed(line) for line in lines]
-
-
-def _trimmed(line: str) -> str:
-    """Without spaces at the end, also inside the last colour, so that plain and coloured text stay the same."""
-    if line.endswith("\x1b[0m"):
-        body = line[: -len("\x1b[0m")].rstrip()
-        return body + "\x1b[0m"
-    return line.rstrip()
+    return lines
 
 
 def _stacked(

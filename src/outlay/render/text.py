@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from outlay.render.grid import Entry, grid, paint
@@ -12,6 +13,7 @@ from outlay.statement import Statement, Table, Tree
 _FULL = 80
 """A statement fills this much of a wider screen: an amount far from its name is hard to read."""
 _BASIS_STYLE = {"assumed": "yellow", "missing": "red", "yours": "cyan", "quoted": "green", "measured": "green"}
+_TAIL = re.compile(r"(?: |\x1b\[[0-9]+m)+$")
 _DEEPEST = 8
 """Levels of a tree that are indented; what is deeper stays at that level, so that words keep some room."""
 
@@ -24,7 +26,12 @@ def text(thing: Statement | Table | Tree, *, width: int, color: bool) -> str:
         lines = _table(thing, width=width, color=color)
     else:
         lines = _tree(thing, width=width, color=color)
-    return "\n".join(lines) + "\n"
+    return "".join(f"{_TAIL.sub(_codes, line)}\n" for line in lines) or "\n"
+
+
+def _codes(tail: re.Match[str]) -> str:
+    """The end of a line without its spaces; colours stay, so that what they opened is closed."""
+    return tail[0].replace(" ", "")
 
 
 def _statement(statement: Statement, *, width: int, color: bool) -> list[str]:

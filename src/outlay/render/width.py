@@ -68,14 +68,14 @@ def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]
             line, used = line + gap + word, used + len(gap) + cells(word)
             continue
         if line != lead:
-            lines.append(line.rstrip())
+            lines.append(line.rstrip(" "))
             line, used, lead = rest, cells(rest), rest
         for piece in _pieces(word, max(2, width - cells(lead)), max(2, width - cells(rest))):
             if line != lead:
                 lines.append(line)
                 line, lead = rest, rest
             line, used = line + piece, cells(line) + cells(piece)
-    return [*lines, line.rstrip() if line != lead else line]
+    return [*lines, line.rstrip(" ") if line != lead else line]
 
 
 def _pieces(word: str, first: int, rest: int) -> Iterator[str]:

@@ -29,7 +29,12 @@ def to_json(thing: Statement | Table | Tree, *, indent: int | None = 2) -> str:
         document = {"schema": TABLE_SCHEMA, **_table(thing)}
     else:
         document = {"schema": TREE_SCHEMA, **_tree(thing)}
-    return json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, as file names may hold: only its escape can be written
+        return json.dumps(document, indent=indent, allow_nan=False)
+    return text
 
 
 def _statement(statement: Statement) -> dict[str, Any]:
