@@ -143,6 +143,20 @@ def test_contradicting_degrees_still_fill_the_devices() -> None:
         assert any("is not gpus" in text for text in found.assumed)
 
 
+def test_degrees_that_need_more_devices_than_there_are_spoil_the_row() -> None:
+    with pytest.raises(InputError, match="tp·pp·cp is 64 and `gpus` 8"):
+        ask(tp=8, pp=8, gpus=8, dp="", vpp="")
+    with pytest.raises(InputError):
+        ask(accelerator="trainium1", gpus=2, tp=3, pp=8, cp=1, dp=1, vpp="")
+
+
+def test_weights_are_sharded_inside_a_slice_of_tpus() -> None:
+    cells = {"tp": 1, "pp": 1, "vpp": "", "cp": 1, "zero_stage": "fsdp", "framework": "MaxText", "gpus_per_node": ""}
+    words = "ICI torus within slice; DCN between 2 slices (data parallel over DCN)"
+    assert ask(accelerator="tpu-v5e", gpus=512, dp=512, interconnect=words, **cells).fixed["shard"] == 256
+    assert "shard" not in ask(accelerator="tpu-v5e", gpus=256, dp=256, **cells).fixed
+
+
 def test_trainium_degrees_count_cores() -> None:
     found = ask(accelerator="trainium1", gpus=16, gpus_per_node=16, tp=8, pp=1, vpp="", cp=1, dp=4, precision="bf16")
     assert prod(found.fixed[name] for name in ("tensor", "pipeline", "context", "data")) == 16

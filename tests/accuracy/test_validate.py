@@ -170,3 +170,24 @@ def test_most_of_a_source_of_ours_is_answered() -> None:
     found = validate(read_records(DATA / "nvidia_megatron_bridge.csv"), predictor(load_coefficients()))
     assert found.answered >= 185
     assert once_a_row(found.comparisons) and Errors.of(once_a_row(found.comparisons)).median < 0.5
+
+
+def test_an_unstated_micro_batch_is_halved_until_it_fits_before_anything_is_recomputed(tmp_path: Path) -> None:
+    path = tmp_path / "bert.csv"
+    text = "id,model,seq_len,global_batch,accelerator,gpus,precision,framework,date,step_time_s"
+    path.write_text(f"{text}\nsmall,bert-large,512,2048,v100-sxm-16gb,1,fp32,PyTorch,2021,1\n")
+    found = validate(read_records(path), predictor(load_coefficients()))
+    (said,) = (dict.fromkeys(values) for _, values in found.assumed)
+    (micro,) = (int(value.split()[1]) for value in said if value.startswith("micro_batch"))
+    assert 1 <= micro < 64 and "activation_recompute none" in said
+
+
+def test_a_row_that_breaks_a_formula_does_not_break_its_neighbours(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    head, *lines = RUNS.splitlines()
+    path.write_text(
+        "\n".join([head, lines[0], lines[0].replace("a,one", "z,one").replace(",8192,128,1,", ",1,1,1,"), lines[2]])
+    )
+    found = validate(read_records(path), predictor(load_coefficients()))
+    assert {one.id for one in found.comparisons} >= {"a", "c"}
+    assert len({one.id for one in found.comparisons}) + len(found.skipped) == 3

@@ -10,6 +10,7 @@ from math import gcd, prod
 
 from outlay.accuracy import words
 from outlay.accuracy.records import Record
+from outlay.errors import InputError
 from outlay.layout import Recompute
 from outlay.training.software import Software
 from outlay.workload import Architecture, Experts
@@ -35,7 +36,10 @@ class Degrees:
 def degrees_of(
     record: Record, *, architecture: Architecture, parameters: float, software: Software, length: int
 ) -> Degrees:
-    """The degrees of a row, with `architecture` of `parameters` trained on sequences of `length` tokens."""
+    """The degrees of a row, with `architecture` of `parameters` trained on sequences of `length` tokens.
+
+    Raises `InputError` where the stated degrees need more devices than the row has.
+    """
     said: list[str] = []
     fixed: dict[str, int] = {}
     zero, note = words.zero_stage(record.word("zero_stage"), usual=software.zero)
@@ -110,9 +114,11 @@ def _divided(record: Record, stated: dict[str, int | None], devices: int, said: 
     ):
         # Degrees count NeuronCores there, and a chip of ours is all its cores.
         shared = gcd(tensor, cores)
-        tensor, data = tensor // shared, max(1, (data or 1) // (cores // shared))
+        tensor //= shared
+        inside, data = tensor * pipeline * context, None
         said.append(f"degrees count {cores} cores a chip")
-        return tensor, pipeline, context, devices // (tensor * pipeline * context)
+    if inside > devices:
+        raise InputError(f"tp·pp·cp is {inside} and `gpus` {devices}", hint="the degrees of a run must fit its devices")
     if data is not None and inside * data == devices:
         return tensor, pipeline, context, data
     if data is None and devices % inside == 0:

@@ -58,10 +58,10 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
         shape = (len(questions), len(tried))
         seconds = np.broadcast_to(found.step_seconds, shape)
         memory = np.broadcast_to(found.memory_bytes, shape)
-    except (ArithmeticError, ValueError) as error:
+    except (InputError, ArithmeticError, ValueError) as error:
         if len(questions) > 1:
             return [answer for question in questions for answer in _together([question], coefficients)]
-        return [_unusable(f"{type(error).__name__}: {error}")]
+        return [error if isinstance(error, InputError) else _unusable(f"{type(error).__name__}: {error}")]
     answers: list[Prediction | InputError] = []
     for row in range(len(questions)):
         fits = memory[row] <= found.memory_capacity
@@ -87,14 +87,14 @@ def _tried(question: Resolved) -> list[tuple[Recompute, int]]:
 
 def _searched(question: Resolved, coefficients: Coefficients) -> Prediction | InputError:
     """A row that does not say how the model was divided: the fastest layout that fits."""
-    chosen = choose_layout(question.recipe, question.cluster, coefficients, question.fixed)
-    if chosen is None:
-        kept = {"data": question.fixed["data"]} if "data" in question.fixed else {}
-        chosen = (
-            choose_layout(question.recipe, question.cluster, coefficients, kept) if kept != question.fixed else None
-        )
-    if chosen is None:
-        chosen = choose_layout(question.recipe, question.cluster, coefficients, {})
+    kept = {name: value for name, value in question.fixed.items() if name in ("data", "context")}
+    chosen = None
+    try:
+        # What a row states is kept as long as anything legal is left; a batch that divides badly must not stop the answer.
+        for fixed in (question.fixed, kept, {}):
+            chosen = chosen or choose_layout(question.recipe, question.cluster, coefficients, fixed)
+    except (InputError, ArithmeticError, ValueError) as error:
+        return error if isinstance(error, InputError) else _unusable(f"{type(error).__name__}: {error}")
     if chosen is None:
         return _unusable("no layout divides the model and the batch")
     answer = Prediction(
