@@ -12,6 +12,7 @@ import inspect
 import re
 import sys
 from collections import defaultdict
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def public_parameters() -> dict[str, set[str]]:
             thing = getattr(home, name)
             if not callable(thing) or not getattr(thing, "__module__", "").startswith("outlay"):
                 continue
-            if inspect.isclass(thing) and issubclass(thing, (BaseException, dict)):
+            if inspect.isclass(thing) and issubclass(thing, (BaseException, Enum)):
                 continue
             try:
                 parameters = inspect.signature(thing).parameters
