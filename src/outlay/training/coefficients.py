@@ -15,7 +15,6 @@ from typing import Any
 
 from outlay.machine import Coefficients as MachineCoefficients
 
-
 AFTER_AMPERE = frozenset(
     {"hopper", "grace-hopper", "blackwell", "grace-blackwell", "blackwell-ultra", "grace-blackwell-ultra"}
 )

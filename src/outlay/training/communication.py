@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def layer_communication(
     """
     tokens = layout.micro_batch * recipe.sequence_length / layout.context
     size = tokens * hidden * recipe.activation_bytes
-    stride = {"stride": 1, "cluster": cluster, "curve": curves.collective}
+    seconds = partial(collective_seconds, cluster=cluster, curve=curves.collective)
     parallel = np.asarray(layout.sequence_parallel, dtype=bool)
 
     reduces = sum(
@@ -50,9 +51,9 @@ def layer_communication(
     )
     if layer.parallel:
         reduces = min(reduces, 1)
-    all_reduce = collective_seconds("all-reduce", size, layout.tensor, **stride)
-    gather = collective_seconds("all-gather", size, layout.tensor, **stride)
-    scatter = collective_seconds("reduce-scatter", size, layout.tensor, **stride)
+    all_reduce = seconds("all-reduce", size, layout.tensor)
+    gather = seconds("all-gather", size, layout.tensor)
+    scatter = seconds("reduce-scatter", size, layout.tensor)
     split = np.greater(layout.tensor, 1)
     tensor_forward = reduces * np.where(parallel, gather + scatter, all_reduce)
     tensor_backward = reduces * np.where(parallel, 2 * gather + scatter, all_reduce)
@@ -67,9 +68,7 @@ def layer_communication(
             else layer.mixer.heads / layout.tensor * (layer.mixer.head_dim + layer.mixer.value_dim)
         )
         whole = layout.micro_batch * recipe.sequence_length * kv_width * recipe.activation_bytes
-        context_forward = collective_seconds(
-            "all-gather", whole, layout.context, stride=layout.tensor, cluster=cluster, curve=curves.collective
-        )
+        context_forward = seconds("all-gather", whole, layout.context, stride=layout.tensor)
 
     expert_seconds: Number = 0.0
     if isinstance(layer.feed_forward, Experts):
@@ -78,14 +77,7 @@ def layer_communication(
         if recipe.software.deduplicated_dispatch:
             copies = distinct_places(experts.active, layout.expert, layout.expert_tensor, cluster)
         size = tokens / layout.tensor * layout.expert_tensor * (experts.latent or hidden) * recipe.activation_bytes
-        expert_seconds = 2 * collective_seconds(
-            "all-to-all",
-            size * copies,
-            layout.expert,
-            stride=layout.expert_tensor,
-            cluster=cluster,
-            curve=curves.collective,
-        )
+        expert_seconds = 2 * seconds("all-to-all", size * copies, layout.expert, stride=layout.expert_tensor)
         calls = calls + 2 * np.greater(layout.expert, 1)
         calls_back = calls_back + 2 * np.greater(layout.expert, 1)
 
@@ -150,7 +142,7 @@ def data_communication(
 
     `dense` and `expert` are parameters on this device; experts are replicated over fewer ranks.
     """
-    options = {"cluster": cluster, "curve": curves.collective}
+    seconds = partial(collective_seconds, cluster=cluster, curve=curves.collective)
     ranks = layout.data * layout.context
     expert_ranks = np.maximum(ranks * layout.tensor / (layout.expert * layout.expert_tensor), 1.0)
     expert_stride = layout.expert * layout.expert_tensor
@@ -158,12 +150,10 @@ def data_communication(
     zero = layout.zero
 
     def both(kind: str, bytes_each: float) -> Number:
-        seconds = collective_seconds(kind, dense * bytes_each, ranks, stride=layout.tensor, **options)
+        total: Number = seconds(kind, dense * bytes_each, ranks, stride=layout.tensor)
         if np.any(np.greater(expert, 0)):
-            seconds = seconds + collective_seconds(
-                kind, expert * bytes_each, expert_ranks, stride=expert_stride, **options
-            )
-        return seconds
+            total = total + seconds(kind, expert * bytes_each, expert_ranks, stride=expert_stride)
+        return total
 
     scatter, gather = both("reduce-scatter", wire), both("all-gather", weight)
     sharded, full = np.greater_equal(zero, 1), np.equal(zero, 3)

@@ -92,10 +92,9 @@ def pass_times(operators: Iterable[Operator], timing: Timing) -> PassTimes:
 
 def _products(products: list[Matmul], low: bool, timing: Timing) -> PassTimes:
     """Dense products, in one call over a stacked axis: the cost of a call is the same for one layout or many."""
-    rows, columns, depth, count = _stacked(
-        *([getattr(op, name) for op in products] for name in ("rows", "columns", "depth", "count"))
+    rows, columns, depth, count, weights = _stacked(
+        *([getattr(op, name) for op in products] for name in ("rows", "columns", "depth", "count", "weights"))
     )
-    weights = _stacked([float(op.weights) for op in products], [op.columns for op in products])[0]
     coefficients = timing.coefficients
     options: dict[str, Any] = {
         "curve": timing.curves.gemm if low else timing.curves.gemm_base,
