@@ -58,14 +58,6 @@ class Resolved:
         return (id(recipe.architecture), *alike, id(cluster), self.open, tuple(sorted(self.fixed)))
 
 
-_KIN = (
-    (r"megascale|hai-llm|dualpipe|meta internal|primus|internevo|colossal|nanotron", "megatron-core"),
-    (r"lit-gpt", "litgpt"),
-    (r"neuronx|trainium", "megatron-core"),
-)
-"""Frameworks that few records name → a well-known one that divides, overlaps and launches alike."""
-
-
 def resolve(record: Record) -> Resolved:
     """The question that a row asks.
 
@@ -144,14 +136,13 @@ _shapes: dict[tuple[object, ...], Shape] = {}
 def _software(record: Record, category: str, year: int, submission: bool) -> tuple[Software, str]:
     """The facts of the row's framework, and what was assumed where its name means nothing."""
     text = record.word("framework")
-    for pattern, kin in _KIN:
-        if re.search(pattern, text.lower()):
-            return software_for(kin, year), f"framework `{text}` taken as {kin}"
     usual = "jax" if category == "tpu" else "pytorch"
     facts = software_for(f"{text or usual} mlperf" if submission else text or usual, year)
     if not text:
         return facts, f"framework {usual}"
-    generic = facts == software_for("", year) and not re.search(r"torch|cuda|rocm", text.lower())
+    generic = facts.name not in text.lower() and not re.search(
+        r"torch|cuda|rocm|megatron|nemo|jax|maxtext", text.lower()
+    )
     return facts, f"framework `{text}` taken as {facts.name}" if generic else ""
 
 
