@@ -36,7 +36,9 @@ class ModelFacts:
     @property
     def depth(self) -> int:
         pattern = self.config.get("hybrid_override_pattern", "")
-        return len(pattern) or int(_first(self.config, "num_hidden_layers", "n_layer", "n_layers", "num_layers", "layers"))
+        return len(pattern) or int(
+            _first(self.config, "num_hidden_layers", "n_layer", "n_layers", "num_layers", "layers")
+        )
 
 
 def models() -> tuple[ModelFacts, ...]:

@@ -174,7 +174,7 @@ class Architecture:
         return any(isinstance(block.layer.feed_forward, Experts) for block in self.blocks)
 
 
-def transformer(  # noqa: PLR0913 - a transformer has this many facts
+def transformer(
     *,
     layers: int,
     hidden: int,

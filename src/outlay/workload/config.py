@@ -22,11 +22,11 @@ LARGEST_FILE = 10_000_000
 Builder = Callable[[Reader], Architecture]
 
 FAMILIES: dict[str, tuple[Keys, Builder]] = {
-    **{model_type: (llama.KEYS, llama.build) for model_type in llama.STYLES},
-    **{model_type: (latent.KEYS, latent.build) for model_type in latent.TYPES},
+    **dict.fromkeys(llama.STYLES, (llama.KEYS, llama.build)),
+    **dict.fromkeys(latent.TYPES, (latent.KEYS, latent.build)),
     **gpt.BUILDERS,
     **bert.BUILDERS,
-    **{model_type: (t5.KEYS, t5.build) for model_type in t5.TYPES},
+    **dict.fromkeys(t5.TYPES, (t5.KEYS, t5.build)),
     "dbrx": (dbrx.KEYS, dbrx.build),
     **hybrid.BUILDERS,
     numbers.TYPE: (numbers.KEYS, numbers.build),
@@ -91,9 +91,7 @@ def from_config(config: Mapping[str, Any], *, name: str = "", source: str = "") 
     if missing:
         others = [problem for problem in problems if not any(problem == f"`{key}` is missing" for key in missing)]
         named = " and ".join(filter(None, [", ".join(f"`{key}`" for key in missing[:-1]), f"`{missing[-1]}`"]))
-        raise InputError(
-            f"{where} lacks {named}, which a {model_type} config must state", details=others, hint=_HINT
-        )
+        raise InputError(f"{where} lacks {named}, which a {model_type} config must state", details=others, hint=_HINT)
     if len(problems) == 1:
         raise InputError(f"{where}: {problems[0]}", hint="correct the value, or leave the key out to take its default")
     if problems:
@@ -111,7 +109,9 @@ def load_config(path: str | Path) -> dict[str, Any]:
     shown = f"`{path}`"
     try:
         if file.is_dir():
-            raise InputError(f"{shown} is a directory", expected="a config.json", hint=f"write `{file / 'config.json'}`")
+            raise InputError(
+                f"{shown} is a directory", expected="a config.json", hint=f"write `{file / 'config.json'}`"
+            )
         if not file.exists():
             raise InputError(f"{shown} does not exist", hint="give the path of a Hugging Face config.json")
         if not file.is_file():
@@ -120,7 +120,9 @@ def load_config(path: str | Path) -> dict[str, Any]:
             raise InputError(f"{shown} has {size / 1e6:.0f} MB", expected="a config.json of at most 10 MB", hint=_HINT)
         content = file.read_bytes()
     except OSError as error:
-        raise InputError(f"{shown} cannot be read: {error.strerror or error}", hint="check the path and its permissions") from error
+        raise InputError(
+            f"{shown} cannot be read: {error.strerror or error}", hint="check the path and its permissions"
+        ) from error
     except ValueError as error:  # a null character in the path
         raise InputError(f"{shown} is no path: {error}", hint="give the path of a Hugging Face config.json") from error
     try:
@@ -161,7 +163,9 @@ def _model_type(config: Mapping[str, Any], where: str, assumed: dict[str, str]) 
     if stated is None:
         guess = _type_of_class(config.get("architectures"))
         if guess is None:
-            raise InputError(f"{where} lacks `model_type`", expected="a Hugging Face config.json", hint=_HINT, details=_listing())
+            raise InputError(
+                f"{where} lacks `model_type`", expected="a Hugging Face config.json", hint=_HINT, details=_listing()
+            )
         assumed["model_type"] = f"{guess} (from `architectures`)"
         return guess
     model_type = SAME_AS.get(stated, stated) if isinstance(stated, str) else None

@@ -97,7 +97,13 @@ def _mixer(mixer: Attention | StateSpace | None, hidden: int) -> int:
     if isinstance(mixer, StateSpace):
         biases = mixer.bias * (mixer.projected + hidden) + mixer.convolution_bias * mixer.convolved
         # Each head has a decay, a time-step bias and a skip; the gated norm has a weight for each inner channel.
-        return hidden * (mixer.projected + mixer.inner) + mixer.convolved * mixer.kernel + biases + 3 * mixer.heads + mixer.inner
+        return (
+            hidden * (mixer.projected + mixer.inner)
+            + mixer.convolved * mixer.kernel
+            + biases
+            + 3 * mixer.heads
+            + mixer.inner
+        )
     queries, keys, values = attention_widths(mixer)
     biases = mixer.query_bias * queries + mixer.kv_bias * (keys + values) + mixer.output_bias * hidden
     return attention_weights(mixer, hidden) + biases + mixer.norm_parameters + mixer.extra_parameters

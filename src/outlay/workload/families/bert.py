@@ -149,7 +149,7 @@ def _blocks(read: Reader, keys: Keys, size: Dimensions, inner: str) -> tuple[Blo
 
 BUILDERS: dict[str, tuple[Keys, Callable[[Reader], Architecture]]] = {
     "bert": (BERT, _bert),
-    **{model_type: (BERT, _bert) for model_type in ROBERTAS},
+    **dict.fromkeys(ROBERTAS, (BERT, _bert)),
     "distilbert": (
         DISTILBERT,
         lambda read: _bert(read, keys=DISTILBERT, head=_distilbert_head, inner="hidden_dim", dropout="dropout"),

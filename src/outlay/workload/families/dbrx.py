@@ -15,7 +15,7 @@ def build(read: Reader) -> Architecture:
     width = read.head_dim(size.hidden, size.heads, width=KEYS.hidden, depth_of_heads=KEYS.heads, key=None)
     kv_heads = read.nested("attn_config").kv_heads(size.heads, "kv_n_heads")
     attention = Attention(heads=size.heads, kv_heads=kv_heads, head_dim=width, value_dim=width)
-    sparse = experts(read.nested("ffn_config"), count="moe_num_experts", active="moe_top_k", width="ffn_hidden_size")
+    sparse = experts(read.nested("ffn_config"), ("moe_num_experts", "moe_top_k", "ffn_hidden_size"))
     return decoder(
         read,
         size,

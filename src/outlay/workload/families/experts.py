@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from outlay.workload.architecture import Experts, Mlp
 from outlay.workload.families.reader import Reader
 
 FeedForward: TypeAlias = Mlp | Experts
+ExpertKeys: TypeAlias = tuple[str, str, str]
+"""The keys for the number of experts, the number that a token visits, and the width of one."""
+
+LOCAL: ExpertKeys = ("num_local_experts", "num_experts_per_tok", "intermediate_size")
 
 
 def sparse_feed_forwards(read: Reader, depth: int) -> list[FeedForward] | None:
@@ -17,8 +22,9 @@ def sparse_feed_forwards(read: Reader, depth: int) -> list[FeedForward] | None:
     return rule(read, depth) if rule else None
 
 
-def experts(read: Reader, *, count: str, active: str, width: str, **extra: int | bool) -> Experts:
-    """Experts from the keys that name their number, the number that a token visits, and their width."""
+def experts(read: Reader, keys: ExpertKeys) -> Experts:
+    """Experts as the config's own keys describe them."""
+    count, active, width = keys
     number, visited = read.count(count), read.count(active)
     if visited > number:
         if read.stated(active):
@@ -26,40 +32,37 @@ def experts(read: Reader, *, count: str, active: str, width: str, **extra: int |
         else:
             read.assume(active, number, f"all experts: the default of {read.model_type}, {visited}, exceeds `{count}`")
         visited = number
-    return Experts(count=number, active=visited, width=read.count(width), **extra)  # type: ignore[arg-type]
+    return Experts(count=number, active=visited, width=read.count(width))
 
 
 def _mixtral(read: Reader, depth: int) -> list[FeedForward]:
-    sparse = experts(read, count="num_local_experts", active="num_experts_per_tok", width="intermediate_size")
-    return [sparse] * depth
+    return [experts(read, LOCAL)] * depth
 
 
 def _granite_shared(read: Reader, depth: int) -> list[FeedForward]:
     shared = read.count("shared_intermediate_size", least=0)
-    keys = {"count": "num_local_experts", "active": "num_experts_per_tok", "width": "intermediate_size"}
-    return [experts(read, **keys, shared_width=shared)] * depth
+    return [replace(experts(read, LOCAL), shared_width=shared)] * depth
 
 
 def _olmoe(read: Reader, depth: int) -> list[FeedForward]:
-    return [experts(read, count="num_experts", active="num_experts_per_tok", width="intermediate_size")] * depth
+    return [experts(read, ("num_experts", "num_experts_per_tok", "intermediate_size"))] * depth
 
 
 def _gpt_oss(read: Reader, depth: int) -> list[FeedForward]:
     """Experts and router have biases."""
     biases = read.count("num_local_experts")
-    keys = {"count": "num_local_experts", "active": "num_experts_per_tok", "width": "intermediate_size"}
-    return [experts(read, **keys, bias=True, router_parameters_extra=biases)] * depth
+    return [replace(experts(read, LOCAL), bias=True, router_parameters_extra=biases)] * depth
 
 
 def _qwen(read: Reader, depth: int) -> list[FeedForward]:
     """Each `decoder_sparse_step`-th layer is sparse, unless `mlp_only_layers` lists it; Qwen 2 adds a gated shared expert."""
     count = "num_local_experts" if read.model_type == "qwen3_moe" else "num_experts"
     shared = read.count("shared_expert_intermediate_size", least=0) if read.model_type == "qwen2_moe" else 0
-    keys = {"count": count, "active": "num_experts_per_tok", "width": "moe_intermediate_size"}
+    keys = (count, "num_experts_per_tok", "moe_intermediate_size")
     dense_layers = set(read.integers("mlp_only_layers") or ())
     step = read.count("decoder_sparse_step")
     dense = Mlp(width=read.count("intermediate_size"), gated=True)
-    sparse = experts(read, **keys, shared_width=shared, shared_gate=read.model_type == "qwen2_moe")
+    sparse = replace(experts(read, keys), shared_width=shared, shared_gate=read.model_type == "qwen2_moe")
     return [dense if i in dense_layers or (i + 1) % step else sparse for i in range(depth)]
 
 
@@ -70,9 +73,9 @@ def _deepseek(read: Reader, depth: int) -> list[FeedForward]:
         read.assume("num_experts_per_tok", 6, "DeepSeek-V2 as published; transformers has no default")
     width = read.count("moe_intermediate_size")
     shared = read.optional_count("n_shared_experts", least=0) or 0
-    keys = {"count": "n_routed_experts", "active": "num_experts_per_tok", "width": "moe_intermediate_size"}
+    keys = ("n_routed_experts", "num_experts_per_tok", "moe_intermediate_size")
     bias = read.flag("mlp_bias") if read.model_type == "deepseek_v2" else False
-    sparse = experts(read, **keys, shared_width=shared * width, shared_bias=bias and shared > 0)
+    sparse = replace(experts(read, keys), shared_width=shared * width, shared_bias=bias and shared > 0)
     dense = Mlp(width=read.count("intermediate_size"), gated=True, bias=bias)
     first = read.count("first_k_dense_replace", least=0)
     return [dense if i < first else sparse for i in range(depth)]
@@ -85,8 +88,7 @@ def _llama4(read: Reader, depth: int) -> list[FeedForward]:
         step = read.count("interleave_moe_layer_step")
         listed = list(range(step - 1, depth, step))
     where = set(listed)
-    keys = {"count": "num_local_experts", "active": "num_experts_per_tok", "width": "intermediate_size"}
-    sparse = experts(read, **keys, shared_width=read.count("intermediate_size")) if where else None
+    sparse = replace(experts(read, LOCAL), shared_width=read.count("intermediate_size")) if where else None
     dense = Mlp(width=read.count("intermediate_size_mlp"), gated=True)
     return [sparse if sparse is not None and i in where else dense for i in range(depth)]
 

@@ -16,12 +16,20 @@ BLOOM = Keys(depth="n_layer", heads="n_head")
 MPT = Keys(hidden="d_model", depth="n_layers", heads="n_heads")
 
 
-def attention(read: Reader, keys: Keys, size: Dimensions, *, kv_heads: int | None = None, bias: bool = True) -> Attention:
+def attention(
+    read: Reader, keys: Keys, size: Dimensions, *, kv_heads: int | None = None, bias: bool = True
+) -> Attention:
     """Attention whose heads share the hidden width evenly."""
     width = read.head_dim(size.hidden, size.heads, width=keys.hidden, depth_of_heads=keys.heads, key=None)
     shared = kv_heads or size.heads
     return Attention(
-        heads=size.heads, kv_heads=shared, head_dim=width, value_dim=width, query_bias=bias, kv_bias=bias, output_bias=bias
+        heads=size.heads,
+        kv_heads=shared,
+        head_dim=width,
+        value_dim=width,
+        query_bias=bias,
+        kv_bias=bias,
+        output_bias=bias,
     )
 
 
@@ -52,10 +60,7 @@ def _gpt_neo(read: Reader) -> Architecture:
     facts = replace(attention(read, NEO, size, bias=False), output_bias=True)
     local = replace(facts, window=read.count("window_size"))
     mlp = Mlp(width=_inner(read, "intermediate_size", size), gated=False, bias=True)
-    kinds = read.config.get("attention_layers")
-    if not isinstance(kinds, list | tuple) or len(kinds) != size.depth:
-        read.assume("attention_layers", "global, local, alternating")
-        kinds = ["local" if i % 2 else "global" for i in range(size.depth)]
+    kinds = _attention_kinds(read, size.depth)
     length = read.count("max_position_embeddings")
     return decoder(
         read,
@@ -67,6 +72,24 @@ def _gpt_neo(read: Reader) -> Architecture:
         rotary=False,
         dropout=read.probability("resid_dropout"),
     )
+
+
+def _attention_kinds(read: Reader, depth: int) -> list[str]:
+    """`attention_types` lists runs, `[[["global", "local"], 12]]`; `attention_layers` has an entry a layer."""
+    kinds = read.config.get("attention_layers")
+    types = read.config.get("attention_types")
+    if kinds is None and isinstance(types, list):
+        try:
+            kinds = [kind for pattern, times in types for _ in range(min(times, depth)) for kind in pattern]
+        except (TypeError, ValueError):
+            kinds = []
+    if kinds is None:
+        read.assume("attention_types", "global and local by turns")
+        return ["local" if i % 2 else "global" for i in range(depth)]
+    if not isinstance(kinds, list) or len(kinds) != depth or not {"global", "local"}.issuperset(map(str, kinds)):
+        read.problems.append(f"`attention_types`: expected {depth:,} layers, each global or local")
+        return ["global"] * depth
+    return [str(kind) for kind in kinds]
 
 
 def _gptj(read: Reader) -> Architecture:

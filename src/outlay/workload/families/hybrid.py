@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from outlay.workload.architecture import Architecture, Attention, Layer, Mlp, StateSpace
@@ -80,15 +81,12 @@ def _mlp(read: Reader, size: Dimensions) -> Layer:
 
 
 def _moe(read: Reader, size: Dimensions) -> Layer:
-    sparse = experts(
-        read,
-        count="n_routed_experts",
-        active="num_experts_per_tok",
-        width="moe_intermediate_size",
+    sparse = replace(
+        experts(read, ("n_routed_experts", "num_experts_per_tok", "moe_intermediate_size")),
         gated=False,
         shared_bias=read.flag("mlp_bias"),
         shared_width=read.count("moe_shared_expert_intermediate_size"),
-        **({"latent": latent} if (latent := read.optional_count("moe_latent_size")) else {}),
+        latent=read.optional_count("moe_latent_size"),
     )
     return Layer(mixer=None, feed_forward=sparse, norms=1)
 

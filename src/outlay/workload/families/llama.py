@@ -122,7 +122,9 @@ def build(read: Reader) -> Architecture:
             norm_parameters=0 if style.plain_norms else None,
             parallel=parallel,
         )
-        for attention, feed_forward in zip(_attentions(read, style, size), _feed_forwards(read, style, size.depth), strict=True)
+        for attention, feed_forward in zip(
+            _attentions(read, style, size), _feed_forwards(read, style, size.depth), strict=True
+        )
     ]
     return decoder(
         read,
@@ -140,7 +142,11 @@ def _attentions(read: Reader, style: Style, size: Dimensions) -> list[Attention]
     heads = size.heads
     kv_heads = read.kv_heads(heads)
     head_dim = read.head_dim(
-        size.hidden, heads, width=KEYS.hidden, depth_of_heads=KEYS.heads, key=None if style.derived_head_dim else "head_dim"
+        size.hidden,
+        heads,
+        width=KEYS.hidden,
+        depth_of_heads=KEYS.heads,
+        key=None if style.derived_head_dim else "head_dim",
     )
     qkv_bias = _decide(read, style.qkv_bias)
     normed = style.query_key_norm if not style.query_key_norm_if or read.flag(style.query_key_norm_if) else "none"

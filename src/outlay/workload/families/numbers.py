@@ -18,7 +18,9 @@ def build(read: Reader) -> Architecture:
     """A transformer from `hidden`, `layers`, `heads`, `vocab` and what else is stated."""
     unknown = sorted(set(map(str, read.config)) - {*KEYS.all(), *COUNTS, *FLAGS, "shared_experts", "model_type"})
     if unknown:
-        read.problems.append(f"{', '.join(f'`{key}`' for key in unknown)}: expected only {', '.join((*COUNTS, *FLAGS))}")
+        read.problems.append(
+            f"{', '.join(f'`{key}`' for key in unknown)}: expected only {', '.join((*COUNTS, *FLAGS))}"
+        )
     facts: dict[str, Any] = {key: read.count(key) for key in KEYS.all()}
     facts |= {key: read.count(key) for key in COUNTS if read.stated(key)}
     facts |= {key: read.flag(key) for key in FLAGS if read.stated(key)}
@@ -30,6 +32,8 @@ def build(read: Reader) -> Architecture:
     if "kv_heads" in facts:
         read.kv_heads(facts["heads"], "kv_heads")
     if facts.get("experts_per_token", 0) > facts.get("experts", 10**9):
-        read.problems.append(f"`experts_per_token` is {facts['experts_per_token']}: expected at most {facts['experts']}")
+        read.problems.append(
+            f"`experts_per_token` is {facts['experts_per_token']}: expected at most {facts['experts']}"
+        )
         return transformer(layers=1, hidden=1, heads=1, vocab=1)
     return transformer(**facts)

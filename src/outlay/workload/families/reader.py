@@ -116,7 +116,9 @@ class Reader:
             prefix=f"{self.prefix}{key}.",
         )
 
-    def head_dim(self, hidden: int, heads: int, *, width: str, depth_of_heads: str, key: str | None = "head_dim") -> int:
+    def head_dim(
+        self, hidden: int, heads: int, *, width: str, depth_of_heads: str, key: str | None = "head_dim"
+    ) -> int:
         """Width of a head: stated, or the hidden width shared among the heads, which must then come out even."""
         stated = self.optional_count(key) if key else None
         if stated is not None:
@@ -137,7 +139,9 @@ class Reader:
             return heads
         # A default that does not divide is the model type's own nonsense: its class builds, and is counted, all the same.
         if self.stated(key) and heads % shared:
-            self.problems.append(f"`{self.prefix}{key}` is {shared}: expected a divisor of the number of heads, {heads}")
+            self.problems.append(
+                f"`{self.prefix}{key}` is {shared}: expected a divisor of the number of heads, {heads}"
+            )
         return shared
 
 
