@@ -50,6 +50,7 @@ check: $(STAMP)/dev  ## style, types, order of imports, documents up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict scripts benchmarks
 	$(BIN)/lint-imports --no-logo
 	$(COG) --check --diff $(PAGES)
 	$(BIN)/mkdocs build --quiet --strict
@@ -64,8 +65,9 @@ accuracy: $(STAMP)/dev  ## predict the measured rows in validation/ again and re
 	$(COG) -r $(PAGES)
 
 .PHONY: fit
-fit: $(STAMP)/fit  ## fit the coefficients in the catalog again from measured kernel times (minutes)
+fit: $(STAMP)/fit  ## fit the coefficients again: kernels to measured kernels, whole steps to validation/ (minutes)
 	$(BIN)/python -m outlay.machine.fit
+	$(BIN)/python -m outlay.accuracy.fit
 
 # --- documents -------------------------------------------------------------------------------------------------------
 

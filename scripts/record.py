@@ -38,12 +38,32 @@ def predict() -> dict[str, Any]:
 def condense(answer: dict[str, Any]) -> dict[str, Any]:
     """The summary, and the worst rows: what pages show. Figures are rounded so that a last bit changes no page."""
     summary = {key: value for key, value in answer["summary"].items() if key not in ("assumed", "ignored_columns")}
-    flagged = set(summary["flagged"])
-    rows = [row for row in answer["rows"] if row["id"] not in flagged]
-    worst = sorted(rows, key=lambda row: (-abs(row["error"]), row["id"], row["metric"]))[:WORST]
-    kept = ("id", "source", "metric", "measured", "predicted", "error")
-    rounded: dict[str, Any] = _rounded({**summary, "worst": [{key: row[key] for key in kept} for row in worst]})
+    rows = [row for row in answer["rows"] if row["id"] not in summary["flagged"]]
+    speed: dict[str, dict[str, Any]] = {}
+    for metric in SPEED:
+        for row in rows:
+            if row["metric"] == metric:
+                speed.setdefault(row["id"], row)
+    memory = [row for row in rows if row["metric"] == "peak_mem_gb"]
+    for errors, group in ((summary, [*speed.values()]), (summary["memory"], memory)):
+        ranked = sorted(group, key=lambda row: (-_factor(row), row["id"]))
+        if errors["overall"]:
+            errors["overall"]["worst"] = _brief(ranked[0])
+        for source, entry in errors["by_source"].items():
+            entry["worst"] = _brief(next(row for row in ranked if row["source"] == source))
+    ranked = sorted([*speed.values(), *memory], key=lambda row: (-_factor(row), row["id"]))
+    rounded: dict[str, Any] = _rounded({**summary, "worst": [_brief(row) for row in ranked[:WORST]]})
     return rounded
+
+
+def _factor(row: dict[str, Any]) -> float:
+    """How far off, either way: half and double are alike, so that no metric hides behind its reciprocal."""
+    ratio: float = row["predicted"] / row["measured"]
+    return max(ratio, 1 / ratio)
+
+
+def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ("id", "source", "metric", "measured", "predicted", "error")}
 
 
 def _rounded(value: Any) -> Any:
@@ -60,66 +80,81 @@ def load() -> dict[str, Any]:
     return record
 
 
-def _header(first: str) -> str:
-    return f"\n| {first} | Runs | Median error | Bias | 9 in 10 within | Worst |\n| --- | --: | --: | --: | --: | --- |"
+def _out(*lines: str) -> None:
+    """Lines into the page that cog is filling."""
+    import cog  # type: ignore[import-not-found]  # cog offers it while it runs
+
+    cog.outl("\n".join(["", *lines, ""]))
 
 
-def _row(name: str, errors: dict[str, Any]) -> str:
-    worst = errors["worst"]
-    return (
-        f"| {name} | {errors['rows']:,} | {errors['median']:.0%} | {errors['bias']:+.0%} | {errors['p90']:.0%} "
-        f"| {worst['error']:+.0%} (`{worst['id']}`) |"
-    )
+def _errors(first: str, rows: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    """A table of errors; the worst row is that with the largest factor between predicted and measured, either way."""
+    return [
+        f"| {first} | Runs | Median error | Bias | 9 in 10 within | Worst: predicted ÷ measured |",
+        "| --- | --: | --: | --: | --: | --- |",
+        *(
+            f"| {name} | {errors['rows']:,} | {errors['median']:.0%} | {errors['bias']:+.0%} | {errors['p90']:.0%} "
+            f"| {_ratio(errors['worst'])} (`{errors['worst']['id']}`) |"
+            for name, errors in rows
+        ),
+    ]
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    """Predicted over measured of the time a step takes, or of memory: a throughput is turned over."""
+    ratio = row["predicted"] / row["measured"]
+    return f"{1 / ratio if row['metric'] in SPEED[1:] else ratio:.2f}"
 
 
 def overall() -> None:
     """Speed and memory over all sources, and how many rows were not answered."""
     record = load()
-    print(_header("Predicted"))
-    print(_row("Speed", record["overall"]))
-    if record["memory"]["overall"]:
-        print(_row("Peak memory", record["memory"]["overall"]))
+    rows = [("Step time", record["overall"]), ("Peak memory", record["memory"]["overall"])]
     total = record["answered"] + record["skipped"]
-    print(
-        f"\nAnswered: {record['answered']:,} of {total:,} rows; the others are vision, diffusion, or say too little.\n"
+    _out(
+        *_errors("Predicted", [(name, errors) for name, errors in rows if errors]),
+        "",
+        f"Answered: {record['answered']:,} of {total:,} rows.",
     )
 
 
 def by_source() -> None:
     """Speed by source, the worst median first."""
-    sources = load()["by_source"]
-    print(_header("Source"))
-    for source, errors in sorted(sources.items(), key=lambda entry: -entry[1]["median"]):
-        print(_row(source, errors))
-    print()
+    _out(*_errors("Source", sorted(load()["by_source"].items(), key=lambda entry: -entry[1]["median"])))
 
 
 def memory_by_source() -> None:
     """Peak memory by source, the worst median first."""
-    sources = load()["memory"]["by_source"]
-    print(_header("Source"))
-    for source, errors in sorted(sources.items(), key=lambda entry: -entry[1]["median"]):
-        print(_row(source, errors))
-    print()
+    _out(*_errors("Source", sorted(load()["memory"]["by_source"].items(), key=lambda entry: -entry[1]["median"])))
 
 
 def worst() -> None:
     """The rows that outlay gets most wrong."""
-    print("\n| Row | Source | What | Measured | Predicted | Error |\n| --- | --- | --- | --: | --: | --: |")
-    for row in load()["worst"]:
-        print(
-            f"| `{row['id']}` | {row['source']} | {WHAT[row['metric']]} "
-            f"| {row['measured']:,.4g} | {row['predicted']:,.4g} | {row['error']:+.0%} |"
-        )
-    print()
+    _out(
+        "| Row | Source | What | Measured | Predicted | Predicted ÷ measured |",
+        "| --- | --- | --- | --: | --: | --: |",
+        *(
+            f"| `{row['id']}` | {row['source']} | {WHAT[row['metric']]} | {_number(row['measured'])} "
+            f"| {_number(row['predicted'])} | {row['predicted'] / row['measured']:.2f} |"
+            for row in load()["worst"]
+        ),
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def skipped() -> None:
     """Why rows have no answer."""
-    print("\n| Rows | Reason |\n| --: | --- |")
-    for reason, count in load()["skipped_by_reason"].items():
-        print(f"| {count:,} | {reason.replace('|', chr(92) + '|')} |")
-    print()
+    _out(
+        "| Rows | Reason |",
+        "| --: | --- |",
+        *(
+            f"| {count:,} | {reason.replace('|', chr(92) + '|')} |"
+            for reason, count in load()["skipped_by_reason"].items()
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,13 @@ from pathlib import Path
 TODAY = "1796083200"  # 2026-12-01, as SOURCE_DATE_EPOCH: the age of a price is counted to this day
 
 
+def _out(text: str) -> None:
+    """Text into the page that cog is filling."""
+    import cog  # type: ignore[import-not-found]  # cog offers it while it runs
+
+    cog.outl(text)
+
+
 class Desk:
     """An empty folder in which commands run one after another; the page shows them and what they print."""
 
@@ -42,19 +49,19 @@ class Desk:
         """Write a file that later commands read, and show it under its name."""
         (self.path / name).write_text(text, encoding="utf-8")
         if show:
-            print(f'\n```{language or Path(name).suffix[1:]} title="{name}"\n{text.rstrip()}\n```\n')
+            _out(f'\n```{language or Path(name).suffix[1:]} title="{name}"\n{text.rstrip()}\n```\n')
 
     def run(self, *commands: str, exits: int = 0, only: slice | None = None) -> None:
         """Show `commands` as typed and what each prints on both streams; all must exit with `exits`."""
-        print("\n```console")
+        _out("\n```console")
         for command in commands:
             text = self._output(command, exits)
             if only is not None:
                 text = "\n".join([*text.splitlines()[only], "…"])
-            print(f"$ {command}")
+            _out(f"$ {command}")
             if text:
-                print(text)
-        print("```\n")
+                _out(text)
+        _out("```\n")
 
     def _output(self, command: str, exits: int) -> str:
         done = subprocess.run(
@@ -94,5 +101,5 @@ def command_line() -> None:
 
     desk = Desk()
     for names in walk(cli, ("outlay",)):
-        print(f"\n{'#' * (1 + len(names))} {shlex.join(names)}")
+        _out(f"\n{'#' * (1 + len(names))} {shlex.join(names)}")
         desk.run(shlex.join([*names, "--help"]))
