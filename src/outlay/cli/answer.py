@@ -37,6 +37,21 @@ def catalog_option(verb: Verb) -> Verb:
     )(verb)
 
 
+def use_catalogs(files: tuple[str, ...]) -> None:
+    """Take in the user's facts: the folder in the configuration, then `files`."""
+    if not files and not _user_folder().is_dir():
+        return
+    from outlay.catalog import use
+
+    use(files)
+
+
+def _user_folder() -> Path:
+    """Where lasting facts of the user's own lie; looked at here, so that most questions need no TOML reader."""
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return Path(base) / "outlay" / "catalog"
+
+
 def prepare(output: str | None, format: str | None) -> str:  # noqa: A002  (the option's name)
     """The format of the answer (by flag, else by the file's suffix, else text); a bad `-o` is refused before any work.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from outlay.cli.answer import answer_options, catalog_option, emit, prepare
+from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, models
 from outlay.cli.settings import Verb, came_from
 
@@ -51,10 +51,7 @@ def command(
         --layout tp=4,pp=2 --seq 4096 --batch "4M tokens" --provider lambda
     """
     form = prepare(output, format)
-    if catalog:
-        from outlay.cli.catalog import use_catalogs
-
-        use_catalogs(catalog)
+    use_catalogs(catalog)
     from outlay.cli.cache import keep_answer
     from outlay.scenarios.training_run import cost_training
 
@@ -66,7 +63,7 @@ def command(
 
     keep_answer(to_json(statement))
     emit(statement, format=form, output=output)
-    return 3 if strict and statement.total is None else 0
+    return 3 if strict and statement.total.at_least else 0
 
 
 _LONG = {"seq": "sequence_length", "batch": "global_batch"}

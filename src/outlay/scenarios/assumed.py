@@ -20,16 +20,15 @@ BATCHES: tuple[tuple[float, Receipt], ...] = (
     (1e9, Receipt(2**19, unit="tokens", source=f"{_GPT3}: 0.5 M below 1 B", date="2020-05", basis="assumed")),
     (5e9, Receipt(2**20, unit="tokens", source=f"{_GPT3}: 1 M at 1.3 B to 2.7 B", date="2020-05", basis="assumed")),
     (
-        1e11,
+        3e11,
         Receipt(
             2**22,
             unit="tokens",
-            source="Llama 2 (arXiv:2307.09288) §2.2: 4 M at 7 B to 70 B",
+            source="Llama 2 (arXiv:2307.09288) §2.2: 4 M at 7 B to 70 B (GPT-3 175 B: 3.2 M)",
             date="2023-07",
             basis="assumed",
         ),
     ),
-    (3e11, Receipt(3_200_000, unit="tokens", source=f"{_GPT3}: 3.2 M at 175 B", date="2020-05", basis="assumed")),
     (
         float("inf"),
         Receipt(
@@ -107,15 +106,4 @@ def lost_work(devices: int, nodes: int) -> Loss:
 
 CHECKPOINTS_KEPT = Receipt(
     20, unit="checkpoints", source="one each 5 % of the run, so that a bad stretch can be undone", date="", basis="assumed"
-)
-STORAGE_PRICE = Receipt(
-    23.0,
-    unit="$/TB·month",
-    source="aws.amazon.com/s3/pricing: S3 Standard, us-east-1, first 50 TB, $0.023 per GB",
-    date="",
-    basis="quoted",
-    note="read at second hand (deepeshsoni.com/archives/256)",
-)
-INGRESS_PRICE = Receipt(
-    0.0, unit="$/TB", source="large clouds charge nothing for data that comes in", date="", basis="assumed"
 )

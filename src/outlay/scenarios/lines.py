@@ -1,0 +1,227 @@
+"""The lines of a training: what is rented, stored, moved and burnt; each quantity with the figures that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from outlay.scenarios.run import Run
+from outlay.statement import Figure, Interval, Line, Receipt
+
+_HOURS = {"tpu": "chip-h", "trainium": "chip-h", "apple": "h", "edge": "h", "cpu": "h", "npu": "chip-h"}
+
+
+def lines_of(run: Run) -> tuple[Line, ...]:
+    """Accelerators, power where it is the owner's, storage, network."""
+    return (_accelerators(run), *_power(run), _storage(run), *_network(run))
+
+
+def hour_unit(run: Run) -> str:
+    """GPU-h, chip-h …"""
+    return _HOURS.get(run.question.accelerator.category, "GPU-h")
+
+
+def figures_of(run: Run) -> dict[str, Figure]:
+    """The figures beside the dollars."""
+    question, terms = run.question, run.terms
+    devices = Figure(Interval.exact(question.devices), unit="devices", label="Accelerators")
+    device = Figure(
+        Interval.of(float(run.estimate.device_watts)),
+        unit="W",
+        label="Power of a device",
+        note="idle power and activity, within its limit",
+        receipts=_receipts(run, "tdp"),
+    )
+    server = Figure(
+        Interval.of(run.host_watts),
+        unit="W",
+        label="Its share of the server",
+        note=run.question.server.name,
+        receipts=tuple(receipt for name, receipt in question.server.receipts.items() if name == "host_watts"),
+    )
+    seconds = Figure(
+        Interval.of(run.seconds),
+        unit="s",
+        note="steps × seconds a step ÷ (1 - share lost)",
+        parts=(*_time(run), Figure(terms.lost, unit="", label="Share lost", receipts=(terms.lost_receipt,))),
+    )
+    energy = Figure(
+        Interval.of(run.kilowatt_hours * 3.6e6),
+        unit="J",
+        note="time × devices × (power of a device + its share of the server) × PUE",
+        parts=(
+            Figure(seconds.value, unit="s", label="Time"),
+            devices,
+            device,
+            server,
+            Figure(terms.pue, unit="", label="PUE", receipts=(terms.pue_receipt,)),
+        ),
+    )
+    carbon = Figure(
+        Interval.of(run.operational),
+        unit="kg CO2e",
+        note="energy × carbon of the grid; making the devices is counted in the table Carbon",
+        parts=(
+            Figure(energy.value, unit="J", label="Energy"),
+            Figure(
+                Interval.exact(terms.grid.intensity),
+                unit="kg CO2e/kWh",
+                label=f"Grid: {terms.grid.title}",
+                note=terms.grid.intensity_basis,
+                receipts=(terms.grid.receipts["intensity"],),
+            ),
+        ),
+    )
+    rate = Figure(
+        Interval.of(float(run.estimate.tokens_per_second_per_device)), unit="tokens/s", label="a device makes"
+    )
+    peak = Figure(
+        Interval.exact(run.peak),
+        unit="FLOP/s",
+        label=f"Dense {question.recipe.compute_type} peak",
+        receipts=_receipts(run, f"peaks.{question.recipe.compute_type}"),
+    )
+    used = Figure(
+        Interval.of(run.utilisation),
+        unit="%",
+        label="model FLOP utilisation of a step",
+        note="model FLOP of a step (recomputation left out, causal attention half) ÷ seconds ÷ devices ÷ peak",
+        parts=(Figure(Interval.of(float(run.estimate.model_flop)), unit="FLOP", label="Model FLOP of a step"), peak),
+    )
+    return {
+        "seconds": seconds,
+        "joules": energy,
+        "kg_co2e": carbon,
+        "tokens_per_second_per_device": rate,
+        "model_flop_utilisation": used,
+    }
+
+
+def _time(run: Run) -> tuple[Figure, ...]:
+    """Steps, and the seconds of one with its parts."""
+    question, recipe = run.question, run.question.recipe
+    size = Figure(
+        Interval.exact(question.parameters),
+        unit="parameters",
+        label=question.architecture.name,
+        receipts=(question.model_receipt,),
+    )
+    batch = Figure(
+        Interval.exact(float(recipe.tokens)),
+        unit="tokens",
+        label="Tokens a step",
+        note=f"{int(recipe.global_batch):,} sequences of {recipe.sequence_length:,}",
+    )
+    steps = Figure(
+        Interval.exact(run.steps),
+        unit="steps",
+        label="Steps",
+        note="tokens ÷ tokens a step, rounded up",
+        parts=(Figure(Interval.exact(question.tokens), unit="tokens", label="Tokens"), batch),
+    )
+    causes = tuple(
+        Figure(Interval.of(float(seconds)), unit="s", label=name)
+        for name, seconds in run.estimate.breakdown.items()
+        if float(seconds) > 0
+    )
+    used = _receipts(run, f"peaks.{recipe.compute_type}", "memory_bandwidth", "memory", "link_bandwidth", "nic_bandwidth")
+    step = Figure(
+        Interval.of(run.step_seconds),
+        unit="s",
+        label="Seconds a step",
+        note="a roofline with fitted efficiencies, by the parts below",
+        basis="fitted",
+        parts=(*causes, size),
+        receipts=used,
+    )
+    return steps, step
+
+
+def _receipts(run: Run, *names: str) -> tuple[Receipt, ...]:
+    own = run.question.accelerator.receipts
+    return tuple(own[name] for name in names if name in own)
+
+
+def _accelerators(run: Run) -> Line:
+    terms, unit = run.terms, hour_unit(run)
+    devices = Figure(Interval.exact(run.question.devices), unit="devices", label="Accelerators")
+    steps = Line(
+        "Training steps",
+        key="accelerators.training-steps",
+        quantity=Interval.of(run.device_hours),
+        unit=unit,
+        unit_price=terms.price,
+        basis=terms.price_basis,
+        receipts=terms.price_receipts,
+        parts=(devices, *_time(run)),
+        note="accelerators × steps × seconds a step ÷ 3,600",
+    )
+    share = run.terms.lost.likely
+    lost = Line(
+        f"Restarts, lost work ({share:.{0 if share >= 0.01 or share == 0 else 1}%})",
+        key="accelerators.lost-work",
+        quantity=run.lost_hours,
+        unit=unit,
+        unit_price=terms.price,
+        basis=None if terms.price is None else ("yours" if terms.lost_receipt.basis == "yours" else "assumed"),
+        receipts=(terms.lost_receipt, *terms.price_receipts),
+        note="hours of steps × share lost ÷ (1 - share lost)",
+    )
+    return Line("Accelerators", key="accelerators", children=(steps, lost))
+
+
+def _power(run: Run) -> Iterator[Line]:
+    terms = run.terms
+    if not terms.owned or terms.electricity is None or terms.electricity_receipt is None:
+        return
+    electricity = Line(
+        "Electricity",
+        key="power.electricity",
+        quantity=Interval.of(run.kilowatt_hours),
+        unit="kWh",
+        unit_price=Interval.exact(terms.electricity),
+        basis=terms.electricity_receipt.basis,
+        receipts=(terms.electricity_receipt, terms.pue_receipt),
+        note="devices and their share of the servers, times PUE",
+    )
+    yield Line("Power", key="power", children=(electricity,))
+
+
+def _storage(run: Run) -> Line:
+    terms = run.terms
+    size = Figure(
+        Interval.exact(run.checkpoint_bytes),
+        unit="B stored",
+        label="One checkpoint",
+        note="weights, their fp32 copy and the optimizer's state",
+    )
+    kept = Line(
+        f"Checkpoints, {terms.checkpoints} kept",
+        key="storage.checkpoints",
+        quantity=Interval.of(run.stored_terabyte_months),
+        unit="TB·month",
+        unit_price=Interval.exact(terms.storage),
+        basis=terms.storage_receipt.basis,
+        receipts=(terms.checkpoints_receipt, terms.storage_receipt),
+        parts=(size,),
+        note="written evenly over the run, so each is kept for half of it on average",
+    )
+    return Line("Storage", key="storage", children=(kept,))
+
+
+def _network(run: Run) -> Iterator[Line]:
+    """Data that comes in over a provider's border; an owner has no such border."""
+    terms = run.terms
+    if terms.owned and terms.data is None:
+        return
+    known = terms.data is not None
+    transfer = Line(
+        "Data transfer in",
+        key="network.data-transfer",
+        quantity=Interval.exact((terms.data or 0.0) / 1e12) if known else None,
+        unit="TB",
+        unit_price=Interval.exact(terms.ingress) if known else None,
+        basis=terms.ingress_receipt.basis if known else None,
+        receipts=(terms.ingress_receipt,) if known else (),
+        note="" if known else "nobody said how much data there is (`--data`)",
+    )
+    yield Line("Network", key="network", children=(transfer,))

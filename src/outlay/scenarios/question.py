@@ -1,0 +1,294 @@
+"""A training as it was asked, with every blank filled in: what the rest of the scenario reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from outlay import catalog, units
+from outlay.catalog import Accelerator, Server
+from outlay.errors import AmbiguousName, InputError, UnknownName
+from outlay.layout import SHORT
+from outlay.layout import parse as parse_layout
+from outlay.machine import Cluster, cluster_for
+from outlay.scenarios.assumed import LONGEST_SEQUENCE, batch_tokens, whole_batch
+from outlay.statement import Assumption, Receipt
+from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, software_for
+from outlay.workload import Architecture, Number, from_config, load_config, parameters
+
+MOST_DEVICES = 10**6
+LONGEST = 10**8
+"""Tokens of a sequence beyond which a number is a slip."""
+_OPTIMIZERS = {"adamw": "adam", "adam8bit": "adam-8bit", "adamw8bit": "adam-8bit", "adamw-8bit": "adam-8bit"}
+_PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "fp4": "nvfp4", "bf16-mixed": "bf16"}
+_HELP = "outlay cost training --help"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One training: what is trained, on what, in which degrees where they were fixed; and what nobody said."""
+
+    recipe: Recipe
+    tokens: int
+    cluster: Cluster
+    server: Server
+    fixed: Mapping[str, Number]
+    """Degrees of the layout that were asked for."""
+    parameters: int
+    model_receipt: Receipt
+    on: str
+    """The accelerator as it was asked for."""
+    assumed: tuple[Assumption, ...]
+
+    @property
+    def architecture(self) -> Architecture:
+        return self.recipe.architecture
+
+    @property
+    def accelerator(self) -> Accelerator:
+        return self.cluster.accelerator
+
+    @property
+    def devices(self) -> int:
+        return int(self.cluster.count)
+
+    def on_count(self, count: int) -> Question:
+        """The same training on another number of the same accelerators; links are those of the usual server."""
+        size = int(self.cluster.node_size)
+        cluster = cluster_for(self.accelerator, count, gpus_per_node=size if size > 1 else None)
+        linked = replace(
+            cluster,
+            network_bandwidth=self.cluster.network_bandwidth,
+            network_latency=self.cluster.network_latency,
+            network_efficiency=self.cluster.network_efficiency,
+        )
+        return replace(self, cluster=linked)
+
+
+def ask(
+    model: str | Mapping[str, object] | Architecture,
+    *,
+    tokens: str | float,
+    on: str,
+    layout: str | None,
+    sequence_length: str | int | None,
+    global_batch: str | int | None,
+    precision: str | None,
+    optimizer: str | None,
+    recompute: str | None,
+    framework: str | None,
+    gpus_per_node: str | int | None,
+    interconnect: str | None,
+) -> Question:
+    """Read a question; :class:`InputError` names what cannot be read."""
+    assumed: list[Assumption] = []
+    architecture, model_receipt = read_model(model)
+    for name, why in architecture.assumed.items():
+        assumed.append(Assumption(name, value=why.partition(" (")[0], why=why.partition(" (")[2].rstrip(")") or why))
+    total_tokens = int(units.parse(tokens, "tokens", name="--tokens"))
+    name, count = read_on(on)
+    chip = _chip(name, count)
+    size = None if gpus_per_node is None else int(units.parse(gpus_per_node, "count", name="--gpus-per-node"))
+    if size is not None and size > MOST_DEVICES:
+        raise InputError(f"`--gpus-per-node` is {size}", expected="the devices of one node", hint="write 8")
+    if interconnect is not None and not any(letter.isdigit() for letter in interconnect):
+        raise InputError(
+            f"`--interconnect {interconnect}` cannot be read",
+            expected="links with their rates",
+            hint='write `--interconnect "8x400 Gb/s per node"`',
+        )
+    cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=interconnect)
+    assumed += [Assumption("cluster", value=text, why="its usual server") for text in _cluster_notes(cluster)]
+    sequence = _sequence(sequence_length, architecture, assumed)
+    found = parameters(architecture).total
+    batch = _batch(global_batch, sequence, architecture, found, count, assumed)
+    software = software_for(framework, None)
+    if framework is None or software.family == "other":
+        said = f"`{framework}` is not known" if framework else "nobody said"
+        assumed.append(
+            Assumption(
+                "framework",
+                value=software.name,
+                why=f"{said}; a framework of today",
+                receipt=Receipt(
+                    software.name, unit="", source=software.source, date=software.date, basis="assumed", note=software.note
+                ),
+            )
+        )
+    recipe = Recipe(
+        architecture=architecture,
+        sequence_length=sequence,
+        global_batch=batch,
+        precision=_precision(precision, chip, assumed),
+        optimizer=_optimizer(optimizer, assumed),
+        software=software,
+        dropout=architecture.dropout,
+    )
+    if architecture.is_moe:
+        assumed.append(Assumption("expert load", value="balanced", why="routers are trained towards it"))
+    return Question(
+        recipe=recipe,
+        tokens=total_tokens,
+        cluster=cluster,
+        server=catalog.server_for(chip, count),
+        fixed=_degrees(layout, recompute),
+        parameters=found,
+        model_receipt=model_receipt,
+        on=name,
+        assumed=tuple(assumed),
+    )
+
+
+def read_model(model: str | Mapping[str, object] | Architecture) -> tuple[Architecture, Receipt]:
+    """A catalog name, the path of a config.json, a config, or an architecture; and where its facts come from.
+
+    >>> read_model("gpt2")[0].depth
+    12
+    """
+    if isinstance(model, Architecture):
+        return model, Receipt(model.name, unit="", source="the architecture that was given", date="", basis="yours")
+    if isinstance(model, Mapping):
+        return from_config(model, source="the config"), Receipt(
+            "config", unit="", source="the config that was given", date="", basis="yours"
+        )
+    text = str(model)
+    if not text.strip():
+        raise InputError("the model's name is empty", hint="write a name of `outlay show models`, or a config.json")
+    if text.endswith(".json") or os.sep in text and Path(text).exists() or Path(text).is_dir():
+        name = Path(text).stem if Path(text).stem != "config" else (Path(text).resolve().parent.name or "config")
+        config = load_config(text)
+        shown = str(config.get("_name_or_path") or name)
+        return from_config(config, name=shown, source=text), Receipt(
+            Path(text).name, unit="", source=text, date="", basis="yours"
+        )
+    facts = catalog.model_config(text)
+    return from_config(facts.config, name=facts.name, source=facts.name), facts.receipt
+
+
+def read_on(on: str) -> tuple[str, int]:
+    """Name and count of `NAME:COUNT`; a name alone is one.
+
+    >>> read_on("h100-sxm:256"), read_on("m3-max")
+    (('h100-sxm', 256), ('m3-max', 1))
+    """
+    if "," in on:
+        raise InputError(
+            f"`--on {on}` names several accelerators",
+            expected="one NAME:COUNT",
+            hint="a training on unequal accelerators is not predicted yet; ask once for each",
+        )
+    name, separator, count = on.strip().rpartition(":")
+    if not separator:
+        name, count = count, "1"
+    if not name.strip():
+        raise InputError(f"`--on {on}` names no accelerator", expected="NAME:COUNT", hint="write `--on h100-sxm:64`")
+    number = int(units.parse(count, "count", name=f"--on {name}:"))
+    if number > MOST_DEVICES:
+        raise InputError(f"`--on {on}`", expected=f"at most {MOST_DEVICES:,} accelerators", hint=f"write `--on {name}:64`")
+    return name.strip(), number
+
+
+def _chip(name: str, count: int) -> Accelerator:
+    try:
+        return catalog.accelerator(name)
+    except AmbiguousName as error:
+        first = error.details[0].split()[0]
+        raise AmbiguousName("accelerator", name, error.details, hint=f"write `--on {first}:{count}`") from error
+
+
+def _cluster_notes(cluster: Cluster) -> tuple[str, ...]:
+    return cluster.assumed if int(cluster.count) > 1 else ()
+
+
+def _sequence(asked: str | int | None, architecture: Architecture, assumed: list[Assumption]) -> int:
+    """Tokens of a sequence: as asked, else what the model takes, capped at what models are pre-trained on."""
+    longest = architecture.max_length
+    if asked is not None:
+        length = int(units.parse(asked, "count", name="--seq"))
+        if length > LONGEST:
+            raise InputError(f"`--seq` is {asked}", expected=f"at most {LONGEST:,} tokens", hint="write `--seq 4096`")
+        if architecture.learned_positions and longest and length > longest:
+            raise InputError(
+                f"`--seq {length}` is longer than {architecture.name} can read",
+                expected=f"at most {longest}, for which it has learned positions",
+                hint=f"write `--seq {longest}`, or set the positions in a config.json of your own",
+            )
+        return length
+    cap = int(LONGEST_SEQUENCE.value or 0)
+    length = min(longest or cap, cap)
+    why = "the model's own" if length == longest else "pre-training is shorter than the longest context"
+    assumed.append(
+        Assumption("sequence length", value=f"{length:,} tokens", why=why, receipt=None if length == longest else LONGEST_SEQUENCE)
+    )
+    return length
+
+
+def _batch(
+    asked: str | int | None, sequence: int, architecture: Architecture, size: int, devices: int, assumed: list[Assumption]
+) -> int:
+    """Sequences of a step: as asked, else as published for models of this size, in numbers that the devices can share."""
+    if asked is not None and "tok" not in str(asked).lower():
+        return int(units.parse(asked, "count", name="--batch"))
+    receipt = batch_tokens(size, encoder=architecture.family == "encoder")
+    tokens = float(receipt.value or 0) if asked is None else units.parse(asked, "tokens", name="--batch")
+    if asked is not None and tokens < sequence:
+        raise InputError(
+            f"`--batch` is {asked}, less than one sequence of {sequence} tokens",
+            expected="whole sequences",
+            hint=f'write `--batch 8`, or `--batch "{8 * sequence} tokens"`',
+        )
+    batch = whole_batch(tokens / sequence, devices)
+    if asked is None:
+        why = f"published for models of this size, in sequences that {devices:,} can share"
+        value = f"{batch:,} sequences ({units.format_quantity(batch * sequence, 'tokens')})"
+        assumed.append(Assumption("batch", value=value, why=why, receipt=receipt))
+    elif batch * sequence != tokens:
+        value = f"{batch:,} sequences"
+        assumed.append(Assumption("batch", value=value, why=f"{asked} in whole sequences that {devices:,} can share"))
+    return batch
+
+
+def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) -> str:
+    if asked is not None:
+        name = asked.strip().lower()
+        name = _PRECISIONS.get(name, name)
+        if name not in PRECISIONS:
+            raise UnknownName("precision", asked, PRECISIONS, listing=_HELP)
+        return name
+    name = next((dtype for dtype in ("bf16", "fp16") if dtype in chip.peaks), "fp32")
+    assumed.append(Assumption("precision", value=name, why="the usual one on this accelerator"))
+    return name
+
+
+def _optimizer(asked: str | None, assumed: list[Assumption]) -> str:
+    if asked is not None:
+        name = asked.strip().lower().replace("_", "-")
+        name = _OPTIMIZERS.get(name, name)
+        if name not in OPTIMIZERS:
+            raise UnknownName("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], listing=_HELP)
+        return name
+    assumed.append(Assumption("optimizer", value="AdamW", why="the usual one; two fp32 moments a parameter"))
+    return "adam"
+
+
+def _degrees(layout: str | None, recompute: str | None) -> dict[str, Number]:
+    """The degrees that `--layout` and `--recompute` fix."""
+    text = (layout or "auto").strip()
+    if not text:
+        raise InputError("`--layout` is empty", hint="write `--layout auto`, or `--layout tp=8,pp=4`")
+    fixed = {} if text.lower() == "auto" else parse_layout(text)
+    if recompute is not None:
+        if "recompute" in fixed:
+            raise InputError(
+                "recomputation is given twice", details=[f"--layout {layout}", f"--recompute {recompute}"], hint="leave one out"
+            )
+        words = ("none", "selective", "full")
+        if recompute.strip().lower() not in words:
+            raise InputError(f"`--recompute` is {recompute}", expected=", ".join(words), hint="write `--recompute full`")
+        fixed |= parse_layout(f"recompute={recompute}", name="--recompute")
+    for short, field in SHORT.items():
+        if isinstance(value := fixed.get(field), int) and value > MOST_DEVICES:
+            raise InputError(f"`{short}={value}` in `--layout`", expected="a smaller degree", hint=f"write `{short}=8`")
+    return fixed

@@ -1,0 +1,126 @@
+"""The whole run from one step: how long, how many device-hours, how much energy, how much carbon."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from outlay import catalog, economics
+from outlay.scenarios.fitting import Fitted
+from outlay.scenarios.question import Question
+from outlay.scenarios.terms import Terms
+from outlay.statement import Interval
+from outlay.training import OPTIMIZERS, Estimate
+
+_YEAR = 365.25 * 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a training takes: its question, the layout it is done in, and the terms it is done on."""
+
+    question: Question
+    fitted: Fitted
+    terms: Terms
+
+    @property
+    def estimate(self) -> Estimate:
+        return self.fitted.chosen.estimate
+
+    @cached_property
+    def step_seconds(self) -> float:
+        return float(self.estimate.step_seconds)
+
+    @cached_property
+    def steps(self) -> int:
+        """Whole optimizer steps; the last one may be a part of a batch."""
+        return max(1, math.ceil(self.question.tokens / int(self.question.recipe.tokens)))
+
+    @cached_property
+    def useful_seconds(self) -> float:
+        """Seconds of steps that count."""
+        return self.steps * self.step_seconds
+
+    @cached_property
+    def seconds(self) -> float:
+        """Seconds from start to end, with what is lost."""
+        return float(economics.with_losses(self.useful_seconds, 1.0 - self.terms.lost.likely))
+
+    @cached_property
+    def device_hours(self) -> float:
+        return self.useful_seconds * self.question.devices / 3600.0
+
+    @cached_property
+    def lost_hours(self) -> Interval:
+        """Device-hours of restarts and repeated steps, over its published range."""
+        lost = self.terms.lost
+        shares = [share / (1.0 - share) for share in (lost.low or 0.0, lost.likely, lost.high or 0.0)]
+        return Interval.between(*shares) * self.device_hours
+
+    @cached_property
+    def host_watts(self) -> float:
+        """A device's share of what its server draws beside the devices."""
+        return self.question.server.host_watts / self.question.server.devices
+
+    @cached_property
+    def watts(self) -> float:
+        """Of one device and its share of the server."""
+        return float(self.estimate.device_watts) + self.host_watts
+
+    @cached_property
+    def kilowatt_hours(self) -> float:
+        """At the meter of the building."""
+        joules = self.watts * self.question.devices * self.seconds
+        return float(economics.energy(joules, self.terms.pue.likely))
+
+    @cached_property
+    def operational(self) -> float:
+        """kg CO₂e of the electricity."""
+        return float(economics.carbon(self.kilowatt_hours, self.terms.grid.intensity))
+
+    @cached_property
+    def life(self) -> catalog.Factor:
+        return catalog.factor("device-life", "datacenter")
+
+    @cached_property
+    def use(self) -> catalog.Factor:
+        return catalog.factor("utilisation", "datacenter")
+
+    @cached_property
+    def making(self) -> catalog.Factor:
+        """kg CO₂e of making one device."""
+        return catalog.embodied_carbon(self.question.accelerator)
+
+    @cached_property
+    def embodied(self) -> Interval:
+        """kg CO₂e: the share of the devices' making that the run wears off, over the range of published figures."""
+        worn = self.seconds * self.question.devices
+        low, likely, high = (
+            float(economics.embodied_carbon(worn, mass, self.life.likely * _YEAR, self.use.likely))
+            for mass in (self.making.low, self.making.likely, self.making.high)
+        )
+        return Interval.between(low, likely, high)
+
+    @cached_property
+    def checkpoint_bytes(self) -> float:
+        """Of one checkpoint: weights, their fp32 copy and the optimizer's state."""
+        recipe = self.question.recipe
+        each = recipe.weight_bytes + recipe.master_bytes + OPTIMIZERS[recipe.optimizer].state_bytes
+        return self.question.parameters * each
+
+    @cached_property
+    def stored_terabyte_months(self) -> float:
+        """The checkpoints are written evenly over the run, so each is kept for half of it on average."""
+        kept = self.terms.checkpoints * self.checkpoint_bytes
+        return float(economics.terabyte_months(kept / 2.0, self.seconds))
+
+    @cached_property
+    def peak(self) -> float:
+        """Dense FLOP/s of a device in the recipe's type."""
+        return self.question.accelerator.peak(self.question.recipe.compute_type)
+
+    @cached_property
+    def utilisation(self) -> float:
+        """Model FLOP utilisation of a step."""
+        return float(self.estimate.flops_per_device) / self.peak

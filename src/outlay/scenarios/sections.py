@@ -1,0 +1,63 @@
+"""The tables beside the lines: where a step's time goes, what fills a device, what the air gets."""
+
+from __future__ import annotations
+
+from outlay.scenarios.run import Run
+from outlay.statement import Column, Figure, Interval, Table
+from outlay.units import format_quantity
+
+
+def sections_of(run: Run) -> tuple[Table, ...]:
+    """Step, memory, carbon."""
+    return (_step(run), _memory(run), _carbon(run))
+
+
+def _step(run: Run) -> Table:
+    whole = run.step_seconds
+    parts = [(name, float(seconds)) for name, seconds in run.estimate.breakdown.items() if float(seconds) > 0]
+    return Table(
+        "A step",
+        columns=("Part", Column("Time", unit="s", total=True), Column("Share", unit="%", total=True)),
+        rows=[(name, seconds, seconds / whole) for name, seconds in sorted(parts, key=lambda part: -part[1])],
+        key="step",
+        footer_label="Step",
+    )
+
+
+def _memory(run: Run) -> Table:
+    estimate = run.estimate
+    whole, there = float(estimate.memory_bytes), float(estimate.memory_capacity)
+    parts = [(name, float(size)) for name, size in estimate.memory.items() if float(size) > 0]
+    capacity = run.question.accelerator.receipts["memory"]
+    return Table(
+        "Memory of the fullest device",
+        columns=("Part", Column("Size", unit="B", total=True), Column("Of the device", unit="%", total=True)),
+        rows=[(name, size, size / there) for name, size in sorted(parts, key=lambda part: -part[1])],
+        notes=(f"{format_quantity(there, 'B')} there, {format_quantity(there - whole, 'B')} free.",),
+        receipts=(capacity,),
+        key="memory",
+        footer_label="Filled",
+    )
+
+
+def _carbon(run: Run) -> Table:
+    grid = run.terms.grid
+    making = f"{run.making.likely:.0f} kg a device, {run.life.likely:g} years at {run.use.likely:.0%} use"
+    return Table(
+        "Carbon",
+        columns=("Source", Column("CO₂e", digits=2), "How"),
+        rows=[
+            (
+                "Electricity",
+                Figure(Interval.of(run.operational), unit="kg CO2e"),
+                f"{grid.title}: {grid.intensity * 1000:.0f} g/kWh, {grid.intensity_basis}",
+            ),
+            (
+                "Making the devices",
+                Figure(run.embodied, unit="kg CO2e", receipts=(run.making.receipt, run.life.receipt, run.use.receipt)),
+                making,
+            ),
+        ],
+        receipts=(grid.receipts["intensity"],),
+        key="carbon",
+    )

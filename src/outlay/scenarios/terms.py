@@ -1,0 +1,225 @@
+"""On what terms a run is paid and powered: price, discount, losses, building, grid; each said, listed or assumed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from outlay import catalog, units
+from outlay.catalog import Factor, Grid, PriceChoice
+from outlay.errors import InputError, UnknownName
+from outlay.scenarios.assumed import CHECKPOINTS_KEPT, lost_work
+from outlay.scenarios.question import Question
+from outlay.statement import Assumption, Basis, Interval, Receipt
+
+_MOST_CHECKPOINTS = 10**6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Prices in dollars, shares from 0 to 1."""
+
+    tier: str
+    provider: str | None
+    choice: PriceChoice | None
+    """The listing whose price was taken; None where the user gave one, or nobody lists any."""
+    price: Interval | None
+    """Of a device-hour, discount taken off; None where nobody lists one."""
+    price_basis: Basis | None
+    price_receipts: tuple[Receipt, ...]
+    lost: Interval
+    lost_receipt: Receipt
+    pue: Interval
+    pue_receipt: Receipt
+    grid: Grid
+    electricity: float | None
+    """Of a kWh; only where the machines are owned."""
+    electricity_receipt: Receipt | None
+    storage: float
+    storage_receipt: Receipt
+    ingress: float
+    ingress_receipt: Receipt
+    data: float | None
+    """Bytes to bring in; None where nobody said."""
+    checkpoints: int
+    checkpoints_receipt: Receipt
+    assumed: tuple[Assumption, ...]
+
+    @property
+    def owned(self) -> bool:
+        return self.tier == "owned"
+
+
+def yours(value: float | str, unit: str, flag: str) -> Receipt:
+    """The receipt of what the user said."""
+    return Receipt(value, unit=unit, source=flag, date="", basis="yours")
+
+
+def agree(
+    question: Question,
+    *,
+    provider: str | None,
+    tier: str | None,
+    price: str | float | None,
+    discount: str | float | None,
+    grid: str | None,
+    pue: str | float | None,
+    electricity: str | float | None,
+    data: str | float | None,
+    checkpoints: str | int | None,
+    lost_work: str | float | None,
+) -> Terms:
+    """Read the terms; :class:`InputError` names what cannot be read or what nobody offers."""
+    assumed: list[Assumption] = []
+    kind, choice, interval, basis, receipts = _price(question, provider, tier, price, discount, assumed)
+    seller = choice.provider if choice else provider
+    lost, lost_receipt = _lost(question, lost_work, assumed)
+    ratio, ratio_receipt = _pue("on-premise" if kind == "owned" and pue is None else seller, pue, question, assumed)
+    place = _grid(grid, assumed)
+    dollars, electricity_receipt = _electricity(kind, electricity, place, assumed)
+    storage = _service("object-storage", seller)
+    ingress = _service("ingress", seller)
+    kept = CHECKPOINTS_KEPT
+    if checkpoints is not None:
+        kept = yours(int(units.parse(checkpoints, "count", name="--checkpoints", zero=True)), "checkpoints", "--checkpoints")
+        if float(kept.value or 0) > _MOST_CHECKPOINTS:
+            raise InputError(f"`--checkpoints` is {checkpoints}", expected="at most a million", hint="write `--checkpoints 20`")
+    else:
+        assumed.append(Assumption("checkpoints", value=f"{kept.value} kept", why=kept.source, receipt=kept))
+    if kept.value:
+        why = "object storage" + ("" if storage.provider == seller else f", because {seller or 'nobody'} lists none")
+        value = f"{storage.provider}, {storage.product}, ${storage.dollars:.2f} a TB·month"
+        assumed.append(Assumption("storage", value=value, why=why, receipt=storage.receipt))
+    moved = None if data is None else units.parse(data, "B stored", name="--data", zero=True)
+    if moved:
+        value = f"${ingress.dollars:.2f} a TB to bring in"
+        assumed.append(Assumption("network", value=value, why=f"price of {ingress.provider}", receipt=ingress.receipt))
+    return Terms(
+        tier=kind,
+        provider=seller,
+        choice=choice,
+        price=interval,
+        price_basis=basis,
+        price_receipts=receipts,
+        lost=lost,
+        lost_receipt=lost_receipt,
+        pue=ratio,
+        pue_receipt=ratio_receipt,
+        grid=place,
+        electricity=dollars,
+        electricity_receipt=electricity_receipt,
+        storage=storage.dollars,
+        storage_receipt=storage.receipt,
+        ingress=ingress.dollars,
+        ingress_receipt=ingress.receipt,
+        data=moved,
+        checkpoints=int(kept.value or 0),
+        checkpoints_receipt=kept,
+        assumed=tuple(assumed),
+    )
+
+
+def _price(
+    question: Question,
+    provider: str | None,
+    tier: str | None,
+    price: str | float | None,
+    discount: str | float | None,
+    assumed: list[Assumption],
+) -> tuple[str, PriceChoice | None, Interval | None, Basis | None, tuple[Receipt, ...]]:
+    chip = question.accelerator
+    kind = "on-demand" if tier is None else tier.strip().lower().replace("_", "-").replace(" ", "-")
+    if kind not in catalog_tiers():
+        raise UnknownName("price tier", kind, catalog_tiers(), listing="outlay cost training --help")
+    off = 0.0 if discount is None else units.parse(discount, "%", name="--discount", zero=True)
+    cut = () if discount is None else (yours(off, "", "--discount"),)
+    if provider is not None:
+        catalog.prices(provider=provider)  # an unknown seller is refused whatever the price is
+    if price is not None:
+        own = units.parse(price, "$/device-hour", name="--price", zero=True)
+        receipt = yours(own, "$/device-hour", "--price")
+        return kind, None, Interval.exact(own * (1 - off)), "yours", (receipt, *cut)
+    listed = bool(catalog.prices(chip))
+    if tier is None and provider is None and not listed:
+        kind = "owned"
+        assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out a {chip.name}"))
+    if kind == "owned":
+        return kind, None, None, None, cut
+    choice = catalog.price_for(chip, provider, kind)
+    if choice.receipt.basis != "yours" and (provider is None or tier is None):
+        assumed.append(Assumption("price", value=f"${choice.likely:.2f} a device-hour", why=choice.sentence, receipt=choice.receipt))
+    interval = Interval.between(choice.low, choice.likely, choice.high) * (1 - off)
+    return kind, choice, interval, choice.receipt.basis, (choice.receipt, *cut)
+
+
+def catalog_tiers() -> tuple[str, ...]:
+    """The price tiers."""
+    from outlay.catalog.offers import TIERS
+
+    return TIERS
+
+
+def _lost(question: Question, asked: str | float | None, assumed: list[Assumption]) -> tuple[Interval, Receipt]:
+    if asked is not None:
+        share = units.parse(asked, "%", name="--lost-work", zero=True)
+        if share >= 1:
+            raise InputError(f"`--lost-work` is {asked}", expected="a share below 100%", hint="write `--lost-work 5%`")
+        return Interval.exact(share), yours(share, "", "--lost-work")
+    nodes = math.ceil(question.devices / int(question.cluster.node_size))
+    loss = lost_work(question.devices, nodes)
+    share = float(loss.likely.value or 0)
+    value = f"{share:.0%} of the run ({loss.low:.0%} to {loss.high:.0%})"
+    assumed.append(Assumption("lost work", value=value, why=loss.likely.source, receipt=loss.likely))
+    return Interval.between(loss.low, share, loss.high), loss.likely
+
+
+def _pue(
+    seller: str | None, asked: str | float | None, question: Question, assumed: list[Assumption]
+) -> tuple[Interval, Receipt]:
+    if asked is not None:
+        ratio = units.parse(asked, "", name="--pue")
+        if not 1 <= ratio <= 100:
+            raise InputError(f"`--pue` is {asked}", expected="a ratio from 1", hint="write `--pue 1.2`")
+        return Interval.exact(ratio), yours(ratio, "", "--pue")
+    if seller == "on-premise" and question.accelerator.category in ("apple", "consumer-gpu", "edge"):
+        home = Receipt(1.0, unit="", source="a machine at home or on a desk has no building of its own", date="", basis="assumed")
+        assumed.append(Assumption("PUE", value="1", why=home.source, receipt=home))
+        return Interval.exact(1.0), home
+    factor: Factor = catalog.pue(seller)
+    value = f"{factor.likely:g} ({factor.low:g} to {factor.high:g})"
+    assumed.append(Assumption("PUE", value=value, why=f"of {factor.key} sites", receipt=factor.receipt))
+    return Interval.between(factor.low, factor.likely, factor.high), factor.receipt
+
+
+def _grid(asked: str | None, assumed: list[Assumption]) -> Grid:
+    if asked is not None:
+        return catalog.grid(asked)
+    place = catalog.grid("world")
+    value = f"{place.title}, {place.intensity * 1000:.0f} g CO₂e/kWh"
+    why = "nobody said where (`--grid`)"
+    assumed.append(Assumption("grid", value=value, why=why, receipt=place.receipts["intensity"]))
+    return place
+
+
+def _electricity(
+    tier: str, asked: str | float | None, place: Grid, assumed: list[Assumption]
+) -> tuple[float | None, Receipt | None]:
+    """Dollars of a kWh: who rents pays it with the device."""
+    if asked is not None:
+        dollars = units.parse(asked, "$/kWh", name="--electricity", zero=True)
+        return (dollars, yours(dollars, "$/kWh", "--electricity")) if tier == "owned" else (None, None)
+    if tier != "owned":
+        return None, None
+    if place.electricity_price is not None:
+        receipt, dollars, of = place.receipts["electricity_price"], place.electricity_price, place.title
+    else:
+        world = catalog.factor("electricity", "world")
+        receipt, dollars, of = world.receipt, world.likely, "businesses, the world over"
+    assumed.append(Assumption("electricity", value=f"${dollars:.3f} a kWh", why=f"price of {of}", receipt=receipt))
+    return dollars, receipt
+
+
+def _service(service: str, seller: str | None) -> catalog.ServicePrice:
+    """The seller's own price of a service, else the largest cloud's."""
+    own = catalog.service_prices(service, seller) if seller else ()
+    return (own or catalog.service_prices(service))[0]

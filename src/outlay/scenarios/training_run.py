@@ -1,0 +1,174 @@
+"""What a pre-training costs: the question with its blanks filled, a layout that fits, the run, and its statement."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+from collections.abc import Iterator, Mapping
+
+import outlay.render as _render  # statements that come from here show themselves in notebooks
+from outlay import __version__, catalog
+from outlay.layout import describe
+from outlay.scenarios.fitting import fit
+from outlay.scenarios.hints import hints_of
+from outlay.scenarios.lines import figures_of, lines_of
+from outlay.scenarios.question import Question, ask
+from outlay.scenarios.run import Run
+from outlay.scenarios.sections import sections_of
+from outlay.scenarios.terms import Terms, agree
+from outlay.statement import Assumption, Statement
+from outlay.training import Coefficients, load_coefficients
+from outlay.units import format_quantity
+from outlay.workload import Architecture
+
+assert _render.FORMATS
+
+
+def cost_training(
+    model: str | Mapping[str, object] | Architecture,
+    *,
+    tokens: str | float,
+    on: str,
+    layout: str | None = None,
+    sequence_length: str | int | None = None,
+    global_batch: str | int | None = None,
+    precision: str | None = None,
+    optimizer: str | None = None,
+    recompute: str | None = None,
+    framework: str | None = None,
+    gpus_per_node: str | int | None = None,
+    interconnect: str | None = None,
+    provider: str | None = None,
+    tier: str | None = None,
+    price: str | float | None = None,
+    discount: str | float | None = None,
+    grid: str | None = None,
+    pue: str | float | None = None,
+    electricity: str | float | None = None,
+    data: str | float | None = None,
+    checkpoints: str | int | None = None,
+    lost_work: str | float | None = None,
+    notes: tuple[str, ...] = (),
+    coefficients: Coefficients | None = None,
+    today: datetime.date | None = None,
+) -> Statement:
+    """What it costs to train `model` from scratch on `tokens` with the accelerators `on` (`h100-sxm:64`).
+
+    Everything else is found or assumed, and then said in `Statement.assumed`. Texts are read as on the command line
+    (`"1T"`, `"4M tokens"`, `"30%"`); numbers are in base units: tokens, sequences, bytes, shares.
+
+    >>> answer = cost_training("gpt2", tokens=10e9, on="rtx-4090", price=0.40)
+    >>> [line.key for line in answer.lines], answer.total.at_least
+    (['accelerators', 'storage', 'network'], True)
+
+    :raises InputError: for anything that cannot be read, or that nobody sells.
+    :raises DoesNotFit: if no layout fits in memory, with what would help.
+    """
+    asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
+    coefficients = coefficients or load_coefficients()
+    question = ask(
+        model,
+        tokens=tokens,
+        on=on,
+        layout=layout,
+        sequence_length=sequence_length,
+        global_batch=global_batch,
+        precision=precision,
+        optimizer=optimizer,
+        recompute=recompute,
+        framework=framework,
+        gpus_per_node=gpus_per_node,
+        interconnect=interconnect,
+    )
+    terms = agree(
+        question,
+        provider=provider,
+        tier=tier,
+        price=price,
+        discount=discount,
+        grid=grid,
+        pue=pue,
+        electricity=electricity,
+        data=data,
+        checkpoints=checkpoints,
+        lost_work=lost_work,
+    )
+    run = Run(question=question, fitted=fit(question, coefficients), terms=terms)
+    return Statement(
+        _title(question),
+        lines=lines_of(run),
+        answer=figures_of(run),
+        sections=sections_of(run),
+        assumed=(*question.assumed, *_layout(run), *terms.assumed, *_model_of_time(run)),
+        notes=(*_price_notes(terms, today or _today()), *_more_notes(run), *notes),
+        hints=hints_of(run, coefficients, data_said=data is not None),
+        inputs=_inputs(asked),
+        version=__version__,
+    )
+
+
+def _title(question: Question) -> str:
+    tokens = format_quantity(question.tokens, "tokens")
+    return f"Training {question.architecture.name} on {tokens} with {question.devices:,} × {question.accelerator.name}"
+
+
+def _layout(run: Run) -> Iterator[Assumption]:
+    """The layout, unless each degree of it was asked for."""
+    chosen, fixed = run.fitted.chosen, run.question.fixed
+    if chosen.looked_at <= 1:
+        return
+    why = f"the fastest of {chosen.fitting:,} that fit, of {chosen.legal:,} legal ones, of {chosen.looked_at:,} looked at"
+    if fixed:
+        why += f", with {', '.join(name.replace('_', ' ') for name in fixed)} as asked"
+    yield Assumption("layout", value=describe(chosen.layout), why=why)
+
+
+def _model_of_time(run: Run) -> Iterator[Assumption]:
+    yield Assumption(
+        "carbon of making",
+        value=f"{run.making.likely:.0f} kg a device ({run.making.low:.0f} to {run.making.high:.0f})",
+        why=f"over {run.life.likely:g} years, used {run.use.likely:.0%} of the time",
+        receipt=run.making.receipt,
+    )
+
+
+def _price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
+    if terms.choice is None:
+        return
+    listing = terms.choice.price
+    old = catalog.stale(listing.date, today)
+    yield f"Prices: {listing.provider}, {listing.date}" + (f"; {old}: check it." if old else ".")
+
+
+def _more_notes(run: Run) -> Iterator[str]:
+    chosen = run.fitted.chosen
+    if chosen.looked_at <= 1:
+        yield f"Layout: {describe(chosen.layout)}, as asked."
+    if run.fitted.offloaded:
+        yield "It fits only with the optimizer's state on the host: its update waits for the PCIe bus."
+    last = run.question.tokens - (run.steps - 1) * int(run.question.recipe.tokens)
+    if run.steps <= 2 and last < int(run.question.recipe.tokens):
+        yield "The tokens make hardly a whole step: one is counted whole."
+    yield "Ranges of time are not known yet: `outlay validate` prints the error on measured runs."
+
+
+def _inputs(asked: Mapping[str, object]) -> dict[str, str | int | float]:
+    """What was asked, under the names of the parameters, in JSON's types."""
+    inputs: dict[str, str | int | float] = {}
+    for name, value in asked.items():
+        if value is None:
+            continue
+        if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+            inputs[name] = value
+        else:
+            inputs[name] = getattr(value, "name", "") or "a config"
+    return inputs
+
+
+def _today() -> datetime.date:
+    """Today, or the day of `SOURCE_DATE_EPOCH` (reproducible-builds.org): a page must not change overnight."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if epoch.isdigit() and len(epoch) < 12:
+        return datetime.datetime.fromtimestamp(int(epoch), tz=datetime.UTC).date()
+    return datetime.datetime.now(tz=datetime.UTC).date()
