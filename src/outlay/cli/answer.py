@@ -70,6 +70,11 @@ def emit(thing: Any, *, format: str, output: str | None) -> None:  # noqa: A002
     from outlay.render import render
 
     text = render(thing, format=format, width=80 if output else _width(), color=output is None and _color())
+    emit_text(text, output=output)
+
+
+def emit_text(text: str, *, output: str | None) -> None:
+    """Print `text`, or save it."""
     text = text if text.endswith("\n") else text + "\n"
     if output is not None:
         save(Path(output), text)

@@ -19,6 +19,11 @@ def accelerators(context: click.Context, parameter: click.Parameter, incomplete:
     return [f"{name}:" for name in _names(catalog.accelerators()) if name.startswith(incomplete.lower())]
 
 
+def bare_accelerators(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The same without the colon."""
+    return [name.removesuffix(":") for name in accelerators(context, parameter, incomplete)]
+
+
 def _names(entries: object) -> list[str]:
     """Names of catalog entries, whether they are names already or carry one."""
     return sorted(entry if isinstance(entry, str) else entry.name for entry in entries)  # type: ignore[attr-defined]

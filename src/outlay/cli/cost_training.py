@@ -14,7 +14,9 @@ from outlay.cli.settings import Verb, came_from
 @click.command(cls=Verb, name="training")
 @click.argument("model", metavar="MODEL|config.json", shell_complete=models)
 @click.option("--tokens", required=True, metavar="N", help="Tokens to train on: 1T, 300B, 15.6e12.")
-@click.option("--on", required=True, metavar="NAME:COUNT", shell_complete=accelerators, help="Accelerators: h100-sxm:256.")
+@click.option(
+    "--on", required=True, metavar="NAME:COUNT", shell_complete=accelerators, help="Accelerators: h100-sxm:256."
+)
 @click.option("--layout", metavar="LAYOUT", help="auto (default), or degrees to fix: tp=8,pp=4,zero=fsdp.")
 @click.option("--seq", metavar="N", help="Tokens of a sequence.")
 @click.option("--batch", metavar="N", help="Sequences of a step (512), or tokens of it (4M tokens).")
@@ -39,7 +41,13 @@ from outlay.cli.settings import Verb, came_from
 @answer_options
 @click.pass_context
 def command(
-    context: click.Context, *, format: str | None, output: str | None, strict: bool, catalog: tuple[str, ...], **asked: Any  # noqa: A002
+    context: click.Context,
+    *,
+    format: str | None,
+    output: str | None,
+    strict: bool,
+    catalog: tuple[str, ...],
+    **asked: Any,  # noqa: A002
 ) -> int:
     """Train a model from scratch on a number of tokens.
 
@@ -57,7 +65,9 @@ def command(
 
     origins = came_from(context)
     model = asked.pop("model")
-    notes = tuple(f"--{name.replace('_', '-')} {asked[name]} ({origin})" for name, origin in origins.items() if name in asked)
+    notes = tuple(
+        f"--{name.replace('_', '-')} {asked[name]} ({origin})" for name, origin in origins.items() if name in asked
+    )
     statement = cost_training(model, **_renamed(asked), notes=notes)
     from outlay.statement import to_json
 

@@ -57,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line on `arguments` (default: those of the process) and give the exit code."""
     _never_choke_on_letters()
     try:
-        code = cli.main(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="outlay", standalone_mode=False)
+        code = cli.main(
+            args=list(sys.argv[1:] if arguments is None else arguments), prog_name="outlay", standalone_mode=False
+        )
         sys.stdout.flush()
     except InputError as error:
         return _say(error.screen(), error.exit_code)

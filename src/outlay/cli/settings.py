@@ -105,7 +105,7 @@ def _value(key: str, value: Any, option: click.Option) -> Any:
     raise InputError(
         f"`{key}` in {FILE} is {type(value).__name__}",
         expected="a string or a number",
-        hint=f"write it as on the command line, in quotes: `{key} = \"…\"`",
+        hint=f'write it as on the command line, in quotes: `{key} = "…"`',
     )
 
 
@@ -142,4 +142,4 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"`{path}` cannot be read: {error}", hint="it is TOML: `key = \"value\"`, one a line") from error
+        raise InputError(f"`{path}` cannot be read: {error}", hint='it is TOML: `key = "value"`, one a line') from error

@@ -105,5 +105,9 @@ def lost_work(devices: int, nodes: int) -> Loss:
 
 
 CHECKPOINTS_KEPT = Receipt(
-    20, unit="checkpoints", source="one each 5 % of the run, so that a bad stretch can be undone", date="", basis="assumed"
+    20,
+    unit="checkpoints",
+    source="one each 5 % of the run, so that a bad stretch can be undone",
+    date="",
+    basis="assumed",
 )

@@ -12,7 +12,6 @@ from outlay.training import Chosen, Coefficients, choose_layout
 from outlay.units import format_quantity
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
     """The layout chosen, and whether the optimizer had to leave the device for it."""
@@ -77,7 +76,9 @@ def _too_small(question: Question, chosen: Chosen, coefficients: Coefficients) -
         f"device needs {format_quantity(need, 'B')} and has {format_quantity(there, 'B')} ({parts}; {describe(chosen.layout)})"
     )
     helps = list(_what_helps(question, coefficients))
-    return DoesNotFit(message, hint="; or ".join(helps) if helps else "train a smaller model, or on larger accelerators")
+    return DoesNotFit(
+        message, hint="; or ".join(helps) if helps else "train a smaller model, or on larger accelerators"
+    )
 
 
 def _what_helps(question: Question, coefficients: Coefficients) -> Iterator[str]:

@@ -85,7 +85,12 @@ def figures_of(run: Run) -> dict[str, Figure]:
         unit="%",
         label="model FLOP utilisation of a step",
         note="model FLOP of a step (recomputation left out, causal attention half) ÷ seconds ÷ devices ÷ peak",
-        parts=(Figure(Interval.of(float(run.estimate.model_flop)), unit="FLOP", label="Model FLOP of a step"), peak),
+        parts=(
+            Figure(Interval.of(float(run.estimate.model_flop)), unit="FLOP", label="Model FLOP of a step"),
+            Figure(Interval.of(run.step_seconds), unit="s", label="Seconds a step"),
+            devices,
+            peak,
+        ),
     )
     return {
         "seconds": seconds,
@@ -123,7 +128,9 @@ def _time(run: Run) -> tuple[Figure, ...]:
         for name, seconds in run.estimate.breakdown.items()
         if float(seconds) > 0
     )
-    used = _receipts(run, f"peaks.{recipe.compute_type}", "memory_bandwidth", "memory", "link_bandwidth", "nic_bandwidth")
+    used = _receipts(
+        run, f"peaks.{recipe.compute_type}", "memory_bandwidth", "memory", "link_bandwidth", "nic_bandwidth"
+    )
     step = Figure(
         Interval.of(run.step_seconds),
         unit="s",
@@ -131,7 +138,7 @@ def _time(run: Run) -> tuple[Figure, ...]:
         note="a roofline with fitted efficiencies, by the parts below",
         basis="fitted",
         parts=(*causes, size),
-        receipts=used,
+        receipts=(*used, *run.fitted_on),
     )
     return steps, step
 

@@ -100,7 +100,7 @@ def ask(
             hint='write `--interconnect "8x400 Gb/s per node"`',
         )
     cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=interconnect)
-    assumed += [Assumption("cluster", value=text, why="its usual server") for text in _cluster_notes(cluster)]
+    assumed += _cluster_notes(cluster)
     sequence = _sequence(sequence_length, architecture, assumed)
     found = parameters(architecture).total
     batch = _batch(global_batch, sequence, architecture, found, count, assumed)
@@ -113,7 +113,12 @@ def ask(
                 value=software.name,
                 why=f"{said}; a framework of today",
                 receipt=Receipt(
-                    software.name, unit="", source=software.source, date=software.date, basis="assumed", note=software.note
+                    software.name,
+                    unit="",
+                    source=software.source,
+                    date=software.date,
+                    basis="assumed",
+                    note=software.note,
                 ),
             )
         )
@@ -186,7 +191,9 @@ def read_on(on: str) -> tuple[str, int]:
         raise InputError(f"`--on {on}` names no accelerator", expected="NAME:COUNT", hint="write `--on h100-sxm:64`")
     number = int(units.parse(count, "count", name=f"--on {name}:"))
     if number > MOST_DEVICES:
-        raise InputError(f"`--on {on}`", expected=f"at most {MOST_DEVICES:,} accelerators", hint=f"write `--on {name}:64`")
+        raise InputError(
+            f"`--on {on}`", expected=f"at most {MOST_DEVICES:,} accelerators", hint=f"write `--on {name}:64`"
+        )
     return name.strip(), number
 
 
@@ -198,8 +205,14 @@ def _chip(name: str, count: int) -> Accelerator:
         raise AmbiguousName("accelerator", name, error.details, hint=f"write `--on {first}:{count}`") from error
 
 
-def _cluster_notes(cluster: Cluster) -> tuple[str, ...]:
-    return cluster.assumed if int(cluster.count) > 1 else ()
+def _cluster_notes(cluster: Cluster) -> list[Assumption]:
+    """What was taken from the usual server; it says where from in brackets."""
+    notes = []
+    for text in cluster.assumed if int(cluster.count) > 1 else ():
+        value, bracket, source = text.partition(" (")
+        why = source.removesuffix(")") if bracket else "nothing better could be read"
+        notes.append(Assumption("cluster", value=value, why=why))
+    return notes
 
 
 def _sequence(asked: str | int | None, architecture: Architecture, assumed: list[Assumption]) -> int:
@@ -220,13 +233,23 @@ def _sequence(asked: str | int | None, architecture: Architecture, assumed: list
     length = min(longest or cap, cap)
     why = "the model's own" if length == longest else "pre-training is shorter than the longest context"
     assumed.append(
-        Assumption("sequence length", value=f"{length:,} tokens", why=why, receipt=None if length == longest else LONGEST_SEQUENCE)
+        Assumption(
+            "sequence length",
+            value=f"{length:,} tokens",
+            why=why,
+            receipt=None if length == longest else LONGEST_SEQUENCE,
+        )
     )
     return length
 
 
 def _batch(
-    asked: str | int | None, sequence: int, architecture: Architecture, size: int, devices: int, assumed: list[Assumption]
+    asked: str | int | None,
+    sequence: int,
+    architecture: Architecture,
+    size: int,
+    devices: int,
+    assumed: list[Assumption],
 ) -> int:
     """Sequences of a step: as asked, else as published for models of this size, in numbers that the devices can share."""
     if asked is not None and "tok" not in str(asked).lower():
@@ -282,11 +305,15 @@ def _degrees(layout: str | None, recompute: str | None) -> dict[str, Number]:
     if recompute is not None:
         if "recompute" in fixed:
             raise InputError(
-                "recomputation is given twice", details=[f"--layout {layout}", f"--recompute {recompute}"], hint="leave one out"
+                "recomputation is given twice",
+                details=[f"--layout {layout}", f"--recompute {recompute}"],
+                hint="leave one out",
             )
         words = ("none", "selective", "full")
         if recompute.strip().lower() not in words:
-            raise InputError(f"`--recompute` is {recompute}", expected=", ".join(words), hint="write `--recompute full`")
+            raise InputError(
+                f"`--recompute` is {recompute}", expected=", ".join(words), hint="write `--recompute full`"
+            )
         fixed |= parse_layout(f"recompute={recompute}", name="--recompute")
     for short, field in SHORT.items():
         if isinstance(value := fixed.get(field), int) and value > MOST_DEVICES:

@@ -10,7 +10,7 @@ from outlay import catalog, economics
 from outlay.scenarios.fitting import Fitted
 from outlay.scenarios.question import Question
 from outlay.scenarios.terms import Terms
-from outlay.statement import Interval
+from outlay.statement import Interval, Receipt
 from outlay.training import OPTIMIZERS, Estimate
 
 _YEAR = 365.25 * 86_400.0
@@ -23,6 +23,8 @@ class Run:
     question: Question
     fitted: Fitted
     terms: Terms
+    fitted_on: tuple[Receipt, ...]
+    """Where the coefficients of the step come from."""
 
     @property
     def estimate(self) -> Estimate:
@@ -56,7 +58,7 @@ class Run:
         """Device-hours of restarts and repeated steps, over its published range."""
         lost = self.terms.lost
         shares = [share / (1.0 - share) for share in (lost.low or 0.0, lost.likely, lost.high or 0.0)]
-        return Interval.between(*shares) * self.device_hours
+        return Interval.between(*shares) * Interval.of(self.device_hours)
 
     @cached_property
     def host_watts(self) -> float:

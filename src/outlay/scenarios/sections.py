@@ -16,8 +16,8 @@ def _step(run: Run) -> Table:
     whole = run.step_seconds
     parts = [(name, float(seconds)) for name, seconds in run.estimate.breakdown.items() if float(seconds) > 0]
     return Table(
-        "A step",
-        columns=("Part", Column("Time", unit="s", total=True), Column("Share", unit="%", total=True)),
+        "One step",
+        columns=("Part", Column("Time", unit="s", total=True), Column("Share", unit="%", total=True, digits=2)),
         rows=[(name, seconds, seconds / whole) for name, seconds in sorted(parts, key=lambda part: -part[1])],
         key="step",
         footer_label="Step",
@@ -31,7 +31,7 @@ def _memory(run: Run) -> Table:
     capacity = run.question.accelerator.receipts["memory"]
     return Table(
         "Memory of the fullest device",
-        columns=("Part", Column("Size", unit="B", total=True), Column("Of the device", unit="%", total=True)),
+        columns=("Part", Column("Size", unit="B", total=True), Column("Of the device", unit="%", total=True, digits=2)),
         rows=[(name, size, size / there) for name, size in sorted(parts, key=lambda part: -part[1])],
         notes=(f"{format_quantity(there, 'B')} there, {format_quantity(there - whole, 'B')} free.",),
         receipts=(capacity,),

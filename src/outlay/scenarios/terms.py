@@ -81,9 +81,13 @@ def agree(
     ingress = _service("ingress", seller)
     kept = CHECKPOINTS_KEPT
     if checkpoints is not None:
-        kept = yours(int(units.parse(checkpoints, "count", name="--checkpoints", zero=True)), "checkpoints", "--checkpoints")
+        kept = yours(
+            int(units.parse(checkpoints, "count", name="--checkpoints", zero=True)), "checkpoints", "--checkpoints"
+        )
         if float(kept.value or 0) > _MOST_CHECKPOINTS:
-            raise InputError(f"`--checkpoints` is {checkpoints}", expected="at most a million", hint="write `--checkpoints 20`")
+            raise InputError(
+                f"`--checkpoints` is {checkpoints}", expected="at most a million", hint="write `--checkpoints 20`"
+            )
     else:
         assumed.append(Assumption("checkpoints", value=f"{kept.value} kept", why=kept.source, receipt=kept))
     if kept.value:
@@ -147,7 +151,9 @@ def _price(
         return kind, None, None, None, cut
     choice = catalog.price_for(chip, provider, kind)
     if choice.receipt.basis != "yours" and (provider is None or tier is None):
-        assumed.append(Assumption("price", value=f"${choice.likely:.2f} a device-hour", why=choice.sentence, receipt=choice.receipt))
+        assumed.append(
+            Assumption("price", value=f"that of {choice.provider}, {kind}", why=choice.sentence, receipt=choice.receipt)
+        )
     interval = Interval.between(choice.low, choice.likely, choice.high) * (1 - off)
     return kind, choice, interval, choice.receipt.basis, (choice.receipt, *cut)
 
@@ -182,7 +188,9 @@ def _pue(
             raise InputError(f"`--pue` is {asked}", expected="a ratio from 1", hint="write `--pue 1.2`")
         return Interval.exact(ratio), yours(ratio, "", "--pue")
     if seller == "on-premise" and question.accelerator.category in ("apple", "consumer-gpu", "edge"):
-        home = Receipt(1.0, unit="", source="a machine at home or on a desk has no building of its own", date="", basis="assumed")
+        home = Receipt(
+            1.0, unit="", source="a machine at home or on a desk has no building of its own", date="", basis="assumed"
+        )
         assumed.append(Assumption("PUE", value="1", why=home.source, receipt=home))
         return Interval.exact(1.0), home
     factor: Factor = catalog.pue(seller)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import math
-import os
 from collections.abc import Iterator, Mapping
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
@@ -13,10 +12,12 @@ from outlay.layout import describe
 from outlay.scenarios.fitting import fit
 from outlay.scenarios.hints import hints_of
 from outlay.scenarios.lines import figures_of, lines_of
+from outlay.scenarios.provenance import receipts_of
 from outlay.scenarios.question import Question, ask
 from outlay.scenarios.run import Run
 from outlay.scenarios.sections import sections_of
 from outlay.scenarios.terms import Terms, agree
+from outlay.scenarios.today import today as day
 from outlay.statement import Assumption, Statement
 from outlay.training import Coefficients, load_coefficients
 from outlay.units import format_quantity
@@ -94,14 +95,14 @@ def cost_training(
         checkpoints=checkpoints,
         lost_work=lost_work,
     )
-    run = Run(question=question, fitted=fit(question, coefficients), terms=terms)
+    run = Run(question=question, fitted=fit(question, coefficients), terms=terms, fitted_on=receipts_of(coefficients))
     return Statement(
         _title(question),
         lines=lines_of(run),
         answer=figures_of(run),
         sections=sections_of(run),
         assumed=(*question.assumed, *_layout(run), *terms.assumed, *_model_of_time(run)),
-        notes=(*_price_notes(terms, today or _today()), *_more_notes(run), *notes),
+        notes=(*_price_notes(terms, today or day()), *_more_notes(run), *notes),
         hints=hints_of(run, coefficients, data_said=data is not None),
         inputs=_inputs(asked),
         version=__version__,
@@ -118,7 +119,9 @@ def _layout(run: Run) -> Iterator[Assumption]:
     chosen, fixed = run.fitted.chosen, run.question.fixed
     if chosen.looked_at <= 1:
         return
-    why = f"the fastest of {chosen.fitting:,} that fit, of {chosen.legal:,} legal ones, of {chosen.looked_at:,} looked at"
+    why = (
+        f"the fastest of {chosen.fitting:,} that fit, of {chosen.legal:,} legal ones, of {chosen.looked_at:,} looked at"
+    )
     if fixed:
         why += f", with {', '.join(name.replace('_', ' ') for name in fixed)} as asked"
     yield Assumption("layout", value=describe(chosen.layout), why=why)
@@ -138,7 +141,7 @@ def _price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
         return
     listing = terms.choice.price
     old = catalog.stale(listing.date, today)
-    yield f"Prices: {listing.provider}, {listing.date}" + (f"; {old}: check it." if old else ".")
+    yield f"Prices: {listing.provider}, {listing.date}" + (f" ({old})." if old else ".")
 
 
 def _more_notes(run: Run) -> Iterator[str]:
@@ -164,11 +167,3 @@ def _inputs(asked: Mapping[str, object]) -> dict[str, str | int | float]:
         else:
             inputs[name] = getattr(value, "name", "") or "a config"
     return inputs
-
-
-def _today() -> datetime.date:
-    """Today, or the day of `SOURCE_DATE_EPOCH` (reproducible-builds.org): a page must not change overnight."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if epoch.isdigit() and len(epoch) < 12:
-        return datetime.datetime.fromtimestamp(int(epoch), tz=datetime.UTC).date()
-    return datetime.datetime.now(tz=datetime.UTC).date()

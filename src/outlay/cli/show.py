@@ -1,0 +1,16 @@
+"""`outlay show`: what outlay knows."""
+
+from __future__ import annotations
+
+from outlay.cli.lazy import LazyGroup
+
+command = LazyGroup(
+    "show",
+    verbs={
+        "accelerators": ("outlay.cli.show_accelerators:command", "Chips: memory, bandwidth, peaks, power, links."),
+        "models": ("outlay.cli.show_models:command", "Models, or a config.json: parameters, FLOP, cache."),
+        "prices": ("outlay.cli.show_prices:command", "What a device-hour costs, by provider and tier."),
+        "grids": ("outlay.cli.show_grids:command", "Carbon and price of electricity, by place."),
+    },
+    help="Accelerators, models, prices, grids; with age and source.",
+)
