@@ -47,17 +47,21 @@ class Desk:
 
     def file(self, name: str, text: str, *, language: str = "", show: bool = True) -> None:
         """Write a file that later commands read, and show it under its name."""
+        text = text.strip() + "\n"
         (self.path / name).write_text(text, encoding="utf-8")
         if show:
-            _out(f'\n```{language or Path(name).suffix[1:]} title="{name}"\n{text.rstrip()}\n```\n')
+            _out(f'\n```{language or Path(name).suffix[1:]} title="{name}"\n{text}```\n')
 
-    def run(self, *commands: str, exits: int = 0, only: slice | None = None) -> None:
-        """Show `commands` as typed and what each prints on both streams; all must exit with `exits`."""
+    def run(self, *commands: str, exits: int = 0, until: str = "") -> None:
+        """Show `commands` as typed and what each prints on both streams; all must exit with `exits`.
+
+        What follows the line `until` is left out.
+        """
         _out("\n```console")
         for command in commands:
             text = self._output(command, exits)
-            if only is not None:
-                text = "\n".join([*text.splitlines()[only], "…"])
+            if until:
+                text = text.partition(f"\n{until}\n")[0].rstrip() + "\n…"
             _out(f"$ {command}")
             if text:
                 _out(text)
@@ -79,9 +83,9 @@ class Desk:
         return "\n".join(line.rstrip() for line in done.stdout.replace(str(self.path), ".").splitlines()).strip("\n")
 
 
-def screen(*commands: str, exits: int = 0, only: slice | None = None) -> None:
+def screen(*commands: str, exits: int = 0, until: str = "") -> None:
     """One screen on a desk of its own."""
-    Desk().run(*commands, exits=exits, only=only)
+    Desk().run(*commands, exits=exits, until=until)
 
 
 def command_line() -> None:
