@@ -29,7 +29,7 @@ class Desk:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="outlay-screens-")
-        self.path = Path(self._folder.name) / "desk"
+        self.path = Path(self._folder.name) / "my-model"
         self.path.mkdir()
 
     def _environment(self) -> dict[str, str]:
@@ -61,7 +61,10 @@ class Desk:
         for command in commands:
             text = self._output(command, exits)
             if until:
-                text = text.partition(f"\n{until}\n")[0].rstrip() + "\n…"
+                shown, found, _ = text.partition(f"\n{until}\n")
+                if not found:
+                    raise SystemExit(f"`{command}` does not print the line `{until}`:\n{text}")
+                text = f"{shown.rstrip()}\n…"
             _out(f"$ {command}")
             if text:
                 _out(text)
