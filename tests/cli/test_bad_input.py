@@ -77,7 +77,14 @@ def test_fractions_of_things(ask, flag):
 
 @pytest.mark.parametrize(
     ("flag", "value"),
-    [("discount", "130%"), ("discount", "-5%"), ("discount", "nan"), ("lost_work", "100%"), ("lost_work", "-1%"), ("pue", "0.9")],
+    [
+        ("discount", "130%"),
+        ("discount", "-5%"),
+        ("discount", "nan"),
+        ("lost_work", "100%"),
+        ("lost_work", "-1%"),
+        ("pue", "0.9"),
+    ],
 )
 def test_shares(ask, flag, value):
     refused(ask(*training(**{flag: value})), f"--{flag.replace('_', '-')}")
@@ -133,7 +140,7 @@ def config(tmp_path: Path, **changes: object) -> Path:
     return path
 
 
-QUESTIONS = pytest.mark.parametrize("ask_of", [lambda path: training(path), lambda path: ["show", "models", str(path)]])
+QUESTIONS = pytest.mark.parametrize("ask_of", [training, lambda path: ["show", "models", str(path)]])
 
 
 @QUESTIONS
@@ -154,7 +161,21 @@ QUESTIONS = pytest.mark.parametrize("ask_of", [lambda path: training(path), lamb
         (b"[" * 200_000 + b"]" * 200_000, []),
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, []),
     ],
-    ids=["empty", "open", "text", "list", "null", "object", "string", "binary", "nan", "foreign", "stranger", "nested", "deep"],
+    ids=[
+        "empty",
+        "open",
+        "text",
+        "list",
+        "null",
+        "object",
+        "string",
+        "binary",
+        "nan",
+        "foreign",
+        "stranger",
+        "nested",
+        "deep",
+    ],
 )
 def test_broken_configs(ask, tmp_path, ask_of, content, words):
     path = tmp_path / "config.json"
@@ -253,13 +274,18 @@ def test_broken_catalogs(ask, tmp_path, content):
     refused(ask(*LLAMA, "--catalog", tmp_path / "none.toml"), "none.toml")
 
 
-@pytest.mark.parametrize(("noun", "word"), [("accelerators", "h100-smx"), ("models", "lama-3-8b"), ("prices", "runpodd"), ("grids", "frnace")])
+@pytest.mark.parametrize(
+    ("noun", "word"),
+    [("accelerators", "h100-smx"), ("models", "lama-3-8b"), ("prices", "runpodd"), ("grids", "frnace")],
+)
 def test_unknown_names_to_show(ask, noun, word):
     refused(ask("show", noun, word), word)
 
 
-def run(*arguments: str, stdout: int | object = subprocess.PIPE, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603
+def run(
+    *arguments: str, stdout: int | object = subprocess.PIPE, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "outlay.cli", *arguments],
         stdout=stdout,  # type: ignore[arg-type]
         stderr=subprocess.PIPE,

@@ -10,7 +10,8 @@ from outlay.scenarios.assumed import batch_tokens, lost_work, whole_batch
 
 
 @pytest.mark.parametrize(
-    ("parameters", "tokens"), [(124e6, 2**19), (1.3e9, 2**20), (8e9, 2**22), (70e9, 2**22), (175e9, 2**22), (405e9, 2**24)]
+    ("parameters", "tokens"),
+    [(124e6, 2**19), (1.3e9, 2**20), (8e9, 2**22), (70e9, 2**22), (175e9, 2**22), (405e9, 2**24)],
 )
 def test_batches_are_the_published_ones(parameters, tokens):
     receipt = batch_tokens(parameters)

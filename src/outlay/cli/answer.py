@@ -52,7 +52,7 @@ def _user_folder() -> Path:
     return Path(base) / "outlay" / "catalog"
 
 
-def prepare(output: str | None, format: str | None) -> str:  # noqa: A002  (the option's name)
+def prepare(output: str | None, format: str | None) -> str:
     """The format of the answer (by flag, else by the file's suffix, else text); a bad `-o` is refused before any work.
 
     >>> prepare(None, None), prepare(None, "csv")
@@ -65,7 +65,7 @@ def prepare(output: str | None, format: str | None) -> str:  # noqa: A002  (the 
     return format or SUFFIXES.get(path.suffix.lower(), "text")
 
 
-def emit(thing: Any, *, format: str, output: str | None) -> None:  # noqa: A002
+def emit(thing: Any, *, format: str, output: str | None) -> None:
     """Render `thing` and print it, or save it."""
     from outlay.render import render
 

@@ -11,7 +11,7 @@ from outlay.cli.settings import Verb
 @click.command(cls=Verb, name="cite")
 @click.argument("statement", metavar="[STATEMENT.json]", required=False)
 @answer_options
-def command(statement: str | None, format: str | None, output: str | None) -> int:  # noqa: A002
+def command(statement: str | None, format: str | None, output: str | None) -> int:
     """The sources behind a statement.
 
     Without a file, those of the last answer.

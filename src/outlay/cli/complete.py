@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 
-def models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+def models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Model names that start with what was typed."""
     from outlay import catalog
 
     return [name for name in _names(catalog.models()) if name.startswith(incomplete.lower())]
 
 
-def accelerators(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+def accelerators(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Accelerator names that start with what was typed, ready for a count."""
     from outlay import catalog
 

@@ -42,12 +42,13 @@ from outlay.cli.settings import Verb, came_from
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     *,
     format: str | None,
     output: str | None,
     strict: bool,
     catalog: tuple[str, ...],
-    **asked: Any,  # noqa: A002
+    **asked: Any,
 ) -> int:
     """Train a model from scratch on a number of tokens.
 

@@ -12,7 +12,7 @@ from outlay.cli.settings import Verb
 @click.argument("before", metavar="A.json")
 @click.argument("after", metavar="B.json")
 @answer_options
-def command(before: str, after: str, format: str | None, output: str | None) -> int:  # noqa: A002
+def command(before: str, after: str, format: str | None, output: str | None) -> int:
     """Subtract one statement from another.
 
     Both were saved with `-o FILE.json`. Lines that only one of them has are shown too.

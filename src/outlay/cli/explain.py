@@ -12,7 +12,7 @@ from outlay.cli.settings import Verb
 @click.argument("line", metavar="LINE")
 @click.argument("statement", metavar="[STATEMENT.json]", required=False)
 @answer_options
-def command(line: str, statement: str | None, format: str | None, output: str | None) -> int:  # noqa: A002
+def command(line: str, statement: str | None, format: str | None, output: str | None) -> int:
     """How one figure came about, down to its sources.
 
     LINE is a line of the statement ("training steps"), a table of it (memory, step, carbon), or total, time,

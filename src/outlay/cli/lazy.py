@@ -17,7 +17,7 @@ from outlay.errors import UnknownName
 class LazyGroup(click.Group):
     """A group whose members are named by `"module:attribute"` and a one-line help."""
 
-    def __init__(self, name: str, *, verbs: Mapping[str, tuple[str, str]], help: str, epilog: str = "") -> None:  # noqa: A002
+    def __init__(self, name: str, *, verbs: Mapping[str, tuple[str, str]], help: str, epilog: str = "") -> None:
         super().__init__(name, help=help, epilog=epilog or None, context_settings={"max_content_width": 80})
         self.verbs = dict(verbs)
 

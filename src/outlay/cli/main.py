@@ -24,16 +24,16 @@ VERBS = {
     "explain": ("outlay.cli.explain:command", "How one figure came about, down to its sources."),
     "cite": ("outlay.cli.cite:command", "The sources behind a statement."),
     "report": ("outlay.cli.report:command", "Print a saved statement again, in any format."),
-    "validate": ("outlay.cli.validate:command", "Predict measured runs, and print the error."),
+    "validate": ("outlay.cli.validate:command", "Predict measured training runs, and print the error."),
 }
 
 EPILOG = """\b
 Try:  outlay cost training llama-3-8b --tokens 1T --on h100-sxm:256
       outlay show models
-Completion:  eval "$(_OUTLAY_COMPLETE=bash_source outlay)"   (or zsh_source; for
-      fish: _OUTLAY_COMPLETE=fish_source outlay | source)
+Completion:  eval "$(_OUTLAY_COMPLETE=bash_source outlay)"   (zsh_source for zsh)
+      _OUTLAY_COMPLETE=fish_source outlay | source
 Options also come from OUTLAY_… variables and from ./outlay.toml.
-Exit codes: 0 yes, 1 no (does not fit), 2 asked wrongly, 3 in part, 70 our bug."""
+Exit codes: 0 yes, 1 no (does not fit), 2 asked wrongly, 3 in part, 70 a bug."""
 
 cli = LazyGroup(
     "outlay",
@@ -74,7 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _close_stdout()
         return 141
-    except Exception as error:  # noqa: BLE001  (the last resort: a bug is said shortly and its trace is kept)
+    except SystemExit as stop:  # click's way to say that the reader went away; completion leaves by it too
+        if stop.code != 1 or "_OUTLAY_COMPLETE" in os.environ:
+            raise
+        _close_stdout()
+        return 141
+    except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             return _no_room(error)
         return _bug(error)
@@ -97,14 +102,18 @@ def _click_error(error: click.ClickException) -> str:
         message = f"`{path}` has no option `{error.option_name}`"
         hint = f"did you mean {' or '.join(near)}?" if near else hint
     elif isinstance(error, click.MissingParameter) and error.param is not None:
-        name = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.make_metavar(context)
-        message = f"`{name}` is missing" if context else error.format_message()
-        extra = getattr(error.param, "example", "") or ""
-        hint = f"write `{path} {extra}`" if extra else hint
+        message = (
+            f"`{error.param.opts[0] if isinstance(error.param, click.Option) else _metavar(error.param)}` is missing"
+        )
     else:
         message = error.format_message().rstrip(".")
         message = message[:1].lower() + message[1:] if not message[:2].isupper() else message
     return f"error: {message}\n\nhint: {hint}"
+
+
+def _metavar(parameter: click.Parameter) -> str:
+    """What an argument is called in the help."""
+    return str(parameter.metavar or parameter.human_readable_name)
 
 
 def _bug(error: BaseException) -> int:

@@ -11,7 +11,7 @@ from outlay.cli.settings import Verb
 @click.command(cls=Verb, name="report")
 @click.argument("statement", metavar="[FILE.json]", required=False)
 @answer_options
-def command(statement: str | None, format: str | None, output: str | None) -> int:  # noqa: A002
+def command(statement: str | None, format: str | None, output: str | None) -> int:
     """Print a saved statement again, in any format.
 
     Nothing is computed anew. Without a file, the last answer is printed.

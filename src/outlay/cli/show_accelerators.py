@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=bare_accelerators)
 @catalog_option
 @answer_options
-def command(name: str | None, catalog: tuple[str, ...], format: str | None, output: str | None) -> int:  # noqa: A002
+def command(name: str | None, catalog: tuple[str, ...], format: str | None, output: str | None) -> int:
     """Chips: memory, bandwidth, peaks, power, links.
 
     NAME is one chip (every figure with its source), or a part of names (h100), a vendor or a category.

@@ -12,7 +12,7 @@ from outlay.cli.settings import Verb
 @click.argument("name", metavar="[NAME]", required=False)
 @catalog_option
 @answer_options
-def command(name: str | None, catalog: tuple[str, ...], format: str | None, output: str | None) -> int:  # noqa: A002
+def command(name: str | None, catalog: tuple[str, ...], format: str | None, output: str | None) -> int:
     """Carbon and price of electricity, by place.
 
     NAME is a country, a state, a province, a bidding zone or a cloud region.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--seq", metavar="N", help="Tokens of a sequence, for FLOP (default: that of its training).")
 @catalog_option
 @answer_options
-def command(name: str | None, seq: str | None, catalog: tuple[str, ...], format: str | None, output: str | None) -> int:  # noqa: A002
+def command(name: str | None, seq: str | None, catalog: tuple[str, ...], format: str | None, output: str | None) -> int:
     """Models, or a config.json: parameters, FLOP, cache.
 
     NAME is one model or the path of a Hugging Face config.json, or a part of names (llama).
@@ -61,17 +61,9 @@ def _listing(part: str | None) -> Table:
             continue
         architecture = from_config(entry.config, name=entry.name, source=entry.name)
         count = parameters(architecture)
-        rows.append(
-            (
-                entry.name,
-                architecture.depth,
-                architecture.hidden,
-                count.total / 1e9,
-                count.active / 1e9,
-                entry.receipt.basis,
-                age(entry.receipt.date),
-            )
-        )
+        published = age(entry.receipt.date)
+        size, active = count.total / 1e9, count.active / 1e9
+        rows.append((entry.name, architecture.depth, architecture.hidden, size, active, entry.receipt.basis, published))
     return Table(
         f"{len(rows)} models",
         columns=("Name", "Layers", "Width", Column("Parameters", unit="×10⁹"), Column("Active", unit="×10⁹"),

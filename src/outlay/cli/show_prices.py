@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @answer_options
 def command(
     name: str | None, tier: str | None, catalog: tuple[str, ...], format: str | None, output: str | None
-) -> int:  # noqa: A002
+) -> int:
     """What a device-hour costs, by provider and tier.
 
     NAME is an accelerator (a family of them, too) or a provider. Prices older than 90 days say so.

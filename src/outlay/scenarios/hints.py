@@ -24,7 +24,7 @@ def hints_of(run: Run, coefficients: Coefficients, *, data_said: bool) -> tuple[
 
 def _counts(run: Run, coefficients: Coefficients) -> Iterator[str]:
     question = run.question
-    if "data" in question.fixed:
+    if "data" in question.fixed or (question.devices == 1 and question.accelerator.category == "apple"):
         return
     said = []
     for count in (question.devices // 2, question.devices * 2):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from outlay.scenarios.run import Run
 from outlay.statement import Figure, Interval, Line, Receipt
+from outlay.units import format_quantity
 
 _HOURS = {"tpu": "chip-h", "trainium": "chip-h", "apple": "h", "edge": "h", "cpu": "h", "npu": "chip-h"}
 
@@ -164,7 +165,7 @@ def _accelerators(run: Run) -> Line:
     )
     share = run.terms.lost.likely
     lost = Line(
-        f"Restarts, lost work ({share:.{0 if share >= 0.01 or share == 0 else 1}%})",
+        f"Restarts, lost work ({format_quantity(share, '%')})",
         key="accelerators.lost-work",
         quantity=run.lost_hours,
         unit=unit,

@@ -6,7 +6,7 @@ import importlib.resources
 import json
 from functools import cache
 
-from outlay.statement import BASES, Receipt
+from outlay.statement import Basis, Receipt
 from outlay.training import Coefficients, load_coefficients
 
 
@@ -25,7 +25,7 @@ def receipts_of(coefficients: Coefficients) -> tuple[Receipt, ...]:
 def _shipped() -> tuple[Receipt, ...]:
     folder = importlib.resources.files("outlay.catalog") / "coefficients"
     step = json.loads((folder / "step.json").read_text(encoding="utf-8"))
-    basis = step.get("basis") if step.get("basis") in BASES else "fitted"
+    basis: Basis = "assumed" if step.get("basis") == "assumed" else "fitted"
     kernels = Receipt(
         "times of kernels",
         unit="",

@@ -161,7 +161,7 @@ def read_model(model: str | Mapping[str, object] | Architecture) -> tuple[Archit
     text = str(model)
     if not text.strip():
         raise InputError("the model's name is empty", hint="write a name of `outlay show models`, or a config.json")
-    if text.endswith(".json") or os.sep in text and Path(text).exists() or Path(text).is_dir():
+    if text.endswith(".json") or (os.sep in text and Path(text).exists()) or Path(text).is_dir():
         name = Path(text).stem if Path(text).stem != "config" else (Path(text).resolve().parent.name or "config")
         config = load_config(text)
         shown = str(config.get("_name_or_path") or name)
@@ -264,7 +264,7 @@ def _batch(
         )
     batch = whole_batch(tokens / sequence, devices)
     if asked is None:
-        why = f"published for models of this size, in sequences that {devices:,} can share"
+        why = "published for models of this size" + (f", in sequences that {devices:,} can share" if devices > 1 else "")
         value = f"{batch:,} sequences ({units.format_quantity(batch * sequence, 'tokens')})"
         assumed.append(Assumption("batch", value=value, why=why, receipt=receipt))
     elif batch * sequence != tokens:

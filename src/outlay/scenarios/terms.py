@@ -91,7 +91,8 @@ def agree(
     else:
         assumed.append(Assumption("checkpoints", value=f"{kept.value} kept", why=kept.source, receipt=kept))
     if kept.value:
-        why = "object storage" + ("" if storage.provider == seller else f", because {seller or 'nobody'} lists none")
+        because = f"{seller} lists none" if seller else "no provider was named"
+        why = "object storage" + ("" if storage.provider == seller else f"; {because}")
         value = f"{storage.provider}, {storage.product}, ${storage.dollars:.2f} a TB·month"
         assumed.append(Assumption("storage", value=value, why=why, receipt=storage.receipt))
     moved = None if data is None else units.parse(data, "B stored", name="--data", zero=True)
@@ -174,7 +175,7 @@ def _lost(question: Question, asked: str | float | None, assumed: list[Assumptio
     nodes = math.ceil(question.devices / int(question.cluster.node_size))
     loss = lost_work(question.devices, nodes)
     share = float(loss.likely.value or 0)
-    value = f"{share:.0%} of the run ({loss.low:.0%} to {loss.high:.0%})"
+    value = f"{share * 100:g} % of the run ({loss.low * 100:g} % to {loss.high * 100:g} %)"
     assumed.append(Assumption("lost work", value=value, why=loss.likely.source, receipt=loss.likely))
     return Interval.between(loss.low, share, loss.high), loss.likely
 

@@ -1,0 +1,74 @@
+"""The statements that the project shows, as a newcomer sees them: 80 columns, with and without colour.
+
+A screen that changes is a prediction, a price or a word that changed: `UPDATE_GOLDEN=1 pytest tests/golden` writes
+them anew, and the difference is read before it is committed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+import pytest
+
+from outlay.cli import main
+
+SCREENS = Path(__file__).parent / "screens"
+QUESTIONS = {
+    "llama-3-8b": ["llama-3-8b", "--tokens", "15T", "--on", "h100-sxm:64"],
+    "gpt-3-175b": [
+        *("gpt-3-175b", "--tokens", "300B", "--on", "a100-sxm-80gb:1024", "--seq", "2048", "--batch", "1536"),
+        *("--layout", "tp=8,pp=8,recompute=full"),
+    ],
+    "llama-3.1-405b": ["llama-3.1-405b", "--tokens", "15.6T", "--on", "h100-sxm:16384", "--batch", "16M tokens"],
+    "deepseek-v3": [
+        *("deepseek-v3", "--tokens", "14.8T", "--on", "h800-sxm:2048", "--seq", "4096", "--batch", "15360"),
+        *("--precision", "fp8", "--layout", "tp=1,pp=16,ep=64", "--price", "2"),
+    ],
+    "mixtral-8x7b": ["mixtral-8x7b", "--tokens", "100B", "--on", "h100-sxm:8", "--seq", "4096"],
+    "gpt2-rtx-4090": ["gpt2", "--tokens", "10B", "--on", "rtx-4090"],
+    "gpt2-macbook": ["gpt2", "--tokens", "10B", "--on", "m3-max"],
+    "bert-large-tpu-v3": ["bert-large", "--tokens", "137B", "--on", "tpu-v3:64", "--seq", "512", "--batch", "256"],
+    "does-not-fit": ["llama-3.1-405b", "--tokens", "1T", "--on", "h100-sxm:8"],
+}
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path, monkeypatch):
+    """A folder, a cache and a day of their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_screen(name, capsys, update):
+    code = main(["cost", "training", *QUESTIONS[name]])
+    captured = capsys.readouterr()
+    assert code == (1 if name == "does-not-fit" else 0), captured.err
+    screen = captured.out or captured.err
+    if captured.out:
+        assert max(map(len, screen.splitlines())) <= 80
+    assert not COLOURS.search(screen)
+    path = SCREENS / f"{name}.txt"
+    if update:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(screen, encoding="utf-8")
+    shown = path.read_text(encoding="utf-8")
+    assert screen == shown, "\n".join(difflib.unified_diff(shown.splitlines(), screen.splitlines(), lineterm=""))
+
+
+@pytest.mark.parametrize("name", [name for name in QUESTIONS if name != "does-not-fit"])
+def test_colours_add_nothing(name, capsys):
+    from outlay.render import render
+    from outlay.statement import load
+
+    assert main(["cost", "training", *QUESTIONS[name], "-o", "answer.json"]) == 0
+    capsys.readouterr()
+    statement = load("answer.json")
+    plain, painted = render(statement, "text"), render(statement, "text", color=True)
+    assert COLOURS.search(painted)
+    assert COLOURS.sub("", painted) == plain
