@@ -54,7 +54,9 @@ MAGNITUDES = (
     Magnitude(name="launch_python", prior=4e-5, spread=0.7),
     Magnitude(name="launch_eager", prior=9e-6, spread=0.7),
     Magnitude(name="launch_collective", prior=2.5e-5, spread=0.7),
-    Magnitude(name="attention_early", prior=1.5, spread=0.3),
+    Magnitude(name="attention_slowdown", prior=1.05, spread=0.2),
+    Magnitude(name="moe_slowdown", prior=1.05, spread=0.2),
+    Magnitude(name="moe_early", prior=1.2, spread=0.2),
     Magnitude(name="misaligned", prior=1.2, spread=0.2),
     Magnitude(name="scan_slowdown", prior=3.0, spread=0.7),
     Magnitude(name="memory_slowdown", prior=1.2, spread=0.3),
@@ -224,9 +226,8 @@ def main(folder: str = "validation/training", date: str = "2026-11-23") -> None:
     path = Path(outlay.catalog.__path__[0]) / "coefficients" / "step.json"
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     for source, errors in content["errors"].items():
-        print(
-            f"{source:28} {errors['rows']:4} rows  median {errors['median']:.3f}  mean {errors['mean']:.3f}  bias {errors['bias']:+.3f}"
-        )
+        remaining = "  ".join(f"{name} {errors[name]:+.3f}" for name in ("median", "mean", "bias"))
+        print(f"{source:28} {errors['rows']:4} rows  {remaining}")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,15 @@ from outlay.errors import InputError
 from outlay.layout import Layout, Recompute, describe
 from outlay.training import Coefficients, choose_layout, estimate
 
-CHOICES = (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL)
-"""What a run may have recomputed where its row does not say: the least that fits in memory is taken."""
+CHOICES = (
+    (Recompute.NONE, 1.0),
+    (Recompute.SELECTIVE, 1.0),
+    (Recompute.FULL, 0.125),
+    (Recompute.FULL, 0.25),
+    (Recompute.FULL, 0.5),
+    (Recompute.FULL, 1.0),
+)
+"""What a run may have recomputed, and in what share of its layers, where its row does not say: the least that fits."""
 HALVINGS = 8
 """How often a micro-batch that a row does not state may be halved until it fits, before anything is recomputed."""
 
@@ -49,7 +56,8 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
         }
         tried = _tried(first)
         if "recompute" in first.open:
-            degrees["recompute"] = np.array([[int(choice) for choice, _ in tried]])
+            degrees["recompute"] = np.array([[int(choice) for (choice, _), _ in tried]])
+            degrees["recompute_layers"] = np.array([[share for (_, share), _ in tried]])
         if "micro_batch" in first.open:
             halvings = np.array([[halving for _, halving in tried]])
             degrees["micro_batch"] = np.maximum(degrees["micro_batch"] >> halvings, 1)
@@ -70,7 +78,10 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
         if "micro_batch" in first.open:
             said.append(f"micro_batch {degrees['micro_batch'][row, pick]}")
         if "recompute" in first.open:
-            said.append(f"activation_recompute {tried[pick][0].name.lower()}")
+            (choice, share), _ = tried[pick]
+            said.append(
+                f"activation_recompute {choice.name.lower()}" + (f" of {share:.0%} of layers" if share < 1 else "")
+            )
         answer = Prediction(
             step_seconds=float(seconds[row, pick]), memory_bytes=float(memory[row, pick]), assumed=tuple(said)
         )
@@ -78,7 +89,7 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
     return answers
 
 
-def _tried(question: Resolved) -> list[tuple[Recompute, int]]:
+def _tried(question: Resolved) -> list[tuple[tuple[Recompute, float], int]]:
     """What may have been recomputed and how often the micro-batch was halved, in the order in which people try them."""
     choices = CHOICES if "recompute" in question.open else CHOICES[:1]
     halvings = range(HALVINGS) if "micro_batch" in question.open else range(1)

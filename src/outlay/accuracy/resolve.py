@@ -133,7 +133,7 @@ def _refuse(record: Record) -> None:
 _shapes: dict[tuple[object, ...], Shape] = {}
 
 
-def _software(record: Record, category: str, year: int, submission: bool) -> tuple[Software, str]:
+def _software(record: Record, category: str, year: float, submission: bool) -> tuple[Software, str]:
     """The facts of the row's framework, and what was assumed where its name means nothing."""
     text = record.word("framework")
     usual = "jax" if category == "tpu" else "pytorch"

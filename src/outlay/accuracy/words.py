@@ -93,11 +93,11 @@ def optimizer(text: str, *, fine_tuning: bool = False, encoder: bool = False) ->
     return (name, "") if name else ("adam", f"optimizer `{text}` taken as adam")
 
 
-def year(date: str, software: str, *, chip: int) -> tuple[int, str]:
+def year(date: str, software: str, *, chip: int) -> tuple[float, str]:
     """Year of the software: of the date (of a range, the middle), else of a `24.07`-like version, else a year after the chip's.
 
     >>> year("2023-2024", "Composer", chip=2022), year("v25.02", "NeMo", chip=2022), year("", "x", chip=2020)
-    ((2023, ''), (2025, ''), (2021, 'software of 2021'))
+    ((2023, ''), (2025.12, ''), (2021, 'software of 2021'))
     """
     for text in (date, software):
         full = [int(found) for found in re.findall(r"(?<!\d)(20[0-4]\d)(?!\d)", text)]
@@ -105,7 +105,7 @@ def year(date: str, software: str, *, chip: int) -> tuple[int, str]:
             return (min(full) + max(full)) // 2, ""
         short = re.search(r"(?<![\d.])(1[6-9]|2\d|3\d)\.(0[1-9]|1[0-2])(?!\d)", text)
         if short:
-            return 2000 + int(short.group(1)), ""
+            return round(2000 + int(short.group(1)) + (int(short.group(2)) - 0.5) / 12, 2), ""
     return chip + 1, f"software of {chip + 1}"
 
 

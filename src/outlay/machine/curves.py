@@ -45,14 +45,19 @@ class Curves:
     collective: CollectiveCurve
 
 
-def curves_for(accelerator: Accelerator, dtype: str, base: str, coefficients: Coefficients) -> Curves:
-    """The curves of an accelerator whose projections multiply in `dtype` and the rest in `base`."""
+def curves_for(
+    accelerator: Accelerator, dtype: str, base: str, coefficients: Coefficients, *, attention: str | None = None
+) -> Curves:
+    """The curves of an accelerator whose projections multiply in `dtype` and the rest in `base`.
+
+    `attention` names an attention library; None is the newest.
+    """
     return Curves(
         accelerator=accelerator,
         gemm=gemm_curve(accelerator, dtype, coefficients.gemm),
         gemm_base=gemm_curve(accelerator, base, coefficients.gemm),
         grouped=grouped_curve(accelerator, dtype, coefficients.grouped),
-        attention=attention_curve(accelerator, coefficients.attention, base),
+        attention=attention_curve(accelerator, coefficients.attention, base, attention),
         memory=memory_curve(accelerator, coefficients.memory),
         collective=collective_curve(accelerator, coefficients.collectives),
     )

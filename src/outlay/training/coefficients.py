@@ -15,10 +15,9 @@ from typing import Any
 
 from outlay.machine import Coefficients as MachineCoefficients
 
-AFTER_AMPERE = frozenset(
-    {"hopper", "grace-hopper", "blackwell", "grace-blackwell", "blackwell-ultra", "grace-blackwell-ultra"}
-)
-"""Generations whose matrix units need asynchronous kernels, which fused attention got in 2024 and 2025."""
+MATURE, EARLY = 2026.5, 2025.5
+"""Years between which grouped products and routing kernels reached the speed of the tables (Megatron-Bridge's own releases
+25.09 to 26.08 ran one configuration of Qwen3-30B in 11.0 and in 6.4 s)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +39,12 @@ class StepCoefficients:
     slowdown: Mapping[str, float]
     """Matrix products inside a step against a table of kernels, by generation of chip (`other` where none is listed):
     clocks that power and heat allow for minutes rather than milliseconds, cold caches, other kernels running."""
-    attention_early: float
-    """Fused attention before 2025 on a chip newer than Ampere, against the kernels of the tables: FlashAttention 2 and
-    the first cuDNN attention used about half of Hopper."""
+    attention_slowdown: float
+    """Fused attention of an earlier library inside a step, against that library's published speed."""
+    moe_slowdown: float
+    """Grouped products and routing inside a step, against a table of kernels, in software of today."""
+    moe_early: float
+    """The same in software of 2025.5 and before, against software of 2026.5."""
     misaligned: float
     """Matrix products whose width or depth is no multiple of 64 elements, against aligned ones."""
     scan_slowdown: float
@@ -74,9 +76,9 @@ class StepCoefficients:
         """The factor on matrix products for a generation of chip."""
         return self.slowdown.get(generation, self.slowdown["other"])
 
-    def attention_of(self, generation: str, year: float) -> float:
-        """The factor on fused attention for a generation of chip and the year of the software."""
-        return self.attention_early if year < 2025 and generation in AFTER_AMPERE else 1.0
+    def moe_of(self, year: float) -> float:
+        """The factor on grouped products and routing for the year of the software."""
+        return float(self.moe_slowdown * self.moe_early ** min(max((MATURE - year) / (MATURE - EARLY), 0.0), 1.0))
 
     def family_of(self, family: str, generation: str) -> float:
         """The factor on a step for a framework family on a generation of chip."""

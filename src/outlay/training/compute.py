@@ -133,9 +133,10 @@ def _experts(op: GroupedMatmul, timing: Timing) -> PassTimes:
     forward = grouped_gemm_seconds(op.rows, n=op.columns, k=op.depth, **options)
     backward = grouped_gemm_seconds(op.rows, n=op.depth, k=op.columns, **options) + forward
     gradient = memory_seconds(op.parameters * timing.added_bytes, curve=timing.curves.memory)
+    slow = timing.sustained * timing.coefficients.moe_of(timing.recipe.software.year)
     seconds = PassTimes(
-        forward=_nothing() | {"matmul": forward * timing.sustained},
-        backward=_nothing() | {"matmul": backward * timing.sustained, "memory": gradient},
+        forward=_nothing() | {"matmul": forward * slow},
+        backward=_nothing() | {"matmul": backward * slow, "memory": gradient},
         kernels_forward=1,
         kernels_backward=2,
     )
@@ -157,11 +158,7 @@ def _quantized(inputs: Number, gradients: Number, products: int, timing: Timing)
 
 def _attention(op: AttentionCore, timing: Timing) -> PassTimes:
     fused = timing.recipe.software.fused_attention
-    slow = (
-        timing.coefficients.attention_of(timing.curves.accelerator.generation, timing.recipe.software.year)
-        if fused
-        else 1.0
-    )
+    slow = timing.coefficients.attention_slowdown if fused and timing.recipe.software.attention_library else 1.0
     forward, backward = (
         attention_seconds(
             op.batch,
@@ -192,10 +189,13 @@ def _attention(op: AttentionCore, timing: Timing) -> PassTimes:
 def _moved(moved: list[MemoryBound], timing: Timing) -> PassTimes:
     """Element-wise work, norms and look-ups."""
     ahead, back = _stacked([op.bytes_forward for op in moved], [op.bytes_backward for op in moved])
-    slow, curve = timing.coefficients.memory_slowdown, timing.curves.memory
+    curve = timing.curves.memory
+    routing = timing.coefficients.moe_of(timing.recipe.software.year)
+    slow = np.array([timing.coefficients.memory_slowdown * (routing if op.routing else 1.0) for op in moved])
+    slow = slow.reshape((-1,) + (1,) * (np.ndim(ahead) - 1))
     return PassTimes(
-        forward=_nothing() | {"memory": slow * memory_seconds(ahead, curve=curve).sum(axis=0)},
-        backward=_nothing() | {"memory": slow * memory_seconds(back, curve=curve).sum(axis=0)},
+        forward=_nothing() | {"memory": (slow * memory_seconds(ahead, curve=curve)).sum(axis=0)},
+        backward=_nothing() | {"memory": (slow * memory_seconds(back, curve=curve)).sum(axis=0)},
         kernels_forward=sum(op.kernels_forward for op in moved),
         kernels_backward=sum(op.kernels_backward for op in moved),
     )

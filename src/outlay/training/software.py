@@ -24,6 +24,8 @@ class Software:
     """The group that shares a fitted factor."""
     fused_attention: bool
     """Attention never writes its score matrix (FlashAttention and kin)."""
+    attention_library: str
+    """The library of its fused attention where that is not the newest (`flash-2`, `triton`, `sdpa`), else empty."""
     host: Literal["python", "eager", "compiled", "graph"]
     """Who launches kernels: Python and many small ones, Python and fused ones, a compiled program, or a captured graph."""
     gradient_bytes: float
@@ -63,6 +65,7 @@ def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
                 name=row["name"],
                 family=row["family"],
                 fused_attention=row["fused_attention"] == "1",
+                attention_library=row["attention_library"],
                 host=cast("Literal['python', 'eager', 'compiled', 'graph']", row["host"]),
                 gradient_bytes=float(row["gradient_bytes"]),
                 reduce_bytes=float(row["reduce_bytes"]),

@@ -80,7 +80,13 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
     """Seconds, bytes and power of one step; `layout` holds numbers or arrays, and the estimate has their shape."""
     step = coefficients.step
     architecture, software = recipe.architecture, recipe.software
-    curves = curves_for(cluster.accelerator, recipe.compute_type, recipe.base_type, coefficients.machine)
+    curves = curves_for(
+        cluster.accelerator,
+        recipe.compute_type,
+        recipe.base_type,
+        coefficients.machine,
+        attention=software.attention_library or None,
+    )
     cost = micro_batch(recipe, layout, cluster, curves, step)
     micro_batches = np.ceil(recipe.global_batch / (layout.data * layout.micro_batch))
 

@@ -221,8 +221,8 @@ def expert_operators(experts: Experts, hidden: int, shard: Shard) -> list[Operat
             low_precision=False,
             saved=4.0 * between * experts.count,
         ),
-        _touch("router choice", between * experts.count, reads=4, writes=4, shard=shard, kernels=6),
-        _touch("dispatch permutation", rows * width, reads=1, writes=1, shard=shard, kernels=3),
+        _touch("router choice", between * experts.count, reads=4, writes=4, shard=shard, kernels=6, routing=True),
+        _touch("dispatch permutation", rows * width, reads=1, writes=1, shard=shard, kernels=3, routing=True),
         GroupedMatmul(
             name="expert up-projection",
             rows=rows,
@@ -254,6 +254,7 @@ def expert_operators(experts: Experts, hidden: int, shard: Shard) -> list[Operat
             writes=1,
             shard=shard,
             kernels=3,
+            routing=True,
             saved=shard.stored * rows * width,
         ),
     ]
@@ -360,7 +361,15 @@ def head_operators(architecture: Architecture, shard: Shard) -> list[Operator]:
 
 
 def _touch(
-    name: str, numbers: Number, *, reads: int, writes: int, shard: Shard, kernels: int = 1, saved: Number = 0.0
+    name: str,
+    numbers: Number,
+    *,
+    reads: int,
+    writes: int,
+    shard: Shard,
+    kernels: int = 1,
+    routing: bool = False,
+    saved: Number = 0.0,
 ) -> MemoryBound:
     """A pass over `numbers` activations; backward reads what forward read and the gradient, and writes a gradient
     for each read."""
@@ -371,6 +380,7 @@ def _touch(
         kernels_forward=kernels,
         kernels_backward=kernels,
         saved=saved,
+        routing=routing,
     )
 
 

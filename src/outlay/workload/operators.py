@@ -136,6 +136,8 @@ class MemoryBound:
     kernels_backward: int = 1
     saved: Number = 0.0
     parameters: Number = 0.0
+    routing: bool = False
+    """Whether it sends tokens to experts and back: kernels that matured late."""
 
     flop_forward = 0.0
     flop_backward = 0.0
