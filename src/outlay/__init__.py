@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from outlay.statement import diff as diff
     from outlay.training import Estimate as Estimate
     from outlay.training import Recipe as Recipe
-    from outlay.training import estimate as estimate_training
+    from outlay.training import estimate
+
+    estimate_training = estimate
 
 _HOMES = {
     "accelerator": "outlay.catalog",

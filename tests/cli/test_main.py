@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+import subprocess
 import sys
 
 import click
@@ -133,3 +135,27 @@ def test_main_without_arguments_reads_the_process(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["outlay", "--version"])
     assert run() == 0
     assert capsys.readouterr().out.startswith("outlay ")
+
+
+HEAVY = ("pydantic", "rich", "scipy", "pandas", "importlib.metadata", "tomllib", "asyncio", "jinja2")
+
+
+@pytest.mark.parametrize(
+    ("words", "forbidden"),
+    [
+        (["--help"], (*HEAVY, "numpy", "outlay.scenarios")),
+        (["cost", "training", "llama-3-8b", "--tokens", "1T", "--on", "h100-sxm:64"], HEAVY),
+    ],
+    ids=["help", "cost"],
+)
+def test_a_cold_start_imports_little(words, forbidden, tmp_path):
+    code = (
+        "import sys; from outlay.cli import main; code = main(sys.argv[1:]);"
+        "print(*sorted(sys.modules), file=sys.stderr); sys.exit(code)"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment, cwd=tmp_path, check=True
+    )
+    loaded = set(done.stderr.split())
+    assert not loaded & set(forbidden)

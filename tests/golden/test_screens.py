@@ -24,7 +24,7 @@ QUESTIONS = {
     "llama-3.1-405b": ["llama-3.1-405b", "--tokens", "15.6T", "--on", "h100-sxm:16384", "--batch", "16M tokens"],
     "deepseek-v3": [
         *("deepseek-v3", "--tokens", "14.8T", "--on", "h800-sxm:2048", "--seq", "4096", "--batch", "15360"),
-        *("--precision", "fp8", "--layout", "tp=1,pp=16,ep=64", "--price", "2"),
+        *("--precision", "fp8", "--layout", "tp=1,pp=16,ep=64", "--price", "2", "--framework", "DualPipe"),
     ],
     "mixtral-8x7b": ["mixtral-8x7b", "--tokens", "100B", "--on", "h100-sxm:8", "--seq", "4096"],
     "gpt2-rtx-4090": ["gpt2", "--tokens", "10B", "--on", "rtx-4090"],

@@ -15,7 +15,7 @@ from outlay.layout import parse as parse_layout
 from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.assumed import LONGEST_SEQUENCE, batch_tokens, whole_batch
 from outlay.statement import Assumption, Receipt
-from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, software_for
+from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for
 from outlay.workload import Architecture, Number, from_config, load_config, parameters
 
 MOST_DEVICES = 10**6
@@ -104,24 +104,7 @@ def ask(
     sequence = _sequence(sequence_length, architecture, assumed)
     found = parameters(architecture).total
     batch = _batch(global_batch, sequence, architecture, found, count, assumed)
-    software = software_for(framework, None)
-    if framework is None or software.family == "other":
-        said = f"`{framework}` is not known" if framework else "nobody said"
-        assumed.append(
-            Assumption(
-                "framework",
-                value=software.name,
-                why=f"{said}; a framework of today",
-                receipt=Receipt(
-                    software.name,
-                    unit="",
-                    source=software.source,
-                    date=software.date,
-                    basis="assumed",
-                    note=software.note,
-                ),
-            )
-        )
+    software = _software(framework, chip, assumed)
     recipe = Recipe(
         architecture=architecture,
         sequence_length=sequence,
@@ -264,13 +247,29 @@ def _batch(
         )
     batch = whole_batch(tokens / sequence, devices)
     if asked is None:
-        why = "published for models of this size" + (f", in sequences that {devices:,} can share" if devices > 1 else "")
+        why = "published for models of this size" + (
+            f", in sequences that {devices:,} can share" if devices > 1 else ""
+        )
         value = f"{batch:,} sequences ({units.format_quantity(batch * sequence, 'tokens')})"
         assumed.append(Assumption("batch", value=value, why=why, receipt=receipt))
     elif batch * sequence != tokens:
         value = f"{batch:,} sequences"
         assumed.append(Assumption("batch", value=value, why=f"{asked} in whole sequences that {devices:,} can share"))
     return batch
+
+
+def _software(asked: str | None, chip: Accelerator, assumed: list[Assumption]) -> Software:
+    """The framework asked for, else a usual one of today on this chip."""
+    usual = {"tpu": "jax", "trainium": "neuronx"}.get(chip.category)
+    software = software_for(usual if asked is None else asked, None)
+    if asked is not None and software.family != "other":
+        return software
+    why = "a usual one on this accelerator" if asked is None else f"`{asked}` is not known; one of today"
+    receipt = Receipt(
+        software.name, unit="", source=software.source, date=software.date, basis="assumed", note=software.note
+    )
+    assumed.append(Assumption("framework", value=software.name, why=why, receipt=receipt))
+    return software
 
 
 def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) -> str:

@@ -1,0 +1,242 @@
+"""The statement of a training: parts make wholes, everything said is used, and more of anything costs what it should."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from outlay import DoesNotFit, InputError, Statement, cost_training
+from outlay.statement import Interval, Line, explain, from_json, to_json
+
+DAY = datetime.date(2026, 12, 1)
+
+
+def ask(model: object = "llama-3-8b", *, tokens: object = 1e12, on: str = "h100-sxm:64", **more: object) -> Statement:
+    return cost_training(model, tokens=tokens, on=on, today=DAY, **more)  # type: ignore[arg-type]
+
+
+def line(statement: Statement, key: str) -> Line:
+    found = statement.find(key)
+    assert isinstance(found, Line)
+    return found
+
+
+def likely(value: Interval | None) -> float:
+    assert value is not None
+    return value.likely
+
+
+def seconds(statement: Statement) -> float:
+    return statement.answer["seconds"].value.likely
+
+
+def dollars(statement: Statement) -> float:
+    return likely(statement.total.amount)
+
+
+questions = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(["gpt2", "llama-3-8b", "mixtral-8x7b", "bert-large"]),
+        "on": st.sampled_from(["h100-sxm:64", "a100-sxm-80gb:128", "tpu-v5p:64", "mi300x:64", "b200-sxm:24"]),
+        "tokens": st.integers(10**6, 10**13),
+        "price": st.sampled_from([0, 0.5, 2.0]),
+        "discount": st.sampled_from([None, 0.0, 0.3, 1.0]),
+        "data": st.sampled_from([None, 0, 4e12]),
+        "lost_work": st.sampled_from([None, 0.0, 0.5]),
+        "tier": st.sampled_from([None, "spot", "owned"]),
+    }
+)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(questions)
+def test_parts_make_wholes(question):
+    statement = ask(**question)
+    for entry in statement.walk():
+        if entry.children and entry.amount is not None:
+            parts = [child.amount.likely for child in entry.children if child.amount is not None]
+            assert math.isclose(entry.amount.likely, math.fsum(parts), rel_tol=1e-12, abs_tol=1e-12)
+        elif entry.amount is not None:
+            assert math.isclose(entry.amount.likely, likely(entry.quantity) * likely(entry.unit_price), rel_tol=1e-12)
+    step, memory, _ = statement.sections
+    assert step.footer is not None
+    assert memory.footer is not None
+    assert math.isclose(float(step.footer[2]), 1.0, rel_tol=1e-9)
+    assert float(memory.footer[2]) <= 1.0
+    assert math.isclose(
+        sum(likely(line(statement, key).quantity) for key in ("accelerators.training-steps", "accelerators.lost-work"))
+        * 3600,
+        seconds(statement) * int(question["on"].partition(":")[2]),
+        rel_tol=1e-9,
+    )
+    again = from_json(to_json(statement))
+    assert again == statement
+    assert statement.total.at_least == (question["data"] is None and question["tier"] != "owned")
+
+
+def test_every_line_and_figure_is_explained_down_to_a_source():
+    statement = ask()
+
+    def sources(tree) -> int:
+        return ("(quoted)" in tree.text or "(assumed)" in tree.text or "(measured)" in tree.text) + sum(
+            map(sources, tree.children)
+        )
+
+    for entry in statement.walk():
+        if entry.priced:
+            assert sources(explain(statement, entry.key)), entry.key
+    for name in ("seconds", "joules", "kg_co2e", "model_flop_utilisation"):
+        assert sources(explain(statement, name)), name
+
+
+def test_twice_the_tokens_take_twice_as_long():
+    assert math.isclose(seconds(ask(tokens=2e12)) / seconds(ask(tokens=1e12)), 2, rel_tol=1e-4)
+
+
+def test_a_part_of_a_step_is_a_step():
+    assert line(ask(tokens=1), "training-steps").parts[1].value.likely == 1
+
+
+def test_prices():
+    listed, own = ask(), ask(price=1.0)
+    hours = likely(line(own, "training-steps").quantity)
+    assert likely(line(own, "training-steps").amount) == hours
+    assert line(own, "training-steps").basis == "yours"
+    assert line(listed, "training-steps").basis == "quoted"
+    assert math.isclose(dollars(ask(price=2.0, discount="25%", checkpoints=0)), dollars(ask(price=1.5, checkpoints=0)))
+    assert dollars(ask(price=0, checkpoints=0)) == 0
+    assert any("runpod" in note or "Prices:" in note for note in listed.notes)
+    assert not any("Prices:" in note for note in own.notes)
+
+
+def test_an_owner_pays_for_power_and_a_tenant_does_not():
+    owner, tenant = ask(tier="owned", price=1.0, grid="france", electricity=0.10), ask(price=1.0)
+    power = line(owner, "power.electricity")
+    assert likely(power.quantity) * 3.6e6 == pytest.approx(owner.answer["joules"].value.likely)
+    assert likely(power.unit_price) == 0.10
+    assert not any(entry.key.startswith("power") for entry in tenant.walk())
+    assert not any(entry.key.startswith("network") for entry in owner.walk())
+
+
+def test_energy_and_carbon():
+    one, building = ask(pue=1.0), ask(pue=1.5)
+    assert building.answer["joules"].value.likely == pytest.approx(1.5 * one.answer["joules"].value.likely)
+    watts = one.answer["joules"].value.likely / seconds(one) / 64
+    assert 300 < watts < 1275  # a DGX H100 is rated 10.2 kW
+    clean, dirty = ask(grid="france"), ask(grid="poland")
+    assert clean.answer["kg_co2e"].value.likely < dirty.answer["kg_co2e"].value.likely / 5
+    electricity, making = clean.sections[2].rows
+    assert electricity[1].value.likely == clean.answer["kg_co2e"].value.likely
+    assert making[1].value.low < making[1].value.likely < making[1].value.high
+
+
+def test_lost_work():
+    none, half = ask(lost_work=0), ask(lost_work="50%")
+    assert likely(line(none, "lost-work").quantity) == 0
+    assert seconds(half) == pytest.approx(2 * seconds(none))
+
+
+def test_data_fills_the_missing_line():
+    assert ask().total.at_least
+    full = ask(data="15TB")
+    assert not full.total.at_least
+    assert likely(line(full, "data-transfer").quantity) == 15
+    assert not any("--data" in hint for hint in full.hints)
+
+
+def test_what_is_said_is_not_assumed():
+    names = {entry.name for entry in ask().assumed}
+    said = ask(
+        sequence_length=4096, global_batch=512, precision="bf16", optimizer="adamw", framework="megatron-core", grid="usa",
+        pue=1.2, checkpoints=5, lost_work=0.05, price=2, layout="tp=2,pp=1,dp=32,cp=1,vpp=1,mbs=1,zero=1,ep=1,sp=on,recompute=none",
+    )  # fmt: skip
+    assert {
+        "sequence length",
+        "batch",
+        "precision",
+        "optimizer",
+        "framework",
+        "grid",
+        "PUE",
+        "checkpoints",
+        "layout",
+    } <= names
+    assert not names & {entry.name for entry in said.assumed} - {"cluster", "storage", "carbon of making", "rope_theta"}
+    assert any("as asked" in note for note in said.notes)
+
+
+def test_batches():
+    assert "512 sequences" in next(entry.value for entry in ask().assumed if entry.name == "batch")
+    same = (
+        ask(global_batch="4M tokens", sequence_length=4096),
+        ask(global_batch=977, sequence_length=4096, on="h100-sxm:1", layout="offload=1"),
+    )
+    assert "960 sequences" in next(entry.value for entry in same[0].assumed if entry.name == "batch")
+    assert not any(entry.name == "batch" for entry in same[1].assumed)
+
+
+def test_it_does_not_fit_and_says_what_helps():
+    with pytest.raises(DoesNotFit, match="needs") as caught:
+        ask("llama-3.1-405b", on="h100-sxm:8")
+    assert "--on h100-sxm:" in caught.value.hint
+    advised = caught.value.hint.rpartition("--on ")[2].partition("`")[0]
+    assert ask("llama-3.1-405b", on=advised).total.amount is not None
+
+
+def test_the_optimizer_leaves_the_device_only_where_it_must():
+    notes = " ".join(ask("mixtral-8x7b", on="h100-sxm:8", sequence_length=4096).notes)
+    assert "on the host" in notes
+    assert "on the host" not in " ".join(ask().notes)
+
+
+def test_old_prices_say_so():
+    old, young = ask(), cost_training("llama-3-8b", tokens=1e12, on="h100-sxm:64", today=datetime.date(2026, 5, 25))
+    assert any("days old" in note for note in old.notes)
+    assert not any("days old" in note for note in young.notes)
+
+
+def test_a_layout_that_breaks_a_rule_is_refused_with_the_rule():
+    with pytest.raises(InputError, match="cannot be trained") as caught:
+        ask(layout="tp=3")
+    assert any("tp" in rule for rule in caught.value.details)
+
+
+def test_models_come_from_anywhere(tmp_path):
+    config = {
+        "model_type": "llama", "hidden_size": 1024, "num_hidden_layers": 8, "num_attention_heads": 16, "vocab_size": 32000,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    file, mapping = ask(str(tmp_path / "config.json"), on="h100-sxm:8"), ask(config, on="h100-sxm:8")
+    assert seconds(file) == seconds(mapping)
+    from outlay.scenarios.question import read_model
+
+    assert seconds(ask(read_model(config)[0], on="h100-sxm:8")) == seconds(file)
+    assert file.assumed
+    assert file.inputs["model"].endswith("config.json")
+
+
+def test_results_are_frozen_and_show_themselves():
+    statement = ask()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        statement.title = "other"  # type: ignore[misc]
+    html = statement._repr_html_()
+    assert html is not None
+    assert "Training steps" in html
+
+
+@pytest.mark.parametrize(
+    "on", ["h100-sxm:1", "h100-sxm:7", "h100-sxm:96", "h100-sxm:100", "h100-sxm:1000", "h100-sxm:6000"]
+)
+def test_odd_counts_are_answered(on):
+    assert dollars(ask("gpt2", on=on)) > 0
+
+
+def test_more_devices_are_never_slower_in_the_hint():
+    few, many = ask("gpt2", on="h100-sxm:8"), ask("gpt2", on="h100-sxm:16")
+    assert seconds(many) < seconds(few)
