@@ -124,6 +124,11 @@ def test_an_owner_pays_for_power_and_a_tenant_does_not():
     assert not any(entry.key.startswith("network") for entry in owner.walk())
 
 
+def test_electricity_without_a_line_is_refused():
+    with pytest.raises(InputError, match="--electricity"):
+        ask(electricity=0.10)
+
+
 def test_energy_and_carbon():
     one, building = ask(pue=1.0), ask(pue=1.5)
     assert building.answer["joules"].value.likely == pytest.approx(1.5 * one.answer["joules"].value.likely)
@@ -153,9 +158,18 @@ def test_data_fills_the_missing_line():
 def test_what_is_said_is_not_assumed():
     names = {entry.name for entry in ask().assumed}
     said = ask(
-        sequence_length=4096, global_batch=512, precision="bf16", optimizer="adamw", framework="megatron-core", grid="usa",
-        pue=1.2, checkpoints=5, lost_work=0.05, price=2, layout="tp=2,pp=1,dp=32,cp=1,vpp=1,mbs=1,zero=1,ep=1,sp=on,recompute=none",
-    )  # fmt: skip
+        sequence_length=4096,
+        global_batch=512,
+        precision="bf16",
+        optimizer="adamw",
+        framework="megatron-core",
+        grid="usa",
+        pue=1.2,
+        checkpoints=5,
+        lost_work=0.05,
+        price=2,
+        layout="tp=2,pp=1,dp=32,cp=1,vpp=1,mbs=1,zero=1,ep=1,sp=on,recompute=none",
+    )
     assert {
         "sequence length",
         "batch",
@@ -173,12 +187,10 @@ def test_what_is_said_is_not_assumed():
 
 def test_batches():
     assert "512 sequences" in next(entry.value for entry in ask().assumed if entry.name == "batch")
-    same = (
-        ask(global_batch="4M tokens", sequence_length=4096),
-        ask(global_batch=977, sequence_length=4096, on="h100-sxm:1", layout="offload=1"),
-    )
-    assert "960 sequences" in next(entry.value for entry in same[0].assumed if entry.name == "batch")
-    assert not any(entry.name == "batch" for entry in same[1].assumed)
+    tokens = ask(global_batch="4M tokens", sequence_length=4096)
+    sequences = ask("gpt2", global_batch=977, on="h100-sxm:1")
+    assert "960 sequences" in next(entry.value for entry in tokens.assumed if entry.name == "batch")
+    assert not any(entry.name == "batch" for entry in sequences.assumed)
 
 
 def test_it_does_not_fit_and_says_what_helps():

@@ -11,7 +11,7 @@ from outlay.cli.complete import accelerators, models
 from outlay.cli.settings import Verb, came_from
 
 
-@click.command(cls=Verb, name="training")
+@click.command(cls=Verb, name="training", example="outlay cost training llama-3-8b --tokens 1T --on h100-sxm:64")
 @click.argument("model", metavar="MODEL|config.json", shell_complete=models)
 @click.option("--tokens", required=True, metavar="N", help="Tokens to train on: 1T, 300B, 15.6e12.")
 @click.option(

@@ -62,9 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         sys.stdout.flush()
     except InputError as error:
-        return _say(error.screen(), error.exit_code)
+        return _say(_wrapped(error.screen()), error.exit_code)
     except DoesNotFit as error:
-        return _say(f"no: {error.message}\n\nhint: {error.hint}", error.exit_code)
+        return _say(_wrapped(f"no: {error.message}\n\nhint: {error.hint}"), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         return _say(error.format_message(), 2)
     except click.ClickException as error:
@@ -104,11 +104,26 @@ def _click_error(error: click.ClickException) -> str:
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         message = (
             f"`{error.param.opts[0] if isinstance(error.param, click.Option) else _metavar(error.param)}` is missing"
+        hint = getattr(context.command, "example", "") if context else ""
+        hint = f"write `{hint}`" if hint else f"`{path} --help` shows what it takes"
         )
     else:
         message = error.format_message().rstrip(".")
         message = message[:1].lower() + message[1:] if not message[:2].isupper() else message
     return f"error: {message}\n\nhint: {hint}"
+
+
+def _wrapped(screen: str) -> str:
+    """The details on lines of at most 80 columns; the error and its hint stay whole, so that they can be searched for."""
+    lines = []
+    for line in screen.split("\n"):
+        if line.startswith("  ") and len(line) > 80:
+            import textwrap
+
+            lines += textwrap.wrap(line, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def _metavar(parameter: click.Parameter) -> str:

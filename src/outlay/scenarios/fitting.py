@@ -72,8 +72,10 @@ def _too_small(question: Question, chosen: Chosen, coefficients: Coefficients) -
     largest = sorted(estimate.memory.items(), key=lambda part: -float(part[1]))[:3]
     parts = ", ".join(f"{name} {format_quantity(float(size), 'B')}" for name, size in largest)
     message = (
-        f"{question.architecture.name} does not fit on {question.devices:,} × {question.accelerator.name}: the fullest "
-        f"device needs {format_quantity(need, 'B')} and has {format_quantity(there, 'B')} ({parts}; {describe(chosen.layout)})"
+        f"{question.architecture.name} does not fit on {question.devices:,} × {question.accelerator.name}\n"
+        f"  the fullest device needs {format_quantity(need, 'B')} and has {format_quantity(there, 'B')}\n"
+        f"  mostly {parts}\n"
+        f"  in the layout {describe(chosen.layout)}, the nearest to fitting"
     )
     helps = list(_what_helps(question, coefficients))
     return DoesNotFit(

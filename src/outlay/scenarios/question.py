@@ -93,13 +93,13 @@ def ask(
     size = None if gpus_per_node is None else int(units.parse(gpus_per_node, "count", name="--gpus-per-node"))
     if size is not None and size > MOST_DEVICES:
         raise InputError(f"`--gpus-per-node` is {size}", expected="the devices of one node", hint="write 8")
-    if interconnect is not None and not any(letter.isdigit() for letter in interconnect):
+    cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=interconnect)
+    if any(note.startswith("the usual links: nothing could be read") for note in cluster.assumed):
         raise InputError(
             f"`--interconnect {interconnect}` cannot be read",
             expected="links with their rates",
-            hint='write `--interconnect "8x400 Gb/s per node"`',
+            hint='write `--interconnect "8x 400Gb/s per node"`',
         )
-    cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=interconnect)
     assumed += _cluster_notes(cluster)
     sequence = _sequence(sequence_length, architecture, assumed)
     found = parameters(architecture).total

@@ -216,7 +216,12 @@ def _electricity(
     """Dollars of a kWh: who rents pays it with the device."""
     if asked is not None:
         dollars = units.parse(asked, "$/kWh", name="--electricity", zero=True)
-        return (dollars, yours(dollars, "$/kWh", "--electricity")) if tier == "owned" else (None, None)
+        if tier != "owned":
+            raise InputError(
+                "`--electricity` has no line: rented accelerators come with their power",
+                hint="add `--tier owned`, or leave `--electricity` out",
+            )
+        return dollars, yours(dollars, "$/kWh", "--electricity")
     if tier != "owned":
         return None, None
     if place.electricity_price is not None:
