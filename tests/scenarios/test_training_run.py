@@ -226,7 +226,7 @@ def test_models_come_from_anywhere(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     file, mapping = ask(str(tmp_path / "config.json"), on="h100-sxm:8"), ask(config, on="h100-sxm:8")
     assert seconds(file) == seconds(mapping)
-    from outlay.scenarios.question import read_model
+    from outlay.scenarios.named import read_model
 
     assert seconds(ask(read_model(config)[0], on="h100-sxm:8")) == seconds(file)
     assert file.assumed

@@ -102,11 +102,10 @@ def _click_error(error: click.ClickException) -> str:
         message = f"`{path}` has no option `{error.option_name}`"
         hint = f"did you mean {' or '.join(near)}?" if near else hint
     elif isinstance(error, click.MissingParameter) and error.param is not None:
-        message = (
-            f"`{error.param.opts[0] if isinstance(error.param, click.Option) else _metavar(error.param)}` is missing"
-        hint = getattr(context.command, "example", "") if context else ""
-        hint = f"write `{hint}`" if hint else f"`{path} --help` shows what it takes"
-        )
+        name = error.param.opts[0] if isinstance(error.param, click.Option) else _metavar(error.param)
+        message = f"`{name}` is missing"
+        example = getattr(context.command, "example", "") if context else ""
+        hint = f"write `{example}`" if example else hint
     else:
         message = error.format_message().rstrip(".")
         message = message[:1].lower() + message[1:] if not message[:2].isupper() else message

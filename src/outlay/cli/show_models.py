@@ -28,7 +28,7 @@ def command(name: str | None, seq: str | None, catalog: tuple[str, ...], format:
     form = prepare(output, format)
     use_catalogs(catalog)
     from outlay.errors import AmbiguousName
-    from outlay.scenarios.question import read_model
+    from outlay.scenarios.named import read_model
 
     if name is None:
         emit(_listing(None), format=form, output=output)

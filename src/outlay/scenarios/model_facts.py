@@ -15,7 +15,7 @@ def facts_of(
 ) -> dict[str, Any]:
     """Everything countable about a model, under stable names; FLOP hold for sequences of `sequence_length` tokens.
 
-    >>> from outlay.scenarios.question import read_model
+    >>> from outlay.scenarios.named import read_model
     >>> facts = facts_of(*read_model("gpt2"))
     >>> facts["parameters"], facts["sequence_length"]
     (124439808, 1024)

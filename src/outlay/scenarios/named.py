@@ -1,0 +1,75 @@
+"""What is trained and on what, from the words of the question."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from outlay import catalog, units
+from outlay.catalog import Accelerator
+from outlay.errors import AmbiguousName, InputError
+from outlay.statement import Receipt
+from outlay.workload import Architecture, from_config, load_config
+
+MOST_DEVICES = 10**6
+
+
+def read_model(model: str | Mapping[str, object] | Architecture) -> tuple[Architecture, Receipt]:
+    """A catalog name, the path of a config.json, a config, or an architecture; and where its facts come from.
+
+    >>> read_model("gpt2")[0].depth
+    12
+    """
+    if isinstance(model, Architecture):
+        return model, Receipt(model.name, unit="", source="the architecture that was given", date="", basis="yours")
+    if isinstance(model, Mapping):
+        return from_config(model, source="the config"), Receipt(
+            "config", unit="", source="the config that was given", date="", basis="yours"
+        )
+    text = str(model)
+    if not text.strip():
+        raise InputError("the model's name is empty", hint="write a name of `outlay show models`, or a config.json")
+    if text.endswith(".json") or (os.sep in text and Path(text).exists()) or Path(text).is_dir():
+        name = Path(text).stem if Path(text).stem != "config" else (Path(text).resolve().parent.name or "config")
+        config = load_config(text)
+        shown = str(config.get("_name_or_path") or name)
+        return from_config(config, name=shown, source=text), Receipt(
+            Path(text).name, unit="", source=text, date="", basis="yours"
+        )
+    facts = catalog.model_config(text)
+    return from_config(facts.config, name=facts.name, source=facts.name), facts.receipt
+
+
+def read_on(on: str) -> tuple[str, int]:
+    """Name and count of `NAME:COUNT`; a name alone is one.
+
+    >>> read_on("h100-sxm:256"), read_on("m3-max")
+    (('h100-sxm', 256), ('m3-max', 1))
+    """
+    if "," in on:
+        raise InputError(
+            f"`--on {on}` names several accelerators",
+            expected="one NAME:COUNT",
+            hint="a training on unequal accelerators is not predicted yet; ask once for each",
+        )
+    name, separator, count = on.strip().rpartition(":")
+    if not separator:
+        name, count = count, "1"
+    if not name.strip():
+        raise InputError(f"`--on {on}` names no accelerator", expected="NAME:COUNT", hint="write `--on h100-sxm:64`")
+    number = int(units.parse(count, "count", name=f"--on {name}:"))
+    if number > MOST_DEVICES:
+        raise InputError(
+            f"`--on {on}`", expected=f"at most {MOST_DEVICES:,} accelerators", hint=f"write `--on {name}:64`"
+        )
+    return name.strip(), number
+
+
+def read_chip(name: str, count: int) -> Accelerator:
+    """The accelerator of that name; of an ambiguous one, the choices with the count that was asked for."""
+    try:
+        return catalog.accelerator(name)
+    except AmbiguousName as error:
+        first = error.details[0].split()[0]
+        raise AmbiguousName("accelerator", name, error.details, hint=f"write `--on {first}:{count}`") from error
