@@ -25,51 +25,16 @@ from outlay.accuracy.records import Record, read_records
 from outlay.accuracy.resolve import Resolved, resolve
 from outlay.errors import InputError
 from outlay.training import Coefficients, StepCoefficients, load_coefficients
+from outlay.training.software import Software
 
-ROWS_PER_SOURCE = 60
+ROWS_PER_SOURCE = 80
 """Of a larger source, evenly spaced rows: a sweep repeats itself."""
+
+STEP = 1e-3
+"""By how much a magnitude is moved to see what it does."""
 
 SCALE = 0.05
 """Relative error beyond which a residual counts linearly."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Magnitude:
-    """One fitted number: where it stands, what it is before the fit, and how far (in its own scale) it is free to go."""
-
-    name: str
-    prior: float
-    spread: float
-    share: bool = False
-    """A share lies between 0 and 1 and moves by its log-odds; others are positive and move by their logarithm."""
-
-    def inward(self, value: float) -> float:
-        return math.log(value / (1 - value)) if self.share else math.log(value)
-
-    def outward(self, value: float) -> float:
-        return 1 / (1 + math.exp(-value)) if self.share else math.exp(value)
-
-
-MAGNITUDES = (
-    Magnitude(name="launch_python", prior=4e-5, spread=0.7),
-    Magnitude(name="launch_eager", prior=9e-6, spread=0.7),
-    Magnitude(name="launch_collective", prior=2.5e-5, spread=0.7),
-    Magnitude(name="attention_slowdown", prior=1.05, spread=0.2),
-    Magnitude(name="moe_slowdown", prior=1.05, spread=0.2),
-    Magnitude(name="moe_early", prior=1.2, spread=0.2),
-    Magnitude(name="misaligned", prior=1.2, spread=0.2),
-    Magnitude(name="scan_slowdown", prior=3.0, spread=0.7),
-    Magnitude(name="memory_slowdown", prior=1.2, spread=0.3),
-    Magnitude(name="overlap_tensor", prior=0.5, spread=1.0, share=True),
-    Magnitude(name="overlap_data", prior=0.8, spread=1.0, share=True),
-    Magnitude(name="overlap_expert", prior=0.5, spread=1.0, share=True),
-    Magnitude(name="contention", prior=0.1, spread=0.7),
-    Magnitude(name="pipeline_exposed", prior=0.5, spread=1.0, share=True),
-    Magnitude(name="straggler", prior=0.008, spread=0.5),
-    Magnitude(name="step_fixed", prior=0.005, spread=0.7),
-)
-GENERATION_PRIOR = Magnitude(name="slowdown", prior=1.03, spread=0.08)
-FAMILY_PRIOR = Magnitude(name="family", prior=1.0, spread=0.12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +50,81 @@ class Row:
         return self.question.cluster.accelerator.generation
 
     @property
+    def software(self) -> Software:
+        return self.question.recipe.software
+
+    @property
     def family(self) -> str:
-        return self.question.recipe.software.family
+        return self.software.family
+
+    @property
+    def mixture(self) -> bool:
+        return self.question.recipe.architecture.is_moe
+
+    def degree(self, name: str) -> float:
+        """A degree that the row states, 1 where it does not."""
+        return self.question.fixed.get(name, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Magnitude:
+    """One fitted number: where it stands, what it is before the fit, and how far (in its own scale) it is free to go."""
+
+    name: str
+    prior: float
+    spread: float
+    share: bool = False
+    """A share lies between 0 and 1 and moves by its log-odds; others are positive and move by their logarithm."""
+    affects: Callable[[Row], bool] = lambda _: True
+    """Rows whose prediction depends on it: the others need not be predicted again to see what it does."""
+    scales: bool = False
+    """The whole step is proportional to it, so that what it does is known without predicting."""
+
+    def inward(self, value: float) -> float:
+        return math.log(value / (1 - value)) if self.share else math.log(value)
+
+    def outward(self, value: float) -> float:
+        return 1 / (1 + math.exp(-value)) if self.share else math.exp(value)
+
+
+MAGNITUDES = (
+    Magnitude(name="launch_python", prior=4e-5, spread=0.7, affects=lambda row: row.software.host == "python"),
+    Magnitude(name="launch_eager", prior=9e-6, spread=0.7, affects=lambda row: row.software.host == "eager"),
+    Magnitude(
+        name="launch_collective", prior=2.5e-5, spread=0.7, affects=lambda row: row.degree("tensor") > 1 or row.mixture
+    ),
+    Magnitude(
+        name="attention_slowdown", prior=1.05, spread=0.2, affects=lambda row: bool(row.software.attention_library)
+    ),
+    Magnitude(name="moe_slowdown", prior=1.05, spread=0.2, affects=lambda row: row.mixture),
+    Magnitude(name="moe_early", prior=1.2, spread=0.2, affects=lambda row: row.mixture),
+    Magnitude(name="misaligned", prior=1.2, spread=0.2),
+    Magnitude(name="scan_slowdown", prior=3.0, spread=0.7, affects=lambda row: row.mixture),
+    Magnitude(name="memory_slowdown", prior=1.2, spread=0.3),
+    Magnitude(
+        name="overlap_tensor",
+        prior=0.5,
+        spread=1.0,
+        share=True,
+        affects=lambda row: row.software.overlap_tensor and row.degree("tensor") > 1,
+    ),
+    Magnitude(name="overlap_data", prior=0.8, spread=1.0, share=True, affects=lambda row: row.software.overlap_data),
+    Magnitude(
+        name="overlap_expert",
+        prior=0.5,
+        spread=1.0,
+        share=True,
+        affects=lambda row: row.software.overlap_expert and row.mixture,
+    ),
+    Magnitude(name="contention", prior=0.1, spread=0.7, affects=lambda row: row.software.overlap_data),
+    Magnitude(
+        name="pipeline_exposed", prior=0.5, spread=1.0, share=True, affects=lambda row: row.degree("pipeline") > 1
+    ),
+    Magnitude(name="straggler", prior=0.008, spread=0.5),
+    Magnitude(name="step_fixed", prior=0.005, spread=0.7),
+)
+GENERATION_PRIOR, GENERATION_SPREAD = 1.03, 0.08
+FAMILY_PRIOR, FAMILY_SPREAD = 1.0, 0.12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,22 +173,48 @@ def fit(rows: Sequence[Row], *, say: Callable[[str], None] = lambda _: None) -> 
     # The prior is worth as much as this many average residuals of one scale each.
     tie = SCALE * 2.0 / spread
 
-    def predicted(point: NDArray[np.float64]) -> NDArray[np.float64]:
+    def predicted(point: NDArray[np.float64], picked: Sequence[Resolved] = questions) -> NDArray[np.float64]:
         step = assembled(start.step, magnitudes, point)
-        answers = predictor(Coefficients(machine=start.machine, step=step))(questions)
+        answers = predictor(Coefficients(machine=start.machine, step=step))(picked)
         seconds = [math.nan if isinstance(answer, InputError) else answer.step_seconds for answer in answers]
         return np.log(seconds)
 
+    reach = [np.array([magnitude.affects(row) for row in rows]) for magnitude in magnitudes]
     usable = np.isfinite(predicted(prior))
+    last: dict[bytes, NDArray[np.float64]] = {}
+
+    def error_at(point: NDArray[np.float64]) -> NDArray[np.float64]:
+        if point.tobytes() not in last:
+            last.clear()
+            last[point.tobytes()] = np.where(usable, predicted(point) - measured, 0.0)
+            say(f"mean error {np.mean(np.abs(np.expm1(last[point.tobytes()]))):.4f}")
+        return last[point.tobytes()]
 
     def residuals(point: NDArray[np.float64]) -> NDArray[np.float64]:
-        error = np.where(usable, (predicted(point) - measured), 0.0)
         # Soft-L1 on the rows, plain squares on the prior: the loss is applied here, not by the solver.
+        error = error_at(point)
         soft = np.sign(error) * SCALE * np.sqrt(2.0 * (np.sqrt(1.0 + (error / SCALE) ** 2) - 1.0))
-        say(f"mean error {np.mean(np.abs(np.expm1(error))):.4f}")
         return np.concatenate([weight * soft, tie * (point - prior)])
 
-    found = least_squares(residuals, prior, method="trf", diff_step=1e-3, max_nfev=7, xtol=1e-4, ftol=1e-4)
+    def jacobian(point: NDArray[np.float64]) -> NDArray[np.float64]:
+        error = error_at(point)
+        root = np.sqrt(1.0 + (error / SCALE) ** 2)
+        bent = np.sqrt((root + 1.0) / 2.0) / root
+        columns = np.zeros((len(rows) + len(magnitudes), len(magnitudes)))
+        for index, (magnitude, reached) in enumerate(zip(magnitudes, reach, strict=True)):
+            moved = point.copy()
+            moved[index] += STEP
+            slope = np.zeros(len(rows))
+            if magnitude.scales:
+                slope[reached] = 1.0
+            else:
+                picked = [question for question, touched in zip(questions, reached, strict=True) if touched]
+                slope[reached] = (predicted(moved, picked) - measured[reached] - error[reached]) / STEP
+            columns[: len(rows), index] = np.where(usable, weight * bent * slope, 0.0)
+            columns[len(rows) + index, index] = tie[index]
+        return columns
+
+    found = least_squares(residuals, prior, jac=jacobian, method="trf", max_nfev=10, xtol=1e-4, ftol=1e-4)
     errors = np.expm1(np.where(usable, predicted(found.x) - measured, np.nan))
     return Fit(coefficients=assembled(start.step, magnitudes, found.x), rows=tuple(rows), errors=errors)
 
@@ -162,14 +226,29 @@ def _by_group(rows: Sequence[Row]) -> list[Magnitude]:
     crossed = sorted({(row.family, row.generation) for row in rows})
     several = {family for family in families if sum(first == family for first, _ in crossed) > 1}
     return [
-        *(_named(GENERATION_PRIOR, f"slowdown:{generation}") for generation in generations),
-        *(_named(FAMILY_PRIOR, f"family:{family}") for family in families if family not in several),
-        *(_named(FAMILY_PRIOR, f"family:{family}/{generation}") for family, generation in crossed if family in several),
+        *(
+            Magnitude(
+                name=f"slowdown:{generation}",
+                prior=GENERATION_PRIOR,
+                spread=GENERATION_SPREAD,
+                affects=lambda row, generation=generation: row.generation == generation,  # type: ignore[misc]
+            )
+            for generation in generations
+        ),
+        *(_family(family, None) for family in families if family not in several),
+        *(_family(family, generation) for family, generation in crossed if family in several),
     ]
 
 
-def _named(prior: Magnitude, name: str) -> Magnitude:
-    return Magnitude(name=name, prior=prior.prior, spread=prior.spread)
+def _family(family: str, generation: str | None) -> Magnitude:
+    """The factor of a family of frameworks, on one generation of chip or on all."""
+    return Magnitude(
+        name=f"family:{family}" + (f"/{generation}" if generation else ""),
+        prior=FAMILY_PRIOR,
+        spread=FAMILY_SPREAD,
+        affects=lambda row: row.family == family and generation in (None, row.generation),
+        scales=True,
+    )
 
 
 def assembled(

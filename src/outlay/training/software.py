@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 
+TODAY = 2026.5
+"""The year of software of which nobody says when it ran: that of the kernel tables."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Software:
     """A framework family as the cost model sees it."""
@@ -49,7 +53,7 @@ class Software:
     source: str
     date: str
     note: str
-    year: float = 2025.0
+    year: float = TODAY
     """The year of the run."""
 
 
@@ -94,7 +98,7 @@ def software_for(framework: str | None, year: float | None) -> Software:
     >>> software_for("NeMo 24.07 (Megatron-Core)", 2024).name
     'nemo'
     """
-    text, when = (framework or "").lower(), year or 2025.0
+    text, when = (framework or "").lower(), year or TODAY
     rows = _table()
     found = next(facts for pattern, since, until, facts in rows if since <= when < until and pattern.search(text))
     return dataclasses.replace(found, year=when)

@@ -3,9 +3,10 @@
 from outlay.workload.architecture import Architecture, Attention, Block, Experts, Layer, Mlp, StateSpace, transformer
 from outlay.workload.config import from_config, load_config, supported
 from outlay.workload.flop import TokenFlop, flop_per_token, kv_bytes_per_token
-from outlay.workload.layer import Shard, embedding_operators, head_operators, layer_operators
+from outlay.workload.layer import embedding_operators, head_operators, layer_operators
 from outlay.workload.operators import AttentionCore, GroupedMatmul, Matmul, MemoryBound, Number, Operator
 from outlay.workload.parameters import ParameterCount, parameters
+from outlay.workload.shard import Shard
 
 __all__ = [
     "Architecture",

@@ -1,0 +1,110 @@
+"""Feed-forward blocks as operators on one device: plain, gated, and mixtures of experts."""
+
+from __future__ import annotations
+
+from outlay.workload.architecture import Experts, Mlp
+from outlay.workload.operators import GroupedMatmul, Matmul, Number, Operator
+from outlay.workload.shard import Shard, touch
+
+
+def mlp_operators(mlp: Mlp, hidden: int, shard: Shard) -> list[Operator]:
+    """A plain or gated feed-forward."""
+    return _feed_forward("feed-forward", mlp.width, mlp.gated, hidden, shard, tokens=shard.tokens)
+
+
+def _feed_forward(name: str, width: int, gated: bool, hidden: int, shard: Shard, *, tokens: Number) -> list[Operator]:
+    columns = width / shard.tensor
+    ups = 2 if gated else 1
+    return [
+        Matmul(
+            name=f"{name} up-projection",
+            rows=tokens,
+            columns=ups * columns,
+            depth=hidden,
+            saved=shard.stored_linear * shard.tokens_between * hidden,
+        ),
+        touch(
+            f"{name} activation",
+            tokens * columns,
+            reads=ups,
+            writes=1,
+            shard=shard,
+            saved=shard.stored * tokens * columns * ups,
+        ),
+        Matmul(
+            name=f"{name} down-projection",
+            rows=tokens,
+            columns=hidden,
+            depth=columns,
+            saved=shard.stored_linear * tokens * columns,
+        ),
+    ]
+
+
+def expert_operators(experts: Experts, hidden: int, shard: Shard) -> list[Operator]:
+    """Router, dispatch, experts, combine, and the shared expert.
+
+    A device holds `count / expert` experts and, with balanced routing, receives as many token copies as it sends:
+    `active` copies of its own tokens, times the expert-tensor degree, whose ranks see each other's tokens.
+    """
+    between = shard.tokens / shard.tensor
+    rows = between * experts.active * shard.expert_tensor
+    local = experts.count / shard.expert
+    columns = experts.width / shard.expert_tensor
+    ups = 2 if experts.gated else 1
+    width = experts.latent or hidden
+    operators: list[Operator] = [
+        Matmul(
+            name="router",
+            rows=between,
+            columns=experts.count,
+            depth=hidden,
+            low_precision=False,
+            saved=4.0 * between * experts.count,
+        ),
+        touch("router choice", between * experts.count, reads=4, writes=4, shard=shard, kernels=6, routing=True),
+        touch("dispatch permutation", rows * width, reads=1, writes=1, shard=shard, kernels=3, routing=True),
+        GroupedMatmul(
+            name="expert up-projection",
+            rows=rows,
+            columns=ups * columns,
+            depth=width,
+            groups=local,
+            saved=shard.stored_linear * rows * width,
+        ),
+        touch(
+            "expert activation",
+            rows * columns,
+            reads=ups,
+            writes=1,
+            shard=shard,
+            saved=shard.stored * rows * columns * ups,
+        ),
+        GroupedMatmul(
+            name="expert down-projection",
+            rows=rows,
+            columns=width,
+            depth=columns,
+            groups=local,
+            saved=shard.stored_linear * rows * columns,
+        ),
+        touch(
+            "combine permutation",
+            rows * width,
+            reads=1,
+            writes=1,
+            shard=shard,
+            kernels=3,
+            routing=True,
+            saved=shard.stored * rows * width,
+        ),
+    ]
+    if experts.latent:
+        # Tokens are projected to a narrower space before they are routed, and back after (Nemotron 3).
+        operators.append(Matmul(name="latent expert in-projection", rows=between, columns=width, depth=hidden))
+        operators.append(Matmul(name="latent expert out-projection", rows=between, columns=hidden, depth=width))
+    if experts.shared_width:
+        operators += _feed_forward(
+            "shared expert", experts.shared_width, experts.gated, hidden, shard, tokens=shard.tokens
+        )
+    return operators

@@ -1,0 +1,96 @@
+"""One device's part of a micro-batch, and the memory traffic that every layer has: passes over activations, norms, residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlay.workload.operators import MemoryBound, Number, Operator
+
+STORED = 2.0
+"""Bytes of a saved 16-bit activation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One device's part of a micro-batch: `micro_batch` sequences of `sequence_length` tokens, divided by the
+    degrees."""
+
+    micro_batch: Number
+    sequence_length: Number
+    tensor: Number = 1
+    context: Number = 1
+    expert: Number = 1
+    expert_tensor: Number = 1
+    sequence_parallel: Number = False
+    stored: float = STORED
+    """Bytes of an activation in memory: 2, or 4 where nothing is done in 16 bits."""
+    stored_linear: float = STORED
+    """Bytes of a saved input of a projection: 1 where an fp8 recipe keeps the quantized copy."""
+    fused_norms: bool = True
+    """Whether norm, residual, dropout and bias run as fused kernels rather than one kernel an operation."""
+
+    @property
+    def tokens(self) -> Number:
+        """Tokens of a micro-batch on this device inside tensor-parallel regions."""
+        return self.micro_batch * self.sequence_length / self.context
+
+    @property
+    def tokens_between(self) -> Number:
+        """Tokens between tensor-parallel regions: all of them, or one part each with sequence parallelism."""
+        return self.tokens / np.where(self.sequence_parallel, self.tensor, 1)
+
+
+def touch(
+    name: str,
+    numbers: Number,
+    *,
+    reads: int,
+    writes: int,
+    shard: Shard,
+    kernels: int = 1,
+    routing: bool = False,
+    saved: Number = 0.0,
+) -> MemoryBound:
+    """A pass over `numbers` activations; backward reads what forward read and the gradient, and writes a gradient
+    for each read."""
+    return MemoryBound(
+        name=name,
+        bytes_forward=shard.stored * numbers * (reads + writes),
+        bytes_backward=shard.stored * numbers * (2 * reads + writes),
+        kernels_forward=kernels,
+        kernels_backward=kernels,
+        saved=saved,
+        routing=routing,
+    )
+
+
+def norm(name: str, hidden: int, shard: Shard, bias: bool) -> list[Operator]:
+    numbers = shard.tokens_between * hidden
+    return [
+        MemoryBound(
+            name=name,
+            bytes_forward=shard.stored * 2 * numbers,
+            bytes_backward=shard.stored * 3 * numbers,
+            kernels_forward=1,
+            kernels_backward=2,
+            saved=shard.stored * numbers,
+            parameters=hidden * (2 if bias else 1),
+        )
+    ]
+
+
+def residual(name: str, hidden: int, shard: Shard, dropout: float) -> list[Operator]:
+    """Add (and drop out): reads two, writes one; backward passes the gradient on, through the mask where there is
+    one."""
+    numbers = shard.tokens_between * hidden
+    mask = 1.0 if dropout else 0.0
+    return [
+        MemoryBound(
+            name=name,
+            bytes_forward=numbers * (3 * shard.stored + mask),
+            bytes_backward=numbers * (2 * shard.stored + mask) if dropout else numbers * shard.stored,
+            saved=numbers * mask,
+        )
+    ]
