@@ -65,6 +65,10 @@ class Question:
         return replace(self, cluster=linked)
 
 
+WHOLE_NODE = 8
+"""Datacenter GPUs from which on a framework made for clusters is the usual one."""
+
+
 def ask(
     model: str | Mapping[str, object] | Architecture,
     *,
@@ -102,7 +106,7 @@ def ask(
     sequence = _sequence(sequence_length, architecture, assumed)
     found = parameters(architecture).total
     batch = _batch(global_batch, sequence, architecture, found, count, assumed)
-    software = _software(framework, chip, assumed)
+    software = _software(framework, chip, count, assumed)
     recipe = Recipe(
         architecture=architecture,
         sequence_length=sequence,
@@ -197,9 +201,11 @@ def _batch(
     return batch
 
 
-def _software(asked: str | None, chip: Accelerator, assumed: list[Assumption]) -> Software:
-    """The framework asked for, else a usual one of today on this chip."""
+def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[Assumption]) -> Software:
+    """The framework asked for, else what is usually run today on this many of this chip."""
     usual = {"tpu": "jax", "trainium": "neuronx"}.get(chip.category)
+    if chip.category == "datacenter-gpu" and count >= WHOLE_NODE:
+        usual = "megatron-core"
     software = software_for(usual if asked is None else asked, None)
     if asked is not None and software.family != "other":
         return software
