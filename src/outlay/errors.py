@@ -41,7 +41,7 @@ class UnknownName(InputError):
 
     >>> error = UnknownName("accelerator", "h100-smx", ["h100-sxm-80gb", "h100-pcie-80gb"], listing="outlay show accelerators")
     >>> print(error.hint)
-    did you mean `h100-sxm-80gb` or `h100-pcie-80gb`? `outlay show accelerators` lists all
+    did you mean `h100-sxm-80gb`? `outlay show accelerators` lists all
     """
 
     def __init__(self, what: str, name: str, known: Iterable[str], *, listing: str) -> None:
