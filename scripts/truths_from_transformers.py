@@ -202,47 +202,6 @@ def runs(config: dict[str, Any]) -> bool:
     return all(isinstance(layer.mixer, Attention) and layer.mixer.heads % layer.mixer.kv_heads == 0 for layer in layers)
 
 
-def flop_counts(config: dict[str, Any]) -> tuple[int, int]:
-    """FLOP of a forward and a backward pass over `BATCH` sequences of `LENGTH`, by torch's counter.
-
-    The model runs on the CPU with unfused attention, whose products the counter sees whole: the full square, and with
-    experts one by one, since the counter does not see a grouped product. Angles of
-    rotary positions are a matrix product in `transformers`; it depends on no activation and is taken out.
-    """
-    built = model(config, device="cpu", attn_implementation="eager", experts_implementation="eager").train()
-    tokens = torch.randint(3, config.get("vocab_size", 100), (BATCH, LENGTH))
-    inputs = {"input_ids": tokens}
-    if built.config.is_encoder_decoder:
-        inputs["decoder_input_ids"] = tokens
-    counter = FlopCounterMode(display=False)
-    with counter:
-        outputs = built(**inputs, use_cache=False) if not built.config.is_encoder_decoder else built(**inputs)
-        forward = counter.get_total_flops()
-        sum(output.float().sum() for output in outputs.values() if torch.is_tensor(output)).backward()
-    modules = counter.get_flop_counts()
-    angles = sum(sum(count.values()) for name, count in modules.items() if name.endswith("rotary_emb"))
-    return forward - angles, counter.get_total_flops() - forward
-
-
-def runs(config: dict[str, Any]) -> bool:
-    """Whether a model can run, and be counted.
-
-    A default number of key-value heads may not divide the heads, nor do those of DeepSeek fit another width. A Mamba scan is
-    element-wise products, which the counter does not see, and Llama 4's class multiplies every token with every expert.
-    More than a few experts take minutes one by one.
-    """
-    from outlay.workload import Attention, Experts, from_config
-
-    if config["model_type"] == "llama4_text":
-        return False
-    if config["model_type"].startswith("deepseek") and not {"num_experts_per_tok", "num_key_value_heads"} <= set(
-        config
-    ):
-        return False
-    mixers = [block.layer.mixer for block in from_config(config).blocks]
-    return all(isinstance(mixer, Attention) and mixer.heads % mixer.kv_heads == 0 for mixer in mixers)
-
-
 def flop() -> None:
     """FLOP of the small configs that run."""
     with (TRUTHS / "flop.csv").open("w", newline="", encoding="utf-8") as file:
