@@ -9,7 +9,7 @@ visiting :math:`\kappa_{max}` keys,
               \max\Bigl(\kappa_{max} + o,\ \frac{C(\bar\kappa + o)}{cores} + \lambda(\bar\kappa + o)\Bigr),
 
 never less than the traffic of queries, keys, values and results. Efficiency :math:`e` and overhead :math:`o` are fitted by
-head dimension to measured kernels (``python -m outlay.machine.fit.attention``); docs/explanation/attention_and_collectives.md
+head dimension to measured kernels (``python -m outlay.machine.fit``); docs/explanation/attention_and_collectives.md
 has the errors. A multiply–add is 2 FLOP, and only the visible half of a causal square counts.
 """
 

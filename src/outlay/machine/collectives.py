@@ -10,7 +10,7 @@ a protocol of low latency and a share :math:`\rho` of the rate, large ones a pro
           \alpha = a_0 + a_1 (n - N) + \text{steps}(N)\,\alpha_{net}
 
 over :math:`N` nodes; an all-reduce takes the faster of a ring (:math:`2(N-1)` steps) and a tree (:math:`2\log_2 N`).
-Coefficients are fitted by ``python -m outlay.machine.fit.collectives``.
+Coefficients are fitted by ``python -m outlay.machine.fit``.
 """
 
 from __future__ import annotations

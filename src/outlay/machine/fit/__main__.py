@@ -1,4 +1,4 @@
-"""``python -m outlay.machine.fit``: refit the surfaces of matrix products and write the catalog's coefficients."""
+"""``python -m outlay.machine.fit``: fit every surface to measured kernels again and write the catalog's coefficients."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import outlay.catalog
-from outlay.machine.fit import gemm, grouped
+from outlay.machine.fit import attention, collectives, gemm, grouped, memory_bound
 from outlay.machine.fit.report import error_table
 
 FOLDER = Path(outlay.catalog.__path__[0]) / "coefficients"
 
 
-def write(name: str, content: dict[str, Any]) -> None:
+def write(name: str, content: dict[str, Any], table: list[str]) -> None:
     """One file of coefficients, the same bytes for the same rows; its errors on the screen."""
     path = FOLDER / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(path.name)
-    print("\n".join(error_table(content)))
+    print("\n".join(table))
 
 
 def main() -> None:
-    """Fit plain products first: grouped ones share their bandwidth and power limit."""
+    """Fit plain products before grouped ones, which share their bandwidth and power limit."""
     plain = gemm.document()
-    write("gemm", plain)
-    write("grouped", grouped.document(plain))
+    write("gemm", plain, error_table(plain))
+    experts = grouped.document(plain)
+    write("grouped", experts, error_table(experts))
+    for name, part in (("attention", attention), ("memory_bound", memory_bound), ("collectives", collectives)):
+        content = part.document()
+        write(name, content, part.error_table(content))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Tables of prompts (causal, sliding windows too) give efficiency and overhead by 
 imbalance; tables of image encoders give the gain of a full square; the same shapes in 8 bits give the gain of fp8. A third
 of the shapes, drawn once, is never fitted to and gives the errors. The tables come from an inference engine that also
 copies keys and values into its cache: that copy is fitted beside the kernel, and left out of what the catalog keeps.
-``python -m outlay.machine.fit.attention`` writes the catalog's file and prints the errors.
+``python -m outlay.machine.fit`` writes the catalog's file and prints the errors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-import outlay.catalog
 from outlay.machine.attention import Array, AttentionCurve, attention_seconds
 from outlay.machine.attention_curve import attention_curve
 from outlay.machine.fit.kernel_tables import CHIPS, MeasuredChip, data_folder, package_version
@@ -265,15 +264,3 @@ def error_table(content: dict[str, Any]) -> list[str]:
         cells = " | ".join("–" if figure is None else f"{100 * figure:.1f} %" for figure in figures)
         lines.append(f"| {record['chip']} | {cells} |")
     return lines
-
-
-def main() -> None:
-    """Fit, write the catalog's file and print the errors."""
-    path = Path(outlay.catalog.__path__[0]) / "coefficients" / "attention.json"
-    content = document()
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print("\n".join(error_table(content)))
-
-
-if __name__ == "__main__":
-    main()

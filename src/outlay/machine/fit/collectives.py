@@ -2,7 +2,7 @@
 
 Tables give seconds by kind, group (2, 4, 8) and message. A third of the messages, drawn once, is never fitted to and gives
 the errors. What no table tells (other makers' links, the network) is in `collectives_published.json`, each with its source.
-``python -m outlay.machine.fit.collectives`` writes the catalog's file and prints the errors.
+``python -m outlay.machine.fit`` writes the catalog's file and prints the errors.
 """
 
 from __future__ import annotations
@@ -246,15 +246,3 @@ def error_table(content: dict[str, Any]) -> list[str]:
         small = np.median([record["errors"][kind]["small"]["median"] for kind in names])
         lines.append(f"| {record['chip']} | {' | '.join(cells)} | {100 * small:.0f} % |")
     return lines
-
-
-def main() -> None:
-    """Fit, write the catalog's file and print the errors."""
-    path = Path(outlay.catalog.__path__[0]) / "coefficients" / "collectives.json"
-    content = document()
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print("\n".join(error_table(content)))
-
-
-if __name__ == "__main__":
-    main()

@@ -3,13 +3,13 @@
 Two sources meet. Matrix products of at most 16 rows over weights far larger than any cache do nothing but read: their speed
 on every chip of the kernel tables gives the share of the data sheet that a stream of reads gets. GELU, layer norm and
 softmax, measured on two chips (`validation/kernels/elementwise.csv` of the repository), give what a kernel that reads and
-writes gets beside that. ``python -m outlay.machine.fit.memory_bound`` writes the catalog's file and prints the errors.
+writes gets beside that. ``python -m outlay.machine.fit`` writes the catalog's file and prints the errors.
 """
 
 from __future__ import annotations
 
 import csv
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +129,10 @@ def document() -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Fit, write the catalog's file and print it."""
-    path = Path(outlay.catalog.__path__[0]) / "coefficients" / "memory_bound.json"
-    content = document()
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for chip in content["chips"]:
-        print(chip["prefixes"], chip["fraction"], chip["basis"], chip.get("shapes", ""))
-
-
-if __name__ == "__main__":
-    main()
+def error_table(content: Mapping[str, Any]) -> list[str]:
+    """Shares of the data sheet's bandwidth as a Markdown table, one row a kind of chip."""
+    lines = ["| chips | share | basis |", "| --- | --: | --- |"]
+    lines += [
+        f"| {', '.join(chip['prefixes'])} | {chip['fraction']:.2f} | {chip['basis']} |" for chip in content["chips"]
+    ]
+    return lines
