@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlay.errors import InputError
+from outlay.machine.sizes import sound
 
 Array = npt.NDArray[np.float64]
 Number = float | int | npt.NDArray[Any]
@@ -117,7 +118,7 @@ def attention_seconds(
     ]
     names = ("batch", "heads", "kv_heads", "query_length", "key_length", "head_dim", "value_dim")
     for name, size in zip(names, sizes, strict=True):
-        if not ((size >= 0) & np.isfinite(size)).all():
+        if not sound(size):
             raise InputError(
                 f"attention has {name} = {np.atleast_1d(size)[0]:g}",
                 expected="sizes that are finite and not negative",

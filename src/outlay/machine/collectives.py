@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from outlay.errors import InputError
 from outlay.machine.cluster import Cluster
+from outlay.machine.sizes import sound
 
 Array = npt.NDArray[np.float64]
 Number = float | int | npt.NDArray[Any]
@@ -113,7 +114,7 @@ def collective_seconds(
         raise InputError(f"`{kind}` is not a collective", hint="take one of " + ", ".join(KINDS))
     size, ranks, apart = (np.asarray(number, dtype=np.float64) for number in (message_bytes, group, stride))
     for name, number, least in (("bytes", size, 0.0), ("ranks", ranks, 1.0), ("stride", apart, 1.0)):
-        if not ((number >= least) & np.isfinite(number)).all():
+        if not sound(number, least):
             raise InputError(
                 f"a collective has {name} = {np.atleast_1d(number)[0]:g}",
                 expected=f"a finite number, {least:g} or more",
@@ -148,10 +149,9 @@ def _protocols(start: Array, plan: _Plan, size: Array, rate: Array) -> Array:
 
 def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
     """The plan of every group. Many layouts have few different groups: each is worked out once."""
-    fixed = all(
-        np.ndim(getattr(cluster, name)) == 0 for name in ("domain", "node_size", "link_bandwidth", "network_bandwidth")
-    )
-    if max(ranks.size, apart.size) < MANY or not fixed:
+    if ranks.ndim == apart.ndim == 0:
+        return _plan_of_one(kind, ranks, apart, cluster, curve)
+    if max(ranks.size, apart.size) < MANY or not _fixed(cluster):
         return _plan(kind, ranks, apart, cluster, curve)
     (some_ranks, rank_index), (some_apart, apart_index) = _distinct(ranks), _distinct(apart)
     table = _plan(kind, some_ranks[:, None], some_apart[None, :], cluster, curve)
@@ -163,8 +163,33 @@ def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve
     )
 
 
+def _plan_of_one(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
+    """The plan of a single group, remembered: who asks one layout at a time asks for the same groups again and again."""
+    key = (kind, ranks.item(), apart.item(), id(cluster), id(curve))
+    known = _PLANS.get(key)
+    if known is None:
+        plan = _plan(kind, ranks, apart, cluster, curve)
+        if not _fixed(cluster):
+            return plan
+        if len(_PLANS) >= MANY:
+            _PLANS.clear()
+        # Cluster and curve are kept with their plan, so that nothing else can get their identity.
+        known = _PLANS[key] = (plan, cluster, curve)
+    return known[0]
+
+
+_PLANS: dict[tuple[str, float, float, int, int], tuple[_Plan, Cluster, CollectiveCurve]] = {}
+
+
+def _fixed(cluster: Cluster) -> bool:
+    """Whether a cluster is one cluster, not an array of them."""
+    return not any(isinstance(getattr(cluster, name), np.ndarray) for name in _MEASURES)
+
+
+_MEASURES = tuple(name for name in Cluster.__slots__ if name not in ("accelerator", "topology", "assumed"))
+
 MANY = 4096
-"""Groups from which it pays to look for equal ones."""
+"""Groups from which it pays to look for equal ones; plans of single groups that are remembered."""
 
 
 def _distinct(numbers: Array) -> tuple[Array, npt.NDArray[np.int64]]:

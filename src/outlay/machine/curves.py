@@ -50,8 +50,35 @@ def curves_for(
 ) -> Curves:
     """The curves of an accelerator whose projections multiply in `dtype` and the rest in `base`.
 
-    `attention` names an attention library; None is the newest.
+    `attention` names an attention library; None is the newest. Asked again for the same objects, the same curves return.
     """
+    parts = (
+        coefficients.gemm,
+        coefficients.grouped,
+        coefficients.attention,
+        coefficients.memory,
+        coefficients.collectives,
+    )
+    key = (id(accelerator), dtype, base, attention, *map(id, parts))
+    known = _CURVES.get(key)
+    if known is None:
+        if len(_CURVES) >= MOST_KNOWN:
+            _CURVES.clear()
+        # Keyed by identity, since a user's chip may have the name of a shipped one, and kept with what they were made
+        # from, so that nothing else can get that identity.
+        known = _CURVES[key] = (_curves(accelerator, dtype, base, coefficients, attention), accelerator, parts)
+    return known[0]
+
+
+MOST_KNOWN = 512
+"""Sets of curves that are remembered."""
+
+_CURVES: dict[tuple[object, ...], tuple[Curves, Accelerator, tuple[Mapping[str, Any] | None, ...]]] = {}
+
+
+def _curves(
+    accelerator: Accelerator, dtype: str, base: str, coefficients: Coefficients, attention: str | None
+) -> Curves:
     return Curves(
         accelerator=accelerator,
         gemm=gemm_curve(accelerator, dtype, coefficients.gemm),

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlay.errors import InputError
+from outlay.machine.sizes import sound
 
 Array = npt.NDArray[np.float64]
 Number = float | int | npt.NDArray[Any]
@@ -114,7 +115,7 @@ def gemm_seconds(
     """
     m, n, k, batch = (np.asarray(size, dtype=np.float64) for size in (m, n, k, batch))
     for name, size in (("m", m), ("n", n), ("k", k), ("batch", batch)):
-        if not (size >= 0).all() or not np.isfinite(size).all():
+        if not sound(size):
             raise InputError(
                 f"a matrix product has {name} = {np.atleast_1d(size)[0]:g}",
                 expected="sizes that are finite and not negative",

@@ -23,6 +23,7 @@ import numpy as np
 from outlay.errors import InputError
 from outlay.machine.gemm import TILES, Array, GemmCurve, Number, assembled_seconds, waves
 from outlay.machine.gemm_curve import Device, gemm_curve
+from outlay.machine.sizes import sound
 
 MOVED_FRACTION = 0.8
 """Share of the memory bandwidth at which gather, activation and scatter would be well done."""
@@ -70,9 +71,7 @@ def grouped_gemm_seconds(
     0.952
     """
     rows, n, k, experts, imbalance = (np.asarray(x, dtype=np.float64) for x in (rows, n, k, experts, imbalance))
-    if not (
-        (rows >= 0).all() and (experts >= 1).all() and (imbalance >= 1).all() and np.isfinite(rows * imbalance).all()
-    ):
+    if not (sound(rows) and sound(experts, 1.0) and sound(imbalance, 1.0)):
         raise InputError(
             "a grouped product has a negative number of rows, no expert or an imbalance below 1",
             expected="rows ≥ 0, experts ≥ 1, imbalance ≥ 1",

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlay.errors import InputError
+from outlay.machine.sizes import sound
 
 Array = npt.NDArray[np.float64]
 Number = float | int | npt.NDArray[Any]
@@ -56,7 +57,7 @@ def memory_seconds(bytes: Number, *, kernels: Number = 1, curve: MemoryCurve) ->
     1.002
     """
     size, count = np.asarray(bytes, dtype=np.float64), np.asarray(kernels, dtype=np.float64)
-    if not ((size >= 0) & np.isfinite(size)).all() or not ((count >= 0) & np.isfinite(count)).all():
+    if not (sound(size) and sound(count)):
         raise InputError(
             "a kernel moves a negative or endless number of bytes",
             expected="bytes and kernels that are finite and not negative",
