@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from outlay.errors import InputError as InputError
     from outlay.layout import Layout as Layout
     from outlay.machine import Cluster as Cluster
+    from outlay.scenarios.training_estimate import estimate_training as estimate_training
     from outlay.scenarios.training_run import cost_training as cost_training
     from outlay.statement import Interval as Interval
     from outlay.statement import Line as Line
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from outlay.statement import diff as diff
     from outlay.training import Estimate as Estimate
     from outlay.training import Recipe as Recipe
-    from outlay.training import estimate
-
-    estimate_training = estimate
 
 _HOMES = {
     "accelerator": "outlay.catalog",
@@ -52,7 +50,7 @@ _HOMES = {
     "diff": "outlay.statement",
     "Estimate": "outlay.training",
     "Recipe": "outlay.training",
-    "estimate_training": "outlay.training:estimate",
+    "estimate_training": "outlay.scenarios.training_estimate",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
@@ -62,8 +60,7 @@ def __getattr__(name: str) -> object:
     """The public `name`, imported from its home on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home, _, inner = _HOMES[name].partition(":")
-    value: object = getattr(import_module(home), inner or name)
+    value: object = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

@@ -48,7 +48,7 @@ def _match(text: str, patterns: tuple[tuple[str, str], ...]) -> str | None:
 
 
 def precision(
-    text: str, *, year: int, fastest: str, submission: bool = False, tensor_float: bool = False
+    text: str, *, year: float, fastest: str, submission: bool = False, tensor_float: bool = False
 ) -> tuple[str, str]:
     """Number format of the matrix products.
 
