@@ -119,7 +119,8 @@ def configs() -> dict[str, dict[str, Any]]:
     from outlay.workload.families.numbers import TYPE
 
     published = {entry.name: dict(entry.config) for entry in models() if entry.config["model_type"] != TYPE}
-    return published | json.loads((TRUTHS / "configs.json").read_text(encoding="utf-8"))
+    unpublished: dict[str, dict[str, Any]] = json.loads((TRUTHS / "configs.json").read_text(encoding="utf-8"))
+    return published | unpublished
 
 
 def model(config: dict[str, Any], *, device: str = "meta", **extra: Any) -> Any:

@@ -14,7 +14,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal, cast
 
-
 TODAY = 2026.5
 """The year of software of which nobody says when it ran: that of the kernel tables."""
 
