@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outlay.layout import Layout, Problem, Recompute, legal
 from outlay.machine import Cluster
@@ -14,6 +15,9 @@ from outlay.training.coefficients import Coefficients
 from outlay.training.recipe import Recipe
 from outlay.training.step import Estimate, estimate
 from outlay.workload import Attention, Experts, Number
+
+TIE = 1.01
+"""Times within this factor count as equal: far less than any prediction's error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,8 @@ def choose_layout(
 ) -> Chosen | None:
     """The fastest legal layout that fits in memory, with the degrees in `fixed` kept.
 
-    If none fits, the one that needs the least memory; None if no combination is legal. Ties go to the simpler layout.
+    If none fits, the one that needs the least memory; None if no combination is legal. Of layouts whose times the model
+    cannot tell apart (:data:`TIE`), the simplest.
     """
     fixed = dict(fixed or {})
     axes = _axes(recipe, cluster, fixed)
@@ -42,37 +47,56 @@ def choose_layout(
         global_batch=recipe.global_batch,
         devices=cluster.count,
     )
-    best: tuple[tuple[bool, float], Layout] | None = None
-    allowed = fitting = 0
+    layouts: list[Layout] = []
+    scores: list[NDArray[np.float64]] = []
     for part in chunks(axes):
         data = cluster.count // (part["tensor"] * part["pipeline"] * part["context"])
-        layout = Layout(**{"data": data, **{name: value for name, value in part.items() if name != "data"}})
-        if "data" in part:
-            layout = Layout(**part)
+        layout = Layout(**{"data": data, **part})
         keep = legal(layout, problem)
         if not keep.any():
             continue
         layout = layout.broadcast().at(np.flatnonzero(keep))
         found = estimate(recipe, layout, cluster, coefficients)
-        fits = np.broadcast_to(found.fits, keep.sum())
-        allowed += int(keep.sum())
-        fitting += int(fits.sum())
-        score = np.where(fits, found.step_seconds, found.memory_bytes)
-        order = np.lexsort((score, ~fits))
-        index = int(order[0])
-        rank = (not bool(fits[index]), float(score[index]))
-        if best is None or rank < best[0]:
-            best = (rank, layout.at(index))
-    if best is None:
+        figures = (found.fits, found.step_seconds, found.memory_bytes, complexity(layout))
+        layouts.append(layout)
+        scores.append(np.stack(np.broadcast_arrays(*figures)).astype(np.float64))
+    if not layouts:
         return None
-    layout = best[1]
+    fits, seconds, memory, steps = np.concatenate(scores, axis=1)
+    if fits.any():
+        near = (fits > 0) & (seconds <= TIE * seconds[fits > 0].min())
+        order = np.lexsort((seconds, steps, ~near))
+    else:
+        order = np.argsort(memory, kind="stable")
+    best = _picked(layouts, int(order[0]))
     return Chosen(
-        layout=layout,
-        estimate=estimate(recipe, layout, cluster, coefficients),
+        layout=best,
+        estimate=estimate(recipe, best, cluster, coefficients),
         looked_at=size(axes),
-        legal=allowed,
-        fitting=fitting,
+        legal=len(fits),
+        fitting=int(fits.sum()),
     )
+
+
+def complexity(layout: Layout) -> Number:
+    """How much a layout asks of whoever runs it: doublings of its degrees, context parallelism twice, and each switch.
+
+    >>> float(complexity(Layout(data=64))), float(complexity(Layout(tensor=2, context=2, data=16)))
+    (0.0, 3.0)
+    """
+    doublings = np.log2(layout.tensor * layout.pipeline * layout.virtual * layout.expert) + 2 * np.log2(layout.context)
+    total: Number = doublings + np.greater(layout.zero, 1) + np.greater(layout.recompute, 0)
+    return total
+
+
+def _picked(layouts: list[Layout], index: int) -> Layout:
+    """The layout at a place in the chunks laid end to end."""
+    for layout in layouts:
+        count = len(np.atleast_1d(layout.tensor))
+        if index < count:
+            return layout.at(index)
+        index -= count
+    raise IndexError(index)
 
 
 def _axes(recipe: Recipe, cluster: Cluster, fixed: Mapping[str, Number]) -> dict[str, list[Number]]:
