@@ -33,6 +33,11 @@ class Degrees:
     assumed: tuple[str, ...] = field(default=())
 
 
+ETP_FREED = 2025.5
+"""Until then Megatron split each expert like the rest of a layer (`--expert-tensor-parallel-size` defaults to the tensor
+degree); from then on its published recipes set 1."""
+
+
 def degrees_of(
     record: Record, *, architecture: Architecture, parameters: float, software: Software, length: int
 ) -> Degrees:
@@ -67,7 +72,7 @@ def degrees_of(
         said.append(note)
     if not searched or record.word("zero_stage"):
         fixed["zero"] = zero
-    _experts(record, architecture, fixed, said)
+    _experts(record, architecture, software, fixed, said)
     batch = _batch(record, fixed, replicas, length, parameters, said)
     sequence_parallel = record.numbers.get("sequence_parallel")
     fixed["sequence_parallel"] = int(software.sequence_parallel if sequence_parallel is None else sequence_parallel)
@@ -136,8 +141,10 @@ def _divided(record: Record, stated: dict[str, int | None], devices: int, said: 
     return tensor, pipeline, context, data
 
 
-def _experts(record: Record, architecture: Architecture, fixed: dict[str, int], said: list[str]) -> None:
-    """Expert parallelism, of models that have experts."""
+def _experts(
+    record: Record, architecture: Architecture, software: Software, fixed: dict[str, int], said: list[str]
+) -> None:
+    """Expert and expert-tensor parallelism, of models that have experts."""
     counts = [
         block.layer.feed_forward.count for block in architecture.blocks if isinstance(block.layer.feed_forward, Experts)
     ]
@@ -151,6 +158,11 @@ def _experts(record: Record, architecture: Architecture, fixed: dict[str, int], 
         ranks = fixed["tensor"] * fixed["context"] * fixed["data"]
         fixed["expert"] = 1 if fixed.get("zero") == 3 else gcd(gcd(counts[0], ranks), 8)
         said.append(f"ep {fixed['expert']}")
+    if "tensor" in fixed and fixed["tensor"] > 1 and software.family == "megatron-core" and software.year < ETP_FREED:
+        ranks = fixed["tensor"] * fixed["context"] * fixed["data"]
+        if ranks % (fixed["expert"] * fixed["tensor"]) == 0:
+            fixed["expert_tensor"] = fixed["tensor"]
+            said.append(f"etp {fixed['tensor']}, that of tp")
 
 
 def _batch(

@@ -89,7 +89,7 @@ class Magnitude:
 
 MAGNITUDES = (
     Magnitude(name="launch_python", prior=4e-5, spread=0.7, affects=lambda row: row.software.host == "python"),
-    Magnitude(name="launch_eager", prior=9e-6, spread=0.7, affects=lambda row: row.software.host == "eager"),
+    Magnitude(name="launch_eager", prior=1.5e-5, spread=1.0, affects=lambda row: row.software.host == "eager"),
     Magnitude(
         name="launch_collective", prior=2.5e-5, spread=0.7, affects=lambda row: row.degree("tensor") > 1 or row.mixture
     ),

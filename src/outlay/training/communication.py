@@ -76,8 +76,15 @@ def layer_communication(
         copies: Number = float(experts.active)
         if recipe.software.deduplicated_dispatch:
             copies = distinct_places(experts.active, layout.expert, layout.expert_tensor, cluster)
-        size = tokens / layout.tensor * layout.expert_tensor * (experts.latent or hidden) * recipe.activation_bytes
+        size = tokens / layout.tensor * (experts.latent or hidden) * recipe.activation_bytes
         expert_seconds = 2 * seconds("all-to-all", size * copies, layout.expert, stride=layout.expert_tensor)
+        # Ranks that share an expert's columns see each other's tokens: gathered before it, reduced after it.
+        shared = size * experts.active * layout.expert_tensor
+        gathered = seconds("all-gather", shared, layout.expert_tensor) + seconds(
+            "reduce-scatter", shared, layout.expert_tensor
+        )
+        tensor_forward = tensor_forward + gathered
+        tensor_backward = tensor_backward + gathered
         calls = calls + 2 * np.greater(layout.expert, 1)
         calls_back = calls_back + 2 * np.greater(layout.expert, 1)
 
