@@ -129,8 +129,18 @@ def _time(run: Run) -> tuple[Figure, ...]:
         for name, seconds in run.estimate.breakdown.items()
         if float(seconds) > 0
     )
-    used = _receipts(
-        run, f"peaks.{recipe.compute_type}", "memory_bandwidth", "memory", "link_bandwidth", "nic_bandwidth"
+    facts = {
+        f"peaks.{recipe.compute_type}": f"{recipe.compute_type} peak of a device",
+        "memory_bandwidth": "Memory bandwidth of a device",
+        "memory": "Memory of a device",
+        "link_bandwidth": "Links to its neighbours",
+        "nic_bandwidth": "Its share of the network",
+    }
+    own = question.accelerator.receipts
+    sheet = tuple(
+        Figure(Interval.exact(float(receipt.value)), unit=receipt.unit, label=label, receipts=(receipt,))
+        for field, label in facts.items()
+        if (receipt := own.get(field)) is not None and isinstance(receipt.value, int | float)
     )
     step = Figure(
         Interval.of(run.step_seconds),
@@ -138,8 +148,8 @@ def _time(run: Run) -> tuple[Figure, ...]:
         label="Seconds a step",
         note="a roofline with fitted efficiencies, by the parts below",
         basis="fitted",
-        parts=(*causes, size),
-        receipts=(*used, *run.fitted_on),
+        parts=(*causes, size, *sheet),
+        receipts=run.fitted_on,
     )
     return steps, step
 
