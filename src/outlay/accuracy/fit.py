@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,111 +20,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 import outlay.catalog
+from outlay.accuracy.magnitudes import MAGNITUDES, Row, assembled, by_group
 from outlay.accuracy.predict import predictor
 from outlay.accuracy.records import Record, read_records
 from outlay.accuracy.resolve import Resolved, resolve
 from outlay.errors import InputError
 from outlay.training import Coefficients, StepCoefficients, load_coefficients
-from outlay.training.software import Software
 
 ROWS_PER_SOURCE = 80
 """Of a larger source, evenly spaced rows: a sweep repeats itself."""
+
+KIN = (
+    ("vtrain_single", "vtrain_multi"),
+    ("megatron_2021_a100", "megatron_h100_readme"),
+    ("nvidia_megatron_bridge", "nvidia_nemo_24_25", "nvidia_dgxc_benchmarking"),
+)
+"""Sources that measured with one software on one kind of cluster: they are left out together."""
 
 STEP = 1e-3
 """By how much a magnitude is moved to see what it does."""
 
 SCALE = 0.05
 """Relative error beyond which a residual counts linearly."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A measured step and the question that its configuration asks."""
-
-    record: Record
-    question: Resolved
-    seconds: float
-
-    @property
-    def generation(self) -> str:
-        return self.question.cluster.accelerator.generation
-
-    @property
-    def software(self) -> Software:
-        return self.question.recipe.software
-
-    @property
-    def family(self) -> str:
-        return self.software.family
-
-    @property
-    def mixture(self) -> bool:
-        return self.question.recipe.architecture.is_moe
-
-    def degree(self, name: str) -> float:
-        """A degree that the row states, 1 where it does not."""
-        return self.question.fixed.get(name, 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Magnitude:
-    """One fitted number: where it stands, what it is before the fit, and how far (in its own scale) it is free to go."""
-
-    name: str
-    prior: float
-    spread: float
-    share: bool = False
-    """A share lies between 0 and 1 and moves by its log-odds; others are positive and move by their logarithm."""
-    affects: Callable[[Row], bool] = lambda _: True
-    """Rows whose prediction depends on it: the others need not be predicted again to see what it does."""
-    scales: bool = False
-    """The whole step is proportional to it, so that what it does is known without predicting."""
-
-    def inward(self, value: float) -> float:
-        return math.log(value / (1 - value)) if self.share else math.log(value)
-
-    def outward(self, value: float) -> float:
-        return 1 / (1 + math.exp(-value)) if self.share else math.exp(value)
-
-
-MAGNITUDES = (
-    Magnitude(name="launch_python", prior=4e-5, spread=0.7, affects=lambda row: row.software.host == "python"),
-    Magnitude(name="launch_eager", prior=1.5e-5, spread=1.0, affects=lambda row: row.software.host == "eager"),
-    Magnitude(
-        name="launch_collective", prior=2.5e-5, spread=0.7, affects=lambda row: row.degree("tensor") > 1 or row.mixture
-    ),
-    Magnitude(
-        name="attention_slowdown", prior=1.05, spread=0.2, affects=lambda row: bool(row.software.attention_library)
-    ),
-    Magnitude(name="moe_slowdown", prior=1.05, spread=0.2, affects=lambda row: row.mixture),
-    Magnitude(name="moe_early", prior=1.2, spread=0.2, affects=lambda row: row.mixture),
-    Magnitude(name="misaligned", prior=1.2, spread=0.2),
-    Magnitude(name="scan_slowdown", prior=3.0, spread=0.7, affects=lambda row: row.mixture),
-    Magnitude(name="memory_slowdown", prior=1.2, spread=0.3),
-    Magnitude(
-        name="overlap_tensor",
-        prior=0.5,
-        spread=1.0,
-        share=True,
-        affects=lambda row: row.software.overlap_tensor and row.degree("tensor") > 1,
-    ),
-    Magnitude(name="overlap_data", prior=0.8, spread=1.0, share=True, affects=lambda row: row.software.overlap_data),
-    Magnitude(
-        name="overlap_expert",
-        prior=0.5,
-        spread=1.0,
-        share=True,
-        affects=lambda row: row.software.overlap_expert and row.mixture,
-    ),
-    Magnitude(name="contention", prior=0.1, spread=0.7, affects=lambda row: row.software.overlap_data),
-    Magnitude(
-        name="pipeline_exposed", prior=0.5, spread=1.0, share=True, affects=lambda row: row.degree("pipeline") > 1
-    ),
-    Magnitude(name="straggler", prior=0.008, spread=0.5),
-    Magnitude(name="step_fixed", prior=0.005, spread=0.7),
-)
-GENERATION_PRIOR, GENERATION_SPREAD = 1.03, 0.08
-FAMILY_PRIOR, FAMILY_SPREAD = 1.0, 0.12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +52,14 @@ class Fit:
     rows: tuple[Row, ...]
     errors: NDArray[np.float64]
     """Predicted over measured − 1, a row each."""
+    slopes: NDArray[np.float64]
+    """What a magnitude does to the logarithm of a row's time, rows × magnitudes, in the scale in which it moves."""
+    weight: NDArray[np.float64]
+    """What a row counts."""
+    tie: NDArray[np.float64]
+    """What a magnitude's distance from its prior counts."""
+    distance: NDArray[np.float64]
+    """How far the fit moved each magnitude from its prior."""
 
 
 def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tuple[Row, ...]:
@@ -163,7 +88,7 @@ def fit(rows: Sequence[Row], *, say: Callable[[str], None] = lambda _: None) -> 
     from scipy.optimize import least_squares
 
     start = load_coefficients()
-    magnitudes = [*MAGNITUDES, *_by_group(rows)]
+    magnitudes = [*MAGNITUDES, *by_group(rows)]
     prior = np.array([magnitude.inward(magnitude.prior) for magnitude in magnitudes])
     spread = np.array([magnitude.spread for magnitude in magnitudes])
     counts = Counter(row.record.source for row in rows)
@@ -196,11 +121,9 @@ def fit(rows: Sequence[Row], *, say: Callable[[str], None] = lambda _: None) -> 
         soft = np.sign(error) * SCALE * np.sqrt(2.0 * (np.sqrt(1.0 + (error / SCALE) ** 2) - 1.0))
         return np.concatenate([weight * soft, tie * (point - prior)])
 
-    def jacobian(point: NDArray[np.float64]) -> NDArray[np.float64]:
+    def slopes(point: NDArray[np.float64]) -> NDArray[np.float64]:
         error = error_at(point)
-        root = np.sqrt(1.0 + (error / SCALE) ** 2)
-        bent = np.sqrt((root + 1.0) / 2.0) / root
-        columns = np.zeros((len(rows) + len(magnitudes), len(magnitudes)))
+        columns = np.zeros((len(rows), len(magnitudes)))
         for index, (magnitude, reached) in enumerate(zip(magnitudes, reach, strict=True)):
             moved = point.copy()
             moved[index] += STEP
@@ -210,63 +133,44 @@ def fit(rows: Sequence[Row], *, say: Callable[[str], None] = lambda _: None) -> 
             else:
                 picked = [question for question, touched in zip(questions, reached, strict=True) if touched]
                 slope[reached] = (predicted(moved, picked) - measured[reached] - error[reached]) / STEP
-            columns[: len(rows), index] = np.where(usable, weight * bent * slope, 0.0)
-            columns[len(rows) + index, index] = tie[index]
+            columns[:, index] = np.where(usable, slope, 0.0)
         return columns
 
+    def jacobian(point: NDArray[np.float64]) -> NDArray[np.float64]:
+        root = np.sqrt(1.0 + (error_at(point) / SCALE) ** 2)
+        bent = np.sqrt((root + 1.0) / 2.0) / root
+        return np.concatenate([(weight * bent)[:, None] * slopes(point), np.diag(tie)])
+
     found = least_squares(residuals, prior, jac=jacobian, method="trf", max_nfev=10, xtol=1e-4, ftol=1e-4)
-    errors = np.expm1(np.where(usable, predicted(found.x) - measured, np.nan))
-    return Fit(coefficients=assembled(start.step, magnitudes, found.x), rows=tuple(rows), errors=errors)
-
-
-def _by_group(rows: Sequence[Row]) -> list[Magnitude]:
-    """A factor for each generation of chip, and for each family of framework (on each generation where it ran on several)."""
-    generations = sorted({row.generation for row in rows})
-    families = sorted({row.family for row in rows})
-    crossed = sorted({(row.family, row.generation) for row in rows})
-    several = {family for family in families if sum(first == family for first, _ in crossed) > 1}
-    return [
-        *(
-            Magnitude(
-                name=f"slowdown:{generation}",
-                prior=GENERATION_PRIOR,
-                spread=GENERATION_SPREAD,
-                affects=lambda row, generation=generation: row.generation == generation,  # type: ignore[misc]
-            )
-            for generation in generations
-        ),
-        *(_family(family, None) for family in families if family not in several),
-        *(_family(family, generation) for family, generation in crossed if family in several),
-    ]
-
-
-def _family(family: str, generation: str | None) -> Magnitude:
-    """The factor of a family of frameworks, on one generation of chip or on all."""
-    return Magnitude(
-        name=f"family:{family}" + (f"/{generation}" if generation else ""),
-        prior=FAMILY_PRIOR,
-        spread=FAMILY_SPREAD,
-        affects=lambda row: row.family == family and generation in (None, row.generation),
-        scales=True,
+    return Fit(
+        coefficients=assembled(start.step, magnitudes, found.x),
+        rows=tuple(rows),
+        errors=np.expm1(np.where(usable, error_at(found.x), np.nan)),
+        slopes=slopes(found.x),
+        weight=weight,
+        tie=tie,
+        distance=found.x - prior,
     )
 
 
-def assembled(
-    start: StepCoefficients, magnitudes: Sequence[Magnitude], point: Sequence[float] | Any
-) -> StepCoefficients:
-    """Coefficients with every magnitude at its place; what a group has no rows for takes the mean of the groups."""
-    values = {magnitude.name: magnitude.outward(float(at)) for magnitude, at in zip(magnitudes, point, strict=True)}
-    slowdown = {name.split(":")[1]: value for name, value in values.items() if name.startswith("slowdown:")}
-    family = {name.split(":")[1]: value for name, value in values.items() if name.startswith("family:")}
-    slowdown["other"] = _geometric_mean(slowdown.values())
-    for group in {name.split("/")[0] for name in family if "/" in name}:
-        family[group] = _geometric_mean(value for name, value in family.items() if name.startswith(f"{group}/"))
-    plain = {name: value for name, value in values.items() if ":" not in name}
-    return start.replace(**plain, slowdown=slowdown, family=family)
+def left_out(found: Fit, sources: Collection[str]) -> NDArray[np.float64]:
+    """Errors of the rows of some sources, had the fit not seen them; in the order of the fit's rows.
 
-
-def _geometric_mean(values: Any) -> float:
-    return math.exp(float(np.mean(np.log(list(values)))))
+    The fit is solved again without them by Gauss–Newton from where it stands, with the slopes that it found there: times
+    are so nearly products of the magnitudes that this is close to a fit from nothing, and takes no prediction.
+    """
+    out = np.array([row.record.source in sources for row in found.rows])
+    logs = np.log1p(found.errors)
+    seen = ~out & np.isfinite(logs)
+    move = np.zeros(len(found.distance))
+    for _ in range(20):
+        error = logs[seen] + found.slopes[seen] @ move
+        # Soft-L1 as weights of squares: the loss at the present errors.
+        pull = found.weight[seen] ** 2 / np.sqrt(1.0 + (error / SCALE) ** 2)
+        normal = (found.slopes[seen] * pull[:, None]).T @ found.slopes[seen] + np.diag(found.tie**2)
+        slope = found.slopes[seen].T @ (pull * error) + found.tie**2 * (found.distance + move)
+        move = move - np.linalg.solve(normal, slope)
+    return np.asarray(np.expm1(logs[out] + found.slopes[out] @ move))
 
 
 def document(found: Fit, *, date: str) -> dict[str, Any]:
@@ -275,12 +179,9 @@ def document(found: Fit, *, date: str) -> dict[str, Any]:
     for source in sorted({row.record.source for row in found.rows}):
         errors = found.errors[[row.record.source == source for row in found.rows]]
         errors = errors[np.isfinite(errors)]
-        by_source[source] = {
-            "rows": len(errors),
-            "median": round(float(np.median(np.abs(errors))), 4),
-            "mean": round(float(np.mean(np.abs(errors))), 4),
-            "bias": round(float(np.median(errors)), 4),
-        }
+        kin = next((family for family in KIN if source in family), (source,))
+        unseen = left_out(found, kin)[[row.record.source == source for row in found.rows if row.record.source in kin]]
+        by_source[source] = {"rows": len(errors), **_spread(errors), "unseen": _spread(unseen)}
     fields = {name: getattr(found.coefficients, name) for name in StepCoefficients.__dataclass_fields__}
     return {
         "basis": "fitted",
@@ -290,6 +191,13 @@ def document(found: Fit, *, date: str) -> dict[str, Any]:
         "errors": by_source,
         "coefficients": {name: _short(value) for name, value in fields.items()},
     }
+
+
+def _spread(errors: NDArray[np.float64]) -> dict[str, float]:
+    """Median and mean of the size of errors, and their bias, to four figures."""
+    errors = errors[np.isfinite(errors)]
+    figures = {"median": np.median(np.abs(errors)), "mean": np.mean(np.abs(errors)), "bias": np.median(errors)}
+    return {name: round(float(figure), 4) for name, figure in figures.items()}
 
 
 def _short(value: Any) -> Any:
@@ -305,8 +213,11 @@ def main(folder: str = "validation/training", date: str = "2026-11-23") -> None:
     path = Path(outlay.catalog.__path__[0]) / "coefficients" / "step.json"
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     for source, errors in content["errors"].items():
-        remaining = "  ".join(f"{name} {errors[name]:+.3f}" for name in ("median", "mean", "bias"))
-        print(f"{source:28} {errors['rows']:4} rows  {remaining}")
+        print(f"{source:28} {errors['rows']:4} rows  {_words(errors)}  unseen {_words(errors['unseen'])}")
+
+
+def _words(errors: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {errors[name]:+.3f}" for name in ("median", "mean", "bias"))
 
 
 if __name__ == "__main__":
