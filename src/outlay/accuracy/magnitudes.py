@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from outlay.accuracy.records import Record
 from outlay.accuracy.resolve import Resolved
@@ -151,5 +149,7 @@ def assembled(
     return start.replace(**plain, slowdown=slowdown, family=family)
 
 
-def _geometric_mean(values: Any) -> float:
-    return math.exp(float(np.mean(np.log(list(values)))))
+def _geometric_mean(values: Iterable[float]) -> float:
+    """1 where there are none."""
+    logs = [math.log(value) for value in values]
+    return math.exp(math.fsum(logs) / len(logs)) if logs else 1.0
