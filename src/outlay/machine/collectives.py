@@ -124,7 +124,11 @@ def collective_seconds(
     seconds = _protocols(plan.start, plan, size, plan.rate)
     if kind == "all-reduce":
         seconds = np.minimum(seconds, _protocols(plan.tree_start, plan, size, plan.tree_rate))
-    return np.asarray(np.where(size == 0, 0.0, seconds))
+    seconds = np.asarray(np.where(size == 0, 0.0, seconds))
+    if ranks.size < MANY and apart.size < MANY:
+        return seconds
+    # Groups that are all equal share one plan, which has no axes.
+    return np.broadcast_to(seconds, np.broadcast_shapes(seconds.shape, ranks.shape, apart.shape))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
