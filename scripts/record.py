@@ -123,6 +123,23 @@ def by_source() -> None:
     _out(*_errors("Source", sorted(load()["by_source"].items(), key=lambda entry: -entry[1]["median"])))
 
 
+def unseen() -> None:
+    """Step times of the fit's rows by source: with the source in the fit, and left out of it with its kin."""
+    import outlay.catalog
+
+    fitted = json.loads((Path(outlay.catalog.__path__[0]) / "coefficients" / "step.json").read_text(encoding="utf-8"))
+    rows = sorted(fitted["errors"].items(), key=lambda entry: -entry[1]["unseen"]["mean"])
+    _out(
+        "| Source | Rows | Seen: mean error | Left out: mean error | median | bias |",
+        "| --- | --: | --: | --: | --: | --: |",
+        *(
+            f"| {name} | {errors['rows']} | {errors['mean']:.0%} | {errors['unseen']['mean']:.0%} "
+            f"| {errors['unseen']['median']:.0%} | {errors['unseen']['bias']:+.0%} |"
+            for name, errors in rows
+        ),
+    )
+
+
 def memory_by_source() -> None:
     """Peak memory by source, the worst median first."""
     _out(*_errors("Source", sorted(load()["memory"]["by_source"].items(), key=lambda entry: -entry[1]["median"])))
