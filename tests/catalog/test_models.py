@@ -30,14 +30,27 @@ def test_configs_state_what_counts(entry: ModelFacts) -> None:
     model = from_config(entry.config, name=entry.name)
     # What the GPT-3 and MT-NLG papers do not say.
     assert set(model.assumed) <= {"resid_pdrop"}
-    assert entry.receipt.source.startswith("https://")
+    assert entry.receipt.source.startswith(("https://", "PyPI package "))
     assert entry.receipt.date
+    # Numbers that a source gave say when it was read; the others say what speaks for them.
+    if entry.receipt.basis == "quoted":
+        assert ", read 20" in entry.receipt.source
+    else:
+        assert entry.receipt.basis == "assumed"
+        assert "parameter count" in entry.receipt.note
     assert (entry.width, entry.depth) == (
         model.hidden,
         model.blocks[0].count if model.family == "encoder-decoder" else model.depth,
     )
     assert model_config(entry.name) is entry
     assert all(model_config(alias) is entry for alias in entry.aliases)
+
+
+def test_most_numbers_were_read_somewhere() -> None:
+    assumed = {entry.name for entry in models() if entry.receipt.basis == "assumed"}
+    assert len(assumed) <= 20
+    assert "mpt-7b" in assumed
+    assert {"llama-3-8b", "gpt2-124m", "mixtral-8x7b", "deepseek-v3"}.isdisjoint(assumed)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Models: the published config of each, as facts.
 
 `configs/` has one file a family: what its models share under `common`, then one entry a model with its name, the other
-names it goes by (ids on Hugging Face among them), where the figures were published, and the config's own keys. What the
-configs mean is not the catalog's business: `outlay.workload.from_config` reads them.
+names it goes by (ids on Hugging Face among them), where the figures were read, when the model was published, and the
+config's own keys. The basis is `quoted` where a source gave the numbers (a note names what it left open), and `assumed`
+where they are from memory and only the parameter count is known to agree. What the configs mean is not the catalog's
+business: `outlay.workload.from_config` reads them.
 """
 
 from __future__ import annotations
@@ -117,7 +119,7 @@ def _shipped() -> tuple[ModelFacts, ...]:
                 unit="",
                 source=entry["source"],
                 date=entry["date"],
-                basis="quoted",
+                basis=entry.get("basis", "quoted"),
                 note=entry.get("note", ""),
             )
             config = {**family["common"], **entry["config"]}
