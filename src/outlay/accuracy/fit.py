@@ -189,6 +189,7 @@ def document(found: Fit, *, date: str) -> dict[str, Any]:
         "source": "python -m outlay.accuracy.fit, on validation/training",
         "rows": len(found.rows),
         "errors": by_source,
+        "assumed": sorted(set(fields) - {magnitude.name for magnitude in MAGNITUDES} - {"slowdown", "family"}),
         "coefficients": {name: _short(value) for name, value in fields.items()},
     }
 
