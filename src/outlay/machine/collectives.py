@@ -19,6 +19,7 @@ import functools
 import importlib.resources
 import json
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -120,14 +121,16 @@ def collective_seconds(
                 expected=f"a finite number, {least:g} or more",
                 hint="check the degrees of the layout",
             )
+    if ranks.max(initial=1.0) == 1.0:
+        return np.zeros(np.broadcast_shapes(size.shape, ranks.shape, apart.shape))
     plan = _plan_of_each(kind, ranks, apart, cluster, curve)
     seconds = _protocols(plan.start, plan, size, plan.rate)
     if kind == "all-reduce":
         seconds = np.minimum(seconds, _protocols(plan.tree_start, plan, size, plan.tree_rate))
     seconds = np.asarray(np.where(size == 0, 0.0, seconds))
-    if ranks.size < MANY and apart.size < MANY:
+    if ranks.ndim == apart.ndim == 0:
         return seconds
-    # Groups that are all equal share one plan, which has no axes.
+    # Groups that are all alike share one plan, which has no axes.
     return np.broadcast_to(seconds, np.broadcast_shapes(seconds.shape, ranks.shape, apart.shape))
 
 
@@ -153,8 +156,8 @@ def _protocols(start: Array, plan: _Plan, size: Array, rate: Array) -> Array:
 
 def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
     """The plan of every group. Many layouts have few different groups: each is worked out once."""
-    if ranks.ndim == apart.ndim == 0:
-        return _plan_of_one(kind, ranks, apart, cluster, curve)
+    if _alike(ranks) and _alike(apart):
+        return _plan_of_one(kind, ranks.flat[0], apart.flat[0], cluster, curve)
     if max(ranks.size, apart.size) < MANY or not _fixed(cluster):
         return _plan(kind, ranks, apart, cluster, curve)
     (some_ranks, rank_index), (some_apart, apart_index) = _distinct(ranks), _distinct(apart)
@@ -167,30 +170,37 @@ def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve
     )
 
 
-def _plan_of_one(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
-    """The plan of a single group, remembered: who asks one layout at a time asks for the same groups again and again."""
-    key = (kind, ranks.item(), apart.item(), id(cluster), id(curve))
+def _alike(numbers: Array) -> bool:
+    """Whether there is one number, however often."""
+    return numbers.size == 1 or (numbers.size > 1 and bool((numbers == numbers.flat[0]).all()))
+
+
+def _plan_of_one(kind: str, ranks: float, apart: float, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
+    """The plan of one group, remembered: who asks for one layout after another asks for the same groups again."""
+    if not _fixed(cluster):
+        return _plan(kind, np.asarray(ranks), np.asarray(apart), cluster, curve)
+    key = (kind, float(ranks), float(apart), id(curve), _measures(cluster))
     known = _PLANS.get(key)
     if known is None:
-        plan = _plan(kind, ranks, apart, cluster, curve)
-        if not _fixed(cluster):
-            return plan
         if len(_PLANS) >= MANY:
             _PLANS.clear()
-        # Cluster and curve are kept with their plan, so that nothing else can get their identity.
-        known = _PLANS[key] = (plan, cluster, curve)
+        # The curve is kept with its plan, so that nothing else can get its identity.
+        known = _PLANS[key] = (_plan(kind, np.asarray(ranks), np.asarray(apart), cluster, curve), curve)
     return known[0]
 
 
-_PLANS: dict[tuple[str, float, float, int, int], tuple[_Plan, Cluster, CollectiveCurve]] = {}
+_PLANS: dict[tuple[object, ...], tuple[_Plan, CollectiveCurve]] = {}
+
+_MEASURED = tuple(name for name in Cluster.__slots__ if name not in ("accelerator", "count", "assumed"))
+"""What of a cluster a plan follows from."""
+
+_measures = operator.attrgetter(*_MEASURED)
 
 
 def _fixed(cluster: Cluster) -> bool:
     """Whether a cluster is one cluster, not an array of them."""
-    return not any(isinstance(getattr(cluster, name), np.ndarray) for name in _MEASURES)
+    return not any(isinstance(measure, np.ndarray) for measure in _measures(cluster))
 
-
-_MEASURES = tuple(name for name in Cluster.__slots__ if name not in ("accelerator", "topology", "assumed"))
 
 MANY = 4096
 """Groups from which it pays to look for equal ones; plans of single groups that are remembered."""

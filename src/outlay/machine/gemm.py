@@ -31,6 +31,7 @@ Number = float | int | npt.NDArray[Any]
 
 TILES = ((128.0, 256.0), (128.0, 128.0), (64.0, 64.0))
 """Rows × columns of the output that one processor makes at a time: large, middle and small kernels."""
+TILE_ROWS, TILE_COLUMNS = np.array(TILES).T
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +134,15 @@ def gemm_seconds(
 def tiled_seconds(m: Array, n: Array, k: Array, *, batch: Array | float, curve: GemmCurve) -> Array:
     """Arithmetic alone, without traffic, launch or power limit, by the best of the tile sizes (seconds)."""
     unsplit = np.maximum(curve.split_depth / np.maximum(k, 1.0), 1.0 / 32.0)
-    best: Array | None = None
-    for (rows, columns), efficiency in zip(TILES, curve.tile_efficiency, strict=True):
-        load = np.ceil(m / rows) * np.ceil(n / columns) * batch / curve.cores
-        round_seconds = 2.0 * rows * columns * curve.cores / (curve.flops * efficiency)
-        part = np.minimum(np.maximum(load, unsplit), 1.0)
-        seconds = waves(load, curve.quantisation) * (k * part * round_seconds + curve.tile_seconds)
-        seconds -= part * curve.split_seconds
-        best = seconds if best is None else np.minimum(best, seconds)
-    assert best is not None
-    return np.asarray(best + curve.split_seconds)
+    # All tiles at once, on an axis in front: few large operations cost less than many small ones.
+    front = (len(TILES),) + (1,) * max(m.ndim, n.ndim, k.ndim, np.ndim(batch))
+    rows, columns = TILE_ROWS.reshape(front), TILE_COLUMNS.reshape(front)
+    round_seconds = 2.0 * rows * columns * curve.cores / (curve.flops * np.reshape(curve.tile_efficiency, front))
+    load = np.ceil(m / rows) * np.ceil(n / columns) * batch / curve.cores
+    part = np.minimum(np.maximum(load, unsplit), 1.0)
+    seconds = waves(load, curve.quantisation) * (k * part * round_seconds + curve.tile_seconds)
+    seconds -= part * curve.split_seconds
+    return np.asarray(seconds.min(axis=0) + curve.split_seconds)
 
 
 def waves(load: Array, quantisation: float) -> Array:
