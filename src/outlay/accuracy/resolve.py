@@ -90,7 +90,12 @@ def resolve(record: Record) -> Resolved:
     optimizer, note = words.optimizer(row.word("optimizer"), fine_tuning=is_tuned(row), encoder=is_encoder(row))
     said.append(note)
     degrees = degrees_of(
-        row, architecture=architecture, parameters=_size(architecture), software=software, length=length
+        row,
+        architecture=architecture,
+        parameters=_size(architecture),
+        software=software,
+        length=length,
+        submission=submission,
     )
     cluster = _cluster(accelerator, degrees.devices, row.whole("gpus_per_node"), row.word("interconnect"))
     said += [*degrees.assumed, *cluster.assumed]
