@@ -214,6 +214,11 @@ def launch_seconds(timing: Timing) -> float:
 
 def _stacked(*fields: list[Number]) -> list[Any]:
     """For each field, its value in every operator on a new leading axis; all broadcast to one shape."""
-    arrays = [[np.asarray(value, dtype=float) for value in values] for values in fields]
-    shape = np.broadcast_shapes(*(array.shape for group in arrays for array in group))
-    return [np.stack([np.broadcast_to(array, shape) for array in group]) for group in arrays]
+    shape = np.broadcast_shapes(*{np.shape(value) for values in fields for value in values})
+    blocks = []
+    for values in fields:
+        block = np.empty((len(values), *shape))
+        for place, value in enumerate(values):
+            block[place] = value
+        blocks.append(block)
+    return blocks
