@@ -45,10 +45,12 @@ class UnknownName(InputError):
     """
 
     def __init__(self, what: str, name: str, known: Iterable[str], *, listing: str) -> None:
-        close = difflib.get_close_matches(name.lower(), [entry.lower() for entry in known], n=3, cutoff=0.6)
+        spelt = {entry.lower(): entry for entry in known}
+        close = [spelt[entry] for entry in difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=0.6)]
         guess = f"did you mean {' or '.join(f'`{entry}`' for entry in close)}? " if close else ""
         article = "an" if what[0] in "aeiou" else "a"
-        super().__init__(f"`{name}` is not {article} {what} that outlay knows", hint=f"{guess}`{listing}` lists all")
+        message = f"`{name}` is not {article} {what} that outlay knows" if name.strip() else f"the {what} is empty"
+        super().__init__(message, hint=f"{guess}`{listing}` lists all")
         self.name = name
 
 

@@ -132,3 +132,16 @@ def test_the_projects_own_rows_are_read_whole_and_each_names_its_source() -> Non
 def test_the_documentation_lists_every_column() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "records.md").read_text(encoding="utf-8")
     assert [column for column in COLUMNS if f"`{column}`" not in page] == []
+
+
+def test_a_column_twice_is_refused(tmp_path):
+    (tmp_path / "twice.csv").write_text("id,layers,layers,step_time_s\na,32,16,1.0\n")
+    with pytest.raises(InputError, match="`layers` twice"):
+        read_records(tmp_path / "twice.csv")
+
+
+def test_digits_of_other_scripts_spoil_their_row_alone(tmp_path):
+    (tmp_path / "digits.csv").write_text("id,layers,step_time_s\na,٣٢,1.0\nb,32,1.0\n", encoding="utf-8")
+    read = read_records(tmp_path / "digits.csv")
+    assert [record.id for record in read.records] == ["b"]
+    assert "column `layers`: `٣٢`" in read.unread[0].reason

@@ -82,7 +82,7 @@ def test_wrong_questions_are_input_errors() -> None:
         catalog.price_for("mi300x", provider="lambda")
     assert any("crusoe" in line for line in caught.value.details)
     for tier in ("owned", "reserved"):
-        with pytest.raises(InputError, match=f"no provider lists an {tier}|an {tier} price") as caught:
+        with pytest.raises(InputError, match=f"no provider lists an? {tier} price") as caught:
             catalog.price_for("h100-sxm", tier=tier)
         assert "--price" in caught.value.hint
 

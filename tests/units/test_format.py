@@ -67,3 +67,7 @@ def test_larger_is_never_shown_smaller() -> None:
     for unit in ("s", "B", "J"):
         shown = [format_quantity(step, unit) for step in steps]
         assert len(set(shown)) == len(shown)
+
+
+def test_a_share_of_the_largest_number_stays_one():
+    assert format_quantity(1.8e306, "%") == "1.8e308 %"

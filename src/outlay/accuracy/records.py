@@ -108,7 +108,7 @@ def number(text: str, kind: Kind) -> float | None:
         if text.lower() in _YES | _NO:
             return float(text.lower() in _YES)
         raise ValueError(text)
-    if "_" in text:
+    if "_" in text or not text.isascii():  # `float` also reads 1_000 and digits of other scripts
         raise ValueError(text)
     value = float(text.replace(",", "") if _GROUPED.fullmatch(text) else text)
     least = 0.0 if kind == "whole" else 1.0 if kind == "count" else math.ulp(0.0)
@@ -131,6 +131,11 @@ def read_records(path: str | Path) -> Records:
     known = [name for name in columns if name in COLUMNS]
     if len(set(known)) < 2:
         raise InputError(f"`{path}` has no header: its first line names no column of a record", hint=_HINT)
+    if twice := sorted({name for name in known if known.count(name) > 1}):
+        names = " and ".join(f"`{name}`" for name in twice)
+        raise InputError(
+            f"`{path}` has the column {names} twice", hint="keep one of the two, and say the other in `notes`"
+        )
     if not set(known) & set(MEASURED):
         raise InputError(f"`{path}` has no measured column", expected=" or ".join(MEASURED), hint=_HINT)
     records: list[Record] = []
@@ -154,6 +159,8 @@ def _text_of(path: Path) -> str:
     if path.is_dir():
         raise InputError(f"`{path}` is a directory", expected="a CSV file", hint=hint)
     try:
+        if path.is_fifo():  # it would be waited for, perhaps for ever
+            raise InputError(f"`{path}` is not a plain file", expected="a CSV file", hint=hint)
         raw = path.read_bytes()
     except OSError as error:
         raise InputError(f"`{path}` cannot be read: {error.strerror or error}", hint=hint) from None

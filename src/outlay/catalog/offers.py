@@ -226,7 +226,9 @@ def stale(date: str, today: datetime.date) -> str | None:
 def _nobody(chip: Accelerator, provider: str | None, tier: str, region: str | None) -> None:
     """Raise: say who does sell the device, in which tiers."""
     place = f" in {region}" if region else ""
-    seller = f"{_provider(provider)} lists no" if provider else "no provider lists an"
+    seller = (
+        f"{_provider(provider)} lists no" if provider else f"no provider lists {'an' if tier[0] in 'aeiou' else 'a'}"
+    )
     sellers = sorted({f"{price.provider} ({price.tier})" for price in prices(chip)})
     own = "write your own with `--price 2.10`, in dollars per device-hour"
     if tier in ("owned", "reserved"):

@@ -84,6 +84,9 @@ def restore() -> None:
 def _read(path: Path, problems: list[str]) -> list[tuple[str, str, Path, dict[str, Any]]]:
     """Checked entries of one file: table, label for messages, file, values."""
     try:
+        if path.is_fifo():  # it would be waited for, perhaps for ever
+            problems.append(f"{path}: not a plain file")
+            return []
         if path.is_file() and path.stat().st_size > MAX_BYTES:
             problems.append(f"{path}: larger than {MAX_BYTES // 2**20} MiB")
             return []
@@ -104,9 +107,14 @@ def _read(path: Path, problems: list[str]) -> list[tuple[str, str, Path, dict[st
         elif not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
             problems.append(f"{path}: `{table}` must be a list of entries, each under `[[{table}]]`")
         else:
+            names: set[object] = set()
             for number, entry in enumerate(listed, 1):
                 named = entry.get("name") or entry.get("provider")
                 label = f"{path}: [[{table}]] {number}" + (f" (`{named}`)" if isinstance(named, str) else "")
+                if isinstance(name := entry.get("name"), str):
+                    if name.lower() in names:
+                        problems.append(f"{label}: the name stands in this file twice")
+                    names.add(name.lower())
                 entries.extend(_checked(table, label, path, entry, problems))
     return entries
 
@@ -130,6 +138,8 @@ def _checked(
                 problems.append(f"{label}: `{key}` is missing")
             else:
                 expected = str(problem["msg"]).removeprefix("Input ").replace("should", "must")
+                if problem["type"] == "string_pattern_mismatch":
+                    expected = "must be like 2026-05-24" if key == "date" else "must be 1 to 80 characters without `;`"
                 problems.append(f"{label}: `{key}` is {_shown(problem['input'])}: {expected}")
         return []
     return [(table, label, path, checked.model_dump(exclude_unset=True))]

@@ -55,6 +55,8 @@ cli.params.append(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line on `arguments` (default: those of the process) and give the exit code."""
+    if sys.stdout is None:  # closed by whoever started us: the answer goes nowhere, but it is kept
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open to the end of the process
     _never_choke_on_letters()
     try:
         code = cli.main(

@@ -18,6 +18,13 @@ def check_writable(path: Path) -> None:
 
     :raises InputError: for a folder, a missing or read-only parent folder, or a read-only file.
     """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass
+    except (OSError, ValueError) as error:  # a name that is too long, or goes round in circles
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"`{path.name[:40]}…` cannot be written: {reason}", hint=_HINT) from error
     if path.is_dir():
         raise InputError(f"`{path}` is a folder", expected="a file to write", hint=f"write `-o {path / 'answer.json'}`")
     parent = path.parent

@@ -72,10 +72,11 @@ def settings_of(path: tuple[str, ...], verb: click.Command, root: click.Command)
     if not document:
         return {}
     values = _flat(document, mine, root)
+    _check_tables(document, root, ())
     table: Any = document
     for step in path:
-        table = table.get(step, {}) if isinstance(table, Mapping) else {}
-    for key, value in table.items() if isinstance(table, Mapping) else ():
+        table = table.get(step, {})
+    for key, value in table.items():
         name = key.replace("-", "_")
         if name not in mine:
             raise _unknown(f"key of `[{'.'.join(path)}]` in {FILE}", key, {entry.replace("_", "-") for entry in mine})
@@ -89,20 +90,44 @@ def _flat(document: Mapping[str, Any], mine: Mapping[str, click.Option], root: c
     for key, value in document.items():
         name = key.replace("-", "_")
         if isinstance(value, Mapping):
-            verbs = getattr(root, "verbs", {})
-            if key not in verbs:
-                raise UnknownName(f"verb (table `[{key}]` of {FILE})", key, verbs, listing="outlay --help")
-        elif name in mine:
+            continue
+        if name in mine:
             values[name] = _value(key, value, mine[name])
         elif name not in (known := _all_options(root)):
             raise _unknown(f"key of {FILE}", key, {entry.replace("_", "-") for entry in known})
     return values
 
 
+def _check_tables(table: Mapping[str, Any], group: click.Command, path: tuple[str, ...]) -> None:
+    """Refuse a table that names no verb, and a key in the table of a group, which no verb would read."""
+    verbs = getattr(group, "verbs", {})
+    for key, value in table.items():
+        where = ".".join((*path, key))
+        if isinstance(value, Mapping):
+            if key not in verbs:
+                raise UnknownName(
+                    f"verb (table `[{where}]` of {FILE})", key, verbs, listing=" ".join(("outlay", *path, "--help"))
+                )
+            member = group.get_command(click.Context(group), key) if isinstance(group, click.Group) else None
+            if isinstance(member, click.Group):
+                _check_tables(value, member, (*path, key))
+        elif path:
+            verb = ".".join((*path, next(iter(verbs), "verb")))
+            raise InputError(
+                f"`{key}` in the table `[{path[-1]}]` of {FILE}",
+                expected="options under the verb that takes them",
+                hint=f"write it under `[{verb}]`, or at the top of the file",
+            )
+
+
 def _value(key: str, value: Any, option: click.Option) -> Any:
     if isinstance(value, list) and option.multiple:
         return [str(entry) for entry in value]
     if isinstance(value, bool | int | float | str):
+        if option.is_flag and not isinstance(value, bool | str):
+            raise InputError(f"`{key}` in {FILE} is {value}", expected="true or false", hint=f"write `{key} = true`")
+        if option.multiple:
+            return [str(value)]
         return value if option.is_flag else str(value)
     raise InputError(
         f"`{key}` in {FILE} is {type(value).__name__}",
@@ -141,6 +166,8 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     import tomllib
 
+    if not path.is_file():
+        raise InputError(f"`{path}` is not a plain file", hint="options are kept there, as `key = value` lines")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

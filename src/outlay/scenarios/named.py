@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def read_on(on: str) -> tuple[str, int]:
     >>> read_on("h100-sxm:256"), read_on("m3-max")
     (('h100-sxm', 256), ('m3-max', 1))
     """
+    if re.fullmatch(r"[^,:]+:[0-9]{1,3}(,[0-9]{3})+", on.strip()):  # 1,024 as the statement writes it
+        on = on.replace(",", "")
     if "," in on:
         raise InputError(
             f"`--on {on}` names several accelerators",
@@ -58,7 +61,13 @@ def read_on(on: str) -> tuple[str, int]:
         name, count = count, "1"
     if not name.strip():
         raise InputError(f"`--on {on}` names no accelerator", expected="NAME:COUNT", hint="write `--on h100-sxm:64`")
-    number = int(units.parse(count, "count", name=f"--on {name}:"))
+    try:
+        number = int(units.parse(count, "count", name=f"--on {name}:"))
+    except InputError as error:
+        expected = error.message.partition(": expected ")[2]
+        raise InputError(
+            f"`--on {on}`", expected=f"{expected} after the colon", hint=f"write `--on {name}:64`"
+        ) from None
     if number > MOST_DEVICES:
         raise InputError(
             f"`--on {on}`", expected=f"at most {MOST_DEVICES:,} accelerators", hint=f"write `--on {name}:64`"

@@ -85,6 +85,12 @@ def ask(
     interconnect: str | None,
 ) -> Question:
     """Read a question; :class:`InputError` names what cannot be read."""
+    for flag, text, example in (
+        ("--framework", framework, "megatron-core"),
+        ("--interconnect", interconnect, '"8x 400Gb/s per node"'),
+    ):
+        if text is not None and not text.strip():
+            raise InputError(f"`{flag}` is empty", hint=f"write `{flag} {example}`, or leave it out")
     assumed: list[Assumption] = []
     architecture, model_receipt = read_model(model)
     for name, why in architecture.assumed.items():
@@ -242,7 +248,7 @@ def _optimizer(asked: str | None, assumed: list[Assumption]) -> str:
 
 def _degrees(layout: str | None, recompute: str | None) -> dict[str, Number]:
     """The degrees that `--layout` and `--recompute` fix."""
-    text = (layout or "auto").strip()
+    text = "auto" if layout is None else layout.strip()
     if not text:
         raise InputError("`--layout` is empty", hint="write `--layout auto`, or `--layout tp=8,pp=4`")
     fixed = {} if text.lower() == "auto" else parse_layout(text)

@@ -186,7 +186,7 @@ def _pue(
     if asked is not None:
         ratio = units.parse(asked, "", name="--pue")
         if not 1 <= ratio <= 100:
-            raise InputError(f"`--pue` is {asked}", expected="a ratio from 1", hint="write `--pue 1.2`")
+            raise InputError(f"`--pue` is {asked}", expected="a ratio from 1 to 100", hint="write `--pue 1.2`")
         return Interval.exact(ratio), yours(ratio, "", "--pue")
     if seller == "on-premise" and question.accelerator.category in ("apple", "consumer-gpu", "edge"):
         home = Receipt(

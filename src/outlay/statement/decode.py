@@ -39,6 +39,8 @@ def load(path: str | Path) -> Statement:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"`{path}` is a folder", expected="a statement in JSON", hint=_HINT)
+    if path.exists() and not path.is_file():  # a pipe or a device would be waited for, perhaps for ever
+        raise InputError(f"`{path}` is not a plain file", expected="a statement in JSON", hint=_HINT)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

@@ -11,7 +11,7 @@ from outlay.statement.notebook import html
 from outlay.statement.receipt import Receipt
 from outlay.statement.statement import Assumption, Statement
 from outlay.statement.table import Table
-from outlay.units import format_money, format_number, format_quantity
+from outlay.units import UNITS, format_money, format_number, format_quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,10 @@ def _cell(cell: object, unit: str) -> str:
     return str(cell)
 
 
+_LARGE = 1e6
+"""From here on a sourced figure is written with a prefix: 989.4 TFLOP/s."""
+
+
 def _of_receipt(receipt: Receipt) -> Tree:
     value = receipt.value
     if isinstance(value, bool) or value is None:
@@ -118,9 +122,10 @@ def _of_receipt(receipt: Receipt) -> Tree:
         shown = (
             format_money(value, cents=True) + receipt.unit[1:]
             if receipt.unit.startswith("$")
-            else format_number(value, digits=6)
+            else format_quantity(value, receipt.unit, digits=4)
+            if receipt.unit in UNITS and abs(value) >= _LARGE
+            else f"{format_number(value, digits=6)} {receipt.unit}".rstrip()
         )
-        shown += f" {receipt.unit}" if receipt.unit and not receipt.unit.startswith("$") else ""
     else:
         shown = value
     return Tree(f"{shown}: {receipt.sentence()}" if shown else receipt.sentence())

@@ -108,6 +108,10 @@ class Statement:
             for name, thing in named.items()
             if wanted in (_folded(name), _folded(name.rpartition(".")[2]), _folded(_name(thing)))
         ]
+        if not wanted:
+            matches = []
+        elif not matches:  # the beginning of a name is enough where it begins only one
+            matches = [name for name, thing in named.items() if _folded(_name(thing)).startswith(wanted)]
         if len(matches) == 1:
             return named[matches[0]]
         if matches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from itertools import pairwise
 
 from outlay.units.scales import UNITS
@@ -87,7 +88,7 @@ def _scaled(size: float, shown: tuple[tuple[float, str], ...], digits: int) -> t
         if round(ratio, decimals) < limit:
             return format_number(ratio, digits=digits), label
     factor, label = shown[-1]
-    return format_number(size / factor, digits=digits), label
+    return format_number(min(size / factor, sys.float_info.max), digits=digits), label
 
 
 def _base_label(unit: str) -> str:
