@@ -11,6 +11,9 @@ _SPACES = re.compile(" (?!%)")
 """Where a line may end: never between a number and its per cent sign."""
 _TURNS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
+_SHOWN = frozenset("\u00ad\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+"""Of the invisible category Cf, what takes a column all the same: the soft hyphen, and signs that stand before a number."""
+
 
 def clean(text: str) -> str:
     """`text` on one line, without anything that could steer a terminal: control characters, direction overrides.
@@ -43,7 +46,7 @@ def _cell(char: str) -> int:
     if char.isascii():
         return 1
     if unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 1 if char == "\N{SOFT HYPHEN}" else 0
+        return 1 if char in _SHOWN else 0
     return 2 if unicodedata.east_asian_width(char) in "WF" or ord(char) >= 0x1F300 else 1
 
 
