@@ -14,7 +14,13 @@ FITTED = Receipt(0.71, unit="", source="fit to kernel times", date="", basis="fi
 def sample(hours: float = 33_830.0, *, goodput: str = "95 %", transfer_price: float | None = None) -> Statement:
     """Three parents, four leaves; the transfer has no quantity, so there is no total unless a price is given."""
     step = Figure(
-        Interval.of(3.71), unit="s", label="step time", note="roofline", basis="fitted", receipts=(SHEET, FITTED)
+        Interval.of(3.71),
+        unit="s",
+        label="step time",
+        note="roofline",
+        basis="fitted",
+        receipts=(SHEET, FITTED),
+        assumed=("layout",),
     )
     steps = Line(
         "Training steps",
@@ -25,6 +31,7 @@ def sample(hours: float = 33_830.0, *, goodput: str = "95 %", transfer_price: fl
         basis="quoted",
         receipts=(LISTED,),
         parts=(step, Figure(Interval.exact(1e12), unit="tokens", label="tokens", basis="yours")),
+        assumed=("layout",),
     )
     lost = Line(
         "Restarts, lost work (5 %)",
@@ -34,6 +41,7 @@ def sample(hours: float = 33_830.0, *, goodput: str = "95 %", transfer_price: fl
         unit_price=Interval.exact(2.69),
         basis="assumed",
         receipts=(LISTED,),
+        assumed=("goodput", "layout"),
     )
     kept = Line(
         "Checkpoints, 20 kept",
@@ -70,9 +78,13 @@ def sample(hours: float = 33_830.0, *, goodput: str = "95 %", transfer_price: fl
                 rows=[("weights", 2.0**34, 0.25), ("optimizer", 3 * 2.0**34, 0.75)],
                 key="memory",
                 receipts=(SHEET,),
+                assumed=("layout",),
             ),
         ),
-        assumed=(Assumption("goodput", value=goodput, why="published runs lose 3 to 10 %", receipt=FITTED),),
+        assumed=(
+            Assumption("goodput", value=goodput, why="published runs lose 3 to 10 %", receipt=FITTED),
+            Assumption("layout", value="dp=256", why="the fastest"),
+        ),
         notes=("Prices: example, 2026-05-24.",),
         hints=("half as many cost $5,621 less: `outlay cost training llama-3-8b --tokens 1T --on h100-sxm:128`",),
         inputs={"model": "llama-3-8b", "on": "h100-sxm:256", "seq": 8192, "layout": {"tp": 1}, "hours": hours},
@@ -86,6 +98,7 @@ intervals = st.one_of(
     numbers.map(Interval.exact),
     st.lists(numbers, min_size=3, max_size=3).map(sorted).map(lambda three: Interval(*three)),
 )
+positive = st.lists(st.floats(0, 1e9), min_size=3, max_size=3).map(sorted).map(lambda three: Interval(*three))
 nasty = st.text(
     st.one_of(
         st.sampled_from("ab =+-@|<>&`*_[]\\\"'$#~\u0301\u0308\u200d\ufe0f漢字コスト한글😀\t\n\r\x1b\x00\u202e\ud800,;"),
@@ -146,7 +159,8 @@ statements = st.builds(
     ),
     answer=st.dictionaries(
         st.sampled_from(["seconds", "joules", "mfu"]),
-        st.builds(Figure, intervals, unit=st.sampled_from(["s", "J", "%", "apples"]), label=nasty),
+        st.builds(Figure, intervals, unit=st.just("apples"), label=nasty)
+        | st.builds(Figure, positive, unit=st.sampled_from(["s", "J", "%"]), label=nasty),
     ),
     sections=st.lists(tables, max_size=2),
     assumed=st.lists(st.builds(Assumption, nasty, value=nasty, why=nasty, receipt=st.none() | receipts), max_size=2),

@@ -8,10 +8,11 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from tests.statement.samples import LISTED, sample, statements
+from tests.statement.samples import LISTED, SHEET, sample, statements
 
 from outlay.errors import AmbiguousName, UnknownName
 from outlay.statement import (
+    Assumption,
     Column,
     Figure,
     Interval,
@@ -122,10 +123,59 @@ def test_every_figure_is_explained_down_to_its_receipts() -> None:
     assert "not priced" in _flat(explain(statement, "total"))
 
 
-def test_an_assumption_is_explained_where_it_is_named() -> None:
+def test_an_assumption_is_explained_where_something_stands_on_it_and_nowhere_else() -> None:
+    layout, goodput = "assumed layout = dp=256", "assumed goodput = 95 %"
+    for key, there in {
+        "training-steps": {layout},
+        "lost-work": {layout, goodput},
+        "accelerators": {layout, goodput},  # a parent stands on what its children stand on
+        "total": {layout, goodput},
+        "checkpoints": set(),
+        "memory": {layout},
+        "seconds": {layout},  # by one of its parts
+        "joules": set(),
+    }.items():
+        words = _flat(explain(sample(), key))
+        assert {entry for entry in (layout, goodput) if entry in words} == there, key
+    # A word that happens to be the name of an assumption links nothing.
     line = Line("Lost work (goodput)", key="lost", quantity=Interval.of(1), unit="h", unit_price=Interval.of(1))
-    statement = Statement("s", lines=(line,), assumed=sample().assumed)
-    assert "assumed goodput = 95 %" in _flat(explain(statement, "lost"))
+    assert "assumed" not in _flat(explain(Statement("s", lines=(line,), assumed=sample().assumed), "lost"))
+
+
+def test_what_stands_on_an_unsaid_assumption_is_refused() -> None:
+    figure = Figure(Interval.of(1), unit="s", assumed=("batch",))
+    line = Line("a", key="a", parts=(Figure(Interval.of(1), unit="s", parts=(figure,)),))
+    table = Table("t", columns=("a",), rows=[(figure,)])
+    for wrong in ({"lines": (line,)}, {"answer": {"seconds": figure}}, {"sections": (table,)}):
+        with pytest.raises(ValueError, match="batch"):
+            Statement("s", **wrong)  # type: ignore[arg-type]
+        Statement("s", **wrong, assumed=(Assumption("batch", value="8", why="usual"),))  # type: ignore[arg-type]
+
+
+def test_a_cell_is_explained_by_its_own_receipts() -> None:
+    cell = Figure(Interval.of(307), unit="kg CO2e", receipts=(SHEET,))
+    table = Table("Carbon", columns=("Of", "CO2e"), rows=[("making", cell), ("use", None)], key="carbon")
+    rows = explain(Statement("s", sections=(table,)), "carbon").children
+    assert [tip.text for tip in rows[0].children] == ["989 TFLOP/s: data sheet, p. 2, 2023 (quoted): dense"]
+    assert rows[1].children == ()
+
+
+def test_figures_are_called_by_what_they_are_not_by_their_units() -> None:
+    statement = sample()
+    for key, name in {"seconds": "Time", "joules": "Energy", "kg_co2e": "CO₂e", "mfu": "MFU"}.items():
+        assert explain(statement, key).text.startswith(f"{name}: ")
+        assert statement.find(name) is statement.answer[key]
+    names = [row[0] for row in diff(statement, sample(1000)).sections[1].rows]
+    assert names == ["Time", "Energy", "CO₂e", "MFU"]
+    assert {"Time"} <= {use for entry in cite(statement) for use in entry.used_for}
+
+
+@pytest.mark.parametrize("unit", ["s", "J", "kg CO2e", "tokens/s"])
+def test_there_is_no_time_and_no_energy_below_zero(unit: str) -> None:
+    for value in (Interval.of(-1), Interval.between(-1, 2, 3)):
+        with pytest.raises(ValueError, match="below zero"):
+            Statement("s", answer={"x": Figure(value, unit=unit)})
+    Statement("s", answer={"x": Figure(Interval.of(0), unit=unit)})
 
 
 def test_sources_once_each_with_their_dates() -> None:
@@ -152,7 +202,7 @@ def test_a_difference_adds_up() -> None:
 
 def test_a_difference_names_what_came_and_went() -> None:
     before = sample(transfer_price=10.0)
-    without = Statement(before.title, lines=before.lines[:2])
+    without = Statement(before.title, lines=before.lines[:2], assumed=before.assumed)
     states = {row[0]: row[-1] for row in diff(before, without).sections[0].rows}
     assert states["Network: Data transfer in"] == "removed"
     assert {row[0]: row[3] for row in diff(before, without).sections[0].rows}["Network: Data transfer in"] == -300.0

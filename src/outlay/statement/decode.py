@@ -158,6 +158,7 @@ def _line(value: object, where: str) -> Line:
         basis=it.take("basis", _optional(_any_text)),
         note=it.take("note", _text),
         receipts=it.many("receipts", _receipt),
+        assumed=it.many("assumed", _text),
         parts=it.many("parts", _figure),
         children=it.many("children", _line),
     )
@@ -180,6 +181,7 @@ def _figure(value: object, where: str) -> Figure:
         basis=it.take("basis", _optional(_any_text)),
         parts=it.many("parts", _figure),
         receipts=it.many("receipts", _receipt),
+        assumed=it.many("assumed", _text),
     )
     it.end()
     return figure
@@ -195,6 +197,7 @@ def _table(value: object, where: str) -> Table:
         rows=it.many("rows", lambda row, at: [_cell(cell, at) for cell in _list(row, at)]),
         notes=it.many("notes", _text),
         receipts=it.many("receipts", _receipt),
+        assumed=it.many("assumed", _text),
         footer_label=it.take("footer_label", _text),
     )
     it.end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from outlay.statement.figure import Figure
+from outlay.statement.figure import Figure, called
 from outlay.statement.interval import Interval
 from outlay.statement.line import Line
 from outlay.statement.statement import Statement
@@ -104,8 +104,15 @@ def _figures(before: Statement, after: Statement) -> Table:
         change: Figure | None = None
         if old is not None and new is not None and old.unit == new.unit:
             change = Figure(Interval.of(new.value.likely - old.value.likely), unit=old.unit)
-        label = (new or old or Figure(Interval.exact(0), unit="")).label or name.replace("_", " ")
-        rows.append((label, _bare(old), _bare(new), change, _state(old, new, lambda figure: figure.value)))
+        rows.append(
+            (
+                called(new or old or Figure(Interval.exact(0), unit=""), name),
+                _bare(old),
+                _bare(new),
+                change,
+                _state(old, new, lambda figure: figure.value),
+            )
+        )
     return Table("Figures", columns=("Figure", "Before", "After", "Change", "State"), rows=rows, key="figures")
 
 

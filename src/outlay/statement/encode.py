@@ -67,6 +67,7 @@ def _line(line: Line) -> dict[str, Any]:
         "basis": line.basis,
         "note": line.note,
         "receipts": [_receipt(receipt) for receipt in line.receipts],
+        "assumed": list(line.assumed),
         "parts": [_figure(part) for part in line.parts],
         "children": [_line(child) for child in line.children],
     }
@@ -81,6 +82,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "basis": figure.basis,
         "parts": [_figure(part) for part in figure.parts],
         "receipts": [_receipt(receipt) for receipt in figure.receipts],
+        "assumed": list(figure.assumed),
     }
 
 
@@ -97,6 +99,7 @@ def _table(table: Table) -> dict[str, Any]:
         "footer_label": table.footer_label,
         "notes": list(table.notes),
         "receipts": [_receipt(receipt) for receipt in table.receipts],
+        "assumed": list(table.assumed),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 
-from outlay.statement.figure import Figure
+from outlay.statement.figure import Figure, called
 from outlay.statement.interval import Interval
 from outlay.statement.line import Line
 from outlay.statement.notebook import html
@@ -40,15 +40,18 @@ def explain(statement: Statement, key: str) -> Tree:
     :raises InputError: if nothing in the statement has that name.
     """
     if key in ("total", "dollars"):
-        return _of_total(statement)
-    found = statement.find(key)
-    if isinstance(found, Line):
-        tree = _of_line(found)
-    elif isinstance(found, Figure):
-        tree = _of_figure(found, found.label or key)
+        tree, names = _of_total(statement), statement.stands_on(*statement.lines)
     else:
-        tree = _of_table(found)
-    assumed = tuple(_of_assumption(entry) for entry in statement.assumed if _mentions(tree, entry.name))
+        found = statement.find(key)
+        names = statement.stands_on(found)
+        if isinstance(found, Line):
+            tree = _of_line(found)
+        elif isinstance(found, Figure):
+            name = next(name for name, figure in statement.answer.items() if figure is found)
+            tree = _of_figure(found, called(found, name))
+        else:
+            tree = _of_table(found)
+    assumed = tuple(_of_assumption(entry) for entry in statement.assumed if entry.name in names)
     return Tree(tree.text, children=(*tree.children, *assumed)) if assumed else tree
 
 
@@ -94,7 +97,8 @@ def _of_table(table: Table) -> Tree:
         Tree(
             " · ".join(
                 _cell(cell, column.unit) for cell, column in zip(row, table.columns, strict=True) if cell is not None
-            )
+            ),
+            children=tuple(tip for cell in row if isinstance(cell, Figure) for tip in _of_figure(cell, "").children),
         )
         for row in (*table.rows, *((table.footer,) if table.footer else ()))
     )
@@ -134,13 +138,6 @@ def _of_receipt(receipt: Receipt) -> Tree:
 def _of_assumption(assumption: Assumption) -> Tree:
     children = (_of_receipt(assumption.receipt),) if assumption.receipt else ()
     return Tree(f"assumed {assumption.name} = {assumption.value}: {assumption.why}", children=children)
-
-
-def _mentions(tree: Tree, name: str) -> bool:
-    """The assumption's name occurs in the tree, so that it belongs to this figure."""
-    words = name.lower().replace("_", " ").replace("-", " ")
-    text = tree.text.lower().replace("_", " ").replace("-", " ")
-    return words in text or any(_mentions(child, name) for child in tree.children)
 
 
 def _sum_of(lines: int) -> str:

@@ -21,7 +21,8 @@ class Line:
 
     `key` is the stable name by which `diff` and `explain` find the line: lower case, with a point for each level
     (`accelerators.training-steps`). `unit` is that of the quantity, as shown (`GPU-h`, `kWh`). `parts` are the figures
-    from which the quantity was made. Amounts are computed, never given, so that the parts always make the whole.
+    from which the quantity was made; `assumed` names the assumptions of the statement on which the line stands. Amounts
+    are computed, never given, so that the parts always make the whole.
 
     >>> hours = Line("Training steps", key="accelerators.steps", quantity=Interval.of(100), unit="GPU-h",
     ...              unit_price=Interval.exact(2.5), basis="quoted")
@@ -43,9 +44,10 @@ class Line:
     parts: tuple[Figure, ...] = ()
     children: tuple[Line, ...] = ()
     note: str = ""
+    assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in ("receipts", "parts", "children"):
+        for field in ("receipts", "parts", "children", "assumed"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
         if not _KEY.fullmatch(self.key):
             raise ValueError(f"key {self.key!r} is not lower-case words joined by `-` and `.`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from outlay.statement.figure import Figure
+from outlay.statement.figure import Figure, called
 from outlay.statement.receipt import Basis, Receipt
 from outlay.statement.statement import Statement
 from outlay.statement.table import Table
@@ -54,7 +54,7 @@ def _receipts(statement: Statement) -> Iterator[tuple[Receipt, str]]:
         for part in line.parts:
             yield from _of_figure(part, line.name)
     for name, figure in statement.answer.items():
-        yield from _of_figure(figure, figure.label or name.replace("_", " "))
+        yield from _of_figure(figure, called(figure, name))
     for section in statement.sections:
         yield from ((receipt, section.title) for receipt in section.receipts)
         for row in section.rows:

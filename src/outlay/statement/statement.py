@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TypeAlias
 
 from outlay.errors import AmbiguousName, UnknownName
-from outlay.statement.figure import Figure
+from outlay.statement.figure import Figure, called
 from outlay.statement.interval import Interval
 from outlay.statement.line import Line, total
 from outlay.statement.notebook import html
 from outlay.statement.receipt import Receipt
-from outlay.statement.table import Table
+from outlay.statement.table import Cell, Table
 
 SCHEMA = "outlay/statement/1"
+_NEVER_NEGATIVE = frozenset({"s", "J", "kg CO2e", "B", "FLOP", "tokens/s", "%"})
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 
@@ -52,7 +53,8 @@ class Statement:
     >>> Statement("Training", lines=(hours, transfer)).total
     Total(amount=Interval(low=None, likely=250.0, high=None), at_least=True)
 
-    :raises ValueError: for two lines with one key, dollars among the figures, or inputs that JSON cannot hold.
+    :raises ValueError: for two lines with one key, dollars among the figures, a figure that nothing can be below zero of,
+        an assumption that is named and not there, or inputs that JSON cannot hold.
     """
 
     title: str
@@ -78,6 +80,14 @@ class Statement:
         twice = [key for key, count in Counter(line.key for line in self.walk()).items() if count > 1]
         if twice:
             raise ValueError(f"more than one line has the key {', '.join(map(repr, twice))}")
+        for name, figure in self.answer.items():
+            if figure.unit in _NEVER_NEGATIVE and min(figure.value.likely, figure.value.low or 0.0) < 0:
+                raise ValueError(f"`{name}` is below zero")
+        unknown = set(self.stands_on(*self.lines, *self.answer.values(), *self.sections)) - {
+            entry.name for entry in self.assumed
+        }
+        if unknown:
+            raise ValueError(f"no assumption is called {', '.join(map(repr, sorted(unknown)))}")
 
     @property
     def total(self) -> Total:
@@ -87,6 +97,10 @@ class Statement:
     def walk(self) -> tuple[Line, ...]:
         """All lines, parents before children, in the order in which they are printed."""
         return tuple(line for top in self.lines for line in top.walk())
+
+    def stands_on(self, *things: Line | Figure | Table) -> tuple[str, ...]:
+        """The names of the assumptions on which lines, figures or tables stand, those of their parts with them."""
+        return tuple(dict.fromkeys(name for thing in things for name in _grounds(thing)))
 
     def find(self, key: str) -> Line | Figure | Table:
         """The line, figure or section that `key` means: its key, the last word of it, or its name.
@@ -106,12 +120,12 @@ class Statement:
         matches = [
             name
             for name, thing in named.items()
-            if wanted in (_folded(name), _folded(name.rpartition(".")[2]), _folded(_name(thing)))
+            if wanted in (_folded(name), _folded(name.rpartition(".")[2]), _folded(_name(thing, name)))
         ]
         if not wanted:
             matches = []
         elif not matches:  # the beginning of a name is enough where it begins only one
-            matches = [name for name, thing in named.items() if _folded(_name(thing)).startswith(wanted)]
+            matches = [name for name, thing in named.items() if _folded(_name(thing, name)).startswith(wanted)]
         if len(matches) == 1:
             return named[matches[0]]
         if matches:
@@ -126,5 +140,17 @@ def _folded(text: str) -> str:
     return "".join(char for char in text.lower() if char.isalnum())
 
 
-def _name(thing: Line | Figure | Table) -> str:
-    return thing.name if isinstance(thing, Line) else thing.label if isinstance(thing, Figure) else thing.title
+def _name(thing: Line | Figure | Table, key: str) -> str:
+    return thing.name if isinstance(thing, Line) else called(thing, key) if isinstance(thing, Figure) else thing.title
+
+
+def _grounds(thing: Line | Figure | Table) -> Iterator[str]:
+    yield from thing.assumed
+    below: Iterable[Line | Figure | Cell]
+    if isinstance(thing, Table):
+        below = (cell for row in thing.rows for cell in row)
+    else:
+        below = (*thing.parts, *(thing.children if isinstance(thing, Line) else ()))
+    for part in below:
+        if isinstance(part, Line | Figure):
+            yield from _grounds(part)

@@ -46,6 +46,8 @@ class Table:
     receipts: tuple[Receipt, ...] = ()
     key: str = ""
     footer_label: str = "Total"
+    assumed: tuple[str, ...] = ()
+    """Names of the assumptions on which the rows stand."""
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class Table:
         receipts: Iterable[Receipt] = (),
         key: str = "",
         footer_label: str = "Total",
+        assumed: Iterable[str] = (),
     ) -> None:
         headings = tuple(column if isinstance(column, Column) else Column(column) for column in columns)
         body = tuple(tuple(_plain(cell) for cell in row) for row in rows)
@@ -65,7 +68,7 @@ class Table:
                 raise ValueError(f"row {number} of {title!r} has {len(row)} cells for {len(headings)} columns")
         for name, value in (
             ("title", title), ("columns", headings), ("rows", body), ("notes", tuple(notes)),
-            ("receipts", tuple(receipts)), ("key", key), ("footer_label", footer_label),
+            ("receipts", tuple(receipts)), ("key", key), ("footer_label", footer_label), ("assumed", tuple(assumed)),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
 
