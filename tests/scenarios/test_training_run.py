@@ -95,6 +95,110 @@ def test_every_line_and_figure_is_explained_down_to_a_source():
         assert sources(explain(statement, name)), name
 
 
+def names_below(tree) -> set[str]:
+    """The assumptions that an explanation ends in."""
+    own = {tree.text.removeprefix("assumed ").partition(" = ")[0]} if tree.text.startswith("assumed ") else set()
+    return own.union(*map(names_below, tree.children))
+
+
+STEP = {"cluster", "sequence length", "batch", "framework", "precision", "optimizer", "layout"}
+
+
+@pytest.mark.parametrize(
+    ("key", "there", "not_there"),
+    [
+        ("accelerators.training-steps", STEP | {"price"}, {"grid", "PUE", "checkpoints"}),
+        ("accelerators.lost-work", STEP | {"price", "lost work"}, {"grid", "PUE"}),
+        ("storage.checkpoints", {"checkpoints", "storage", "optimizer", "precision", "lost work"}, {"grid", "price"}),
+        ("network.data-transfer", {"network"}, STEP),
+        ("seconds", STEP | {"lost work"}, {"price", "grid"}),
+        ("joules", STEP | {"lost work", "PUE"}, {"price", "grid"}),
+        ("kg_co2e", STEP | {"lost work", "PUE", "grid"}, {"price", "carbon of making"}),
+        ("tokens_per_second_per_device", STEP, {"lost work", "price"}),
+        ("model_flop_utilisation", STEP, {"lost work", "price"}),
+        ("step", STEP, {"lost work", "price"}),
+        ("memory", STEP, {"lost work", "price"}),
+        ("carbon", STEP | {"lost work", "PUE", "grid", "carbon of making"}, {"price"}),
+    ],
+)
+def test_a_line_is_explained_by_what_it_stands_on(key, there, not_there):
+    names = names_below(explain(ask(data="4TB"), key))
+    assert there <= names
+    assert not names & not_there
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {},
+        {"data": "4TB"},
+        {"tier": "owned"},
+        {"model": "mixtral-8x7b"},
+        {"model": "gpt2", "on": "m3-max"},
+        {"tokens": 1e6},
+        {"price": 2, "grid": "usa", "pue": 1.2, "checkpoints": 5, "lost_work": 0.05},
+    ],
+    ids=str,
+)
+def test_no_assumption_is_an_orphan(question):
+    statement = ask(**question)
+    used = statement.stands_on(*statement.lines, *statement.answer.values(), *statement.sections)
+    assert set(used) == {entry.name for entry in statement.assumed}
+
+
+def test_what_a_config_leaves_out_is_explained_with_the_step():
+    config = {
+        "model_type": "llama", "hidden_size": 1024, "num_hidden_layers": 8, "num_attention_heads": 16, "vocab_size": 32000,
+    }  # fmt: skip
+    statement = ask(config, on="h100-sxm:8")
+    left_out = set(names_below(explain(statement, "step"))) - STEP
+    assert left_out
+    assert left_out <= names_below(explain(statement, "accelerators.training-steps"))
+
+
+def test_tables_lead_to_the_sources_of_what_they_show():
+    statement = ask()
+
+    def words(tree) -> str:
+        return "\n".join([tree.text, *map(words, tree.children)])
+
+    step, carbon = words(explain(statement, "step")), words(explain(statement, "carbon"))
+    assert "989.4 TFLOP/s: " in step
+    assert "3.35 TB/s: " in step
+    assert "(fitted)" in step
+    made = carbon.partition("Making the devices")[2].splitlines()
+    assert made[1].startswith("307.1 kg: http")
+    rate = words(explain(statement, "tokens_per_second_per_device"))
+    assert "Tokens a step: 4.19 M tokens" in rate
+    assert "989.4 TFLOP/s: " in rate
+
+
+def test_the_rate_is_what_its_parts_make():
+    batch, step, devices = (part.value.likely for part in ask().answer["tokens_per_second_per_device"].parts)
+    assert ask().answer["tokens_per_second_per_device"].value.likely == pytest.approx(batch / step / devices)
+
+
+def test_a_batch_larger_than_the_tokens_is_said():
+    statement = ask(tokens=10**6, global_batch=512, sequence_length=8192)
+    said = next(entry for entry in statement.assumed if entry.name == "steps")
+    assert said.value == "one whole step of 4.19 M tokens, 4.19 M tokens in all"
+    assert said.why == "1 M tokens were asked for; a batch is larger than that"
+    for key in ("training-steps", "seconds", "carbon"):
+        assert "steps" in names_below(explain(statement, key))
+    two = ask(tokens=6 * 10**6, global_batch=512, sequence_length=8192)
+    assert "2 whole steps" in next(entry.value for entry in two.assumed if entry.name == "steps")
+    full = ask(tokens=2 * 512 * 8192, global_batch=512, sequence_length=8192)
+    assert not any(entry.name == "steps" for entry in (*full.assumed, *ask().assumed))
+
+
+def test_a_hint_compares_no_costs_while_the_accelerators_have_no_price():
+    unpriced = " ".join(ask("gpt2", on="h100-sxm:8", tier="owned").hints)
+    assert "take" in unpriced
+    assert "cost" not in unpriced
+    assert "$" not in unpriced.replace("dollars", "")
+    assert "cost" in " ".join(ask("gpt2", on="h100-sxm:8", tier="owned", price=1).hints)
+
+
 def test_twice_the_tokens_take_twice_as_long():
     assert math.isclose(seconds(ask(tokens=2e12)) / seconds(ask(tokens=1e12)), 2, rel_tol=1e-4)
 

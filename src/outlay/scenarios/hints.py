@@ -35,19 +35,20 @@ def _counts(run: Run, coefficients: Coefficients) -> Iterator[str]:
             changed = replace(run, question=other, fitted=fit(other, coefficients))
         except (InputError, DoesNotFit):
             continue
-        said.append(f"{count:,} {_cost(run, changed)} and take {_time(run, changed)}")
+        said.append(f"{count:,} {_cost(run, changed)}take {_time(run, changed)}")
     if said:
         yield f"of the same accelerators, {'; '.join(said)}"
 
 
 def _cost(run: Run, changed: Run) -> str:
+    """What it costs more or less; nothing where the accelerators have no price, since the rest says little of the whole."""
     before, after = (total(lines_of(side)) for side in (run, changed))
-    if before is None or after is None:
-        return "cost more or less"
+    if run.terms.price is None or before is None or after is None:
+        return ""
     difference = after.likely - before.likely
     if abs(difference) < LEAST * abs(before.likely):
-        return "cost the same"
-    return f"cost {format_money(abs(difference))} {'less' if difference < 0 else 'more'}"
+        return "cost the same and "
+    return f"cost {format_money(abs(difference))} {'less' if difference < 0 else 'more'} and "
 
 
 def _time(run: Run, changed: Run) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from outlay.scenarios.grounds import CARBON, ENERGY, POWER_BILL, PRICE, STEP, STORAGE, TIME, TRANSFER, grounds
 from outlay.scenarios.run import Run
 from outlay.statement import Figure, Interval, Line, Receipt
 from outlay.units import format_quantity
@@ -44,6 +45,7 @@ def figures_of(run: Run) -> dict[str, Figure]:
         unit="s",
         note="steps × seconds a step ÷ (1 - share lost)",
         parts=(*_time(run), Figure(terms.lost, unit="", label="Share lost", receipts=(terms.lost_receipt,))),
+        assumed=grounds(run, *TIME),
     )
     energy = Figure(
         Interval.of(run.kilowatt_hours * 3.6e6),
@@ -56,6 +58,7 @@ def figures_of(run: Run) -> dict[str, Figure]:
             server,
             Figure(terms.pue, unit="", label="PUE", receipts=(terms.pue_receipt,)),
         ),
+        assumed=grounds(run, *ENERGY),
     )
     carbon = Figure(
         Interval.of(run.operational),
@@ -71,9 +74,15 @@ def figures_of(run: Run) -> dict[str, Figure]:
                 receipts=(terms.grid.receipts["intensity"],),
             ),
         ),
+        assumed=grounds(run, *CARBON),
     )
     rate = Figure(
-        Interval.of(float(run.estimate.tokens_per_second_per_device)), unit="tokens/s", label="a device makes"
+        Interval.of(float(run.estimate.tokens_per_second_per_device)),
+        unit="tokens/s",
+        label="a device makes",
+        note="tokens a step ÷ seconds a step ÷ devices",
+        parts=(_batch(run), _step(run), devices),
+        assumed=grounds(run, *STEP),
     )
     peak = Figure(
         Interval.exact(run.peak),
@@ -88,10 +97,11 @@ def figures_of(run: Run) -> dict[str, Figure]:
         note="model FLOP of a step (recomputation left out, causal attention half) ÷ seconds ÷ devices ÷ peak",
         parts=(
             Figure(Interval.of(float(run.estimate.model_flop)), unit="FLOP", label="Model FLOP of a step"),
-            Figure(Interval.of(run.step_seconds), unit="s", label="Seconds a step"),
+            _step(run),
             devices,
             peak,
         ),
+        assumed=grounds(run, *STEP),
     )
     return {
         "seconds": seconds,
@@ -104,45 +114,46 @@ def figures_of(run: Run) -> dict[str, Figure]:
 
 def _time(run: Run) -> tuple[Figure, ...]:
     """Steps, and the seconds of one with its parts."""
-    question, recipe = run.question, run.question.recipe
+    steps = Figure(
+        Interval.exact(run.steps),
+        unit="steps",
+        label="Steps",
+        note="tokens ÷ tokens a step, rounded up",
+        parts=(Figure(Interval.exact(run.question.tokens), unit="tokens", label="Tokens"), _batch(run)),
+    )
+    return steps, _step(run)
+
+
+def _batch(run: Run) -> Figure:
+    recipe = run.question.recipe
+    return Figure(
+        Interval.exact(float(recipe.tokens)),
+        unit="tokens",
+        label="Tokens a step",
+        note=f"{int(recipe.global_batch):,} sequences of {recipe.sequence_length:,}",
+    )
+
+
+def _step(run: Run) -> Figure:
+    """Seconds of one step: its parts, the model, the data sheet and the fit."""
+    question = run.question
     size = Figure(
         Interval.exact(question.parameters),
         unit="parameters",
         label=question.architecture.name,
         receipts=(question.model_receipt,),
     )
-    batch = Figure(
-        Interval.exact(float(recipe.tokens)),
-        unit="tokens",
-        label="Tokens a step",
-        note=f"{int(recipe.global_batch):,} sequences of {recipe.sequence_length:,}",
-    )
-    steps = Figure(
-        Interval.exact(run.steps),
-        unit="steps",
-        label="Steps",
-        note="tokens ÷ tokens a step, rounded up",
-        parts=(Figure(Interval.exact(question.tokens), unit="tokens", label="Tokens"), batch),
-    )
     causes = tuple(
         Figure(Interval.of(float(seconds)), unit="s", label=name)
         for name, seconds in run.estimate.breakdown.items()
         if float(seconds) > 0
     )
-    facts = {
-        f"peaks.{recipe.compute_type}": f"{recipe.compute_type} peak of a device",
-        "memory_bandwidth": "Memory bandwidth of a device",
-        "memory": "Memory of a device",
-        "link_bandwidth": "Links to its neighbours",
-        "nic_bandwidth": "Its share of the network",
-    }
-    own = question.accelerator.receipts
     sheet = tuple(
         Figure(Interval.exact(float(receipt.value)), unit=receipt.unit, label=label, receipts=(receipt,))
-        for field, label in facts.items()
-        if (receipt := own.get(field)) is not None and isinstance(receipt.value, int | float)
+        for label, receipt in data_sheet(run).items()
+        if isinstance(receipt.value, int | float)
     )
-    step = Figure(
+    return Figure(
         Interval.of(run.step_seconds),
         unit="s",
         label="Seconds a step",
@@ -151,7 +162,19 @@ def _time(run: Run) -> tuple[Figure, ...]:
         parts=(*causes, size, *sheet),
         receipts=run.fitted_on,
     )
-    return steps, step
+
+
+def data_sheet(run: Run) -> dict[str, Receipt]:
+    """What a step stands on of the accelerator's data sheet, by what it is."""
+    kind, own = run.question.recipe.compute_type, run.question.accelerator.receipts
+    facts = {
+        f"peaks.{kind}": f"{kind} peak of a device",
+        "memory_bandwidth": "Memory bandwidth of a device",
+        "memory": "Memory of a device",
+        "link_bandwidth": "Links to its neighbours",
+        "nic_bandwidth": "Its share of the network",
+    }
+    return {label: own[field] for field, label in facts.items() if field in own}
 
 
 def _receipts(run: Run, *names: str) -> tuple[Receipt, ...]:
@@ -172,6 +195,7 @@ def _accelerators(run: Run) -> Line:
         receipts=terms.price_receipts,
         parts=(devices, *_time(run)),
         note="accelerators × steps × seconds a step ÷ 3,600",
+        assumed=grounds(run, *STEP, "steps", *PRICE),
     )
     share = run.terms.lost.likely
     lost = Line(
@@ -183,6 +207,7 @@ def _accelerators(run: Run) -> Line:
         basis=None if terms.price is None else ("yours" if terms.lost_receipt.basis == "yours" else "assumed"),
         receipts=(terms.lost_receipt, *terms.price_receipts),
         note="hours of steps × share lost ÷ (1 - share lost)",
+        assumed=grounds(run, *TIME, *PRICE),
     )
     return Line("Accelerators", key="accelerators", children=(steps, lost))
 
@@ -200,6 +225,7 @@ def _power(run: Run) -> Iterator[Line]:
         basis=terms.electricity_receipt.basis,
         receipts=(terms.electricity_receipt, terms.pue_receipt),
         note="devices and their share of the servers, times PUE",
+        assumed=grounds(run, *POWER_BILL),
     )
     yield Line("Power", key="power", children=(electricity,))
 
@@ -222,6 +248,7 @@ def _storage(run: Run) -> Line:
         receipts=(terms.checkpoints_receipt, terms.storage_receipt),
         parts=(size,),
         note="written evenly over the run, so each is kept for half of it on average",
+        assumed=grounds(run, *STORAGE),
     )
     return Line("Storage", key="storage", children=(kept,))
 
@@ -241,5 +268,6 @@ def _network(run: Run) -> Iterator[Line]:
         basis=terms.ingress_receipt.basis if known else None,
         receipts=(terms.ingress_receipt,) if known else (),
         note="" if known else "nobody said how much data there is (`--data`)",
+        assumed=grounds(run, *TRANSFER) if known else (),
     )
     yield Line("Network", key="network", children=(transfer,))

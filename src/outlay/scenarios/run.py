@@ -10,7 +10,7 @@ from outlay import catalog, economics
 from outlay.scenarios.fitting import Fitted
 from outlay.scenarios.question import Question
 from outlay.scenarios.terms import Terms
-from outlay.statement import Interval, Receipt
+from outlay.statement import Assumption, Interval, Receipt
 from outlay.training import OPTIMIZERS, Estimate
 
 _YEAR = 365.25 * 86_400.0
@@ -25,6 +25,8 @@ class Run:
     terms: Terms
     fitted_on: tuple[Receipt, ...]
     """Where the coefficients of the step come from."""
+    assumed: tuple[Assumption, ...] = ()
+    """Everything that was taken because nobody said."""
 
     @property
     def estimate(self) -> Estimate:

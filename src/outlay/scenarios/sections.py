@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from outlay.scenarios.grounds import CARBON, MAKING, STEP, grounds
+from outlay.scenarios.lines import data_sheet
 from outlay.scenarios.run import Run
-from outlay.statement import Column, Figure, Interval, Table
+from outlay.statement import Column, Figure, Interval, Receipt, Table
 from outlay.units import format_quantity
 
 
@@ -19,6 +21,8 @@ def _step(run: Run) -> Table:
         "One step",
         columns=("Part", Column("Time", unit="s", total=True), Column("Share", unit="%", total=True, digits=2)),
         rows=[(name, seconds, seconds / whole) for name, seconds in sorted(parts, key=lambda part: -part[1])],
+        receipts=(*data_sheet(run).values(), run.question.model_receipt, *run.fitted_on),
+        assumed=grounds(run, *STEP),
         key="step",
         footer_label="Step",
     )
@@ -34,7 +38,8 @@ def _memory(run: Run) -> Table:
         columns=("Part", Column("Size", unit="B", total=True), Column("Of the device", unit="%", total=True, digits=2)),
         rows=[(name, size, size / there) for name, size in sorted(parts, key=lambda part: -part[1])],
         notes=(f"{format_quantity(there, 'B')} there, {format_quantity(there - whole, 'B')} free.",),
-        receipts=(capacity,),
+        receipts=(capacity, run.question.model_receipt, *run.fitted_on),
+        assumed=grounds(run, *STEP),
         key="memory",
         footer_label="Filled",
     )
@@ -49,7 +54,7 @@ def _carbon(run: Run) -> Table:
         rows=[
             (
                 "Electricity",
-                Figure(Interval.of(run.operational), unit="kg CO2e"),
+                Figure(Interval.of(run.operational), unit="kg CO2e", receipts=_electricity(run)),
                 f"{grid.title}: {grid.intensity * 1000:.0f} g/kWh, {grid.intensity_basis}",
             ),
             (
@@ -58,6 +63,14 @@ def _carbon(run: Run) -> Table:
                 making,
             ),
         ],
-        receipts=(grid.receipts["intensity"],),
+        assumed=grounds(run, *CARBON, *MAKING),
         key="carbon",
     )
+
+
+def _electricity(run: Run) -> tuple[Receipt, ...]:
+    """Sources of the carbon of electricity: the grid's, the building's, the device's and its server's."""
+    question, terms = run.question, run.terms
+    sheet, server = question.accelerator.receipts.get("tdp"), question.server.receipts.get("host_watts")
+    found = (terms.grid.receipts["intensity"], terms.pue_receipt, sheet, server, *run.fitted_on)
+    return tuple(receipt for receipt in found if receipt is not None)

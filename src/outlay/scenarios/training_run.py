@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__, catalog
@@ -96,12 +97,13 @@ def cost_training(
         lost_work=lost_work,
     )
     run = Run(question=question, fitted=fit(question, coefficients), terms=terms, fitted_on=receipts_of(coefficients))
+    run = replace(run, assumed=(*question.assumed, *_layout(run), *_steps(run), *terms.assumed, *_making(run)))
     return Statement(
         _title(question),
         lines=lines_of(run),
         answer=figures_of(run),
         sections=sections_of(run),
-        assumed=(*question.assumed, *_layout(run), *terms.assumed, *_model_of_time(run)),
+        assumed=run.assumed,
         notes=(*_price_notes(terms, today or day()), *_more_notes(run), *notes),
         hints=hints_of(run, coefficients, data_said=data is not None),
         inputs=_inputs(asked),
@@ -127,7 +129,22 @@ def _layout(run: Run) -> Iterator[Assumption]:
     yield Assumption("layout", value=describe(chosen.layout), why=why)
 
 
-def _model_of_time(run: Run) -> Iterator[Assumption]:
+def _steps(run: Run) -> Iterator[Assumption]:
+    """A step is run whole or not at all; said where that is more than the rounding of a long run."""
+    asked, each = run.question.tokens, int(run.question.recipe.tokens)
+    counted = run.steps * each
+    if counted <= 1.01 * asked:
+        return
+    whole = "one whole step" if run.steps == 1 else f"{run.steps:,} whole steps"
+    yield Assumption(
+        "steps",
+        value=f"{whole} of {format_quantity(each, 'tokens')}, {format_quantity(counted, 'tokens')} in all",
+        why=f"{format_quantity(asked, 'tokens')} were asked for; "
+        + ("a batch is larger than that" if run.steps == 1 else "the last batch would not be full"),
+    )
+
+
+def _making(run: Run) -> Iterator[Assumption]:
     yield Assumption(
         "carbon of making",
         value=f"{run.making.likely:.0f} kg a device ({run.making.low:.0f} to {run.making.high:.0f})",
@@ -150,9 +167,6 @@ def _more_notes(run: Run) -> Iterator[str]:
         yield f"Layout: {describe(chosen.layout)}, as asked."
     if run.fitted.offloaded:
         yield "It fits only with the optimizer's state on the host: its update waits for the PCIe bus."
-    last = run.question.tokens - (run.steps - 1) * int(run.question.recipe.tokens)
-    if run.steps <= 2 and last < int(run.question.recipe.tokens):
-        yield "The tokens make hardly a whole step: one is counted whole."
     yield "Ranges of time are not known yet: `outlay validate` prints the error on measured runs."
 
 
