@@ -6,9 +6,9 @@ import csv
 import io
 import json
 import re
-import unicodedata
 import subprocess
 import sys
+import unicodedata
 from html.parser import HTMLParser
 
 import pytest
