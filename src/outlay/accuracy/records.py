@@ -10,7 +10,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,8 +117,10 @@ def number(text: str, kind: Kind) -> float | None:
     return value
 
 
-def read_records(path: str | Path) -> Records:
-    """The records of a CSV file, in its order.
+def read_records(
+    path: str | Path, *, columns: Mapping[str, Kind] = COLUMNS, measured: Sequence[str] = MEASURED
+) -> Records:
+    """The records of a CSV file, in its order; `columns` are those that mean something, `measured` those compared.
 
     Raises `InputError` if there is no such file, or it is a directory, empty, not text, without a header that names
     columns, without a measured column, or without rows.
@@ -127,8 +129,8 @@ def read_records(path: str | Path) -> Records:
     delimiter = _delimiter(re.split(r"[\r\n]", text, maxsplit=1)[0])
     rows = _rows(text, delimiter, str(path))
     _, header = next(rows)
-    columns = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in header]
-    known = [name for name in columns if name in COLUMNS]
+    names = [_column(name) for name in header]
+    known = [name for name in names if name in columns]
     if len(set(known)) < 2:
         raise InputError(f"`{path}` has no header: its first line names no column of a record", hint=_HINT)
     if twice := sorted({name for name in known if known.count(name) > 1}):
@@ -136,22 +138,36 @@ def read_records(path: str | Path) -> Records:
         raise InputError(
             f"`{path}` has the column {names} twice", hint="keep one of the two, and say the other in `notes`"
         )
-    if not set(known) & set(MEASURED):
-        raise InputError(f"`{path}` has no measured column", expected=" or ".join(MEASURED), hint=_HINT)
+    if not set(known) & set(measured):
+        raise InputError(f"`{path}` has no measured column", expected=" or ".join(measured), hint=_HINT)
     records: list[Record] = []
     unread: list[Unread] = []
     for count, (line, cells) in enumerate(rows, start=1):
-        outcome = _record(columns, cells, count, line)
+        outcome = _record(names, cells, count, line, columns)
         if isinstance(outcome, Record):
             records.append(outcome)
         else:
             unread.append(outcome)
     if not records and not unread:
         raise InputError(f"`{path}` has a header and no rows", hint="write one measured run a line below the header")
-    ignored = tuple(
-        dict.fromkeys(raw.strip() for raw, name in zip(header, columns, strict=True) if name not in COLUMNS)
-    )
+    ignored = tuple(dict.fromkeys(raw.strip() for raw, name in zip(header, names, strict=True) if name not in columns))
     return Records(records=tuple(records), unread=tuple(unread), ignored_columns=ignored)
+
+
+def header_of(path: str | Path) -> frozenset[str]:
+    """The columns that the first line of a file names, as records spell them; InputError if it is no text."""
+    text = _text_of(Path(path))
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    return frozenset(_column(name) for name in first.split(_delimiter(first)))
+
+
+def _column(text: str) -> str:
+    """A column's name as records spell it.
+
+    >>> _column(" Device-Hours ")
+    'device_hours'
+    """
+    return re.sub(r"[\s-]+", "_", text.strip().strip('"').lower())
 
 
 def _text_of(path: Path) -> str:
@@ -197,11 +213,11 @@ def _rows(text: str, delimiter: str, path: str) -> Iterator[tuple[int, list[str]
             yield reader.line_num, cells
 
 
-def _record(columns: list[str], cells: list[str], count: int, line: int) -> Record | Unread:
+def _record(columns: list[str], cells: list[str], count: int, line: int, kinds: Mapping[str, Kind]) -> Record | Unread:
     """A row as a record, or why it is none: every bad cell is named."""
     named: dict[str, str] = {}
     for name, cell in zip(columns, cells, strict=False):
-        if name in COLUMNS:
+        if name in kinds:
             named.setdefault(name, cell.strip())
     identity = named.get("id") or f"row-{count}"
     where = f"row {count} (line {line})"
@@ -211,7 +227,7 @@ def _record(columns: list[str], cells: list[str], count: int, line: int) -> Reco
     numbers: dict[str, float] = {}
     problems = []
     for name, cell in named.items():
-        kind = COLUMNS[name]
+        kind = kinds[name]
         if kind == "text":
             if cell:
                 words[name] = cell
