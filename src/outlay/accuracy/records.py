@@ -134,9 +134,9 @@ def read_records(
     if len(set(known)) < 2:
         raise InputError(f"`{path}` has no header: its first line names no column of a record", hint=_HINT)
     if twice := sorted({name for name in known if known.count(name) > 1}):
-        names = " and ".join(f"`{name}`" for name in twice)
+        listed = " and ".join(f"`{name}`" for name in twice)
         raise InputError(
-            f"`{path}` has the column {names} twice", hint="keep one of the two, and say the other in `notes`"
+            f"`{path}` has the column {listed} twice", hint="keep one of the two, and say the other in `notes`"
         )
     if not set(known) & set(measured):
         raise InputError(f"`{path}` has no measured column", expected=" or ".join(measured), hint=_HINT)
