@@ -50,7 +50,7 @@ def test_what_is_empty(cell: str) -> None:
     assert number(cell, "positive") is None
 
 
-@pytest.mark.parametrize("cell", ["0", "-3", "inf", "nan%", "12s"])
+@pytest.mark.parametrize("cell", ["0", "-3", "inf", "nan%", "12s", "1e-300", "5e-324", "9e-13", "1e16"])
 def test_a_measured_number_is_positive_and_finite(cell: str) -> None:
     with pytest.raises(ValueError):
         number(cell, "positive")
@@ -132,6 +132,14 @@ def test_the_projects_own_rows_are_read_whole_and_each_names_its_source() -> Non
 def test_the_documentation_lists_every_column() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "records.md").read_text(encoding="utf-8")
     assert [column for column in COLUMNS if f"`{column}`" not in page] == []
+
+
+def test_a_cell_that_says_unknown_is_empty_and_a_name_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("id,source,precision,optimizer,step_time_s\n-,unknown,n/a,Unknown,1\n", encoding="utf-8")
+    (record,) = read_records(path).records
+    assert (record.id, record.source) == ("-", "unknown")
+    assert record.word("precision") == record.word("optimizer") == ""
 
 
 def test_a_column_twice_is_refused(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outlay import catalog
 from outlay.accuracy.chips import chip_for
 from outlay.accuracy.columns import COLUMNS, MEASURED, SCORED_ELSEWHERE
 from outlay.accuracy.records import Record, Unread, _record, read_records
@@ -30,7 +31,7 @@ LLAMA = {
 
 def row(**cells: object) -> Record:
     merged = {**LLAMA, **{key: str(value) for key, value in cells.items()}}
-    outcome = _record(list(merged), list(merged.values()), 1, 2)
+    outcome = _record(list(merged), list(merged.values()), 1, 2, COLUMNS)
     assert not isinstance(outcome, Unread), outcome
     return outcome
 
@@ -54,7 +55,7 @@ def test_a_row_that_states_everything_assumes_nothing_of_its_configuration() -> 
 def test_measured_columns_and_notes_never_matter() -> None:
     bare = {key: value for key, value in LLAMA.items() if key != "step_time_s"}
     noisy = dict.fromkeys((*MEASURED, *SCORED_ELSEWHERE), "123.25") | {"notes": "tp=8 micro-batch 4 CHECK"}
-    one = resolve(_record(list(bare), list(bare.values()), 1, 2))  # type: ignore[arg-type]
+    one = resolve(_record(list(bare), list(bare.values()), 1, 2, COLUMNS))  # type: ignore[arg-type]
     other = ask(**noisy)
     assert (one.recipe, one.fixed, one.open, one.assumed) == (other.recipe, other.fixed, other.open, other.assumed)
 
@@ -68,6 +69,16 @@ def test_measured_columns_and_notes_never_matter() -> None:
         ({"accelerator": ""}, "`accelerator` is empty"),
         ({"model": "secret", "layers": "", "hidden": ""}, "`layers` and `hidden` empty"),
         ({"model": "secret", "layers": ""}, "`layers` empty"),
+        ({"precision": "bf99"}, "precision `bf99` is no number format"),
+        (
+            {"model": "secret", "hidden": 4096, "heads": 33},
+            "`hidden` is 4096: expected a multiple of `heads`, which is 33",
+        ),
+        (
+            {"model": "secret", "heads": 32, "kv_heads": 5},
+            "`heads` is 32: expected a multiple of `kv_heads`, which is 5",
+        ),
+        ({"model": "secret", "experts": 4, "experts_per_token": 8}, "`experts_per_token` is 8: expected at most"),
     ],
 )
 def test_what_cannot_be_answered_says_why(cells: dict[str, str], said: str) -> None:
@@ -196,16 +207,28 @@ NEW_CHIPS = [
     ("mi999x-512gb", "mi"),
     ("tpu-v12x", "tpu"),
     ("rtx-6090-ti", "rtx"),
-    ("quantum-9000", ""),
     ("gaudi7", "gaudi"),
 ]
 
 
 @pytest.mark.parametrize(("text", "line"), NEW_CHIPS)
 def test_chips_never_seen_are_answered_by_their_line_and_it_is_said(text: str, line: str) -> None:
-    chip, said = chip_for(text, 2024)
+    chip, said = chip_for(text)
     assert chip.name.startswith(line)
     assert said or line == "h100"
+
+
+@pytest.mark.parametrize(
+    "text", ["quantum-9000", "toaster", "gpu", "nvidia", "h9000", "k6000", "xyz-1", "?!", "x" * 5000]
+)
+def test_a_name_like_none_of_ours_is_no_h100(text: str) -> None:
+    with pytest.raises(InputError, match="is not an accelerator"):
+        ask(accelerator=text)
+
+
+def test_every_accelerator_of_ours_is_itself_to_a_record() -> None:
+    for chip in catalog.accelerators():
+        assert chip_for(chip.name) == (chip, "")
 
 
 def test_every_row_of_ours_resolves_or_says_why_and_fills_its_devices() -> None:
@@ -243,7 +266,7 @@ def test_every_row_of_ours_resolves_or_says_why_and_fills_its_devices() -> None:
 )
 def test_no_combination_of_readable_cells_breaks(cells: dict[str, str]) -> None:
     merged = {**LLAMA, **cells}
-    outcome = _record(list(merged), list(merged.values()), 1, 2)
+    outcome = _record(list(merged), list(merged.values()), 1, 2, COLUMNS)
     assert isinstance(outcome, Record)
     try:
         found = resolve(outcome)

@@ -1,4 +1,7 @@
-"""The accelerator of a record, also of one that no table lists: its nearest relative, and it is said which."""
+"""The accelerator of a record, also of one that no table lists: its nearest relative, and it is said which.
+
+A name that is like none of ours is refused: what has no relative cannot be predicted.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,15 @@ from outlay import catalog
 from outlay.catalog import Accelerator
 from outlay.errors import UnknownName
 
-_USUAL = ((2023, "h100-sxm-80gb"), (2020, "a100-sxm-80gb"), (0, "v100-sxm-32gb"))
-"""From which year a chip was the one that most published training ran on."""
+_FAR = 4.0
+"""A number so many times larger or smaller than that of any chip of its line names no next generation of it."""
 _FORMATS = (("fp4", "nvfp4"), ("fp8", "fp8"), ("bf16", "bf16"), ("fp16", "fp16"))
 
 
-def chip_for(text: str, year: int | None = None) -> tuple[Accelerator, str]:
+def chip_for(text: str) -> tuple[Accelerator, str]:
     """The accelerator that `text` means, and what was assumed of it.
+
+    Raises `UnknownName` where no chip of ours is called alike.
 
     >>> chip_for("h100-sxm-80gb")[0].name, chip_for("mi999x-512gb")[0].vendor
     ('h100-sxm-80gb', 'amd')
@@ -25,23 +30,26 @@ def chip_for(text: str, year: int | None = None) -> tuple[Accelerator, str]:
     try:
         chip, assumed = catalog.resolve_accelerator(text)
     except UnknownName:
-        chip = _relative(text, year)
+        relative = _relative(text)
+        if relative is None:
+            raise
+        chip = relative
         assumed = f"accelerator `{text}` is unknown, {chip.name} taken"
     return chip, assumed or ""
 
 
 @cache
-def _relative(text: str, year: int | None) -> Accelerator:
-    """The chip of the same line with the nearest number, else the most similar name, else the usual one of the year."""
+def _relative(text: str) -> Accelerator | None:
+    """The chip of the same line with the nearest number, else the most similar name; None where nothing is near."""
     chips = {chip.name: chip for chip in catalog.accelerators()}
     line, number = _line(text)
     relatives = [name for name in chips if _line(name)[0] == line and line]
     if relatives and number is not None:
-        return chips[min(relatives, key=lambda name: (abs((_line(name)[1] or 0.0) - number), len(name), name))]
+        nearest = min(relatives, key=lambda name: (abs((_line(name)[1] or 0.0) - number), len(name), name))
+        low, high = sorted((_line(nearest)[1] or 0.0, number))
+        return chips[nearest] if high <= _FAR * low else None
     close = difflib.get_close_matches(text.lower(), relatives or list(chips), n=1, cutoff=0.0 if relatives else 0.7)
-    if close:
-        return chips[close[0]]
-    return chips[next(name for since, name in _USUAL if (year or 2023) >= since)]
+    return chips[close[0]] if close else None
 
 
 def _line(name: str) -> tuple[str, float | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 Kind = Literal["text", "count", "whole", "flag", "positive"]
-"""`count` is a whole number ≥ 1, `whole` one ≥ 0, `flag` yes or no, `positive` any finite number > 0."""
+"""`count` is a whole number ≥ 1, `whole` one ≥ 0, `flag` yes or no, `positive` any number from 1e-12 to 1e15."""
 
 MEASURED: Final = (
     "step_time_s",
@@ -75,5 +75,5 @@ EXPECTED: Final[dict[Kind, str]] = {
     "count": "a positive whole number",
     "whole": "a whole number, 0 or more",
     "flag": "0 or 1",
-    "positive": "a positive number",
+    "positive": "a positive number (1e-12 to 1e15)",
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from outlay.accuracy.columns import COLUMNS, EXPECTED, MEASURED, SCORED_ELSEWHER
 from outlay.errors import InputError
 
 _EMPTY = frozenset({"", "na", "n/a", "nan", "null", "-", "–", "—", "?", "not stated", "unknown"})
+_FREE = frozenset({"id", "source", "source_url", "notes"})
+"""Columns whose words are nobody's setting, and stay as they are."""
 _YES = frozenset({"1", "1.0", "true", "yes", "on"})
 _NO = frozenset({"0", "0.0", "false", "no", "off"})
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
-_LARGEST = 1e15
+_SMALLEST, _LARGEST = 1e-12, 1e15
 _HINT = "`docs/reference/records.md` lists the columns; the first line of the file must name them"
 
 
@@ -111,7 +112,7 @@ def number(text: str, kind: Kind) -> float | None:
     if "_" in text or not text.isascii():  # `float` also reads 1_000 and digits of other scripts
         raise ValueError(text)
     value = float(text.replace(",", "") if _GROUPED.fullmatch(text) else text)
-    least = 0.0 if kind == "whole" else 1.0 if kind == "count" else math.ulp(0.0)
+    least = 0.0 if kind == "whole" else 1.0 if kind == "count" else _SMALLEST
     if not least <= value <= _LARGEST or (kind != "positive" and not value.is_integer()):
         raise ValueError(text)
     return value
@@ -229,7 +230,7 @@ def _record(columns: list[str], cells: list[str], count: int, line: int, kinds: 
     for name, cell in named.items():
         kind = kinds[name]
         if kind == "text":
-            if cell:
+            if cell and (name in _FREE or cell.lower() not in _EMPTY):
                 words[name] = cell
             continue
         try:

@@ -67,8 +67,7 @@ def resolve(record: Record) -> Resolved:
     _refuse(row)
     shape = _shape(row)
     architecture = shape.architecture
-    dated = re.search(r"20[0-4]\d", row.word("date"))
-    accelerator, note = chip_for(row.word("accelerator"), int(dated.group()) if dated else None)
+    accelerator, note = chip_for(row.word("accelerator"))
     said = [*shape.assumed, note]
     submission = any("mlperf" in row.word(column).lower() for column in ("framework", "source", "source_url"))
     year, note = words.year(row.word("date"), row.word("framework"), chip=accelerator.year)

@@ -130,7 +130,14 @@ def _number(value: float) -> str:
 
 
 def _percent(error: float) -> str:
-    return f"{error:+.1%}" if abs(error) < 10 else f"×{error + 1:,.0f}"
+    """An error in a cell of nine columns; a large one as the ratio.
+
+    >>> _percent(0.25), _percent(41), _percent(3e12)
+    ('+25.0%', '×42', '×3e+12')
+    """
+    if abs(error) < 10:
+        return f"{error:+.1%}"
+    return f"×{error + 1:,.0f}" if error < 99_998 else f"×{error + 1:.3g}"
 
 
 def _wrapped(text: str, indent: str, width: int = 80) -> list[str]:

@@ -168,7 +168,24 @@ def _from_columns(record: Record) -> Shape:
     if heads is None:
         heads = _heads(hidden, record.whole("head_dim"))
         assumed.append(f"{heads} heads")
+    elif hidden % heads and record.whole("head_dim") is None:
+        raise InputError(
+            f"`hidden` is {hidden}: expected a multiple of `heads`, which is {heads}",
+            hint="write the width of a head under `head_dim`",
+        )
+    shared = record.whole("kv_heads")
+    if shared is not None and heads % shared:
+        raise InputError(
+            f"`heads` is {heads}: expected a multiple of `kv_heads`, which is {shared}",
+            hint="each key-value head serves as many heads as the others",
+        )
     experts = record.whole("experts") or 0
+    visited = record.whole("experts_per_token") or 0
+    if experts > 1 and visited > experts:
+        raise InputError(
+            f"`experts_per_token` is {visited}: expected at most `experts`, which is {experts}",
+            hint="state the experts that a token visits",
+        )
     if experts > 1 and not record.whole("experts_per_token"):
         assumed.append("2 experts a token")
     if record.whole("kv_heads") is None:

@@ -1,7 +1,8 @@
 """The words of a record, read as our names: precision, optimizer, framework, year, sharding, recomputation.
 
 Records come from many hands. A word that no table lists is answered with the nearest thing that is known, and the
-second half of every answer here says what was taken for granted (empty where nothing was).
+second half of every answer here says what was taken for granted (empty where nothing was). A number format decides too
+much for that: one of a width that nothing multiplies in is refused.
 """
 
 from __future__ import annotations
@@ -9,20 +10,25 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from outlay.errors import InputError
+
 PRECISIONS: Final = ("fp32", "tf32", "amp", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4")
 OPTIMIZERS: Final = ("adam", "adam-8bit", "adam-bf16", "adafactor", "lion", "muon", "lamb", "momentum")
 
 _PRECISION_PATTERNS: Final = (
-    (r"nv_?-?fp4|mx_?-?fp4|fp4|e2m1|4[- ]?bit", "nvfp4"),
-    (r"mx_?-?fp8|fp8[-_ ]?mx|mx[-_ ]?8|mx[-_ ]?fp6", "mxfp8"),
-    (r"(fp8|float8|e4m3).*(block|sub)|1x128|(block|sub).*fp8", "fp8-block"),
-    (r"fp8|float8|e4m3|e5m2|hfp8|8[- ]?bit|int8|w8a8", "fp8"),
-    (r"tf[-_ ]?32|tensorfloat", "tf32"),
-    (r"bf[-_ ]?16|bfloat|brain", "bf16"),
-    (r"\bamp\b|autocast|mixed", "amp"),
-    (r"fp[-_ ]?16|float16|f16|half|16", "fp16"),
-    (r"fp[-_ ]?(32|64)|float(32|64)|^float$|f32|f64|single|double|full|32|64", "fp32"),
+    (r"fp[-_ ]?4(?!\d)|e2m1|(?<!\d)4[- ]?bit", "nvfp4"),
+    (r"mx_?-?fp8(?!\d)|fp8[-_ ]?mx|mx[-_ ]?8(?!\d)|mx[-_ ]?fp6(?!\d)", "mxfp8"),
+    (r"((fp|float)8(?!\d)|e4m3).*(block|sub)|1x128|(block|sub).*fp8(?!\d)", "fp8-block"),
+    (r"(fp|float|int)[-_ ]?8(?!\d)|e4m3|e5m2|(?<!\d)8[- ]?bit|w8a8", "fp8"),
+    (r"tf[-_ ]?32(?!\d)|tensorfloat", "tf32"),
+    (r"bf[-_ ]?16(?!\d)|bfloat(16)?(?!\d)|brain", "bf16"),
+    (r"\bamp\b|autocast|mixed|\bo[12]\b", "amp"),
+    (r"(?<!\d)16(?!\d)|half", "fp16"),
+    (r"(?<!\d)(32|64)(?!\d)|^float$|single|double|full", "fp32"),
 )
+_WIDTHS: Final = {4: "nvfp4", 5: "fp8", 6: "fp8", 7: "fp8", 8: "fp8", 19: "bf16", 24: "bf16", 128: "fp32"}
+"""Bits of formats that somebody multiplies in, in words that no pattern reads, → the next format of ours."""
+_DEFAULTS: Final = frozenset({"default", "auto", "usual", "standard"})
 
 _OPTIMIZER_PATTERNS: Final = (
     (r"8[- ]?bit|int8", "adam-8bit"),
@@ -60,8 +66,10 @@ def precision(
     ('bf16', '')
     >>> precision("posit8", year=2024, fastest="fp8")
     ('fp8', 'precision `posit8` taken as fp8')
+
+    Raises `InputError` for a word that names no format, and for a width that none has.
     """
-    if not text:
+    if text.strip().lower() in ("", *_DEFAULTS):
         name = "bf16" if fastest in ("nvfp4", "fp8") else fastest
         if submission and fastest in ("nvfp4", "fp8"):
             name = "nvfp4" if fastest == "nvfp4" and year >= 2026 else "fp8"
@@ -71,9 +79,14 @@ def precision(
         return "tf32", f"precision `{text}` is tf32 by default there"
     if name:
         return name, ""
-    width = re.search(r"\d+", text)
-    bits = int(width.group()) if width else 16
-    name = "nvfp4" if bits <= 4 else "fp8" if bits <= 8 else "bf16" if bits < 32 else "fp32"
+    width = re.search(r"[0-9]{1,4}", text)
+    name = _WIDTHS.get(int(width.group()), "") if width else ""
+    if not name:
+        raise InputError(
+            f"precision `{text[:40]}` is no number format that outlay knows",
+            expected=", ".join(PRECISIONS),
+            hint="write one of these, or leave the cell empty",
+        )
     if name == "bf16" and fastest in ("fp16", "fp32"):
         name = fastest
     return name, f"precision `{text}` taken as {name}"
