@@ -82,7 +82,7 @@ def test_stdout_that_is_closed():
 def test_a_line_is_found_by_how_its_name_begins(ask, tmp_path):
     file = str(tmp_path / "a.json")
     ask(*ASK, "-o", file)
-    assert ask("explain", "restarts", file).out.startswith("Restarts, lost work")
+    assert ask("explain", "restarts", file).out.startswith("Restarts after failures")
     refused(ask("explain", "", file), "is empty")
 
 

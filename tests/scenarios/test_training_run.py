@@ -70,8 +70,7 @@ def test_parts_make_wholes(question):
     assert math.isclose(float(step.footer[2]), 1.0, rel_tol=1e-9)
     assert float(memory.footer[2]) <= 1.0
     assert math.isclose(
-        sum(likely(line(statement, key).quantity) for key in ("accelerators.training-steps", "accelerators.lost-work"))
-        * 3600,
+        sum(likely(entry.quantity) for entry in line(statement, "accelerators").children) * 3600,
         seconds(statement) * int(question["on"].partition(":")[2]),
         rel_tol=1e-9,
     )
@@ -108,10 +107,10 @@ STEP = {"cluster", "sequence length", "batch", "framework", "precision", "optimi
     ("key", "there", "not_there"),
     [
         ("accelerators.training-steps", STEP | {"price"}, {"grid", "PUE", "checkpoints"}),
-        ("accelerators.lost-work", STEP | {"price", "lost work"}, {"grid", "PUE"}),
+        ("accelerators.lost-work", STEP | {"price", "lost work", "slower than benchmarks"}, {"grid", "PUE"}),
         ("storage.checkpoints", {"checkpoints", "storage", "optimizer", "precision", "lost work"}, {"grid", "price"}),
         ("network.data-transfer", {"network"}, STEP),
-        ("seconds", STEP | {"lost work"}, {"price", "grid"}),
+        ("seconds", STEP | {"lost work", "slower than benchmarks"}, {"price", "grid"}),
         ("joules", STEP | {"lost work", "PUE"}, {"price", "grid"}),
         ("kg_co2e", STEP | {"lost work", "PUE", "grid"}, {"price", "carbon of making"}),
         ("tokens_per_second_per_device", STEP, {"lost work", "price"}),
@@ -249,6 +248,32 @@ def test_lost_work():
     none, half = ask(lost_work=0), ask(lost_work="50%")
     assert likely(line(none, "lost-work").quantity) == 0
     assert seconds(half) == pytest.approx(2 * seconds(none))
+
+
+LOST = ("restarts", "lost-work", "checkpoints", "evaluation", "warm-up", "shortfall")
+
+
+def test_what_a_run_loses_is_said_by_cause():
+    statement = ask()
+    lines = [line(statement, f"accelerators.{key}") for key in LOST]
+    assert [entry.key for entry in line(statement, "accelerators").children[1:]] == [entry.key for entry in lines]
+    for entry in lines:
+        assert 0 <= entry.quantity.low <= entry.quantity.likely <= entry.quantity.high
+        assert entry.receipts
+    steps = likely(line(statement, "training-steps").quantity)
+    assert 1 < seconds(statement) * 64 / 3600 / steps < 1.6
+    stated = ask(lost_work="5%")
+    assert len(line(stated, "accelerators").children) == 2
+    assert not {"lost work", "slower than benchmarks"} & {entry.name for entry in stated.assumed}
+
+
+def test_larger_jobs_lose_a_larger_share_to_failures():
+    shares = []
+    for count in (64, 512, 2048):
+        statement = ask(on=f"h100-sxm:{count}", global_batch=4096)
+        lost = sum(likely(line(statement, f"accelerators.{key}").quantity) for key in ("restarts", "lost-work"))
+        shares.append(lost / likely(line(statement, "training-steps").quantity))
+    assert shares == sorted(shares)
 
 
 def test_data_fills_the_missing_line():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from outlay.scenarios.grounds import CARBON, ENERGY, POWER_BILL, PRICE, STEP, STORAGE, TIME, TRANSFER, grounds
+from outlay.scenarios.losses import Loss
 from outlay.scenarios.run import Run
 from outlay.statement import Figure, Interval, Line, Receipt
-from outlay.units import format_quantity
 
 _HOURS = {"tpu": "chip-h", "trainium": "chip-h", "apple": "h", "edge": "h", "cpu": "h", "npu": "chip-h"}
 
@@ -43,8 +43,16 @@ def figures_of(run: Run) -> dict[str, Figure]:
     seconds = Figure(
         Interval.of(run.seconds),
         unit="s",
-        note="steps × seconds a step ÷ (1 - share lost)",
-        parts=(*_time(run), Figure(terms.lost, unit="", label="Share lost", receipts=(terms.lost_receipt,))),
+        note="steps × seconds a step, and what is lost beside them",
+        parts=(
+            *_time(run),
+            *(
+                Figure(
+                    loss.seconds, unit="s", label=loss.name, note=loss.note, basis=loss.basis, receipts=loss.receipts
+                )
+                for loss in run.losses
+            ),
+        ),
         assumed=grounds(run, *TIME),
     )
     energy = Figure(
@@ -197,19 +205,23 @@ def _accelerators(run: Run) -> Line:
         note="accelerators × steps × seconds a step ÷ 3,600",
         assumed=grounds(run, *STEP, "steps", *PRICE),
     )
-    share = run.terms.lost.likely
-    lost = Line(
-        f"Restarts, lost work ({format_quantity(share, '%')})",
-        key="accelerators.lost-work",
-        quantity=run.lost_hours,
-        unit=unit,
+    return Line("Accelerators", key="accelerators", children=(steps, *(_lost(run, loss) for loss in run.losses)))
+
+
+def _lost(run: Run, loss: Loss) -> Line:
+    """Device-hours of one cause beside the steps, at the price of those."""
+    terms = run.terms
+    return Line(
+        loss.name,
+        key=f"accelerators.{loss.key}",
+        quantity=run.hours(loss.seconds),
+        unit=hour_unit(run),
         unit_price=terms.price,
-        basis=None if terms.price is None else ("yours" if terms.lost_receipt.basis == "yours" else "assumed"),
-        receipts=(terms.lost_receipt, *terms.price_receipts),
-        note="hours of steps × share lost ÷ (1 - share lost)",
+        basis=None if terms.price is None else loss.basis,
+        receipts=(*loss.receipts, *terms.price_receipts),
+        note=loss.note,
         assumed=grounds(run, *TIME, *PRICE),
     )
-    return Line("Accelerators", key="accelerators", children=(steps, lost))
 
 
 def _power(run: Run) -> Iterator[Line]:

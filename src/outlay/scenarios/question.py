@@ -11,10 +11,11 @@ from outlay.errors import InputError, UnknownName
 from outlay.layout import SHORT
 from outlay.layout import parse as parse_layout
 from outlay.machine import Cluster, cluster_for
-from outlay.scenarios.assumed import LONGEST_SEQUENCE, batch_tokens, whole_batch
+from outlay.scenarios.assumed import LONGEST_SEQUENCE
 from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.statement import Assumption, Receipt
 from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for
+from outlay.training.practice import batch_tokens, whole_batch
 from outlay.workload import Architecture, Number, parameters
 
 LONGEST = 10**8
@@ -35,6 +36,8 @@ class Question:
     fixed: Mapping[str, Number]
     """Degrees of the layout that were asked for."""
     parameters: int
+    active: int
+    """Parameters that a token passes."""
     model_receipt: Receipt
     on: str
     """The accelerator as it was asked for."""
@@ -110,7 +113,8 @@ def ask(
         )
     assumed += _cluster_notes(cluster)
     sequence = _sequence(sequence_length, architecture, assumed)
-    found = parameters(architecture).total
+    counted = parameters(architecture)
+    found = counted.total
     batch = _batch(global_batch, sequence, architecture, found, count, assumed)
     software = _software(framework, chip, count, assumed)
     recipe = Recipe(
@@ -131,6 +135,7 @@ def ask(
         server=catalog.server_for(chip, count),
         fixed=_degrees(layout, recompute),
         parameters=found,
+        active=counted.active,
         model_receipt=model_receipt,
         on=name,
         assumed=tuple(assumed),
@@ -187,7 +192,11 @@ def _batch(
     if asked is not None and "tok" not in str(asked).lower():
         return int(units.parse(asked, "count", name="--batch"))
     receipt = batch_tokens(size, encoder=architecture.family == "encoder")
-    tokens = float(receipt.value or 0) if asked is None else units.parse(asked, "tokens", name="--batch")
+    tokens = (
+        float(receipt.value or 0)
+        if asked is None
+        else units.parse(asked, "tokens", name="--batch", example="4M tokens")
+    )
     if asked is not None and tokens < sequence:
         raise InputError(
             f"`--batch` is {asked}, less than one sequence of {sequence} tokens",

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from outlay import catalog, economics
 from outlay.scenarios.fitting import Fitted
+from outlay.scenarios.losses import Loss, expected, stated
 from outlay.scenarios.question import Question
 from outlay.scenarios.terms import Terms
 from outlay.statement import Assumption, Interval, Receipt
@@ -49,18 +50,22 @@ class Run:
     @cached_property
     def seconds(self) -> float:
         """Seconds from start to end, with what is lost."""
-        return float(economics.with_losses(self.useful_seconds, 1.0 - self.terms.lost.likely))
+        return self.useful_seconds + sum(loss.seconds.likely for loss in self.losses)
 
     @cached_property
     def device_hours(self) -> float:
         return self.useful_seconds * self.question.devices / 3600.0
 
     @cached_property
-    def lost_hours(self) -> Interval:
-        """Device-hours of restarts and repeated steps, over its published range."""
-        lost = self.terms.lost
-        shares = [share / (1.0 - share) for share in (lost.low or 0.0, lost.likely, lost.high or 0.0)]
-        return Interval.between(*shares) * Interval.of(self.device_hours)
+    def losses(self) -> tuple[Loss, ...]:
+        """What is lost beside the steps: by cause, or as the user says."""
+        if self.terms.lost is not None and self.terms.lost_receipt is not None:
+            return stated(self.useful_seconds, self.terms.lost, self.terms.lost_receipt)
+        return expected(self.useful_seconds, self.question, self.checkpoint_bytes)
+
+    def hours(self, seconds: Interval) -> Interval:
+        """Device-hours of seconds on all devices."""
+        return seconds * (self.question.devices / 3600.0)
 
     @cached_property
     def host_watts(self) -> float:

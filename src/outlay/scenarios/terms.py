@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from outlay import catalog, units
 from outlay.catalog import Factor, Grid, PriceChoice
 from outlay.errors import InputError, UnknownName
-from outlay.scenarios.assumed import CHECKPOINTS_KEPT, lost_work
+from outlay.scenarios.assumed import CHECKPOINTS_KEPT
 from outlay.scenarios.question import Question
 from outlay.statement import Assumption, Basis, Interval, Receipt
 
@@ -27,8 +26,9 @@ class Terms:
     """Of a device-hour, discount taken off; None where nobody lists one."""
     price_basis: Basis | None
     price_receipts: tuple[Receipt, ...]
-    lost: Interval
-    lost_receipt: Receipt
+    lost: float | None
+    """Share of the run that the user says is lost; None where nobody said."""
+    lost_receipt: Receipt | None
     pue: Interval
     pue_receipt: Receipt
     grid: Grid
@@ -73,7 +73,7 @@ def agree(
     assumed: list[Assumption] = []
     kind, choice, interval, basis, receipts = _price(question, provider, tier, price, discount, assumed)
     seller = choice.provider if choice else provider
-    lost, lost_receipt = _lost(question, lost_work, assumed)
+    lost, lost_receipt = _lost(lost_work)
     ratio, ratio_receipt = _pue("on-premise" if kind == "owned" and pue is None else seller, pue, question, assumed)
     place = _grid(grid, assumed)
     dollars, electricity_receipt = _electricity(kind, electricity, place, assumed)
@@ -166,18 +166,13 @@ def catalog_tiers() -> tuple[str, ...]:
     return TIERS
 
 
-def _lost(question: Question, asked: str | float | None, assumed: list[Assumption]) -> tuple[Interval, Receipt]:
-    if asked is not None:
-        share = units.parse(asked, "%", name="--lost-work", zero=True)
-        if share >= 1:
-            raise InputError(f"`--lost-work` is {asked}", expected="a share below 100%", hint="write `--lost-work 5%`")
-        return Interval.exact(share), yours(share, "", "--lost-work")
-    nodes = math.ceil(question.devices / int(question.cluster.node_size))
-    loss = lost_work(question.devices, nodes)
-    share = float(loss.likely.value or 0)
-    value = f"{share * 100:g} % of the run ({loss.low * 100:g} % to {loss.high * 100:g} %)"
-    assumed.append(Assumption("lost work", value=value, why=loss.likely.source, receipt=loss.likely))
-    return Interval.between(loss.low, share, loss.high), loss.likely
+def _lost(asked: str | float | None) -> tuple[float | None, Receipt | None]:
+    if asked is None:
+        return None, None
+    share = units.parse(asked, "%", name="--lost-work", zero=True)
+    if share >= 1:
+        raise InputError(f"`--lost-work` is {asked}", expected="a share below 100%", hint="write `--lost-work 5%`")
+    return share, yours(share, "", "--lost-work")
 
 
 def _pue(

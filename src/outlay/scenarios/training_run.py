@@ -13,6 +13,7 @@ from outlay.layout import describe
 from outlay.scenarios.fitting import fit
 from outlay.scenarios.hints import hints_of
 from outlay.scenarios.lines import figures_of, lines_of
+from outlay.scenarios.losses import assumptions
 from outlay.scenarios.provenance import receipts_of
 from outlay.scenarios.question import Question, ask
 from outlay.scenarios.run import Run
@@ -97,7 +98,9 @@ def cost_training(
         lost_work=lost_work,
     )
     run = Run(question=question, fitted=fit(question, coefficients), terms=terms, fitted_on=receipts_of(coefficients))
-    run = replace(run, assumed=(*question.assumed, *_layout(run), *_steps(run), *terms.assumed, *_making(run)))
+    run = replace(
+        run, assumed=(*question.assumed, *_layout(run), *_steps(run), *_lost(run), *terms.assumed, *_making(run))
+    )
     return Statement(
         _title(question),
         lines=lines_of(run),
@@ -142,6 +145,12 @@ def _steps(run: Run) -> Iterator[Assumption]:
         why=f"{format_quantity(asked, 'tokens')} were asked for; "
         + ("a batch is larger than that" if run.steps == 1 else "the last batch would not be full"),
     )
+
+
+def _lost(run: Run) -> tuple[Assumption, ...]:
+    if run.terms.lost is not None:
+        return ()
+    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes)
 
 
 def _making(run: Run) -> Iterator[Assumption]:

@@ -198,10 +198,12 @@ def practices() -> dict[str, Practice]:
     }
 
 
-def receipts() -> tuple[Receipt, ...]:
-    """Where the practices come from: the jobs whose failures were counted, then the other facts of the likely case."""
-    jobs = [row.receipt for row in catalog.failures("job_mttf")]
-    return (*jobs, *(row.receipt for row in catalog.failures("operation") if row.scale == "likely"))
+def receipts() -> dict[str, Receipt]:
+    """Where the likely practice comes from: `jobs` whose failures were counted, then each other fact by its name."""
+    jobs = [row for row in catalog.failures("job_mttf") if row.receipt.basis == "measured"]
+    largest = max(jobs, key=lambda row: row.devices or 0)
+    facts = {row.metric: row.receipt for row in catalog.failures("operation") if row.scale == "likely"}
+    return {"jobs": largest.receipt, **facts}
 
 
 def _fact(metric: str, case: str) -> float:

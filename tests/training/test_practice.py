@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay.scenarios.assumed import batch_tokens, lost_work, whole_batch
+from outlay.training.practice import batch_tokens, whole_batch
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,3 @@ def test_whole_batches_keep_the_odd_factor_of_the_devices(sequences, devices):
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_powers_of_two_stay(batch, devices):
     assert whole_batch(2**batch, 2**devices) == 2**batch
-
-
-@given(st.integers(1, 20_000))
-def test_lost_work_is_a_share_inside_its_range_and_grows(devices):
-    here, more = lost_work(devices, -(-devices // 8)), lost_work(2 * devices, -(-2 * devices // 8))
-    assert 0 <= here.low <= here.likely.value <= here.high < 1
-    assert here.likely.value <= more.likely.value

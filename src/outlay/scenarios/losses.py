@@ -1,0 +1,126 @@
+"""What a run takes beside its steps, as the statement says it: failures, checkpoints, evaluation, warm-up, and a shortfall.
+
+The share that somebody states (`--lost-work`) stands for all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from outlay.scenarios.question import Question
+from outlay.statement import Assumption, Basis, Interval, Receipt
+from outlay.training.goodput import CASES, hours_between_failures, losses, practices, ranges, receipts
+from outlay.training.production import load_production, production_receipt
+from outlay.units import format_quantity
+
+SHORTFALL = "slower than benchmarks"
+"""The name of the assumption that whole runs take longer than their steps and stops."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """Seconds of one cause."""
+
+    name: str
+    key: str
+    seconds: Interval
+    basis: Basis
+    note: str
+    receipts: tuple[Receipt, ...]
+
+
+_WORDS = {
+    "restarts": ("Restarts after failures", "restarts", "failures × seconds until steps are taken again"),
+    "lost_work": ("Work done twice", "lost-work", "failures × half the time between checkpoints, and a little more"),
+    "checkpoints": ("Writing checkpoints", "checkpoints", "checkpoints × bytes ÷ what the devices write together"),
+    "evaluation": ("Evaluation", "evaluation", "forward passes over held-out text between steps"),
+    "warm_up": ("Start and warm-up", "warm-up", "until the first step, and smaller batches at first"),
+}
+_FACTS = {"evaluation": ("evaluation",), "warm_up": ("start", "ramp"), "checkpoints": ("storage_bandwidth",)}
+
+
+def stated(useful: float, share: float, receipt: Receipt) -> tuple[Loss, ...]:
+    """All that is lost, by a share that somebody gave."""
+    return (
+        Loss(
+            name=f"Restarts, lost work ({format_quantity(share, '%')})",
+            key="lost-work",
+            seconds=Interval.of(useful * share / (1.0 - share)),
+            basis="yours",
+            note="hours of steps × share lost ÷ (1 - share lost)",
+            receipts=(receipt,),
+        ),
+    )
+
+
+def expected(useful: float, question: Question, state_bytes: float) -> tuple[Loss, ...]:
+    """What published runs lose, by cause, and what they take longer than steps and stops explain."""
+    found = ranges(useful, devices=question.devices, state_bytes=state_bytes)
+    causes = [
+        Loss(
+            name=name,
+            key=key,
+            seconds=Interval.between(*found[cause]),
+            basis="assumed",
+            note=note,
+            receipts=_receipts(cause),
+        )
+        for cause, (name, key, note) in _WORDS.items()
+    ]
+    wall = useful + sum(loss.seconds.likely for loss in causes)
+    return (*causes, _shortfall(wall, question))
+
+
+def _shortfall(wall: float, question: Question) -> Loss:
+    """Seconds of slower nodes, late data and the like; none where runs of that kind are as fast as benchmarks."""
+    low, likely, high = (max(factor - 1.0, 0.0) for factor in _factors(question))
+    return Loss(
+        name="Slower than benchmarks",
+        key="shortfall",
+        seconds=Interval.between(wall * low, wall * likely, wall * high),
+        basis="fitted",
+        note="hours so far × (how much longer published runs took than predicted so - 1)",
+        receipts=(production_receipt(),),
+    )
+
+
+def _factors(question: Question) -> tuple[float, float, float]:
+    return load_production().factor(
+        active=float(question.active), devices=question.devices, tpu=question.accelerator.category == "tpu"
+    )
+
+
+def _receipts(cause: str) -> tuple[Receipt, ...]:
+    """Of the jobs whose failures were counted, and of the facts of this cause."""
+    wanted = _FACTS.get(cause, ("restart",))
+    return tuple(
+        receipt for name, receipt in receipts().items() if name in wanted or (cause not in _FACTS and name == "jobs")
+    )
+
+
+def assumptions(useful: float, question: Question, state_bytes: float) -> tuple[Assumption, ...]:
+    """What the lines of :func:`expected` stand on, in words."""
+    usual = practices()["likely"]
+    lost = losses(useful, devices=question.devices, state_bytes=state_bytes, practice=usual)
+    parts = ranges(useful, devices=question.devices, state_bytes=state_bytes).values()
+    low, likely, high = (sum(part[case] for part in parts) for case in range(len(CASES)))
+    shares = [format_quantity(seconds / (useful + seconds), "%", digits=2) for seconds in (low, likely, high)]
+    between = float(hours_between_failures(question.devices, usual))
+    every = format_quantity(float(lost.interval), "s", digits=2)
+    apart = format_quantity(between * 3600.0, "s", digits=2)
+    factors = _factors(question)
+    return (
+        Assumption(
+            "lost work",
+            value=f"{shares[1]} of the run ({shares[0]} to {shares[2]})",
+            why=f"a job of this size fails each {apart} by published jobs, is back in "
+            f"{format_quantity(usual.restart_seconds, 's', digits=2)}, and saves each {every} (Young and Daly)",
+            receipt=receipts()["restart"],
+        ),
+        Assumption(
+            SHORTFALL,
+            value=f"{max(factors[1] - 1, 0):.0%} ({max(factors[0] - 1, 0):.0%} to {max(factors[2] - 1, 0):.0%})",
+            why="published device-hours of whole runs over those of their steps and stops",
+            receipt=production_receipt(),
+        ),
+    )
