@@ -86,6 +86,49 @@ def test_other_bad_values_are_named(change: dict[str, Any], words: str) -> None:
     assert words in refused({**LLAMA, **change})
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"hidden_size": 4096.5}, "`hidden_size` is 4096.5"),
+        ({"hidden_size": 0}, "`hidden_size` is 0"),
+        ({"num_attention_heads": "32"}, '`num_attention_heads` is "32"'),
+        ({"num_attention_heads": -1, "num_key_value_heads": 8}, "`num_attention_heads` is -1"),
+        ({"num_key_value_heads": True}, "`num_key_value_heads` is true"),
+        ({"model_type": "mixtral", "num_local_experts": -8}, "`num_local_experts` is -8"),
+        (
+            {"model_type": "gemma2", "num_hidden_layers": 0, "layer_types": ["full_attention"] * 4},
+            "`num_hidden_layers`",
+        ),
+    ],
+)
+def test_one_bad_value_is_one_problem(change: dict[str, Any], words: str) -> None:
+    sound = {
+        "model_type": "llama",
+        "hidden_size": 4096,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 32,
+        "vocab_size": 9,
+    }
+    with pytest.raises(InputError) as caught:
+        from_config({**sound, **change})
+    assert words in caught.value.message
+    assert not caught.value.details
+
+
+def test_two_values_that_do_not_go_together_are_still_told() -> None:
+    sound = {
+        "model_type": "llama",
+        "hidden_size": 4096,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 33,
+        "vocab_size": 0,
+    }
+    with pytest.raises(InputError) as caught:
+        from_config(sound)
+    assert any("multiple of `num_attention_heads`" in problem for problem in caught.value.details)
+    assert any("`vocab_size` is 0" in problem for problem in caught.value.details)
+
+
 def test_all_problems_come_in_one_error() -> None:
     screen = refused({**LLAMA, "vocab_size": 0, "intermediate_size": "wide", "head_dim": -1})
     assert all(f"`{key}`" in screen for key in ("vocab_size", "intermediate_size", "head_dim"))

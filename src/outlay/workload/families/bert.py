@@ -140,8 +140,10 @@ def _blocks(read: Reader, keys: Keys, size: Dimensions, inner: str) -> tuple[Blo
         return (Block(layer=layer, count=size.depth),)
     groups, inner_layers = read.count("num_hidden_groups"), read.count("inner_group_num")
     if size.depth % groups or inner_layers != 1:
-        read.problems.append(
-            f"`num_hidden_groups` is {groups} and `inner_group_num` {inner_layers}: expected a divisor of the depth, and 1"
+        read.contradiction(
+            f"`num_hidden_groups` is {groups} and `inner_group_num` {inner_layers}: expected a divisor of the depth, and 1",
+            "layer",
+            "group",
         )
         groups = 1
     return tuple(Block(layer=layer, count=size.depth // groups, shared=True) for _ in range(groups))

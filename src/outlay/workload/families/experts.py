@@ -28,7 +28,7 @@ def experts(read: Reader, keys: ExpertKeys) -> Experts:
     number, visited = read.count(count), read.count(active)
     if visited > number:
         if read.stated(active):
-            read.problems.append(f"`{active}` is {visited}: expected at most `{count}`, {number}")
+            read.contradiction(f"`{active}` is {visited}: expected at most `{count}`, {number}", count, active)
         else:
             read.assume(active, number, f"all experts: the default of {read.model_type}, {visited}, exceeds `{count}`")
         visited = number

@@ -87,7 +87,7 @@ def _attention_kinds(read: Reader, depth: int) -> list[str]:
         read.assume("attention_types", "global and local by turns")
         return ["local" if i % 2 else "global" for i in range(depth)]
     if not isinstance(kinds, list) or len(kinds) != depth or not {"global", "local"}.issuperset(map(str, kinds)):
-        read.problems.append(f"`attention_types`: expected {depth:,} layers, each global or local")
+        read.contradiction(f"`attention_types`: expected {depth:,} layers, each global or local", "layer")
         return ["global"] * depth
     return [str(kind) for kind in kinds]
 

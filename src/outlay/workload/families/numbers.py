@@ -32,8 +32,8 @@ def build(read: Reader) -> Architecture:
     if "kv_heads" in facts:
         read.kv_heads(facts["heads"], "kv_heads")
     if facts.get("experts_per_token", 0) > facts.get("experts", 10**9):
-        read.problems.append(
-            f"`experts_per_token` is {facts['experts_per_token']}: expected at most {facts['experts']}"
+        read.contradiction(
+            f"`experts_per_token` is {facts['experts_per_token']}: expected at most {facts['experts']}", "experts"
         )
         return transformer(layers=1, hidden=1, heads=1, vocab=1)
     return transformer(**facts)

@@ -26,6 +26,8 @@ class Reader:
     defaults: Mapping[str, Any]
     assumed: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    stood_in: set[str] = field(default_factory=set)
+    """Keys that were missing or bad, and for which a stand-in is read: what follows from one is no second problem."""
     prefix: str = ""
 
     def stated(self, key: str) -> bool:
@@ -49,6 +51,7 @@ class Reader:
         value = self.optional_count(key, least=least)
         if value is None:
             self.problems.append(f"`{self.prefix}{key}` is missing")
+            self.stood_in.add(key)
             return 1
         return value
 
@@ -61,8 +64,14 @@ class Reader:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             wanted = f"a whole number from {least:,} to {most:,}"
             self.problems.append(f"`{self.prefix}{key}` is {_written(value)}: expected {wanted}")
+            self.stood_in.add(key)
             return max(least, 1)
         return value
+
+    def contradiction(self, problem: str, *words: str) -> None:
+        """Two values that do not go together, unless one whose key holds one of `words` is bad by itself."""
+        if not any(word in key for word in words for key in self.stood_in):
+            self.problems.append(problem)
 
     def flag(self, key: str) -> bool:
         """True or false; a key that nobody states is false."""
@@ -113,6 +122,7 @@ class Reader:
             defaults=self.defaults.get(key) or {},
             assumed=self.assumed,
             problems=self.problems,
+            stood_in=self.stood_in,
             prefix=f"{self.prefix}{key}.",
         )
 
@@ -124,8 +134,10 @@ class Reader:
         if stated is not None:
             return stated
         if hidden % heads:
-            self.problems.append(
-                f"`{self.prefix}{width}` is {hidden}: expected a multiple of `{depth_of_heads}`, which is {heads}"
+            self.contradiction(
+                f"`{self.prefix}{width}` is {hidden}: expected a multiple of `{depth_of_heads}`, which is {heads}",
+                width,
+                depth_of_heads,
             )
         if key:
             self.assume(key, max(1, hidden // heads), f"`{width}` / `{depth_of_heads}`")
@@ -139,8 +151,8 @@ class Reader:
             return heads
         # A default that does not divide is the model type's own nonsense: its class builds, and is counted, all the same.
         if self.stated(key) and heads % shared:
-            self.problems.append(
-                f"`{self.prefix}{key}` is {shared}: expected a divisor of the number of heads, {heads}"
+            self.contradiction(
+                f"`{self.prefix}{key}` is {shared}: expected a divisor of the number of heads, {heads}", "head"
             )
         return shared
 

@@ -89,7 +89,7 @@ def _typed(read: Reader, depth: int, local: Window, otherwise: list[Window]) -> 
         return otherwise
     known = {"full_attention": FULL, "sliding_attention": local, "chunked_attention": local}
     if not isinstance(types, list | tuple) or len(types) != depth:
-        read.problems.append(f"`{read.prefix}layer_types`: expected a list of {depth:,} entries, one a layer")
+        read.contradiction(f"`{read.prefix}layer_types`: expected a list of {depth:,} entries, one a layer", "layer")
         return otherwise
     unknown = sorted({str(entry) for entry in types if not isinstance(entry, str) or entry not in known})
     if unknown:
