@@ -90,6 +90,36 @@ def test_shares(ask, flag, value):
     refused(ask(*training(**{flag: value})), f"--{flag.replace('_', '-')}")
 
 
+def test_an_amount_of_data_has_a_unit(ask):
+    refused(ask(*training(data="4")), "`--data` is 4", "GB or TB", "hint: write `--data 4TB`")
+    assert ask(*training(data="0")).code == ask(*training(data="4TB")).code == 0
+
+
+def test_the_hint_for_a_batch_is_a_batch(ask):
+    refused(ask(*training(batch="tokens")), "`--batch '4M tokens'`")
+    refused(ask(*training(tokens="tokens")), "`--tokens 15T`")
+
+
+def test_a_computer_is_answered_with_its_chips(ask):
+    answer = ask(*training(on="macbook:1"))
+    refused(answer, "`macbook` is a computer", "m3-max", "hint: write `--on m")
+    assert ask(*training(model="gpt2", on=answer.err.rpartition("--on ")[2].partition("`")[0])).code == 0
+    refused(ask(*training(on="MacBook Pro M3 Max")), "hint: write `--on m3-max:1`")
+    refused(ask(*training(on="h100-smx:8")), "did you mean `h100-sxm")
+    refused(ask(*training(on="machine:8")), "`outlay show accelerators` lists all")
+
+
+@pytest.mark.parametrize("key", ["seconds", "joules", "kg_co2e"])
+def test_a_report_of_time_before_the_start_is_refused(ask, tmp_path, key):
+    import json
+
+    ask(*training(), "-o", "answer.json")
+    document = json.loads((tmp_path / "answer.json").read_text())
+    document["answer"][key]["value"]["likely"] = -3.0
+    (tmp_path / "answer.json").write_text(json.dumps(document))
+    refused(ask("report", "answer.json"), f"`{key}` is below zero")
+
+
 @pytest.mark.parametrize("tokens", ["1 T parameters", "15T seconds", "one trillion", "1T1", "1e"])
 def test_tokens_as_text(ask, tokens):
     refused(ask(*training(tokens=tokens)), "--tokens")

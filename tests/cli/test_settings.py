@@ -74,6 +74,31 @@ def test_a_variable_of_another_verb_is_no_error(ask, monkeypatch):
     assert ask("show", "models").code == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("cost training gpt2 --tier ", "on-demand"),
+        ("cost training gpt2 --tier s", "spot"),
+        ("show prices --tier o", "on-demand"),
+        ("cost training gpt2 --provider lamb", "lambda"),
+        ("cost training gpt2 --precision b", "bf16"),
+        ("cost training gpt2 --optimizer l", "lion"),
+        ("cost training gpt2 --grid wor", "world"),
+        ("cost training gpt2 --on h100-p", "h100-pcie-80gb:"),
+    ],
+)
+def test_values_are_completed(words, first, monkeypatch, capsys):
+    from outlay.cli.main import cli
+
+    parts = ["outlay", *words.split(" ")]
+    monkeypatch.setenv("_OUTLAY_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", " ".join(parts))
+    monkeypatch.setenv("COMP_CWORD", str(len(parts) - 1))
+    with pytest.raises(SystemExit):
+        cli.main(prog_name="outlay", args=[])
+    assert capsys.readouterr().out.splitlines()[0] == f"plain,{first}"
+
+
 def test_completion(monkeypatch, capsys):
     from outlay.cli.main import cli
 

@@ -113,6 +113,21 @@ def test_the_hint_can_be_followed() -> None:
     assert caught.value.hint == "write `--within 7d`"
 
 
+def test_a_missing_unit_is_offered_with_the_number() -> None:
+    for text, unit, hint in (
+        ("7", "s", "7d"),
+        ("4", "B stored", "4TB"),
+        ("1,500", "J", "1,500MWh"),
+        ("3", "kg CO2e", "3kg"),
+    ):
+        with pytest.raises(InputError) as caught:
+            parse(text, unit, name="--x")
+        assert caught.value.hint == f"write `--x {hint}`"
+        assert parse(hint, unit, name="--x") > 0
+    assert parse("0", "B stored", name="--x", zero=True) == 0
+    assert parse(4, "B stored", name="--x") == 4  # a number is in the base unit
+
+
 def test_zero_only_where_it_means_something() -> None:
     assert parse("0%", "%", name="--discount", zero=True) == 0
     with pytest.raises(InputError):

@@ -24,6 +24,41 @@ def bare_accelerators(context: click.Context, parameter: click.Parameter, incomp
     return [name.removesuffix(":") for name in accelerators(context, parameter, incomplete)]
 
 
+def tiers(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Price tiers."""
+    from outlay.catalog.offers import TIERS
+
+    return [name for name in TIERS if name.startswith(incomplete.lower())]
+
+
+def providers(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Everyone with a price in the catalog."""
+    from outlay import catalog
+
+    return [name for name in catalog.providers() if name.startswith(incomplete.lower())]
+
+
+def grids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Where electricity comes from."""
+    from outlay import catalog
+
+    return [name for name in _names(catalog.grids()) if name.startswith(incomplete.lower())]
+
+
+def precisions(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Number formats of a training."""
+    from outlay.training import PRECISIONS
+
+    return [name for name in PRECISIONS if name.startswith(incomplete.lower())]
+
+
+def optimizers(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Optimizers of a training."""
+    from outlay.training import OPTIMIZERS
+
+    return [name for name in OPTIMIZERS if name.startswith(incomplete.lower())]
+
+
 def _names(entries: object) -> list[str]:
     """Names of catalog entries, whether they are names already or carry one."""
     return sorted(entry if isinstance(entry, str) else entry.name for entry in entries)  # type: ignore[attr-defined]

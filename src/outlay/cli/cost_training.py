@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
-from outlay.cli.complete import accelerators, models
+from outlay.cli.complete import accelerators, grids, models, optimizers, precisions, providers, tiers
 from outlay.cli.settings import Verb, came_from
 
 
@@ -20,17 +20,31 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--layout", metavar="LAYOUT", help="auto (default), or degrees to fix: tp=8,pp=4,zero=fsdp.")
 @click.option("--seq", metavar="N", help="Tokens of a sequence.")
 @click.option("--batch", metavar="N", help="Sequences of a step (512), or tokens of it (4M tokens).")
-@click.option("--precision", metavar="NAME", help="bf16 (default where there is), fp16, fp8, tf32, fp32 …")
-@click.option("--optimizer", metavar="NAME", help="adamw (default), adam8bit, adafactor, lion, muon, sgd.")
+@click.option(
+    "--precision",
+    metavar="NAME",
+    shell_complete=precisions,
+    help="bf16 (default where there is), fp16, fp8, tf32, fp32 …",
+)
+@click.option(
+    "--optimizer",
+    metavar="NAME",
+    shell_complete=optimizers,
+    help="adamw (default), adam8bit, adafactor, lion, muon, sgd.",
+)
 @click.option("--recompute", metavar="NAME", help="none, selective or full; default: what fits fastest.")
 @click.option("--framework", metavar="NAME", help="What runs it: megatron-core, nemo, torchtitan, deepspeed …")
 @click.option("--gpus-per-node", metavar="N", help="Accelerators of one node.")
 @click.option("--interconnect", metavar="TEXT", help="Network between nodes: 400 Gbit/s, 8x400 Gbit/s.")
-@click.option("--provider", metavar="NAME", help="Whose prices: `outlay show prices` lists them.")
-@click.option("--tier", metavar="TIER", help="on-demand (default), spot, reserved or owned.")
+@click.option(
+    "--provider", metavar="NAME", shell_complete=providers, help="Whose prices: `outlay show prices` lists them."
+)
+@click.option("--tier", metavar="TIER", shell_complete=tiers, help="on-demand (default), spot, reserved or owned.")
 @click.option("--price", metavar="DOLLARS", help="Your price of an accelerator-hour.")
 @click.option("--discount", metavar="PERCENT", help="Off the price: 30%.")
-@click.option("--grid", metavar="NAME", help="Electricity's origin: `outlay show grids` lists them.")
+@click.option(
+    "--grid", metavar="NAME", shell_complete=grids, help="Electricity's origin: `outlay show grids` lists them."
+)
 @click.option("--pue", metavar="RATIO", help="Energy of the building over that of its computers.")
 @click.option("--electricity", metavar="DOLLARS", help="Price of a kWh (owned machines).")
 @click.option("--data", metavar="BYTES", help="Training data to bring in: 4TB.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
+from outlay.cli.complete import tiers
 from outlay.cli.settings import Verb
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Verb, name="prices")
 @click.argument("name", metavar="[NAME]", required=False)
-@click.option("--tier", metavar="TIER", help="on-demand, spot, reserved or owned.")
+@click.option("--tier", metavar="TIER", shell_complete=tiers, help="on-demand, spot, reserved or owned.")
 @catalog_option
 @answer_options
 def command(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from outlay import catalog, units
 from outlay.catalog import Accelerator
-from outlay.errors import AmbiguousName, InputError
+from outlay.errors import AmbiguousName, InputError, UnknownName
 from outlay.statement import Receipt
 from outlay.workload import Architecture, from_config, load_config
 
@@ -82,3 +82,30 @@ def read_chip(name: str, count: int) -> Accelerator:
     except AmbiguousName as error:
         first = error.details[0].split()[0]
         raise AmbiguousName("accelerator", name, error.details, hint=f"write `--on {first}:{count}`") from error
+    except UnknownName as error:
+        guessed = "did you mean" in error.hint
+        raise (None if guessed else _meant(name, count)) or error from None
+
+
+_COMPUTERS = ("macbook", "mac", "imac")
+
+
+def _meant(name: str, count: int) -> InputError | None:
+    """What a name that is in no table may mean: that of a computer its chip, a long one the chip that it holds."""
+    words = re.findall("[a-z]+", name.lower())
+    try:
+        chip, _ = catalog.resolve_accelerator(name)
+    except UnknownName:
+        if not set(words) & set(_COMPUTERS):
+            return None
+        chips = [chip.name for chip in catalog.accelerators() if chip.category == "apple"]
+        chips = [chip for chip in chips if not re.search(r"-\d+c$", chip)]  # those with fewer cores
+        return InputError(
+            f"`{name}` is a computer",
+            expected="the accelerator in it",
+            details=[", ".join(chips)],
+            hint=f"write `--on {chips[-1]}:{count}`",
+        )
+    return InputError(
+        f"`{name}` is not an accelerator that outlay knows by this name", hint=f"write `--on {chip.name}:{count}`"
+    )

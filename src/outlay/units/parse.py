@@ -17,10 +17,11 @@ _LARGEST, _LARGEST_COUNT = 30, 18
 """Digits that a figure may have before the point: more is a slip, and past 18 a count would leave 64 bits."""
 
 
-def parse(text: str | float, unit: str, *, name: str, zero: bool = False) -> float:
+def parse(text: str | float, unit: str, *, name: str, zero: bool = False, example: str = "") -> float:
     """The figure that `text` means, in base `unit` (a key of `UNITS`, or `$/…`); an `int` where the unit is counted.
 
-    A number that is not text is taken in the base unit. `name` is the flag or key that errors name; `zero` allows 0.
+    A number that is not text is taken in the base unit. `name` is the flag or key that errors name; `zero` allows 0; `example` is
+    what hints offer, where the unit's own does not suit the name.
 
     >>> parse("15T tokens", "tokens", name="--tokens")
     15000000000000
@@ -33,7 +34,7 @@ def parse(text: str | float, unit: str, *, name: str, zero: bool = False) -> flo
         fractional where only whole numbers have a meaning.
     """
     rule = UNITS["$"] if unit.startswith("$") else UNITS[unit]
-    example = "2.10" if unit.startswith("$/") else rule.example
+    example = example or ("2.10" if unit.startswith("$/") else rule.example)
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise _refused(name, repr(text), rule.what, example)
     shown = _short(str(text))
@@ -76,10 +77,15 @@ def _exact(text: str | float, rule: Unit, name: str, shown: str, example: str, *
         raise _refused(name, shown, rule.what, example)
     if tail[:1] == "," and re.fullmatch(r",[0-9]+.*", tail):
         raise _refused(name, shown, f"{rule.what}, with a point for decimals and commas for thousands", example)
+    number = Decimal(sign + digits.replace(",", "").replace("_", ""))
     factor = _factor(tail.strip(), rule)
+    if factor is None and not tail.strip():
+        if number == 0:  # nothing is nothing in any unit
+            return number
+        raise _refused(name, shown, rule.what, f"{words}{example.lstrip('0123456789.')}")
     if factor is None:
         raise _refused(name, shown, rule.what, example)
-    return Decimal(sign + digits.replace(",", "").replace("_", "")) * factor
+    return number * factor
 
 
 def _factor(word: str, rule: Unit) -> Decimal | None:

@@ -152,7 +152,7 @@ UNITS: Mapping[str, Unit] = {
         shown=((1.0, "B"), (2.0**10, "KiB"), (2.0**20, "MiB"), (2.0**30, "GiB"), (2.0**40, "TiB"), (2.0**50, "PiB")),
     ),
     "B stored": Unit(
-        written=_stored, example="2TB", what="an amount of storage (GB or TB)",
+        written=_stored, bare=False, example="2TB", what="an amount of storage with its unit (GB or TB)",
         shown=((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB"), (1e15, "PB"), (1e18, "EB")),
     ),
     "B/s": Unit(
