@@ -68,6 +68,7 @@ accuracy: $(STAMP)/dev  ## predict the measured rows in validation/ again and re
 fit: $(STAMP)/fit  ## fit the coefficients again: kernels to measured kernels, whole steps to validation/ (minutes)
 	$(BIN)/python -m outlay.machine.fit
 	$(BIN)/python -m outlay.accuracy.fit
+	$(BIN)/python -m outlay.accuracy.runs_fit
 
 # --- documents -------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ runs lose against their steps from :mod:`outlay.training.production`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from outlay.errors import InputError
 from outlay.layout import describe
 from outlay.training import OPTIMIZERS, Coefficients, choose_layout
 from outlay.training.goodput import losses, practices
-from outlay.training.production import Production, load_production
+from outlay.training.production import LEVEL, Production, load_production
 
 _NOT_MEASURED = re.compile(
     r"upper bound|lower bound|flops?\b|6nd|utili[sz]ation|\bmfu\b|extrapolat|project(ed|ion)|by definition|assumed"
@@ -80,7 +80,9 @@ def was_measured(record: Record) -> bool:
     return _NOT_MEASURED.search(record.word("hours_kind").lower()) is None and not record.flagged
 
 
-def predict_run(run: Run, coefficients: Coefficients, production: Production | None = None) -> RunPrediction:
+def predict_run(
+    run: Run, coefficients: Coefficients, production: Production | None = None, *, level: float = LEVEL
+) -> RunPrediction:
     """Device-hours of a run in the layout that we choose.
 
     Raises `InputError` if no layout divides it, or none fits.
@@ -96,7 +98,7 @@ def predict_run(run: Run, coefficients: Coefficients, production: Production | N
     lost = losses(seconds, devices=count, state_bytes=state, practice=practices()["likely"])
     steps, beside = (value * count / 3600.0 for value in (seconds, float(lost.seconds)))
     low, likely, high = (production or load_production()).factor(
-        active=run.active, devices=count if run.counted else None, tpu=run.tpu, named=run.named
+        active=run.active, devices=count if run.counted else None, tpu=run.tpu, named=run.named, level=level
     )
     whole = steps + beside
     said = (
@@ -112,8 +114,18 @@ def predict_run(run: Run, coefficients: Coefficients, production: Production | N
     )
 
 
-def validate_runs(records: Records, coefficients: Coefficients, production: Production | None = None) -> Validation:
-    """Predict every run from its configuration alone, and compare device-hours."""
+def validate_runs(
+    records: Records,
+    coefficients: Coefficients,
+    production: Production | None = None,
+    *,
+    unseen: Mapping[str, Production] | None = None,
+    level: float = LEVEL,
+) -> Validation:
+    """Predict every run from its configuration alone, and compare device-hours.
+
+    Runs of a source in `unseen` are predicted with the factors that it names; ranges should hold a share `level`.
+    """
     comparisons: list[Comparison] = []
     skipped = list(records.unread)
     assumed: list[tuple[str, tuple[str, ...]]] = []
@@ -123,7 +135,7 @@ def validate_runs(records: Records, coefficients: Coefficients, production: Prod
             hours = measured_hours(record)
             if hours is None:
                 raise InputError("no device-hours were measured", hint="give `device_hours`, or `count` and `days`")
-            answer = predict_run(run, coefficients, production)
+            answer = predict_run(run, coefficients, (unseen or {}).get(record.source, production), level=level)
         except InputError as error:
             skipped.append(Unread(id=record.id, reason=error.message))
             continue
@@ -146,6 +158,7 @@ def validate_runs(records: Records, coefficients: Coefficients, production: Prod
         skipped=tuple(skipped),
         assumed=tuple(assumed),
         ignored_columns=records.ignored_columns,
+        level=level,
     )
 
 
@@ -161,4 +174,6 @@ def joined(parts: Sequence[Validation]) -> Validation:
         skipped=tuple(skip for part in parts for skip in part.skipped),
         assumed=tuple(assumed),
         ignored_columns=tuple(dict.fromkeys(name for part in parts for name in part.ignored_columns)),
+        level=next((part.level for part in parts if part.level is not None), None),
+        notes=tuple(note for part in parts for note in part.notes),
     )

@@ -33,8 +33,7 @@ TIE = 1.0
 """How much a row's worth of evidence holds each factor but the first at zero."""
 NEAR = 0.05
 """Relative error within which a residual counts squared."""
-INTERVAL = 0.8
-_NONE = Production(cluster=0.0, few=0.0, size=0.0, tpu=0.0, unnamed=0.0, low=0.0, high=0.0)
+_NONE = Production(cluster=0.0, few=0.0, size=0.0, tpu=0.0, unnamed=0.0, unseen=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,23 +93,13 @@ def fit(rows: Sequence[RunRow]) -> RunsFit:
     found = _solved(traits, excess)
     by_row = _unseen(traits, excess, lambda index: np.arange(len(rows)) != index)
     by_source = _unseen(traits, excess, lambda index: sources != sources[index])
-    tail = (1.0 - INTERVAL) / 2.0
-    low, high = (_conformal(-by_source, share) for share in (tail, 1.0 - tail))
-    values = dict(zip(FACTORS, (round(float(value), 4) for value in found), strict=True))
     return RunsFit(
-        production=Production(**values, low=round(min(low, 0.0), 4), high=round(max(high, 0.0), 4)),
+        production=Production(**_factors(found), unseen=tuple(round(float(value), 4) for value in np.sort(-by_source))),
         rows=tuple(rows),
         fitted=tuple(float(value) for value in np.expm1(traits @ found - excess)),
         without_row=tuple(float(value) for value in np.expm1(by_row)),
         without_source=tuple(float(value) for value in np.expm1(by_source)),
     )
-
-
-def _conformal(residuals: NDArray[np.float64], share: float) -> float:
-    """The quantile of measured over predicted, widened for a finite number of rows as split conformal prediction does."""
-    count = len(residuals)
-    rank = math.ceil(share * (count + 1)) if share > 0.5 else math.floor(share * (count + 1))
-    return float(np.sort(residuals)[min(max(rank, 1), count) - 1])
 
 
 def _unseen(
@@ -155,7 +144,19 @@ def content_of(found: RunsFit, when: str) -> dict[str, Any]:
             )
         },
         "coefficients": asdict(found.production),
+        "without": {
+            source: _factors(_without(found.rows, source)) for source in sorted({r.source for r in found.rows})
+        },
     }
+
+
+def _without(rows: Sequence[RunRow], source: str) -> NDArray[np.float64]:
+    kept = [row for row in rows if row.source != source]
+    return _solved(np.array([row.traits for row in kept]), np.array([row.excess for row in kept]))
+
+
+def _factors(found: NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(FACTORS, (round(float(value), 4) for value in found), strict=True))
 
 
 def main(paths: Sequence[str]) -> None:
@@ -167,7 +168,7 @@ def main(paths: Sequence[str]) -> None:
     target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     for name, errors in content["errors"].items():
         print(f"{name:<16} median {errors['median']:.1%}  mean {errors['mean']:.1%}  bias {errors['bias']:+.1%}")
-    print(content["coefficients"])
+    print(", ".join(f"{name} {content['coefficients'][name]:+.3f}" for name in FACTORS))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from outlay import catalog
 from outlay.accuracy.names import candidates
 from outlay.accuracy.records import Record
-from outlay.accuracy.resolve import Resolved, resolve
+from outlay.accuracy.resolve import NOT_YET, Resolved, resolve
 from outlay.accuracy.runs_columns import CONFIGURATION
 from outlay.errors import InputError
 from outlay.machine import Cluster
@@ -23,7 +23,10 @@ from outlay.workload import parameters
 _BOTH = re.compile(
     r"\bt5|\bul2|\bbart\b|flan|switch[ -]?(trans|\d)|gshard|meena|openba|encoder[ -]?decoder|seq2seq|nllb|whisper"
 )
-_OTHER = {
+_OTHER = NOT_YET | {
+    "lora": "not yet: low-rank fine-tuning (LoRA, QLoRA, adapters)",
+    "qlora": "not yet: low-rank fine-tuning (LoRA, QLoRA, adapters)",
+    "adapter": "not yet: low-rank fine-tuning (LoRA, QLoRA, adapters)",
     "rl": "not yet: reinforcement learning",
     "dpo": "not yet: preference tuning",
     "ppo": "not yet: reinforcement learning",

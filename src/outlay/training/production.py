@@ -11,10 +11,14 @@ import functools
 import importlib.resources
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from outlay.statement import Receipt
 
+
+LEVEL = 0.8
+"""Share of runs that a range is to hold, unless another is asked for."""
 FEW = 16
 """Devices up to which a run counts as one of a node or two."""
 USUAL = 7e9
@@ -35,23 +39,40 @@ class Production:
     """Added on TPUs, of which there are no tables of kernels."""
     unnamed: float
     """Added where nobody says which framework: the layout and the software that we choose are good ones."""
-    low: float
-    """Tenth part of the rows lies below this, as a logarithm about the factor; of rows that the fit has not seen."""
-    high: float
-    """Tenth part of the rows lies above this."""
+    unseen: Sequence[float]
+    """Logarithms of measured over predicted hours, in order, each by a fit that had not seen the run's publisher."""
 
     def factor(
-        self, *, active: float, devices: int | None, tpu: bool = False, named: bool = True
+        self,
+        *,
+        active: float,
+        devices: int | None,
+        tpu: bool = False,
+        named: bool = True,
+        level: float = LEVEL,
     ) -> tuple[float, float, float]:
         """Low, likely and high factor on hours; `devices` is None where the record does not say.
 
-        >>> production = Production(cluster=0.4, few=-0.4, size=0.0, tpu=0.0, unnamed=0.0, low=-0.3, high=0.4)
+        >>> production = Production(cluster=0.4, few=-0.4, size=0.0, tpu=0.0, unnamed=0.0, unseen=(-0.3, 0.0, 0.4))
         >>> [round(value, 2) for value in production.factor(active=7e9, devices=8)]
         [0.74, 1.0, 1.49]
         """
-        level = self.cluster + self.size * math.log(active / USUAL)
-        level += self.few * (devices is not None and devices <= FEW) + self.tpu * tpu + self.unnamed * (not named)
-        return math.exp(level + self.low), math.exp(level), math.exp(level + self.high)
+        low, high = self.tails(level)
+        typical = self.cluster + self.size * math.log(active / USUAL)
+        typical += self.few * (devices is not None and devices <= FEW) + self.tpu * tpu + self.unnamed * (not named)
+        return math.exp(typical + low), math.exp(typical), math.exp(typical + high)
+
+    def tails(self, level: float) -> tuple[float, float]:
+        """Logarithms between which `level` of the unseen runs lie, as split conformal prediction counts them.
+
+        Nought lies between them, so that a range holds its likely figure.
+        """
+        ordered = sorted(self.unseen)
+        if not ordered:
+            return 0.0, 0.0
+        rank = math.floor((1.0 - level) / 2.0 * (len(ordered) + 1))
+        first = min(max(rank, 1), len(ordered)) - 1
+        return min(ordered[first], 0.0), max(ordered[len(ordered) - 1 - first], 0.0)
 
 
 def _content() -> dict[str, object]:
@@ -66,6 +87,15 @@ def load_production() -> Production:
     coefficients = _content()["coefficients"]
     assert isinstance(coefficients, dict)
     return Production(**coefficients)
+
+
+@functools.cache
+def load_unseen() -> dict[str, Production]:
+    """For each source of the fit, the factors without it."""
+    without = _content()["without"]
+    assert isinstance(without, dict)
+    unseen = load_production().unseen
+    return {source: Production(**factors, unseen=unseen) for source, factors in without.items()}
 
 
 @functools.cache
