@@ -9,8 +9,9 @@ import scipy.optimize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay.accuracy.fit import SCALE, Fit, document, left_out
+from outlay.accuracy.fit import document
 from outlay.accuracy.magnitudes import MAGNITUDES, assembled
+from outlay.accuracy.solve import SCALE, Fit, left_out, moved
 from outlay.training import load_coefficients
 
 
@@ -53,16 +54,18 @@ def test_leaving_out_is_fitting_without(seed: int) -> None:
 
 def test_leaving_nothing_out_moves_nothing() -> None:
     found, _ = linear(0)
-    moved = left_out(found, {"ours", "theirs"})
-    assert len(moved) == 30
+    assert moved(found, np.ones(30, dtype=bool)) == pytest.approx([0, 0], abs=1e-4)
+    assert len(left_out(found, {"ours", "theirs"})) == 30
     assert len(left_out(found, {"nobody"})) == 0
 
 
 def test_a_fit_is_stored_with_its_errors_seen_and_unseen() -> None:
-    content = document(linear(1)[0], date="2026-11-23")
+    errors = {"ours": np.array([0.1, -0.2, np.nan]), "theirs": np.array([0.3])}
+    content = document(linear(1)[0], errors, date="2026-11-23")
     assert set(content["errors"]) == {"ours", "theirs"}
     assert content["errors"]["theirs"]["rows"] == 10
-    assert content["errors"]["theirs"]["unseen"]["mean"] > 0
+    assert content["errors"]["theirs"]["unseen"]["mean"] == 0.3
+    assert content["errors"]["ours"]["unseen"]["mean"] == 0.15
     assert content["coefficients"]["memory_slowdown"] == pytest.approx(
         load_coefficients().step.memory_slowdown, rel=1e-3
     )

@@ -1,7 +1,7 @@
 """The judge: measured runs, read as our questions, predicted, and compared.
 
 `resolve` turns a row into recipe, degrees and cluster; `validate` predicts rows and compares; `summarise` says how right
-the predictions are. Documented in `docs/reference/records.md`.
+the predictions are, `cross` predicts rows by fits without their source. Documented in `docs/reference/records.md`.
 """
 
 from outlay.accuracy.predict import predictor

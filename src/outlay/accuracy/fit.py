@@ -1,18 +1,13 @@
-"""Fit what only whole steps show to measured training runs: ``python -m outlay.accuracy.fit`` writes the catalog's `step.json`.
-
-Few magnitudes, each with a meaning (:class:`~outlay.training.StepCoefficients`), are moved from a prior until the
-logarithms of predicted over measured step times are small. A source counts with the root of its number of rows, so
-that a sweep of a thousand does not outvote ten papers; large residuals count linearly, so that a row that contradicts
-itself does not pull. Sources can be left out: the fit is an ordinary function of its rows.
+"""Fit to the measured runs that the project ships: ``python -m outlay.accuracy.fit`` writes the catalog's `step.json`,
+`unseen.json` and `ranges.json`: coefficients, the same with each family of sources left out, and how sure they are.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-import math
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+import operator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,169 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 import outlay.catalog
-from outlay.accuracy.magnitudes import MAGNITUDES, Row, assembled, by_group
+from outlay.accuracy import calibrate, cross
+from outlay.accuracy.magnitudes import MAGNITUDES
 from outlay.accuracy.predict import predictor
-from outlay.accuracy.records import Record, read_records
-from outlay.accuracy.resolve import Resolved, resolve
-from outlay.errors import InputError
-from outlay.training import Coefficients, StepCoefficients, load_coefficients
+from outlay.accuracy.records import Records, read_records
+from outlay.accuracy.solve import Fit, fit, fittable
+from outlay.accuracy.validate import Validation, validate
+from outlay.training import Coefficients, load_coefficients
 
-ROWS_PER_SOURCE = 80
-"""Of a larger source, evenly spaced rows: a sweep repeats itself."""
-
-KIN = (
-    ("vtrain_single", "vtrain_multi"),
-    ("megatron_2021_a100", "megatron_h100_readme"),
-    ("nvidia_megatron_bridge", "nvidia_nemo_24_25", "nvidia_dgxc_benchmarking"),
-)
-"""Sources that measured with one software on one kind of cluster: they are left out together."""
-
-STEP = 1e-3
-"""By how much a magnitude is moved to see what it does."""
-
-SCALE = 0.05
-"""Relative error beyond which a residual counts linearly."""
+DATE = "2026-11-23"
+"""Of the rows in validation/training: a fit on the same rows writes the same files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """Fitted coefficients, the rows they were fitted to, and the errors that remain on them."""
+def document(found: Fit, unseen: Mapping[str, NDArray[np.float64]], *, date: str) -> dict[str, Any]:
+    """The fit as the catalog stores it: coefficients to four figures, rows, and errors by source.
 
-    coefficients: StepCoefficients
-    rows: tuple[Row, ...]
-    errors: NDArray[np.float64]
-    """Predicted over measured − 1, a row each."""
-    slopes: NDArray[np.float64]
-    """What a magnitude does to the logarithm of a row's time, rows × magnitudes, in the scale in which it moves."""
-    weight: NDArray[np.float64]
-    """What a row counts."""
-    tie: NDArray[np.float64]
-    """What a magnitude's distance from its prior counts."""
-    distance: NDArray[np.float64]
-    """How far the fit moved each magnitude from its prior."""
-
-
-def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tuple[Row, ...]:
-    """Pre-training rows of language models with a measured step time and a stated layout, flagged rows left out."""
-    rows: list[Row] = []
-    for record in records:
-        seconds = record.measured.get("step_time_s")
-        if record.source in without or record.flagged or seconds is None or record.word("task") != "pretrain":
-            continue
-        try:
-            question = resolve(record)
-        except InputError:
-            continue
-        if "tensor" not in question.open:
-            rows.append(Row(record=record, question=question, seconds=seconds))
-    picked: list[Row] = []
-    for source, count in Counter(row.record.source for row in rows).items():
-        own = [row for row in rows if row.record.source == source]
-        step = max(1, math.ceil(count / ROWS_PER_SOURCE))
-        picked += own[::step]
-    return tuple(picked)
-
-
-def fit(rows: Sequence[Row], *, say: Callable[[str], None] = lambda _: None) -> Fit:
-    """The coefficients that explain the rows best, not far from their priors (soft-L1 least squares, deterministic)."""
-    from scipy.optimize import least_squares
-
-    start = load_coefficients()
-    magnitudes = [*MAGNITUDES, *by_group(rows)]
-    prior = np.array([magnitude.inward(magnitude.prior) for magnitude in magnitudes])
-    spread = np.array([magnitude.spread for magnitude in magnitudes])
-    counts = Counter(row.record.source for row in rows)
-    weight = np.array([counts[row.record.source] ** -0.25 for row in rows])
-    measured = np.log([row.seconds for row in rows])
-    questions = [row.question for row in rows]
-    # The prior is worth as much as this many average residuals of one scale each.
-    tie = SCALE * 2.0 / spread
-
-    def predicted(point: NDArray[np.float64], picked: Sequence[Resolved] = questions) -> NDArray[np.float64]:
-        step = assembled(start.step, magnitudes, point)
-        answers = predictor(Coefficients(machine=start.machine, step=step))(picked)
-        seconds = [math.nan if isinstance(answer, InputError) else answer.step_seconds for answer in answers]
-        return np.log(seconds)
-
-    reach = [np.array([magnitude.affects(row) for row in rows]) for magnitude in magnitudes]
-    usable = np.isfinite(predicted(prior))
-    last: dict[bytes, NDArray[np.float64]] = {}
-
-    def error_at(point: NDArray[np.float64]) -> NDArray[np.float64]:
-        if point.tobytes() not in last:
-            last.clear()
-            last[point.tobytes()] = np.where(usable, predicted(point) - measured, 0.0)
-            say(f"mean error {np.mean(np.abs(np.expm1(last[point.tobytes()]))):.4f}")
-        return last[point.tobytes()]
-
-    def residuals(point: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Soft-L1 on the rows, plain squares on the prior: the loss is applied here, not by the solver.
-        error = error_at(point)
-        soft = np.sign(error) * SCALE * np.sqrt(2.0 * (np.sqrt(1.0 + (error / SCALE) ** 2) - 1.0))
-        return np.concatenate([weight * soft, tie * (point - prior)])
-
-    def slopes(point: NDArray[np.float64]) -> NDArray[np.float64]:
-        error = error_at(point)
-        columns = np.zeros((len(rows), len(magnitudes)))
-        for index, (magnitude, reached) in enumerate(zip(magnitudes, reach, strict=True)):
-            moved = point.copy()
-            moved[index] += STEP
-            slope = np.zeros(len(rows))
-            if magnitude.scales:
-                slope[reached] = 1.0
-            else:
-                picked = [question for question, touched in zip(questions, reached, strict=True) if touched]
-                slope[reached] = (predicted(moved, picked) - measured[reached] - error[reached]) / STEP
-            columns[:, index] = np.where(usable, slope, 0.0)
-        return columns
-
-    def jacobian(point: NDArray[np.float64]) -> NDArray[np.float64]:
-        root = np.sqrt(1.0 + (error_at(point) / SCALE) ** 2)
-        bent = np.sqrt((root + 1.0) / 2.0) / root
-        return np.concatenate([(weight * bent)[:, None] * slopes(point), np.diag(tie)])
-
-    found = least_squares(residuals, prior, jac=jacobian, method="trf", max_nfev=10, xtol=1e-4, ftol=1e-4)
-    return Fit(
-        coefficients=assembled(start.step, magnitudes, found.x),
-        rows=tuple(rows),
-        errors=np.expm1(np.where(usable, error_at(found.x), np.nan)),
-        slopes=slopes(found.x),
-        weight=weight,
-        tie=tie,
-        distance=found.x - prior,
-    )
-
-
-def left_out(found: Fit, sources: Collection[str]) -> NDArray[np.float64]:
-    """Errors of the rows of some sources, had the fit not seen them; in the order of the fit's rows.
-
-    The fit is solved again without them by Gauss–Newton from where it stands, with the slopes that it found there: times
-    are so nearly products of the magnitudes that this is close to a fit from nothing, and takes no prediction.
+    `unseen` holds, by source, the errors of its rows of the fit as predicted without it and its kin.
     """
-    out = np.array([row.record.source in sources for row in found.rows])
-    logs = np.log1p(found.errors)
-    seen = ~out & np.isfinite(logs)
-    move = np.zeros(len(found.distance))
-    for _ in range(20):
-        error = logs[seen] + found.slopes[seen] @ move
-        # Soft-L1 as weights of squares: the loss at the present errors.
-        pull = found.weight[seen] ** 2 / np.sqrt(1.0 + (error / SCALE) ** 2)
-        normal = (found.slopes[seen] * pull[:, None]).T @ found.slopes[seen] + np.diag(found.tie**2)
-        slope = found.slopes[seen].T @ (pull * error) + found.tie**2 * (found.distance + move)
-        move = move - np.linalg.solve(normal, slope)
-    return np.asarray(np.expm1(logs[out] + found.slopes[out] @ move))
-
-
-def document(found: Fit, *, date: str) -> dict[str, Any]:
-    """The fit as the catalog stores it: coefficients to four figures, rows, and errors by source."""
     by_source = {}
     for source in sorted({row.record.source for row in found.rows}):
         errors = found.errors[[row.record.source == source for row in found.rows]]
         errors = errors[np.isfinite(errors)]
-        kin = next((family for family in KIN if source in family), (source,))
-        unseen = left_out(found, kin)[[row.record.source == source for row in found.rows if row.record.source in kin]]
-        by_source[source] = {"rows": len(errors), **_spread(errors), "unseen": _spread(unseen)}
-    fields = {name: getattr(found.coefficients, name) for name in StepCoefficients.__dataclass_fields__}
+        by_source[source] = {"rows": len(errors), **_spread(errors), "unseen": _spread(unseen[source])}
+    fields = cross.plain(found.coefficients)
     return {
         "basis": "fitted",
         "date": date,
@@ -190,7 +45,17 @@ def document(found: Fit, *, date: str) -> dict[str, Any]:
         "rows": len(found.rows),
         "errors": by_source,
         "assumed": sorted(set(fields) - {magnitude.name for magnitude in MAGNITUDES} - {"slowdown", "family"}),
-        "coefficients": {name: _short(value) for name, value in fields.items()},
+        "coefficients": fields,
+    }
+
+
+def unseen_errors(found: Fit, judged: Validation) -> dict[str, NDArray[np.float64]]:
+    """Errors of step time of the rows of a fit, by source, as a validation predicted them."""
+    error = {(one.source, one.id): one.error for one in judged.comparisons if one.metric == "step_time_s"}
+    keys = [(row.record.source, row.record.id) for row in found.rows]
+    return {
+        source: np.array([error[key] for key in keys if key[0] == source and key in error])
+        for source in {source for source, _ in keys}
     }
 
 
@@ -201,20 +66,28 @@ def _spread(errors: NDArray[np.float64]) -> dict[str, float]:
     return {name: round(float(figure), 4) for name, figure in figures.items()}
 
 
-def _short(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _short(entry) for name, entry in sorted(value.items())}
-    return float(f"{value:.4g}")
-
-
-def main(folder: str = "validation/training", date: str = "2026-11-23") -> None:
-    """Read the rows that the project ships, fit, write the catalog's file, print what remains."""
-    records = [record for path in sorted(Path(folder).glob("*.csv")) for record in read_records(path).records]
-    content = document(fit(fittable(records), say=print), date=date)
-    path = Path(outlay.catalog.__path__[0]) / "coefficients" / "step.json"
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+def main(folder: str = "validation/training", date: str = DATE) -> None:
+    """Read the rows that the project ships, fit, write the catalog's files, print what remains."""
+    records: Records = functools.reduce(operator.add, map(read_records, sorted(Path(folder).glob("*.csv"))))
+    found = fit(fittable(records.records), say=print)
+    fits = cross.refits(found)
+    shipped = predictor(Coefficients(machine=load_coefficients().machine, step=found.coefficients))
+    judged = validate(records, shipped, unseen=cross.predictors(fits))
+    ranges: dict[str, Any] = {
+        "basis": "fitted",
+        "date": date,
+        "source": "python -m outlay.accuracy.fit, on validation/training, each source predicted by a fit without it",
+        **{metric: calibrate.document(calibrate.scored(judged, metric)) for metric in ("time", "memory")},
+    }
+    content = document(found, unseen_errors(found, judged), date=date)
+    for name, part in (("step", content), ("unseen", cross.document(fits, date=date)), ("ranges", ranges)):
+        path = Path(outlay.catalog.__path__[0]) / "coefficients" / f"{name}.json"
+        path.write_text(json.dumps(part, indent=1) + "\n", encoding="utf-8")
     for source, errors in content["errors"].items():
         print(f"{source:28} {errors['rows']:4} rows  {_words(errors)}  unseen {_words(errors['unseen'])}")
+    for metric in ("time", "memory"):
+        held = ranges[metric]["held"]["0.8"]["all"]
+        print(f"80 % ranges of {metric}: hold {held['coverage']:.1%} of rows left out, high/low {held['width']:.2f}")
 
 
 def _words(errors: Mapping[str, float]) -> str:

@@ -9,8 +9,9 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
-from outlay.accuracy.summary import MEMORY, Errors, by_source, once_a_row, reasons, summarise
+from outlay.accuracy.summary import MEMORY, Coverage, Errors, by_source, once_a_row, reasons, summarise
 from outlay.accuracy.validate import Comparison, Validation
+from outlay.training.ranges import percent
 
 SCHEMA = "outlay/validation/1"
 UNITS = {"step_time_s": "s", "tokens_per_s_per_gpu": "tok/s/dev", "samples_per_s": "samples/s", "peak_mem_gb": "GB"}
@@ -52,7 +53,8 @@ def as_csv(validation: Validation) -> str:
     )
     for one in validation.comparisons:
         assumed = "; ".join(validation.assumed[one.row][1])
-        writer.writerow([one.id, one.source, one.metric, one.measured, one.predicted, "", "", one.error, assumed, ""])
+        bounds = ["" if bound is None else bound for bound in (one.low, one.high)]
+        writer.writerow([one.id, one.source, one.metric, one.measured, one.predicted, *bounds, one.error, assumed, ""])
     for skip in validation.skipped:
         writer.writerow([skip.id, *[""] * 8, skip.reason])
     return out.getvalue()
@@ -68,6 +70,8 @@ def as_text(validation: Validation, *, rows: bool = True) -> str:
 def as_markdown(validation: Validation, *, rows: bool = True) -> str:
     """The summary as Markdown tables, then (with `rows`) every row."""
     parts = [_headline(validation), ""]
+    for text in (*validation.notes, *_ranges(validation)):
+        parts += [text, ""]
     for title, group in _groups(validation):
         parts += [
             f"### {title}",
@@ -85,9 +89,15 @@ def as_markdown(validation: Validation, *, rows: bool = True) -> str:
             ""
         ]
     if rows and validation.comparisons:
-        parts += ["### Rows", "", "| Row | Metric | Measured | Predicted | Error |", "| --- | --- | --: | --: | --: |"]
         parts += [
-            f"| {one.id} | {one.metric} | {one.measured:.5g} | {one.predicted:.5g} | {one.error:+.1%} |"
+            "### Rows",
+            "",
+            "| Row | Metric | Measured | Predicted | Low | High | Error |",
+            "| --- | --- | --: | --: | --: | --: | --: |",
+        ]
+        parts += [
+            f"| {one.id} | {one.metric} | {one.measured:.5g} | {one.predicted:.5g} | {_bound(one.low)} | {_bound(one.high)} "
+            f"| {one.error:+.1%} |"
             for one in validation.comparisons
         ]
     return "\n".join(parts).rstrip() + "\n"
@@ -99,6 +109,10 @@ def _headline(validation: Validation) -> str:
     return f"Predicted {validation.answered:,} of {total:,} rows; {skipped:,} skipped."
 
 
+def _bound(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"
+
+
 def _clip(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
@@ -106,12 +120,13 @@ def _clip(text: str, width: int) -> str:
 def _rows(validation: Validation) -> str:
     if not validation.comparisons:
         return ""
-    lines = [f" {'Row':<32} {'Metric':>9} {'Measured':>11} {'Predicted':>11} {'Error':>9}"]
+    lines = [f" {'Row':<20} {'Metric':>9} {'Measured':>10} {'Predicted':>10} {'low':>8} {'high':>8} {'Error':>7}"]
     for one in validation.comparisons:
         mark = "*" if one.flagged else " "
+        low, high = ("" if bound is None else _brief(bound) for bound in (one.low, one.high))
         lines.append(
-            f" {_clip(one.id, 32):<32} {UNITS[one.metric]:>9} {_number(one.measured):>11} {_number(one.predicted):>11} "
-            f"{_percent(one.error):>9}{mark}"
+            f" {_end(one.id, 20):<20} {UNITS[one.metric]:>9} {_number(one.measured):>10} {_number(one.predicted):>10} "
+            f"{low:>8} {high:>8} {_percent(one.error):>7}{mark}"
         )
     if any(one.flagged for one in validation.comparisons):
         lines.append(" * the source contradicts itself here: left out of the summary")
@@ -127,6 +142,25 @@ def _number(value: float) -> str:
     if value >= 1e4:
         return f"{value:,.0f}" if value < 1e9 else f"{value:.4g}"
     return f"{value:.5g}"
+
+
+def _brief(value: float) -> str:
+    """Three significant digits.
+
+    >>> _brief(0.0123456), _brief(17895.4), _brief(2.0)
+    ('0.0123', '17,900', '2')
+    """
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if 1e3 <= rounded < 1e6 else f"{rounded:.3g}"
+
+
+def _end(text: str, width: int) -> str:
+    """The end of a name that is too long: its number is there.
+
+    >>> _end("bigscience_bloom-0031", 12)
+    '…_bloom-0031'
+    """
+    return text if len(text) <= width else "…" + text[1 - width :]
 
 
 def _percent(error: float) -> str:
@@ -193,6 +227,20 @@ def _groups(validation: Validation) -> list[tuple[str, list[tuple[str, Errors]]]
     return tables
 
 
+def _ranges(validation: Validation) -> list[str]:
+    """One sentence each of speed and memory: how often their ranges held, and how wide they are."""
+    if validation.level is None:
+        return []
+    memory = [one for one in validation.comparisons if one.metric == MEMORY and not one.flagged]
+    held = (("speed", Coverage.of(once_a_row(validation.comparisons))), ("peak memory", Coverage.of(memory)))
+    return [
+        f"{percent(validation.level)} ranges of {name} hold {found.share:.1%} of {found.rows:,} rows; "
+        f"median high/low {found.width:.2f}."
+        for name, found in held
+        if found
+    ]
+
+
 def _summary(validation: Validation) -> list[str]:
     blocks = []
     for title, rows in _groups(validation):
@@ -210,8 +258,12 @@ def _summary(validation: Validation) -> list[str]:
             worst = ", ".join(errors.worst.id for _, errors in rows[:-1])
             lines += _wrapped(f"Worst of each source: {worst}", " ")
         blocks.append("\n".join(lines))
+    if ranges := _ranges(validation):
+        blocks.append("\n".join(line for text in ranges for line in _wrapped(text, "")))
     blocks.append(_headline(validation))
     notes = []
+    for text in validation.notes:
+        notes += _wrapped(text, "")
     if validation.ignored_columns:
         notes += _wrapped(f"Columns not read: {', '.join(validation.ignored_columns)}", "")
     notes += _wrapped(

@@ -98,6 +98,45 @@ def _general(reason: str) -> str:
     return "a cell cannot be read" if reason.startswith("row ") and "(line " in reason else reason
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How often ranges held what was measured, and how wide they were."""
+
+    rows: int
+    share: float
+    """Of the rows, those whose measured number lay in the range."""
+    width: float
+    """Median of high over low."""
+
+    @classmethod
+    def of(cls, comparisons: Iterable[Comparison]) -> Coverage | None:
+        """Of the comparisons with a range; None where there is none.
+
+        >>> common = {"source": "s", "metric": "step_time_s", "predicted": 2.0, "low": 1.0, "high": 3.0}
+        >>> rows = [Comparison(id="a", measured=2.5, **common), Comparison(id="b", measured=4.0, **common)]
+        >>> Coverage.of(rows)
+        Coverage(rows=2, share=0.5, width=3.0)
+        """
+        ranged = [one for one in comparisons if one.low and one.high]
+        if not ranged:
+            return None
+        share = fmean(bool(one.held) for one in ranged)
+        return cls(rows=len(ranged), share=share, width=median((one.high or 1) / (one.low or 1) for one in ranged))
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "coverage": self.share, "width": self.width}
+
+
+def coverage(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Coverage of some comparisons, overall and by source, as plain data."""
+    overall = Coverage.of(comparisons)
+    sources = {source: Coverage.of(group) for source, group in by_source(comparisons).items()}
+    return {
+        "overall": overall.as_dict() if overall else None,
+        "by_source": {source: found.as_dict() for source, found in sources.items() if found},
+    }
+
+
 def summarise(validation: Validation) -> dict[str, Any]:
     """The summary as plain data: see `schemas/validation-1.json`."""
     speed = once_a_row(validation.comparisons)
@@ -115,8 +154,12 @@ def summarise(validation: Validation) -> dict[str, Any]:
             "overall": Errors.of(memory).as_dict() if memory else None,
             "by_source": {source: Errors.of(group).as_dict() for source, group in by_source(memory).items()},
         },
+        "ranges": None
+        if validation.level is None
+        else {"level": validation.level, "speed": coverage(speed), "memory": coverage(memory)},
         "every_comparison": Errors.of(validation.comparisons).as_dict() if validation.comparisons else None,
         "skipped_by_reason": dict(reasons(validation)),
         "assumed": [{"id": row, "values": list(values)} for row, values in validation.assumed if values],
         "ignored_columns": list(validation.ignored_columns),
+        "notes": list(validation.notes),
     }

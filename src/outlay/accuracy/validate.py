@@ -1,17 +1,19 @@
 """Predicted beside measured: every row of a file, each metric that it measured.
 
-The predictor is handed in, so that a fit with a source left out is judged by the same code.
+The predictor is handed in, so that a fit with a source left out is judged by the same code; so are the ranges.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from outlay.accuracy.records import Record, Records, Unread
 from outlay.accuracy.resolve import Resolved, resolve
+from outlay.accuracy.shapes import is_tuned
 from outlay.errors import InputError
+from outlay.training.ranges import LEVEL, Ranges, doubts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,10 @@ class Comparison:
     """Which of the answered rows: one row may have several metrics, and ids may repeat."""
     flagged: bool = False
     """The source contradicts itself here; listed, and left out of summaries."""
+    doubts: tuple[str, ...] = ()
+    """Why its range is wider than others: see :func:`outlay.training.ranges.doubts`."""
+    stated: bool = False
+    """The row says how the model was divided, fed and recomputed: nothing of that was assumed."""
 
     @property
     def error(self) -> float:
@@ -53,6 +59,11 @@ class Comparison:
         0.5
         """
         return self.predicted / self.measured - 1.0
+
+    @property
+    def held(self) -> bool | None:
+        """Whether the measured number lies in the range; None where there is none."""
+        return None if self.low is None or self.high is None else self.low <= self.measured <= self.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +75,10 @@ class Validation:
     assumed: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Of each answered row, in order: its id and what was assumed of it."""
     ignored_columns: tuple[str, ...] = ()
+    level: float | None = None
+    """Share of runs that the ranges are to hold; None where there are no ranges."""
+    notes: tuple[str, ...] = ()
+    """What was done out of the usual."""
 
     @property
     def answered(self) -> int:
@@ -71,8 +86,19 @@ class Validation:
         return len(self.assumed)
 
 
-def validate(records: Records, predictor: Predictor) -> Validation:
-    """Predict every record from its configuration alone, and compare."""
+def validate(
+    records: Records,
+    predictor: Predictor,
+    *,
+    unseen: Mapping[str, Predictor] | None = None,
+    ranges: Ranges | None = None,
+    level: float = LEVEL,
+) -> Validation:
+    """Predict every record from its configuration alone, and compare.
+
+    Rows of a source in `unseen` are predicted by the predictor that it names. With `ranges` every prediction has one
+    that should hold a share `level` of such runs.
+    """
     asked: list[tuple[Record, Resolved]] = []
     skipped = list(records.unread)
     for record in records.records:
@@ -85,44 +111,87 @@ def validate(records: Records, predictor: Predictor) -> Validation:
             asked.append((record, question))
         else:
             skipped.append(Unread(id=record.id, reason="no metric that is compared was measured"))
-    answers = predictor([question for _, question in asked])
+    answers = _predicted(asked, predictor, unseen or {})
     comparisons: list[Comparison] = []
     assumed: list[tuple[str, tuple[str, ...]]] = []
     for (record, question), answer in zip(asked, answers, strict=True):
         if isinstance(answer, InputError):
             skipped.append(Unread(id=record.id, reason=answer.message))
             continue
-        comparisons += compare(record, question, answer, row=len(assumed))
+        comparisons += compare(record, question, answer, row=len(assumed), ranges=ranges, level=level)
         assumed.append((record.id, question.assumed + answer.assumed))
     return Validation(
         comparisons=tuple(comparisons),
         skipped=tuple(skipped),
         assumed=tuple(assumed),
         ignored_columns=records.ignored_columns,
+        level=level if ranges else None,
     )
 
 
-def compare(record: Record, question: Resolved, answer: Prediction, *, row: int = 0) -> list[Comparison]:
+def _predicted(
+    asked: Sequence[tuple[Record, Resolved]], predictor: Predictor, unseen: Mapping[str, Predictor]
+) -> list[Prediction | InputError]:
+    """Answers in the order of the questions, each by the predictor of its source."""
+    groups: dict[int, tuple[Predictor, list[int]]] = {}
+    for index, (record, _) in enumerate(asked):
+        own = unseen.get(record.source, predictor)
+        groups.setdefault(id(own), (own, []))[1].append(index)
+    answers: dict[int, Prediction | InputError] = {}
+    for own, indices in groups.values():
+        answers |= zip(indices, own([asked[index][1] for index in indices]), strict=True)
+    return [answers[index] for index in range(len(asked))]
+
+
+LAYOUT = ("tp ", "pp ", "cp ", "dp ", "ep ", "gpus ", "global_batch ", "micro_batch ", "activation_recompute ")
+"""How an assumption begins that is about how a model was divided, fed or recomputed."""
+
+
+def compare(
+    record: Record,
+    question: Resolved,
+    answer: Prediction,
+    *,
+    row: int = 0,
+    ranges: Ranges | None = None,
+    level: float = LEVEL,
+) -> list[Comparison]:
     """One comparison for each metric that the row measured."""
-    return [
-        Comparison(
-            id=record.id,
-            source=record.source,
-            metric=metric,
-            measured=measured,
-            predicted=convert(
-                metric,
-                answer,
-                batch=float(question.recipe.global_batch),
-                length=question.recipe.sequence_length,
-                devices=int(question.cluster.count),
-                memory_unit=question.memory_unit,
-            ),
-            row=row,
-            flagged=record.flagged,
+    searched = "tensor" in question.open
+    reasons = doubts(question.recipe, question.cluster, searched=searched, tuning=is_tuned(record))
+    found = []
+    for metric, measured in record.measured.items():
+        predicted = convert(
+            metric,
+            answer,
+            batch=float(question.recipe.global_batch),
+            length=question.recipe.sequence_length,
+            devices=int(question.cluster.count),
+            memory_unit=question.memory_unit,
         )
-        for metric, measured in record.measured.items()
-    ]
+        low = high = None
+        if ranges:
+            spread = ranges.memory if metric == "peak_mem_gb" else ranges.time
+            least, most = spread.factors(reasons, level)
+            if metric in ("tokens_per_s_per_gpu", "samples_per_s"):
+                least, most = 1 / most, 1 / least
+            low, high = predicted * least, predicted * most
+        found.append(
+            Comparison(
+                id=record.id,
+                source=record.source,
+                metric=metric,
+                measured=measured,
+                predicted=predicted,
+                low=low,
+                high=high,
+                row=row,
+                flagged=record.flagged,
+                doubts=reasons,
+                stated=not searched and not any(said.startswith(LAYOUT) for said in question.assumed + answer.assumed),
+            )
+        )
+    return found
 
 
 def convert(metric: str, answer: Prediction, *, batch: float, length: int, devices: int, memory_unit: float) -> float:

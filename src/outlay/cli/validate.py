@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 import operator
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from outlay.cli.answer import prepare
 from outlay.cli.save import save
 from outlay.errors import InputError
+
+if TYPE_CHECKING:
+    from outlay.accuracy import Predictor, Validation
 
 FORMATS = ("text", "json", "csv", "md")
 
@@ -20,12 +25,21 @@ FORMATS = ("text", "json", "csv", "md")
 @click.argument("records", nargs=-1, required=True, metavar="RECORDS.csv...")
 @click.option("--format", type=click.Choice(FORMATS), metavar="FORMAT", help="text (default), json, csv or md.")
 @click.option("-o", "--output", metavar="FILE", help="Write the answer to FILE, not to the screen.")
+@click.option("--cross", metavar="source", help="Predict each row by a fit that never saw its source.")
+@click.option("--interval", metavar="PERCENT", help="Share of runs that a range is to hold: 80 (default), 95.")
 @click.option("--summary", is_flag=True, help="Leave out the rows (text and md).")
-def command(records: tuple[str, ...], format: str | None, output: str | None, summary: bool) -> int:
+def command(
+    records: tuple[str, ...],
+    format: str | None,
+    output: str | None,
+    cross: str | None,
+    interval: str | None,
+    summary: bool,
+) -> int:
     """Predict measured training runs, and print the error.
 
     Each row of RECORDS.csv is one run: its configuration and what it reached. Predictions use the configuration
-    columns alone. What a row leaves empty is assumed, and said.
+    columns alone. What a row leaves empty is assumed, and said. Ranges come from rows that the fit had not seen.
 
     \b
     Example:  outlay validate validation/training/*.csv
@@ -35,12 +49,22 @@ def command(records: tuple[str, ...], format: str | None, output: str | None, su
         raise InputError(
             f"a validation has no format `{chosen}`", expected=", ".join(FORMATS), hint="write `--format md`"
         )
+    if cross not in (None, "source"):
+        raise InputError(f"`--cross` is {cross}", expected="source", hint="write `--cross source`")
     from outlay import accuracy
     from outlay.accuracy import screen
     from outlay.training import load_coefficients
+    from outlay.training.ranges import load_ranges, parse_level
+
+    level = parse_level(interval)
 
     read = functools.reduce(operator.add, [accuracy.read_records(path) for path in records])
-    found = accuracy.validate(read, accuracy.predictor(load_coefficients()))
+    unseen = {} if cross is None else _unseen()
+    found = accuracy.validate(
+        read, accuracy.predictor(load_coefficients()), unseen=unseen, ranges=load_ranges(), level=level
+    )
+    if cross is not None:
+        found = replace(found, notes=(_cross_note(found, unseen),))
     if chosen == "json":
         text = screen.as_json(found)
     elif chosen == "csv":
@@ -58,3 +82,16 @@ def command(records: tuple[str, ...], format: str | None, output: str | None, su
     if not found.answered:
         raise InputError("no row could be predicted", hint="the answer lists each row with the reason")
     return 0
+
+
+def _unseen() -> dict[str, Predictor]:
+    """For each source of the fit, a predictor that has not seen it."""
+    from outlay.accuracy.cross import load_unseen, predictors
+
+    return predictors(load_unseen())
+
+
+def _cross_note(found: Validation, unseen: dict[str, Predictor]) -> str:
+    from outlay.accuracy.cross import note
+
+    return note({one.row: one.source for one in found.comparisons}.values(), unseen)
