@@ -7,7 +7,7 @@ runs lose against their steps from :mod:`outlay.training.production`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from outlay.errors import InputError
 from outlay.layout import describe
 from outlay.training import OPTIMIZERS, Coefficients, choose_layout
 from outlay.training.goodput import losses, practices
-from outlay.training.production import LEVEL, Production, load_production
+from outlay.training.production import LEVEL, Production, load_production, load_unseen
 
 _NOT_MEASURED = re.compile(
     r"upper bound|lower bound|flops?\b|6nd|utili[sz]ation|\bmfu\b|extrapolat|project(ed|ion)|by definition|assumed"
@@ -119,15 +119,17 @@ def validate_runs(
     coefficients: Coefficients,
     production: Production | None = None,
     *,
-    unseen: Mapping[str, Production] | None = None,
+    cross: bool = False,
     level: float = LEVEL,
 ) -> Validation:
     """Predict every run from its configuration alone, and compare device-hours.
 
-    Runs of a source in `unseen` are predicted with the factors that it names; ranges should hold a share `level`.
+    With `cross` runs of a source that the factors were fitted to take those of a fit without it. Ranges should hold a
+    share `level` of such runs.
     """
     comparisons: list[Comparison] = []
     skipped = list(records.unread)
+    unseen = load_unseen() if cross else {}
     assumed: list[tuple[str, tuple[str, ...]]] = []
     for record in records.records:
         try:
@@ -135,7 +137,7 @@ def validate_runs(
             hours = measured_hours(record)
             if hours is None:
                 raise InputError("no device-hours were measured", hint="give `device_hours`, or `count` and `days`")
-            answer = predict_run(run, coefficients, (unseen or {}).get(record.source, production), level=level)
+            answer = predict_run(run, coefficients, unseen.get(record.source, production), level=level)
         except InputError as error:
             skipped.append(Unread(id=record.id, reason=error.message))
             continue

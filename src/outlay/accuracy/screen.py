@@ -9,12 +9,15 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
+from outlay.accuracy.runs_columns import METRIC as HOURS
 from outlay.accuracy.summary import MEMORY, Coverage, Errors, by_source, once_a_row, reasons, summarise
 from outlay.accuracy.validate import Comparison, Validation
 from outlay.training.ranges import percent
 
 SCHEMA = "outlay/validation/1"
-UNITS = {"step_time_s": "s", "tokens_per_s_per_gpu": "tok/s/dev", "samples_per_s": "samples/s", "peak_mem_gb": "GB"}
+UNITS = {"step_time_s": "s", "tokens_per_s_per_gpu": "tok/s/dev", "samples_per_s": "samples/s", "peak_mem_gb": "GB"} | {
+    HOURS: "hours"
+}
 _FEW = 40
 """Rows up to which the text says of each row what was assumed; beyond, assumptions are counted."""
 _SHOWN = 12
@@ -214,10 +217,11 @@ def _skipped(validation: Validation) -> str:
 
 def _groups(validation: Validation) -> list[tuple[str, list[tuple[str, Errors]]]]:
     """Speed and memory, each by source and overall."""
-    memory = [one for one in validation.comparisons if one.metric == MEMORY and not one.flagged]
+    kept = [one for one in validation.comparisons if not one.flagged]
     groups: list[tuple[str, Sequence[Comparison]]] = [
         ("Speed", once_a_row(validation.comparisons)),
-        ("Peak memory", memory),
+        ("Peak memory", [one for one in kept if one.metric == MEMORY]),
+        ("Whole runs", [one for one in kept if one.metric == HOURS]),
     ]
     tables = []
     for title, comparisons in groups:
@@ -231,8 +235,12 @@ def _ranges(validation: Validation) -> list[str]:
     """One sentence each of speed and memory: how often their ranges held, and how wide they are."""
     if validation.level is None:
         return []
-    memory = [one for one in validation.comparisons if one.metric == MEMORY and not one.flagged]
-    held = (("speed", Coverage.of(once_a_row(validation.comparisons))), ("peak memory", Coverage.of(memory)))
+    kept = [one for one in validation.comparisons if not one.flagged]
+    held = (
+        ("speed", Coverage.of(once_a_row(validation.comparisons))),
+        ("peak memory", Coverage.of(one for one in kept if one.metric == MEMORY)),
+        ("device-hours", Coverage.of(one for one in kept if one.metric == HOURS)),
+    )
     return [
         f"{percent(validation.level)} ranges of {name} hold {found.share:.1%} of {found.rows:,} rows; "
         f"median high/low {found.width:.2f}."

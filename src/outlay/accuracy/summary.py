@@ -9,6 +9,7 @@ from statistics import fmean, median
 from typing import Any
 
 from outlay.accuracy.columns import MEASURED
+from outlay.accuracy.runs_columns import METRIC as HOURS
 from outlay.accuracy.validate import Comparison, Validation
 
 SPEED = ("step_time_s", "tokens_per_s_per_gpu", "samples_per_s")
@@ -75,9 +76,9 @@ def once_a_row(comparisons: Iterable[Comparison]) -> list[Comparison]:
     The three are one measurement in different units; counting each would weigh rows by how often a source repeats itself.
     """
     first: dict[int, Comparison] = {}
-    for one in sorted(comparisons, key=lambda one: MEASURED.index(one.metric)):
-        if one.metric in SPEED and not one.flagged:
-            first.setdefault(one.row, one)
+    kept = [one for one in comparisons if one.metric in SPEED and not one.flagged]
+    for one in sorted(kept, key=lambda one: SPEED.index(one.metric)):
+        first.setdefault(one.row, one)
     return [first[row] for row in sorted(first)]
 
 
@@ -142,7 +143,8 @@ def summarise(validation: Validation) -> dict[str, Any]:
     speed = once_a_row(validation.comparisons)
     memory = [one for one in validation.comparisons if one.metric == MEMORY and not one.flagged]
     kept = [one for one in validation.comparisons if not one.flagged]
-    metrics = {metric: [one for one in kept if one.metric == metric] for metric in MEASURED}
+    metrics = {metric: [one for one in kept if one.metric == metric] for metric in (*MEASURED, HOURS)}
+    hours = metrics[HOURS]
     return {
         "answered": validation.answered,
         "skipped": len(validation.skipped),
@@ -154,9 +156,18 @@ def summarise(validation: Validation) -> dict[str, Any]:
             "overall": Errors.of(memory).as_dict() if memory else None,
             "by_source": {source: Errors.of(group).as_dict() for source, group in by_source(memory).items()},
         },
+        "whole_runs": {
+            "overall": Errors.of(hours).as_dict() if hours else None,
+            "by_source": {source: Errors.of(group).as_dict() for source, group in by_source(hours).items()},
+        },
         "ranges": None
         if validation.level is None
-        else {"level": validation.level, "speed": coverage(speed), "memory": coverage(memory)},
+        else {
+            "level": validation.level,
+            "speed": coverage(speed),
+            "memory": coverage(memory),
+            "whole_runs": coverage(hours),
+        },
         "every_comparison": Errors.of(validation.comparisons).as_dict() if validation.comparisons else None,
         "skipped_by_reason": dict(reasons(validation)),
         "assumed": [{"id": row, "values": list(values)} for row, values in validation.assumed if values],

@@ -52,19 +52,26 @@ def command(
     if cross not in (None, "source"):
         raise InputError(f"`--cross` is {cross}", expected="source", hint="write `--cross source`")
     from outlay import accuracy
-    from outlay.accuracy import screen
+    from outlay.accuracy import runs, screen
     from outlay.training import load_coefficients
     from outlay.training.ranges import load_ranges, parse_level
 
     level = parse_level(interval)
 
-    read = functools.reduce(operator.add, [accuracy.read_records(path) for path in records])
-    unseen = {} if cross is None else _unseen()
-    found = accuracy.validate(
-        read, accuracy.predictor(load_coefficients()), unseen=unseen, ranges=load_ranges(), level=level
-    )
-    if cross is not None:
-        found = replace(found, notes=(_cross_note(found, unseen),))
+    whole = [path for path in records if runs.is_run_file(path)]
+    steps = [path for path in records if path not in whole]
+    parts = []
+    if steps:
+        read = functools.reduce(operator.add, [accuracy.read_records(path) for path in steps])
+        unseen = {} if cross is None else _unseen()
+        found = accuracy.validate(
+            read, accuracy.predictor(load_coefficients()), unseen=unseen, ranges=load_ranges(), level=level
+        )
+        parts.append(found if cross is None else replace(found, notes=(_cross_note(found, unseen),)))
+    if whole:
+        read = functools.reduce(operator.add, [runs.read_runs(path) for path in whole])
+        parts.append(runs.validate_runs(read, load_coefficients(), cross=cross is not None, level=level))
+    found = runs.joined(parts)
     if chosen == "json":
         text = screen.as_json(found)
     elif chosen == "csv":

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from outlay.statement import Receipt
 
-
 LEVEL = 0.8
 """Share of runs that a range is to hold, unless another is asked for."""
 FEW = 16
