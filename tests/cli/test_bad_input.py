@@ -115,7 +115,7 @@ def test_a_report_of_time_before_the_start_is_refused(ask, tmp_path, key):
 
     ask(*training(), "-o", "answer.json")
     document = json.loads((tmp_path / "answer.json").read_text())
-    document["answer"][key]["value"]["likely"] = -3.0
+    document["answer"][key]["value"] = {"low": -4.0, "likely": -3.0, "high": -2.0}
     (tmp_path / "answer.json").write_text(json.dumps(document))
     refused(ask("report", "answer.json"), f"`{key}` is below zero")
 

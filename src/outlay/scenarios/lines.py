@@ -41,7 +41,7 @@ def figures_of(run: Run) -> dict[str, Figure]:
         receipts=tuple(receipt for name, receipt in question.server.receipts.items() if name == "host_watts"),
     )
     seconds = Figure(
-        Interval.of(run.seconds),
+        run.duration,
         unit="s",
         note="steps × seconds a step, and what is lost beside them",
         parts=(
@@ -56,7 +56,7 @@ def figures_of(run: Run) -> dict[str, Figure]:
         assumed=grounds(run, *TIME),
     )
     energy = Figure(
-        Interval.of(run.kilowatt_hours * 3.6e6),
+        run.kilowatt_hours * 3.6e6,
         unit="J",
         note="time × devices × (power of a device + its share of the server) × PUE",
         parts=(
@@ -69,7 +69,7 @@ def figures_of(run: Run) -> dict[str, Figure]:
         assumed=grounds(run, *ENERGY),
     )
     carbon = Figure(
-        Interval.of(run.operational),
+        run.operational,
         unit="kg CO2e",
         note="energy × carbon of the grid; making the devices is counted in the table Carbon",
         parts=(
@@ -85,7 +85,7 @@ def figures_of(run: Run) -> dict[str, Figure]:
         assumed=grounds(run, *CARBON),
     )
     rate = Figure(
-        Interval.of(float(run.estimate.tokens_per_second_per_device)),
+        _faster(run, float(run.estimate.tokens_per_second_per_device)),
         unit="tokens/s",
         label="a device makes",
         note="tokens a step ÷ seconds a step ÷ devices",
@@ -99,7 +99,7 @@ def figures_of(run: Run) -> dict[str, Figure]:
         receipts=_receipts(run, f"peaks.{question.recipe.compute_type}"),
     )
     used = Figure(
-        Interval.of(run.utilisation),
+        _faster(run, run.utilisation),
         unit="%",
         label="model FLOP utilisation of a step",
         note="model FLOP of a step (recomputation left out, causal attention half) ÷ seconds ÷ devices ÷ peak",
@@ -162,7 +162,7 @@ def _step(run: Run) -> Figure:
         if isinstance(receipt.value, int | float)
     )
     return Figure(
-        Interval.of(run.step_seconds),
+        run.relative * run.step_seconds,
         unit="s",
         label="Seconds a step",
         note="a roofline with fitted efficiencies, by the parts below",
@@ -170,6 +170,14 @@ def _step(run: Run) -> Figure:
         parts=(*causes, size, *sheet),
         receipts=run.fitted_on,
     )
+
+
+def _faster(run: Run, likely: float) -> Interval:
+    """A figure that falls as a step takes longer, over the range of that."""
+    low, high = run.relative.low, run.relative.high
+    if low is None or high is None:
+        return Interval.of(likely)
+    return Interval.between(likely / high, likely, likely / low)
 
 
 def data_sheet(run: Run) -> dict[str, Receipt]:
@@ -196,7 +204,7 @@ def _accelerators(run: Run) -> Line:
     steps = Line(
         "Training steps",
         key="accelerators.training-steps",
-        quantity=Interval.of(run.device_hours),
+        quantity=run.device_hours,
         unit=unit,
         unit_price=terms.price,
         basis=terms.price_basis,
@@ -231,7 +239,7 @@ def _power(run: Run) -> Iterator[Line]:
     electricity = Line(
         "Electricity",
         key="power.electricity",
-        quantity=Interval.of(run.kilowatt_hours),
+        quantity=run.kilowatt_hours,
         unit="kWh",
         unit_price=Interval.exact(terms.electricity),
         basis=terms.electricity_receipt.basis,
@@ -253,7 +261,7 @@ def _storage(run: Run) -> Line:
     kept = Line(
         f"Checkpoints, {terms.checkpoints} kept",
         key="storage.checkpoints",
-        quantity=Interval.of(run.stored_terabyte_months),
+        quantity=run.stored_terabyte_months,
         unit="TB·month",
         unit_price=Interval.exact(terms.storage),
         basis=terms.storage_receipt.basis,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from outlay import catalog, economics
@@ -28,6 +28,9 @@ class Run:
     """Where the coefficients of the step come from."""
     assumed: tuple[Assumption, ...] = ()
     """Everything that was taken because nobody said."""
+    relative: Interval = field(default_factory=lambda: Interval.of(1.0))
+    """Seconds of a step over those predicted: the range that holds a share `level` of runs."""
+    level: float | None = None
 
     @property
     def estimate(self) -> Estimate:
@@ -53,14 +56,21 @@ class Run:
         return self.useful_seconds + sum(loss.seconds.likely for loss in self.losses)
 
     @cached_property
-    def device_hours(self) -> float:
-        return self.useful_seconds * self.question.devices / 3600.0
+    def device_hours(self) -> Interval:
+        """Of the steps alone."""
+        return self.hours(self.relative * self.useful_seconds)
+
+    @cached_property
+    def duration(self) -> Interval:
+        """Seconds from start to end, over the ranges of the steps and of what is lost: both at their worst together."""
+        return sum((loss.seconds for loss in self.losses), self.relative * self.useful_seconds)
 
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
         """What is lost beside the steps: by cause, or as the user says."""
         if self.terms.lost is not None and self.terms.lost_receipt is not None:
-            return stated(self.useful_seconds, self.terms.lost, self.terms.lost_receipt)
+            told = stated(self.useful_seconds, self.terms.lost, self.terms.lost_receipt)
+            return tuple(replace(loss, seconds=self.relative * loss.seconds.likely) for loss in told)
         return expected(self.useful_seconds, self.question, self.checkpoint_bytes)
 
     def hours(self, seconds: Interval) -> Interval:
@@ -78,15 +88,20 @@ class Run:
         return float(self.estimate.device_watts) + self.host_watts
 
     @cached_property
-    def kilowatt_hours(self) -> float:
-        """At the meter of the building."""
+    def kilowatt_hours(self) -> Interval:
+        """At the meter of the building, over the ranges of the time and of the building's overhead."""
         joules = self.watts * self.question.devices * self.seconds
-        return float(economics.energy(joules, self.terms.pue.likely))
+        likely = float(economics.energy(joules, self.terms.pue.likely))
+        return self._over_time(likely) * _relative(self.terms.pue)
 
     @cached_property
-    def operational(self) -> float:
-        """kg CO₂e of the electricity."""
-        return float(economics.carbon(self.kilowatt_hours, self.terms.grid.intensity))
+    def operational(self) -> Interval:
+        """kg CO₂e of the electricity; the grid's own figure is taken as it stands."""
+        return self.kilowatt_hours * float(economics.carbon(1.0, self.terms.grid.intensity))
+
+    def _over_time(self, likely: float) -> Interval:
+        """A figure that is proportional to the time, with the range of that."""
+        return _relative(self.duration) * likely
 
     @cached_property
     def life(self) -> catalog.Factor:
@@ -103,13 +118,16 @@ class Run:
 
     @cached_property
     def embodied(self) -> Interval:
-        """kg CO₂e: the share of the devices' making that the run wears off, over the range of published figures."""
+        """kg CO₂e: the share of the devices' making that the run wears off.
+
+        The published figures of the making and the run's time are both at their low end, or both at their high end.
+        """
         worn = self.seconds * self.question.devices
         low, likely, high = (
             float(economics.embodied_carbon(worn, mass, self.life.likely * _YEAR, self.use.likely))
             for mass in (self.making.low, self.making.likely, self.making.high)
         )
-        return Interval.between(low, likely, high)
+        return Interval.between(low, likely, high) * _relative(self.duration)
 
     @cached_property
     def checkpoint_bytes(self) -> float:
@@ -119,10 +137,10 @@ class Run:
         return self.question.parameters * each
 
     @cached_property
-    def stored_terabyte_months(self) -> float:
+    def stored_terabyte_months(self) -> Interval:
         """The checkpoints are written evenly over the run, so each is kept for half of it on average."""
         kept = self.terms.checkpoints * self.checkpoint_bytes
-        return float(economics.terabyte_months(kept / 2.0, self.seconds))
+        return self._over_time(float(economics.terabyte_months(kept / 2.0, self.seconds)))
 
     @cached_property
     def peak(self) -> float:
@@ -133,3 +151,16 @@ class Run:
     def utilisation(self) -> float:
         """Model FLOP utilisation of a step."""
         return float(self.estimate.flops_per_device) / self.peak
+
+
+def _relative(value: Interval) -> Interval:
+    """A range over its likely figure.
+
+    >>> _relative(Interval.between(1, 2, 4))
+    Interval(low=0.5, likely=1.0, high=2.0)
+    """
+    if value.low is None or value.high is None:
+        return Interval.of(1.0)
+    if not value.likely:
+        return Interval.exact(1.0)
+    return Interval.between(value.low / value.likely, 1.0, value.high / value.likely)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from outlay.scenarios.grounds import CARBON, MAKING, STEP, grounds
 from outlay.scenarios.lines import data_sheet
 from outlay.scenarios.run import Run
-from outlay.statement import Column, Figure, Interval, Receipt, Table
+from outlay.statement import Column, Figure, Receipt, Table
+from outlay.training.ranges import doubts, likelihood, load_ranges
 from outlay.units import format_quantity
 
 
@@ -37,12 +38,22 @@ def _memory(run: Run) -> Table:
         "Memory of the fullest device",
         columns=("Part", Column("Size", unit="B", total=True), Column("Of the device", unit="%", total=True, digits=2)),
         rows=[(name, size, size / there) for name, size in sorted(parts, key=lambda part: -part[1])],
-        notes=(f"{format_quantity(there, 'B')} there, {format_quantity(there - whole, 'B')} free.",),
+        notes=(f"{format_quantity(there, 'B')} there, {format_quantity(there - whole, 'B')} free.", *_verdict(run)),
         receipts=(capacity, run.question.model_receipt, *run.fitted_on),
         assumed=grounds(run, *STEP),
         key="memory",
         footer_label="Filled",
     )
+
+
+def _verdict(run: Run) -> tuple[str, ...]:
+    """How likely it fits: the share of measured peaks that lay that far above their prediction, or less."""
+    if run.level is None:
+        return ()
+    recipe, cluster = run.question.recipe, run.question.cluster
+    room = run.estimate.memory_capacity / float(run.estimate.memory_bytes)
+    share = load_ranges().memory.share_below(room, doubts(recipe, cluster))
+    return (f"It {likelihood(share)} fits: {share:.0%} of measured peaks keep within {room:.2f} × the prediction.",)
 
 
 def _carbon(run: Run) -> Table:
@@ -54,7 +65,7 @@ def _carbon(run: Run) -> Table:
         rows=[
             (
                 "Electricity",
-                Figure(Interval.of(run.operational), unit="kg CO2e", receipts=_electricity(run)),
+                Figure(run.operational, unit="kg CO2e", receipts=_electricity(run)),
                 f"{grid.title}: {grid.intensity * 1000:.0f} g/kWh, {grid.intensity_basis}",
             ),
             (

@@ -16,12 +16,14 @@ from outlay.scenarios.lines import figures_of, lines_of
 from outlay.scenarios.losses import assumptions
 from outlay.scenarios.provenance import receipts_of
 from outlay.scenarios.question import Question, ask
+from outlay.scenarios.ranged import relative_range
 from outlay.scenarios.run import Run
 from outlay.scenarios.sections import sections_of
 from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.today import today as day
-from outlay.statement import Assumption, Statement
+from outlay.statement import Assumption, Interval, Statement
 from outlay.training import Coefficients, load_coefficients
+from outlay.training.ranges import parse_level, percent
 from outlay.units import format_quantity
 from outlay.workload import Architecture
 
@@ -52,6 +54,7 @@ def cost_training(
     data: str | float | None = None,
     checkpoints: str | int | None = None,
     lost_work: str | float | None = None,
+    interval: str | float | None = None,
     notes: tuple[str, ...] = (),
     coefficients: Coefficients | None = None,
     today: datetime.date | None = None,
@@ -69,6 +72,7 @@ def cost_training(
     :raises DoesNotFit: if no layout fits in memory, with what would help.
     """
     asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
+    level = parse_level(interval)
     coefficients = coefficients or load_coefficients()
     question = ask(
         model,
@@ -98,6 +102,9 @@ def cost_training(
         lost_work=lost_work,
     )
     run = Run(question=question, fitted=fit(question, coefficients), terms=terms, fitted_on=receipts_of(coefficients))
+    if coefficients == load_coefficients():  # nobody knows how far others are off
+        low, high = relative_range(question, level)
+        run = replace(run, relative=Interval.between(low, 1.0, high), level=level)
     run = replace(
         run, assumed=(*question.assumed, *_layout(run), *_steps(run), *_lost(run), *terms.assumed, *_making(run))
     )
@@ -110,6 +117,7 @@ def cost_training(
         notes=(*_price_notes(terms, today or day()), *_more_notes(run), *notes),
         hints=hints_of(run, coefficients, data_said=data is not None),
         inputs=_inputs(asked),
+        coverage=run.level,
         version=__version__,
     )
 
@@ -176,7 +184,13 @@ def _more_notes(run: Run) -> Iterator[str]:
         yield f"Layout: {describe(chosen.layout)}, as asked."
     if run.fitted.offloaded:
         yield "It fits only with the optimizer's state on the host: its update waits for the PCIe bus."
-    yield "Ranges of time are not known yet: `outlay validate` prints the error on measured runs."
+    if run.level is None:
+        yield "How far coefficients of your own are off is not known: `outlay validate` prints the error on measured runs."
+    else:
+        yield (
+            f"Ranges: {percent(run.level)} of measured runs that the fit had not seen lie in those of a step; those of losses, "
+            "prices and building add at their worst."
+        )
 
 
 def _inputs(asked: Mapping[str, object]) -> dict[str, str | int | float]:

@@ -13,6 +13,7 @@ L. Wasserman and A. Ramdas, "Distribution-Free Prediction Sets for Two-Layer Hie
 
 from __future__ import annotations
 
+import bisect
 import functools
 import importlib.resources
 import json
@@ -83,6 +84,22 @@ class Spread:
         low, high = self._score(tail), self._score(1 - tail)
         return math.exp(min(low * scale, 0.0)), math.exp(max(high * scale, 0.0))
 
+    def share_below(self, factor: float, reasons: Collection[str]) -> float:
+        """The share of runs of which measured over predicted is at most `factor`.
+
+        >>> even = [step / 10 - 1 for step in range(21)]
+        >>> round(Spread(base=0.0, doubts={}, scores=even, trimmed=0.0).share_below(math.exp(0.5), []), 9)
+        0.75
+        """
+        score = math.log(factor) / math.exp(self.base + sum(self.doubts.get(name, 0.0) for name in reasons))
+        steps = len(self.scores) - 1
+        if score < self.scores[0]:
+            return 0.0
+        index = bisect.bisect_right(self.scores, score) - 1
+        if index >= steps:
+            return 1.0
+        return (index + (score - self.scores[index]) / (self.scores[index + 1] - self.scores[index])) / steps
+
     def _score(self, share: float) -> float:
         """The quantile, linear between the stored ones."""
         place = share * (len(self.scores) - 1)
@@ -114,6 +131,16 @@ def stored() -> Any:
 def spread_of(entry: Mapping[str, Any]) -> Spread:
     """A spread from plain data; other keys are ignored."""
     return Spread(**{name: entry[name] for name in Spread.__dataclass_fields__})
+
+
+def likelihood(share: float) -> str:
+    """A share in words.
+
+    >>> likelihood(0.97), likelihood(0.7), likelihood(0.3)
+    ('very likely', 'probably', 'probably not')
+    """
+    words = ((0.95, "very likely"), (0.8, "likely"), (0.5, "probably"))
+    return next((word for least, word in words if share >= least), "probably not")
 
 
 def parse_level(text: str | float | None) -> float:

@@ -56,10 +56,26 @@ class Estimate:
     """FLOP of the model in a step, forward and backward; recomputation left out, causal attention half the square."""
     device_watts: Number
     """Mean electrical power of one device during a step."""
+    relative: tuple[float, float] | None = None
+    """The range of the seconds, over the likely ones; None where nobody said how sure they are."""
+
+    @property
+    def allocated_bytes(self) -> Number:
+        """What the framework's allocator counts: without its own context and what lies unused between blocks."""
+        return self.memory_bytes - self.memory["framework"] - self.memory["fragmentation"]
 
     @property
     def fits(self) -> Any:
         return np.less_equal(self.memory_bytes, self.memory_capacity)
+
+    @property
+    def step_seconds_range(self) -> tuple[Number, Number] | None:
+        """Low and high seconds of a step."""
+        return (
+            None
+            if self.relative is None
+            else (self.step_seconds * self.relative[0], self.step_seconds * self.relative[1])
+        )
 
     @property
     def tokens_per_second_per_device(self) -> Number:
