@@ -38,16 +38,24 @@ ETP_FREED = 2025.5
 degree); from then on its published recipes set 1."""
 
 
+TUNED = ("megatron-core", "nemo")
+"""Software whose published runs follow its makers' recipes, which interleave their pipelines."""
+
+
 def interleaved(depth: int, pipeline: int) -> int:
     """Chunks a stage that is tuned for speed is cut into: as many as leave two layers in each, 1 where they do not divide.
 
-    A benchmark's entries are tuned, and NVIDIA's published GPT-3 entries say 6 chunks of 2 layers.
+    A benchmark's entries are tuned, and NVIDIA's published GPT-3 entries say 6 chunks of 2 layers. Depths like Llama's leave
+    room for the embedding and the head, which count as a layer each.
 
-    >>> interleaved(96, 8), interleaved(126, 8)
-    (6, 1)
+    >>> interleaved(96, 8), interleaved(126, 8), interleaved(61, 8)
+    (6, 8, 1)
     """
-    layers, rest = divmod(depth, pipeline)
-    return layers // 2 if rest == 0 and layers % 2 == 0 else 1
+    for filled in (depth, depth + 2):
+        layers, rest = divmod(filled, pipeline)
+        if rest == 0 and layers % 2 == 0:
+            return layers // 2
+    return 1
 
 
 def degrees_of(
@@ -79,7 +87,8 @@ def degrees_of(
         stated_chunks = record.whole("vpp")
         fixed["virtual"] = 1
         if pipeline > 1:
-            usual = interleaved(architecture.depth, pipeline) if submission else 1
+            tuned = submission or software.name in TUNED
+            usual = interleaved(architecture.depth, pipeline) if tuned else 1
             fixed["virtual"] = stated_chunks or usual
             if stated_chunks is None:
                 said.append(f"vpp {usual}")
@@ -95,7 +104,7 @@ def degrees_of(
     if not searched or record.word("zero_stage"):
         fixed["zero"] = zero
     _experts(record, architecture, software, fixed, said)
-    batch = _batch(record, fixed, replicas, length, parameters, said)
+    batch = _batch(record, fixed, software, replicas, length, parameters, said)
     sequence_parallel = record.numbers.get("sequence_parallel")
     fixed["sequence_parallel"] = int(software.sequence_parallel if sequence_parallel is None else sequence_parallel)
     if sequence_parallel is None and fixed.get("tensor", 2) > 1:
@@ -188,10 +197,22 @@ def _experts(
 
 
 def _batch(
-    record: Record, fixed: dict[str, int], replicas: int, length: int, parameters: float, said: list[str]
+    record: Record,
+    fixed: dict[str, int],
+    software: Software,
+    replicas: int,
+    length: int,
+    parameters: float,
+    said: list[str],
 ) -> int:
     """Sequences of a step; puts the micro-batch into `fixed`, the largest sensible one where nothing is stated."""
     batch, micro = record.whole("global_batch"), record.whole("micro_batch")
+    if batch and micro and software.family == "jax" and fixed.get("tensor", 1) * fixed.get("context", 1) > 1:
+        # MaxText states sequences a chip, and its replicas of several chips take theirs together.
+        inside = fixed["tensor"] * fixed["context"]
+        if micro * inside * replicas == batch:
+            micro *= inside
+            said.append(f"micro_batch {micro} (stated a chip)")
     most = max(1, (_LONG if parameters >= 1e9 else _SHORT) // length)
     if batch is None:
         if micro is None:

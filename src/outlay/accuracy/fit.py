@@ -20,6 +20,7 @@ from outlay.accuracy.magnitudes import MAGNITUDES
 from outlay.accuracy.predict import predictor
 from outlay.accuracy.records import Records, read_records
 from outlay.accuracy.solve import Fit, fit, fittable
+from outlay.accuracy.solve_memory import PRIORS
 from outlay.accuracy.validate import Validation, validate
 from outlay.training import Coefficients, load_coefficients
 
@@ -44,7 +45,7 @@ def document(found: Fit, unseen: Mapping[str, NDArray[np.float64]], *, date: str
         "source": "python -m outlay.accuracy.fit, on validation/training",
         "rows": len(found.rows),
         "errors": by_source,
-        "assumed": sorted(set(fields) - {magnitude.name for magnitude in MAGNITUDES} - {"slowdown", "family"}),
+        "assumed": sorted(set(fields) - {magnitude.name for magnitude in MAGNITUDES} - {"slowdown", "family", *PRIORS}),
         "coefficients": fields,
     }
 

@@ -26,6 +26,12 @@ class Row:
         return self.question.cluster.accelerator.generation
 
     @property
+    def kind(self) -> str:
+        """The generation of chip, `generation/narrow` where products have 8 bits or fewer."""
+        recipe = self.question.recipe
+        return self.generation + ("/narrow" if recipe.linear_bytes < recipe.activation_bytes else "")
+
+    @property
     def software(self) -> Software:
         return self.question.recipe.software
 
@@ -64,7 +70,7 @@ class Magnitude:
 
 
 MAGNITUDES = (
-    Magnitude(name="launch_python", prior=4e-5, spread=0.7, affects=lambda row: row.software.host == "python"),
+    Magnitude(name="launch_python", prior=5e-5, spread=0.5, affects=lambda row: row.software.host == "python"),
     Magnitude(name="launch_eager", prior=5e-5, spread=0.5, affects=lambda row: row.software.host == "eager"),
     Magnitude(
         name="launch_collective", prior=2.5e-5, spread=0.7, affects=lambda row: row.degree("tensor") > 1 or row.mixture
@@ -72,10 +78,11 @@ MAGNITUDES = (
     Magnitude(
         name="attention_slowdown", prior=1.05, spread=0.2, affects=lambda row: bool(row.software.attention_library)
     ),
+    Magnitude(name="young_library", prior=1.03, spread=0.03, affects=lambda row: row.software.year < 2025.5),
     Magnitude(name="moe_slowdown", prior=1.05, spread=0.2, affects=lambda row: row.mixture),
-    Magnitude(name="moe_early", prior=1.2, spread=0.2, affects=lambda row: row.mixture),
+    Magnitude(name="moe_looped", prior=1.2, spread=0.3, affects=lambda row: row.mixture),
     Magnitude(name="misaligned", prior=1.2, spread=0.2),
-    Magnitude(name="scan_slowdown", prior=3.0, spread=0.7, affects=lambda row: row.mixture),
+    Magnitude(name="scan_slowdown", prior=6.0, spread=1.0, affects=lambda row: row.mixture),
     Magnitude(name="memory_slowdown", prior=1.2, spread=0.3),
     Magnitude(
         name="overlap_tensor",
@@ -99,13 +106,14 @@ MAGNITUDES = (
     Magnitude(name="straggler", prior=0.008, spread=0.5),
     Magnitude(name="step_fixed", prior=0.005, spread=0.7),
 )
-GENERATION_PRIOR, GENERATION_SPREAD = 1.03, 0.08
+GENERATION_PRIOR, GENERATION_SPREAD = 1.03, 0.12
 FAMILY_PRIOR, FAMILY_SPREAD = 1.0, 0.12
 
 
 def by_group(rows: Sequence[Row]) -> list[Magnitude]:
-    """A factor for each generation of chip, and for each family of framework (on each generation where it ran on several)."""
-    generations = sorted({row.generation for row in rows})
+    """A factor for each generation of chip, apart for wide and narrow types, and for each family of framework, apart for
+    each generation where it ran on several."""
+    generations = sorted({row.kind for row in rows})
     families = sorted({row.family for row in rows})
     crossed = sorted({(row.family, row.generation) for row in rows})
     several = {family for family in families if sum(first == family for first, _ in crossed) > 1}
@@ -115,7 +123,7 @@ def by_group(rows: Sequence[Row]) -> list[Magnitude]:
                 name=f"slowdown:{generation}",
                 prior=GENERATION_PRIOR,
                 spread=GENERATION_SPREAD,
-                affects=lambda row, generation=generation: row.generation == generation,  # type: ignore[misc]
+                affects=lambda row, generation=generation: row.kind == generation,  # type: ignore[misc]
             )
             for generation in generations
         ),
@@ -142,7 +150,7 @@ def assembled(
     values = {magnitude.name: magnitude.outward(float(at)) for magnitude, at in zip(magnitudes, point, strict=True)}
     slowdown = {name.split(":")[1]: value for name, value in values.items() if name.startswith("slowdown:")}
     family = {name.split(":")[1]: value for name, value in values.items() if name.startswith("family:")}
-    slowdown["other"] = _geometric_mean(slowdown.values())
+    slowdown["other"] = _geometric_mean(value for name, value in slowdown.items() if "/" not in name)
     for group in {name.split("/")[0] for name in family if "/" in name}:
         family[group] = _geometric_mean(value for name, value in family.items() if name.startswith(f"{group}/"))
     plain = {name: value for name, value in values.items() if ":" not in name}

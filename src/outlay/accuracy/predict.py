@@ -66,6 +66,7 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
         shape = (len(questions), len(tried))
         seconds = np.broadcast_to(found.step_seconds, shape)
         memory = np.broadcast_to(found.memory_bytes, shape)
+        allocated = np.broadcast_to(found.allocated_bytes, shape)
     except (InputError, ArithmeticError, ValueError) as error:
         if len(questions) > 1:
             return [answer for question in questions for answer in _together([question], coefficients)]
@@ -83,7 +84,10 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
                 f"activation_recompute {choice.name.lower()}" + (f" of {share:.0%} of layers" if share < 1 else "")
             )
         answer = Prediction(
-            step_seconds=float(seconds[row, pick]), memory_bytes=float(memory[row, pick]), assumed=tuple(said)
+            step_seconds=float(seconds[row, pick]),
+            memory_bytes=float(memory[row, pick]),
+            allocated_bytes=float(allocated[row, pick]),
+            assumed=tuple(said),
         )
         answers.append(answer if usable(answer) else _unusable("no finite number"))
     return answers
@@ -111,6 +115,7 @@ def _searched(question: Resolved, coefficients: Coefficients) -> Prediction | In
     answer = Prediction(
         step_seconds=float(chosen.estimate.step_seconds),
         memory_bytes=float(chosen.estimate.memory_bytes),
+        allocated_bytes=float(chosen.estimate.allocated_bytes),
         assumed=(describe(chosen.layout),),
     )
     return answer if usable(answer) else _unusable("no finite number")

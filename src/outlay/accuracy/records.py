@@ -60,6 +60,14 @@ class Record:
         """The row's notes say that its source contradicts itself (`CHECK`, `OUTLIER`)."""
         return re.search(r"\b(CHECK|OUTLIER)\b", self.word("notes")) is not None
 
+    @property
+    def allocated(self) -> bool:
+        """The row's memory is what the framework's allocator counted, as its notes say or as LitGPT prints it."""
+        return (
+            "allocated" in self.word("notes").lower()
+            or re.search("lit-?gpt", self.word("framework").lower()) is not None
+        )
+
     def configuration(self) -> Record:
         """The same row without anything that was measured, and without its notes: all that a prediction may see."""
         hidden = {*MEASURED, *SCORED_ELSEWHERE, "notes"}

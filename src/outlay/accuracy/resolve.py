@@ -81,7 +81,8 @@ def resolve(record: Record) -> Resolved:
         row.word("precision"),
         year=year,
         fastest=narrowest,
-        submission=submission,
+        # Before Hopper nobody entered in 8 bits.
+        submission=submission and accelerator.generation != "ada",
         # NVIDIA's containers set TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1 (NGC PyTorch release notes, from 20.06).
         tensor_float="tf32" in accelerator.peaks and re.search(r"\bngc\b", row.word("framework").lower()) is not None,
     )

@@ -37,6 +37,12 @@ _PLAIN = re.compile(
     r"gpt|bert|\bopt\b|bloom|mpt|pythia|neox|falcon|\bglm-?130|transformer-xl|turing|chinchilla|gopher|t5"
 )
 _ENCODER = re.compile(r"bert|electra|encoder-only|\broberta|deberta|modernbert")
+_MASKED = 0.15
+"""Share of words that BERT's training masks and predicts (Devlin et al., 2019, section 3.1); trainers of large batches
+gather their positions before the projection to the vocabulary."""
+_ADAPTIVE = 0.11
+"""Share of the logits that an adaptive softmax computes (Grave et al., 2017) with WikiText-103's usual cut-offs: the
+20,000 commonest of 267,735 words for each token, the next 20,000 and the rest for the few tokens that need them."""
 _SIZE_UNSTATED = re.compile(r"size not stated")
 _ASPECT = 128
 """Hidden width per layer of a model known by its size alone: GPT-3 and Llama lie between 100 and 150."""
@@ -124,7 +130,7 @@ def _adapted(record: Record, architecture: Architecture, name: str) -> Shape:
     if architecture.family == "encoder" and is_tuned(record) and architecture.head:
         # Fine-tuning an encoder replaces the projection to the vocabulary by a few outputs.
         architecture = dataclasses.replace(architecture, head=False, head_extra=0)
-    return Shape(architecture=architecture, assumed=tuple(assumed))
+    return _with_logits(record, architecture, assumed)
 
 
 def with_layers(architecture: Architecture, count: int) -> Architecture:
@@ -209,6 +215,17 @@ def _from_columns(record: Record) -> Shape:
         shared_experts=record.whole("shared_experts") or 0,
         max_length=record.whole("seq_len"),
     )
+    return _with_logits(record, architecture, assumed)
+
+
+def _with_logits(record: Record, architecture: Architecture, assumed: list[str]) -> Shape:
+    """The architecture with the logits that its training computes, where these are not one row for each token."""
+    if re.search(r"transformer-?xl", record.word("model").lower()):
+        assumed.append(f"adaptive softmax: {_ADAPTIVE:.0%} of logits")
+        architecture = dataclasses.replace(architecture, predicted_share=_ADAPTIVE)
+    elif is_encoder(record) and architecture.head and not is_tuned(record):
+        assumed.append(f"logits of the masked {_MASKED:.0%} of words")
+        architecture = dataclasses.replace(architecture, predicted_share=_MASKED)
     return Shape(architecture=architecture, assumed=tuple(assumed))
 
 

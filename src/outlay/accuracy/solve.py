@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from outlay.accuracy.magnitudes import MAGNITUDES, Magnitude, Row, assembled, by
 from outlay.accuracy.predict import predictor
 from outlay.accuracy.records import Record
 from outlay.accuracy.resolve import Resolved, resolve
+from outlay.accuracy.solve_memory import memory_fitted
 from outlay.errors import InputError
 from outlay.training import Coefficients, StepCoefficients, load_coefficients
 
@@ -89,6 +90,7 @@ def fit(rows: Sequence[Row], *, say: Callable[[str], None] = lambda _: None) -> 
     from scipy.optimize import least_squares
 
     start = load_coefficients()
+    start = replace(start, step=memory_fitted(rows, start))
     magnitudes = [*MAGNITUDES, *by_group(rows)]
     prior = np.array([magnitude.inward(magnitude.prior) for magnitude in magnitudes])
     spread = np.array([magnitude.spread for magnitude in magnitudes])
@@ -190,5 +192,5 @@ def refit(found: Fit, without: Collection[str]) -> StepCoefficients:
         for magnitude, at in zip(found.magnitudes, place, strict=True)
         if ":" not in magnitude.name or any(magnitude.affects(row) for row in rows)
     ]
-    start = load_coefficients().step
-    return assembled(start, [magnitude for magnitude, _ in kept], [at for _, at in kept])
+    start = Coefficients(machine=load_coefficients().machine, step=found.coefficients)
+    return assembled(memory_fitted(rows, start), [magnitude for magnitude, _ in kept], [at for _, at in kept])

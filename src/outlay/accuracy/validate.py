@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outlay.accuracy.records import Record, Records, Unread
 from outlay.accuracy.resolve import Resolved, resolve
@@ -23,6 +23,8 @@ class Prediction:
     step_seconds: float
     memory_bytes: float
     """Bytes on the fullest device."""
+    allocated_bytes: float | None = None
+    """Of these, what the framework's allocator counts; None is all."""
     assumed: tuple[str, ...] = ()
     """What the predictor chose where the row left a choice."""
 
@@ -159,6 +161,8 @@ def compare(
     """One comparison for each metric that the row measured."""
     searched = "tensor" in question.open
     reasons = doubts(question.recipe, question.cluster, searched=searched, tuning=is_tuned(record))
+    if record.allocated and answer.allocated_bytes is not None:
+        answer = replace(answer, memory_bytes=answer.allocated_bytes)
     found = []
     for metric, measured in record.measured.items():
         predicted = convert(

@@ -15,10 +15,6 @@ from typing import Any
 
 from outlay.machine import Coefficients as MachineCoefficients
 
-MATURE, EARLY = 2026.5, 2025.5
-"""Years between which grouped products and routing kernels reached the speed of the tables (Megatron-Bridge's own releases
-25.09 to 26.08 ran one configuration of Qwen3-30B in 11.0 and in 6.4 s)."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCoefficients:
@@ -37,16 +33,21 @@ class StepCoefficients:
     launch_collective: float
     """Seconds the host spends on one collective or send."""
     slowdown: Mapping[str, float]
-    """Matrix products inside a step against a table of kernels, by generation of chip (`other` where none is listed):
-    clocks that power and heat allow for minutes rather than milliseconds, cold caches, other kernels running."""
+    """Matrix products inside a step against a table of kernels, by generation of chip (`other` where none is listed), and
+    `generation/narrow` for products of 8 bits and fewer, which draw less power a FLOP: clocks that power and heat allow
+    for minutes rather than milliseconds, cold caches, other kernels running."""
+    young_library: float
+    """Matrix products in software that lacks a year of the work that went into a generation's libraries until the tables
+    were measured."""
     attention_slowdown: float
     """Fused attention of an earlier library inside a step, against that library's published speed."""
     moe_slowdown: float
-    """Grouped products and routing inside a step, against a table of kernels, in software of today."""
-    moe_early: float
-    """The same in software of 2025.5 and before, against software of 2026.5."""
+    """Grouped products and routing inside a step, against a table of kernels."""
+    moe_looped: float
+    """Expert products and routing where each expert is a product of its own, beyond the sum of these: permutation,
+    quantization and products that are not fused, and gaps between them."""
     misaligned: float
-    """Matrix products whose width or depth is no multiple of 64 elements, against aligned ones."""
+    """Matrix products whose width or depth is a multiple of 8 elements only, against multiples of 64."""
     scan_slowdown: float
     """Chunked scans of state-space layers against dense products of the same shape."""
     memory_slowdown: float
@@ -66,19 +67,18 @@ class StepCoefficients:
     step_fixed: float
     """Seconds a step beyond layers: loading, logging, the gradient norm's synchronisation."""
     framework_bytes: float
-    """Bytes of a device's context, libraries and communicators."""
+    """Bytes of a device's context and libraries."""
+    communicator_bytes: float
+    """Bytes of the buffers of one communicator: a device has one for each kind of group it is in."""
     fragmentation: float
     """Share of activations that the allocator holds beyond what is asked for."""
     family: Mapping[str, float] = field(default_factory=dict)
     """Factor on step time by framework family, or by `family/generation` where chips differ; 1 where not listed."""
 
-    def slowdown_of(self, generation: str) -> float:
-        """The factor on matrix products for a generation of chip."""
-        return self.slowdown.get(generation, self.slowdown["other"])
-
-    def moe_of(self, year: float) -> float:
-        """The factor on grouped products and routing for the year of the software."""
-        return float(self.moe_slowdown * self.moe_early ** min(max((MATURE - year) / (MATURE - EARLY), 0.0), 1.0))
+    def slowdown_of(self, generation: str, *, narrow: bool = False) -> float:
+        """The factor on matrix products for a generation of chip, in 16 bits and more or in fewer."""
+        wide = self.slowdown.get(generation, self.slowdown["other"])
+        return self.slowdown.get(f"{generation}/narrow", wide) if narrow else wide
 
     def family_of(self, family: str, generation: str) -> float:
         """The factor on a step for a framework family on a generation of chip."""

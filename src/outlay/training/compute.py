@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from outlay.catalog import accelerators
 from outlay.machine import Curves, attention_seconds, gemm_seconds, grouped_gemm_seconds, memory_seconds
 from outlay.training.coefficients import StepCoefficients
 from outlay.training.recipe import Recipe
@@ -17,6 +20,12 @@ KINDS = ("matmul", "attention", "memory")
 
 BUSY = 60.0
 """Seconds under load after which a chip has settled at its power limit."""
+
+TABLES = 2025.5
+"""When the tables of kernels were measured, in years."""
+
+MATURE = 3.5
+"""Years after which a generation's matrix libraries hardly get faster."""
 
 ALIGNED = 64
 """Elements (128 bytes in 16 bits) in whose multiples the rows of a matrix should come for full speed (NVIDIA, "Matrix
@@ -56,10 +65,13 @@ class Timing:
     curves: Curves
     coefficients: StepCoefficients
 
-    @property
-    def sustained(self) -> float:
-        """Seconds of a matrix product inside a step over its seconds in a table of kernels."""
-        return self.coefficients.slowdown_of(self.curves.accelerator.generation)
+    def sustained(self, *, low: bool) -> float:
+        """Seconds of a matrix product inside a step over its seconds in a table of kernels; `low` in the recipe's
+        type."""
+        generation = self.curves.accelerator.generation
+        narrow = low and self.recipe.linear_bytes < self.recipe.activation_bytes
+        young = years_behind(self.recipe.software.year, first_year(generation))
+        return self.coefficients.slowdown_of(generation, narrow=narrow) * float(self.coefficients.young_library**young)
 
     @property
     def added_bytes(self) -> float:
@@ -67,8 +79,34 @@ class Timing:
         return 2 * self.recipe.software.gradient_bytes
 
     @property
+    def groups_experts(self) -> bool:
+        """Whether all experts of a layer are one kernel."""
+        where = self.recipe.software.grouped_experts
+        return where == "always" or (where == "blackwell" and "blackwell" in self.curves.accelerator.generation)
+
+    @property
+    def expert_slowdown(self) -> float:
+        """Seconds of expert products and of what brings tokens to them over the tables'."""
+        return self.coefficients.moe_slowdown * (1.0 if self.groups_experts else self.coefficients.moe_looped)
+
+    @property
     def quantizes(self) -> bool:
         return self.recipe.linear_bytes < self.recipe.activation_bytes
+
+
+@functools.cache
+def first_year(generation: str) -> int:
+    """The year in which the first accelerator of a generation came out."""
+    return min((chip.year for chip in accelerators() if chip.generation == generation), default=int(TABLES))
+
+
+def years_behind(year: float, first: int) -> float:
+    """Years of work on a generation's matrix libraries that software of `year` lacks against the tables of kernels.
+
+    >>> years_behind(2023.0, 2022), years_behind(2024.5, 2022), years_behind(2026.0, 2022), years_behind(2026.0, 2024)
+    (2.5, 1.0, 0.0, 0.0)
+    """
+    return max(0.0, min(MATURE, TABLES - first) - max(year - first, 0.0))
 
 
 def pass_times(operators: Iterable[Operator], timing: Timing) -> PassTimes:
@@ -101,8 +139,7 @@ def _products(products: list[Matmul], low: bool, timing: Timing) -> PassTimes:
         "busy": BUSY,
         "quantised": True,
     }
-    aligned = (np.mod(columns, ALIGNED) == 0) & (np.mod(depth, ALIGNED) == 0)
-    factor = count * timing.sustained * np.where(aligned, 1.0, coefficients.misaligned)
+    factor = count * timing.sustained(low=low) * coefficients.misaligned ** missing_alignment(columns, depth)
     factor = factor * np.where(weights > 0, 1.0, coefficients.scan_slowdown)
     forward = gemm_seconds(rows, columns, depth, **options)
     backward = gemm_seconds(rows, depth, columns, **options) + gemm_seconds(
@@ -121,36 +158,60 @@ def _products(products: list[Matmul], low: bool, timing: Timing) -> PassTimes:
     return seconds
 
 
+def missing_alignment(columns: Any, depth: Any) -> Any:
+    """How far rows of matrices are from starting at multiples of 128 bytes: 0 there, 1 at 16 bytes, the least that tensor
+    cores take, and below, where libraries pad.
+
+    >>> missing_alignment(np.array([4096.0, 1800.0]), np.array([4096.0, 14400.0])).tolist()
+    [0.0, 1.0]
+    """
+    common = np.gcd(np.gcd(np.rint(columns).astype(np.int64), np.rint(depth).astype(np.int64)), ALIGNED)
+    return np.minimum(np.log2(ALIGNED / common) / 3.0, 1.0)
+
+
 def _experts(op: GroupedMatmul, timing: Timing) -> PassTimes:
-    """Grouped products; a weight's gradient reduces over each expert's rows: the same FLOP, in the same groups."""
-    options: dict[str, Any] = {
-        "experts": op.groups,
-        "imbalance": timing.recipe.imbalance,
-        "curve": timing.curves.grouped,
-        "busy": BUSY,
-        "quantised": True,
-    }
-    forward = grouped_gemm_seconds(op.rows, n=op.columns, k=op.depth, **options)
-    backward = grouped_gemm_seconds(op.rows, n=op.depth, k=op.columns, **options) + forward
+    """Products of experts; a weight's gradient reduces over each expert's rows: the same FLOP, in the same groups.
+
+    Where the software has no grouped kernel for the chip, each expert's product runs by itself, on its few rows, which
+    are cast to a narrow type before; a grouped kernel does that on its way.
+    """
     gradient = memory_seconds(op.parameters * timing.added_bytes, curve=timing.curves.memory)
-    slow = timing.sustained * timing.coefficients.moe_of(timing.recipe.software.year)
+    if timing.groups_experts:
+        products = partial(
+            grouped_gemm_seconds,
+            op.rows,
+            experts=op.groups,
+            imbalance=timing.recipe.imbalance,
+            curve=timing.curves.grouped,
+            busy=BUSY,
+            quantised=True,
+        )
+        forward, backward = products(n=op.columns, k=op.depth), products(n=op.depth, k=op.columns)
+        weights = forward
+    else:
+        each = op.rows * timing.recipe.imbalance / op.groups
+        product = partial(gemm_seconds, batch=1, curve=timing.curves.gemm, busy=BUSY, quantised=True)
+        forward = op.groups * product(each, op.columns, op.depth)
+        backward = op.groups * product(each, op.depth, op.columns)
+        weights = op.groups * product(op.columns, op.depth, each)
+    slow = timing.sustained(low=True) * timing.expert_slowdown
     seconds = PassTimes(
         forward=_nothing() | {"matmul": forward * slow},
-        backward=_nothing() | {"matmul": backward * slow, "memory": gradient},
+        backward=_nothing() | {"matmul": (backward + weights) * slow, "memory": gradient},
         kernels_forward=1,
         kernels_backward=2,
     )
-    if timing.quantizes:
-        seconds += _quantized(op.rows * op.depth, op.rows * op.columns, 1, timing)
+    if timing.quantizes and not timing.groups_experts:
+        seconds += _quantized(op.rows * op.depth, op.rows * op.columns, 1, timing, slow=timing.expert_slowdown)
     return seconds
 
 
-def _quantized(inputs: Number, gradients: Number, products: int, timing: Timing) -> PassTimes:
+def _quantized(inputs: Number, gradients: Number, products: int, timing: Timing, *, slow: float = 1.0) -> PassTimes:
     """Casting a projection's inputs going forward and its gradients going back to a narrow type."""
     curve = timing.curves.memory
     return PassTimes(
-        forward=_nothing() | {"memory": memory_seconds(QUANTIZE_BYTES * inputs, curve=curve)},
-        backward=_nothing() | {"memory": memory_seconds(QUANTIZE_BYTES * gradients, curve=curve)},
+        forward=_nothing() | {"memory": slow * memory_seconds(QUANTIZE_BYTES * inputs, curve=curve)},
+        backward=_nothing() | {"memory": slow * memory_seconds(QUANTIZE_BYTES * gradients, curve=curve)},
         kernels_forward=products,
         kernels_backward=products,
     )
@@ -190,7 +251,8 @@ def _moved(moved: list[MemoryBound], timing: Timing) -> PassTimes:
     """Element-wise work, norms and look-ups."""
     ahead, back = _stacked([op.bytes_forward for op in moved], [op.bytes_backward for op in moved])
     curve = timing.curves.memory
-    routing = timing.coefficients.moe_of(timing.recipe.software.year)
+    # Kernels that take all experts at once read tokens from where they arrive and write them to where they go.
+    routing = 0.0 if timing.groups_experts else timing.expert_slowdown
     slow = np.array([timing.coefficients.memory_slowdown * (routing if op.routing else 1.0) for op in moved])
     slow = slow.reshape((-1,) + (1,) * (np.ndim(ahead) - 1))
     return PassTimes(

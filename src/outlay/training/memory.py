@@ -54,7 +54,8 @@ def states(parameters: StageParameters, layout: Layout, recipe: Recipe) -> dict[
     gathered = np.where(np.equal(zero, 3), 2.0 * parameters.largest_layer, 0.0)
     # FSDP keeps fp32 shards and gathers 16-bit layers; others keep the 16-bit weights and an fp32 master copy.
     weights = held(3) * recipe.weight_bytes + gathered * min(recipe.weight_bytes, 2.0)
-    gradients = held(2) * recipe.software.gradient_bytes + np.where(
+    copied = recipe.software.gradient_copy_bytes if recipe.precision == "bf16" else 0.0
+    gradients = held(2) * (recipe.software.gradient_bytes + copied) + np.where(
         np.equal(zero, 3), parameters.largest_layer * recipe.software.reduce_bytes, 0.0
     )
     kept = held(1) * (recipe.master_bytes + optimizer.state_bytes) * (1.0 - layout.offload)

@@ -33,6 +33,8 @@ class Software:
     """Who launches kernels: Python and many small ones, Python and fused ones, a compiled program, or a captured graph."""
     gradient_bytes: float
     """Bytes of an accumulated gradient in memory."""
+    gradient_copy_bytes: float
+    """Bytes of a second, 16-bit gradient that training in bf16 keeps beside it."""
     reduce_bytes: float
     """Bytes of a gradient on the wire."""
     overlap_data: bool
@@ -45,6 +47,8 @@ class Software:
     """Tokens travel to and from experts while other layers or micro-batches compute."""
     deduplicated_dispatch: bool
     """A token that several experts of one node (or rank) want is sent there once."""
+    grouped_experts: Literal["never", "blackwell", "always"]
+    """On which chips all experts of a layer are one kernel; elsewhere there is a product for each expert."""
     fused_loss: bool
     """Cross-entropy keeps no fp32 copy of the logits."""
     zero: int
@@ -71,12 +75,14 @@ def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
                 attention_library=row["attention_library"],
                 host=cast("Literal['python', 'eager', 'compiled', 'graph']", row["host"]),
                 gradient_bytes=float(row["gradient_bytes"]),
+                gradient_copy_bytes=float(row["gradient_copy_bytes"]),
                 reduce_bytes=float(row["reduce_bytes"]),
                 overlap_data=row["overlap_data"] == "1",
                 overlap_tensor=row["overlap_tensor"] == "1",
                 sequence_parallel=row["sequence_parallel"] == "1",
                 overlap_expert=row["overlap_expert"] == "1",
                 deduplicated_dispatch=row["deduplicated_dispatch"] == "1",
+                grouped_experts=cast("Literal['never', 'blackwell', 'always']", row["grouped_experts"]),
                 fused_loss=row["fused_loss"] == "1",
                 zero=int(row["zero"]),
                 source=row["source"],

@@ -228,7 +228,9 @@ def memory_parts(
     logits = np.where(np.greater(last, first) | alone, np.maximum(cost.loss - cost.working, 0.0), 0.0)
     held["activations"] = np.maximum(first, last) - logits
     held["loss"] = logits
-    held["framework"] = step.framework_bytes
+    groups = sum(np.greater(degree, 1) for degree in (layout.tensor, layout.pipeline, layout.context, layout.data))
+    groups = groups + np.greater(layout.expert, 1)
+    held["framework"] = step.framework_bytes + step.communicator_bytes * groups
     held["fragmentation"] = step.fragmentation * (held["activations"] + held["loss"])
     return held
 

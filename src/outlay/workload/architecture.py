@@ -134,6 +134,9 @@ class Architecture:
     """The head shares the embedding's weights."""
     head: bool = True
     """There is a projection to the vocabulary."""
+    predicted_share: float = 1.0
+    """Share of the logits that are computed: training on masked words may gather their positions first, and an adaptive
+    softmax leaves out rare words for most tokens."""
     head_bias: bool = False
     max_length: int | None = None
     final_norm_parameters: int = 0

@@ -62,7 +62,7 @@ def expert_operators(experts: Experts, hidden: int, shard: Shard) -> list[Operat
             low_precision=False,
             saved=4.0 * between * experts.count,
         ),
-        touch("router choice", between * experts.count, reads=4, writes=4, shard=shard, kernels=20, routing=True),
+        touch("router choice", between * experts.count, reads=4, writes=4, shard=shard, kernels=20),
         touch("dispatch permutation", rows * width, reads=1, writes=1, shard=shard, kernels=10, routing=True),
         GroupedMatmul(
             name="expert up-projection",

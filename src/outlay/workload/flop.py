@@ -50,7 +50,7 @@ def flop_per_token(architecture: Architecture, sequence_length: int, causal: boo
     mixing = sum(block.count * _mixing(block.layer, sequence_length, masked=causal) for block in architecture.blocks)
     head = architecture.head_transform + architecture.pooler / sequence_length
     if architecture.head:
-        head += architecture.vocab * architecture.token_width
+        head += architecture.predicted_share * architecture.vocab * architecture.token_width
     weights = 2.0 * (layers + head + architecture.embedding_projection)
     forward = weights + mixing
     return TokenFlop(forward=forward, backward=2.0 * forward, weights=weights)

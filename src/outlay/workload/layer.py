@@ -77,7 +77,7 @@ def head_operators(architecture: Architecture, shard: Shard) -> list[Operator]:
     """Final norm, projection to the vocabulary, and cross-entropy in fp32 over vocabulary-parallel logits."""
     if not architecture.head:
         return norm("final norm", architecture.hidden, shard, False)
-    tokens, columns = shard.tokens, architecture.vocab / shard.tensor
+    tokens, columns = shard.tokens * architecture.predicted_share, architecture.vocab / shard.tensor
     logits = tokens * columns
     return [
         *norm("final norm", architecture.hidden, shard, architecture.learned_positions),
