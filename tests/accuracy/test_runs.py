@@ -9,6 +9,7 @@ from statistics import median
 
 import pytest
 
+from outlay.accuracy.columns import COLUMNS as STEP_COLUMNS
 from outlay.accuracy.records import Record
 from outlay.accuracy.runs import (
     is_run_file,
@@ -245,3 +246,11 @@ def test_validations_join(found):
     both = joined([found, found])
     assert both.answered == 2 * found.answered
     assert {one.row for one in both.comparisons} == set(range(both.answered))
+
+
+def test_the_page_lists_the_columns():
+    page = (TABLE.parents[2] / "docs" / "reference" / "records.md").read_text(encoding="utf-8")
+    own = set(COLUMNS) - set(STEP_COLUMNS)
+    assert own
+    for column in own:
+        assert f"`{column}`" in page, column
