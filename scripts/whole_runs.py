@@ -17,9 +17,9 @@ TABLE = Path(__file__).resolve().parent.parent / "validation" / "runs"
 MONTH = 30 * 86_400.0
 WORST = 12
 MEANING = {
-    "cluster": "a run on a cluster, by a framework that is named, of 7 B active parameters",
+    "cluster": "a run on 256 devices, by a framework that is named",
     "few": "on sixteen devices or fewer, as the record states",
-    "size": "for each factor e of active parameters beyond 7 B",
+    "scale": "for each factor e of devices beyond 256",
     "tpu": "on TPUs",
     "unnamed": "where no framework is named",
 }

@@ -30,7 +30,7 @@ from outlay.workload import parameters
 
 TABLE = Path(__file__).parents[2] / "validation" / "runs" / "language_models.csv"
 STEPS = Path(__file__).parents[2] / "validation" / "training" / "korthikanti_2022.csv"
-NONE = Production(cluster=0.0, few=0.0, size=0.0, tpu=0.0, unnamed=0.0, unseen=())
+NONE = Production(cluster=0.0, few=0.0, scale=0.0, tpu=0.0, unnamed=0.0, unseen=())
 
 
 def record(**cells: object) -> Record:
@@ -144,7 +144,7 @@ def test_planned_counts_are_whole_nodes_and_grow():
     counts = [planned_count(flop, 1e15) for flop in (1e15, 1e20, 1e23, 1e25)]
     assert counts == sorted(counts)
     assert all(count % NODE == 0 for count in counts)
-    assert planned_count(1e30, 1e15, sequences=64) == 512
+    assert planned_count(1e30, 1e15, sequences=64) == 128
 
 
 def test_more_tokens_take_more_hours():
@@ -171,7 +171,7 @@ def test_parts_of_a_prediction():
 
 
 def synthetic(count: int, spread: float) -> list[RunRow]:
-    """Rows whose truth is known: cluster 0.3, few -0.4, size -0.1."""
+    """Rows whose truth is known: cluster 0.3, few -0.4, scale -0.1."""
     rows = []
     for index in range(count):
         traits = (1.0, float(index % 3 == 0), math.log(1 + index % 7), 0.0, float(index % 2))
@@ -186,7 +186,7 @@ def test_the_fit_finds_what_made_the_rows():
     production = fit(synthetic(300, 0.02)).production
     assert production.cluster == pytest.approx(0.3, abs=0.03)
     assert production.few == pytest.approx(-0.4, abs=0.03)
-    assert production.size == pytest.approx(-0.1, abs=0.02)
+    assert production.scale == pytest.approx(-0.1, abs=0.02)
     assert production.unnamed == pytest.approx(0.2, abs=0.03)
     assert production.tpu == 0
 

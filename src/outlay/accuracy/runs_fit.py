@@ -28,12 +28,12 @@ from outlay.errors import InputError
 from outlay.training import Coefficients, load_coefficients
 from outlay.training.production import FEW, USUAL, Production
 
-FACTORS = ("cluster", "few", "size", "tpu", "unnamed")
+FACTORS = ("cluster", "few", "scale", "tpu", "unnamed")
 TIE = 1.0
 """How much a row's worth of evidence holds each factor but the first at zero."""
 NEAR = 0.05
 """Relative error within which a residual counts squared."""
-_NONE = Production(cluster=0.0, few=0.0, size=0.0, tpu=0.0, unnamed=0.0, unseen=())
+_NONE = Production(cluster=0.0, few=0.0, scale=0.0, tpu=0.0, unnamed=0.0, unseen=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def rows_of(records: Sequence[Record], coefficients: Coefficients) -> tuple[RunR
 def traits_of(run: Run) -> tuple[float, ...]:
     """What stands beside each of :data:`FACTORS` in the logarithm of a run's hours."""
     few = run.counted and int(run.cluster.count) <= FEW
-    return (1.0, float(few), math.log(run.active / USUAL), float(run.tpu), float(not run.named))
+    return (1.0, float(few), math.log(int(run.cluster.count) / USUAL), float(run.tpu), float(not run.named))
 
 
 def fit(rows: Sequence[RunRow]) -> RunsFit:

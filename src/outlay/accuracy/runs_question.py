@@ -43,8 +43,8 @@ DAYS = 11.0
 """Days that a run of unknown count is planned for, at :data:`PLANNED` of the peak: the median of the runs in
 `validation/runs` that state their devices."""
 PLANNED = 0.4
-SHARED = 8
-"""Devices that share a sequence of the batch at most: Llama-3.1-405B's 16,384 take 2,048 sequences a step."""
+SHARED = 2
+"""Devices that share a sequence of the batch at most: so do nine in ten of the runs in `validation/runs` that state both."""
 NODE = 8
 _ASPECT = 64
 """Width per layer of a model of which only the depth is known."""
@@ -196,6 +196,8 @@ def _as_step(row: Record, count: int, length: int | None) -> Record:
     if length is not None:
         numbers["seq_len"] = float(length)
     words = dict(row.words) | {"task": "pretrain", "date": _date(row)}
+    if "tpu" in row.word("accelerator").lower():
+        words["framework"] = f"{row.word('framework')} xla".strip()  # whatever drives it, XLA compiles it
     words["accelerator"] = re.sub(r"\s*/.*|\(.*", "", row.word("accelerator")).strip() or row.word("accelerator")
     return replace(row, words=words, numbers=numbers)
 
@@ -232,7 +234,7 @@ def planned_count(flop: float, peak: float, sequences: float = math.inf) -> int:
     No more than :data:`SHARED` share a sequence of the batch.
 
     >>> planned_count(6 * 8e9 * 15e12, 989e12), planned_count(6 * 70e9 * 15e12, 989e12, sequences=512)
-    (2048, 4096)
+    (2048, 1024)
     """
     wanted = flop / (PLANNED * peak * DAYS * 86_400.0)
     return int(2 ** max(3, round(math.log2(min(max(wanted, NODE), SHARED * sequences)))))

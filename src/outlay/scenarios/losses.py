@@ -85,9 +85,7 @@ def _shortfall(wall: float, question: Question) -> Loss:
 
 
 def _factors(question: Question) -> tuple[float, float, float]:
-    return load_production().factor(
-        active=float(question.active), devices=question.devices, tpu=question.accelerator.category == "tpu"
-    )
+    return load_production().factor(devices=question.devices, tpu=question.accelerator.category == "tpu")
 
 
 def _receipts(cause: str) -> tuple[Receipt, ...]:

@@ -36,8 +36,6 @@ class Question:
     fixed: Mapping[str, Number]
     """Degrees of the layout that were asked for."""
     parameters: int
-    active: int
-    """Parameters that a token passes."""
     model_receipt: Receipt
     on: str
     """The accelerator as it was asked for."""
@@ -113,8 +111,7 @@ def ask(
         )
     assumed += _cluster_notes(cluster)
     sequence = _sequence(sequence_length, architecture, assumed)
-    counted = parameters(architecture)
-    found = counted.total
+    found = parameters(architecture).total
     batch = _batch(global_batch, sequence, architecture, found, count, assumed)
     software = _software(framework, chip, count, assumed)
     recipe = Recipe(
@@ -135,7 +132,6 @@ def ask(
         server=catalog.server_for(chip, count),
         fixed=_degrees(layout, recompute),
         parameters=found,
-        active=counted.active,
         model_receipt=model_receipt,
         on=name,
         assumed=tuple(assumed),

@@ -20,8 +20,8 @@ LEVEL = 0.8
 """Share of runs that a range is to hold, unless another is asked for."""
 FEW = 16
 """Devices up to which a run counts as one of a node or two."""
-USUAL = 7e9
-"""Active parameters at which `size` changes nothing."""
+USUAL = 256
+"""Devices at which `scale` changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class Production:
     """A run on a cluster, by a framework that is named."""
     few: float
     """Added for a run on a node or two: no network, and whoever publishes it has tuned it."""
-    size: float
-    """Added per natural logarithm of active parameters over :data:`USUAL`: the dearer the run, the more is tuned."""
+    scale: float
+    """Added per natural logarithm of devices over :data:`USUAL`: the dearer an hour, the more is tuned."""
     tpu: float
     """Added on TPUs, of which there are no tables of kernels."""
     unnamed: float
@@ -44,21 +44,21 @@ class Production:
     def factor(
         self,
         *,
-        active: float,
-        devices: int | None,
+        devices: int,
+        counted: bool = True,
         tpu: bool = False,
         named: bool = True,
         level: float = LEVEL,
     ) -> tuple[float, float, float]:
-        """Low, likely and high factor on hours; `devices` is None where the record does not say.
+        """Low, likely and high factor on hours; `counted` says whether their number was stated rather than chosen.
 
-        >>> production = Production(cluster=0.4, few=-0.4, size=0.0, tpu=0.0, unnamed=0.0, unseen=(-0.3, 0.0, 0.4))
-        >>> [round(value, 2) for value in production.factor(active=7e9, devices=8)]
+        >>> production = Production(cluster=0.4, few=-0.4, scale=0.0, tpu=0.0, unnamed=0.0, unseen=(-0.3, 0.0, 0.4))
+        >>> [round(value, 2) for value in production.factor(devices=8)]
         [0.74, 1.0, 1.49]
         """
         low, high = self.tails(level)
-        typical = self.cluster + self.size * math.log(active / USUAL)
-        typical += self.few * (devices is not None and devices <= FEW) + self.tpu * tpu + self.unnamed * (not named)
+        typical = self.cluster + self.scale * math.log(devices / USUAL)
+        typical += self.few * (counted and devices <= FEW) + self.tpu * tpu + self.unnamed * (not named)
         return math.exp(typical + low), math.exp(typical), math.exp(typical + high)
 
     def tails(self, level: float) -> tuple[float, float]:
