@@ -85,7 +85,7 @@ def predict_run(
 ) -> RunPrediction:
     """Device-hours of a run in the layout that we choose.
 
-    Raises `InputError` if no layout divides it, or none fits.
+    Where none fits it is the one nearest to fitting, and that is said. Raises `InputError` if no layout divides the run.
     """
     chosen = choose_layout(run.recipe, run.cluster, coefficients)
     if chosen is None:

@@ -46,6 +46,15 @@ PLANNED = 0.4
 SHARED = 2
 """Devices that share a sequence of the batch at most: so do nine in ten of the runs in `validation/runs` that state both."""
 NODE = 8
+STATE_BYTES = 16.0
+"""Of a parameter in training: 16-bit weight and gradient, master copy, two moments."""
+HELD = 0.5
+"""Share of a device's memory that they may fill where the count is chosen."""
+_OF_A_STEP = (
+    *("gpus ", "dp ", "tp ", "tp, ", "pp ", "cp ", "ep ", "etp ", "micro_batch", "global_batch ", "sequence_parallel "),
+    *("zero_stage ", "activation_recompute ", "software of "),
+)
+"""How assumptions begin that a record of a step makes and a whole run makes otherwise."""
 _ASPECT = 64
 """Width per layer of a model of which only the depth is known."""
 
@@ -80,7 +89,7 @@ def question_of(record: Record) -> Run:
     _refuse(row)
     tokens, said = _tokens(row)
     row, resolved, notes = _resolved(row)
-    said += notes
+    said += [*notes, *(text for text in resolved.assumed if text.startswith("seq_len"))]
     architecture = resolved.recipe.architecture
     found = parameters(architecture)
     length = resolved.recipe.sequence_length
@@ -88,7 +97,8 @@ def question_of(record: Record) -> Run:
     batch_size = stated or float(batch_tokens(found.total, encoder=architecture.family == "encoder").value or 0)
     count = row.whole("count")
     if count is None:
-        count = planned_count(6.0 * found.active * tokens, _peak(resolved), batch_size / length)
+        least = found.total * STATE_BYTES / (HELD * resolved.cluster.accelerator.memory)
+        count = planned_count(6.0 * found.active * tokens, _peak(resolved), batch_size / length, least=least)
         said.append(f"count {count:,} ({DAYS:g} days at {PLANNED:.0%} of the peak, {SHARED} a sequence at most)")
     batch = whole_batch(batch_size / length, count)
     if stated is None:
@@ -97,7 +107,9 @@ def question_of(record: Record) -> Run:
         said.append(f"global batch {batch:,} sequences, which {count:,} devices can share")
     resolved = resolve(_as_step(row, count, length))
     recipe = replace(resolved.recipe, global_batch=batch)
-    gpus = [text for text in resolved.assumed if not text.startswith(("gpus ", "dp ", "micro_batch", "ep "))]
+    notes = [text for text in resolved.assumed if not text.startswith(_OF_A_STEP)]
+    if not re.search(r"20[0-4]\d", row.word("date")) and (year := _date(row)):
+        notes.append(f"software of {year}")
     return Run(
         recipe=recipe,
         cluster=resolved.cluster,
@@ -106,7 +118,7 @@ def question_of(record: Record) -> Run:
         active=float(found.active),
         counted=row.whole("count") is not None,
         named=bool(row.word("framework")),
-        assumed=tuple(dict.fromkeys([*gpus, *said])),
+        assumed=tuple(dict.fromkeys([*notes, *said])),
     )
 
 
@@ -228,13 +240,16 @@ def _peak(resolved: Resolved) -> float:
     return peaks.get("bf16") or peaks.get("fp16") or max(peaks.values())
 
 
-def planned_count(flop: float, peak: float, sequences: float = math.inf) -> int:
+def planned_count(flop: float, peak: float, sequences: float = math.inf, *, least: float = NODE) -> int:
     """Devices that train `flop` in :data:`DAYS` at :data:`PLANNED` of `peak`, a power of two, one node or more.
 
-    No more than :data:`SHARED` share a sequence of the batch.
+    No more than :data:`SHARED` share a sequence of the batch, and no fewer than `least` hold the model.
 
     >>> planned_count(6 * 8e9 * 15e12, 989e12), planned_count(6 * 70e9 * 15e12, 989e12, sequences=512)
     (2048, 1024)
     """
     wanted = flop / (PLANNED * peak * DAYS * 86_400.0)
-    return int(2 ** max(3, round(math.log2(min(max(wanted, NODE), SHARED * sequences)))))
+    most = max(SHARED * sequences, NODE)
+    return max(
+        int(2 ** round(math.log2(min(max(wanted, NODE), most)))), int(2 ** math.ceil(math.log2(max(least, NODE))))
+    )
