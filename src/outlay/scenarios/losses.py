@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from outlay.scenarios.question import Question
 from outlay.statement import Assumption, Basis, Interval, Receipt
 from outlay.training.goodput import CASES, hours_between_failures, losses, practices, ranges, receipts
-from outlay.training.production import load_production, production_receipt
+from outlay.training.production import LEVEL, load_production, production_receipt
 from outlay.units import format_quantity
 
 SHORTFALL = "slower than benchmarks"
@@ -53,8 +53,13 @@ def stated(useful: float, share: float, receipt: Receipt) -> tuple[Loss, ...]:
     )
 
 
-def expected(useful: float, question: Question, state_bytes: float) -> tuple[Loss, ...]:
-    """What published runs lose, by cause, and what they take longer than steps and stops explain."""
+def expected(
+    useful: float, question: Question, state_bytes: float, *, relative: Interval, level: float = LEVEL
+) -> tuple[Loss, ...]:
+    """What published runs lose, by cause, and what they take longer than steps and stops explain.
+
+    `relative` are the seconds of a step over those predicted.
+    """
     found = ranges(useful, devices=question.devices, state_bytes=state_bytes)
     causes = [
         Loss(
@@ -67,25 +72,32 @@ def expected(useful: float, question: Question, state_bytes: float) -> tuple[Los
         )
         for cause, (name, key, note) in _WORDS.items()
     ]
-    wall = useful + sum(loss.seconds.likely for loss in causes)
-    return (*causes, _shortfall(wall, question))
+    wall = sum((loss.seconds for loss in causes), relative * useful)
+    return (*causes, _shortfall(wall, question, level))
 
 
-def _shortfall(wall: float, question: Question) -> Loss:
-    """Seconds of slower nodes, late data and the like; none where runs of that kind are as fast as benchmarks."""
-    low, likely, high = (max(factor - 1.0, 0.0) for factor in _factors(question))
+def _shortfall(wall: Interval, question: Question, level: float) -> Loss:
+    """Seconds of slower nodes, late data and the like; none where runs of that kind are as fast as benchmarks.
+
+    Its range is what, together with the `wall` of steps and stops, makes the range of whole runs that were measured: that
+    holds the errors of steps too.
+    """
+    low, likely, high = _factors(question, level)
+    more = max(likely - 1.0, 0.0) * wall.likely
+    least = max(low * wall.likely - (wall.likely if wall.low is None else wall.low), 0.0)
+    most = high * wall.likely - (wall.likely if wall.high is None else wall.high)
     return Loss(
         name="Slower than benchmarks",
         key="shortfall",
-        seconds=Interval.between(wall * low, wall * likely, wall * high),
+        seconds=Interval.between(min(least, more), more, max(most, more)),
         basis="fitted",
         note="hours so far × (how much longer published runs took than predicted so - 1)",
         receipts=(production_receipt(),),
     )
 
 
-def _factors(question: Question) -> tuple[float, float, float]:
-    return load_production().factor(devices=question.devices, tpu=question.accelerator.category == "tpu")
+def _factors(question: Question, level: float = LEVEL) -> tuple[float, float, float]:
+    return load_production().factor(devices=question.devices, tpu=question.accelerator.category == "tpu", level=level)
 
 
 def _receipts(cause: str) -> tuple[Receipt, ...]:
@@ -117,8 +129,9 @@ def assumptions(useful: float, question: Question, state_bytes: float) -> tuple[
         ),
         Assumption(
             SHORTFALL,
-            value=f"{max(factors[1] - 1, 0):.0%} ({max(factors[0] - 1, 0):.0%} to {max(factors[2] - 1, 0):.0%})",
-            why="published device-hours of whole runs over those of their steps and stops",
+            value=f"{max(factors[1] - 1, 0):.0%}",
+            why=f"published runs like this took {factors[0]:.2f} to {factors[2]:.2f} times the hours of their predicted "
+            "steps and stops",
             receipt=production_receipt(),
         ),
     )

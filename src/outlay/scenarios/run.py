@@ -13,6 +13,7 @@ from outlay.scenarios.question import Question
 from outlay.scenarios.terms import Terms
 from outlay.statement import Assumption, Interval, Receipt
 from outlay.training import OPTIMIZERS, Estimate
+from outlay.training.production import LEVEL
 
 _YEAR = 365.25 * 86_400.0
 
@@ -71,7 +72,13 @@ class Run:
         if self.terms.lost is not None and self.terms.lost_receipt is not None:
             told = stated(self.useful_seconds, self.terms.lost, self.terms.lost_receipt)
             return tuple(replace(loss, seconds=self.relative * loss.seconds.likely) for loss in told)
-        return expected(self.useful_seconds, self.question, self.checkpoint_bytes)
+        return expected(
+            self.useful_seconds,
+            self.question,
+            self.checkpoint_bytes,
+            relative=self.relative,
+            level=self.level or LEVEL,
+        )
 
     def hours(self, seconds: Interval) -> Interval:
         """Device-hours of seconds on all devices."""
