@@ -27,6 +27,8 @@ QUANTILES = 200
 """Steps between the stored quantiles."""
 TRIMS = 20
 """Steps in which tails are cut until ranges hold what they should; no tail is cut wholly."""
+LOWER = (0.3, 0.4, 0.5, 0.6, 0.7)
+"""Shares of the runs outside that may lie below a range: those with the narrowest ranges are taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +75,8 @@ def draws(rows: Sequence[Scored]) -> float:
     return sum(total.values()) ** 2 / sum(value**2 for value in total.values())
 
 
-def calibrate(rows: Sequence[Scored], *, trimmed: float) -> Spread:
-    """The spread of some rows; `trimmed` is the share of its tails that it keeps inside.
+def calibrate(rows: Sequence[Scored], *, trimmed: float, lower: float = 0.5) -> Spread:
+    """The spread of some rows; `trimmed` is the share of its tails that it keeps inside, `lower` of the rest that below.
 
     The scales are those of a Laplace distribution of the errors, by maximum likelihood with a ridge on the doubts.
     """
@@ -99,6 +101,7 @@ def calibrate(rows: Sequence[Scored], *, trimmed: float) -> Spread:
         doubts={name: _short(value) for name, value in zip(DOUBTS, point[1:], strict=True)},
         scores=[_short(value) for value in _quantiles(score, weight)],
         trimmed=trimmed,
+        lower=lower,
     )
 
 
@@ -132,14 +135,15 @@ class Held:
         return float(np.median([self.width[index] for index in picked]))
 
 
-def nested(rows: Sequence[Scored], level: float, *, trimmed: float) -> Held:
+def nested(rows: Sequence[Scored], level: float, *, trimmed: float, lower: float = 0.5) -> Held:
     """Whether each row lies in a range made without its source and kin."""
     made: dict[tuple[str, ...], Spread] = {}
     inside, width = [], []
     for row in rows:
         family = kin_of(row.source)
         if family not in made:
-            made[family] = calibrate([other for other in rows if other.source not in family], trimmed=trimmed)
+            others = [other for other in rows if other.source not in family]
+            made[family] = calibrate(others, trimmed=trimmed, lower=lower)
         low, high = made[family].factors(row.doubts, level)
         inside.append(low <= math.exp(row.error) <= high)
         width.append(high / low)
@@ -148,24 +152,27 @@ def nested(rows: Sequence[Scored], level: float, *, trimmed: float) -> Held:
 
 def document(rows: Sequence[Scored]) -> dict[str, Any]:
     """A spread as the catalog stores it, with how it did on sources left out: overall, by source, at two levels."""
-    trimmed, held = _trimmed(rows)
-    spread = calibrate(rows, trimmed=trimmed)
+    tried = {lower: _trimmed(rows, lower) for lower in LOWER}
+    weight = weights(rows)
+    lower = min(LOWER, key=lambda share: float(weight @ np.log(tried[share][1].width)))
+    trimmed, held = tried[lower]
+    spread = calibrate(rows, trimmed=trimmed, lower=lower)
     return {
         "rows": len(rows),
         "draws": round(draws(rows), 2),
         **{name: getattr(spread, name) for name in Spread.__dataclass_fields__},
         "held": {
-            f"{level:g}": _report(rows, held if level == LEVEL else nested(rows, level, trimmed=trimmed))
+            f"{level:g}": _report(rows, held if level == LEVEL else nested(rows, level, trimmed=trimmed, lower=lower))
             for level in (LEVEL, 0.95)
         },
     }
 
 
-def _trimmed(rows: Sequence[Scored]) -> tuple[float, Held]:
+def _trimmed(rows: Sequence[Scored], lower: float) -> tuple[float, Held]:
     """The least cut of the tails with which ranges hold what they should, else the one that holds most."""
-    best, most = (0.0, nested(rows, LEVEL, trimmed=0.0)), 0.0
+    best, most = (0.0, nested(rows, LEVEL, trimmed=0.0, lower=lower)), 0.0
     for step in range(TRIMS):
-        held = nested(rows, LEVEL, trimmed=step / TRIMS)
+        held = nested(rows, LEVEL, trimmed=step / TRIMS, lower=lower)
         share = _both(rows, held)
         if share > most + 1e-9:
             best, most = (step / TRIMS, held), share

@@ -26,12 +26,16 @@ from outlay.errors import InputError
 from outlay.machine import Cluster
 from outlay.machine.gemm_curve import gemm_curve
 from outlay.training.recipe import Recipe
+from outlay.workload import parameters
 
 LEVEL = 0.8
 """Share of runs that a range is to hold, unless another is asked for."""
 
-DOUBTS = ("kernels", "software", "layout", "tuning", "experts")
+DOUBTS = ("kernels", "software", "host", "small", "layout", "tuning", "experts")
 """Reasons for a wider range, each a factor on the scale."""
+
+SMALL = 1e9
+"""Parameters below which a model is small."""
 
 GENERIC = ("other", "pytorch")
 """Families of software that say which library runs and not which training loop."""
@@ -41,12 +45,15 @@ def doubts(recipe: Recipe, cluster: Cluster, *, searched: bool = False, tuning: 
     """The reasons to doubt a prediction, in the order of :data:`DOUBTS`.
 
     `kernels`: none were measured on the chip, only on its relatives or on none; `software`: no known training loop;
+    `host`: Python launches many small kernels, and may set the pace; `small`: below a billion parameters, so it may too;
     `layout`: it is not said how the model was divided (`searched`); `tuning`: a trained model is trained on (`tuning`);
     `experts`: the model has some.
     """
     reasons = (
         gemm_curve(cluster.accelerator, "bf16", None).basis != "fitted",
         recipe.software.family in GENERIC,
+        recipe.software.host == "python",
+        parameters(recipe.architecture).total < SMALL,
         searched,
         tuning,
         recipe.architecture.is_moe,
@@ -66,6 +73,8 @@ class Spread:
     """Quantiles of the scores at even shares from 0 to 1."""
     trimmed: float
     """Share of the runs that may lie outside by the level and yet are kept inside, against a range that is too narrow."""
+    lower: float = 0.5
+    """Of the runs outside, the share below the range."""
 
     def factors(self, reasons: Collection[str], level: float = LEVEL) -> tuple[float, float]:
         """Low and high over predicted: at most 1 and at least 1.
@@ -80,8 +89,8 @@ class Spread:
         if not 0 < level < 1:
             raise ValueError(f"a level lies between 0 and 1, not {level}")
         scale = math.exp(self.base + sum(self.doubts.get(name, 0.0) for name in reasons))
-        tail = (1 - level) * (1 - self.trimmed) / 2
-        low, high = self._score(tail), self._score(1 - tail)
+        outside = (1 - level) * (1 - self.trimmed)
+        low, high = self._score(outside * self.lower), self._score(1 - outside * (1 - self.lower))
         return math.exp(min(low * scale, 0.0)), math.exp(max(high * scale, 0.0))
 
     def share_below(self, factor: float, reasons: Collection[str]) -> float:
@@ -130,7 +139,7 @@ def stored() -> Any:
 
 def spread_of(entry: Mapping[str, Any]) -> Spread:
     """A spread from plain data; other keys are ignored."""
-    return Spread(**{name: entry[name] for name in Spread.__dataclass_fields__})
+    return Spread(**{name: entry[name] for name in Spread.__dataclass_fields__ if name in entry})
 
 
 def likelihood(share: float) -> str:
