@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from outlay.accuracy.calibrate import Scored, calibrate, document, draws, nested, weights
 from outlay.errors import InputError
-from outlay.training.ranges import DOUBTS, Spread, load_ranges, parse_level, stored
+from outlay.training.ranges import DOUBTS, Spread, doubts, load_ranges, parse_level, stored
 
 REASONS = st.lists(st.sampled_from([*DOUBTS, "never seen"]), unique=True)
 LEVELS = st.floats(0.01, 0.99)
@@ -117,3 +118,24 @@ def test_the_shipped_ranges_hold_on_sources_left_out() -> None:
     assert 0.75 <= held["all"]["coverage"] <= 0.90
     assert 0.75 <= held["mean_of_sources"] <= 0.90
     assert content["time"]["held"]["0.95"]["all"]["coverage"] >= 0.90
+
+
+def test_doubts_are_of_the_chip_the_software_the_model_and_the_layout() -> None:
+    import dataclasses
+
+    from outlay.accuracy import read_records, resolve
+    from outlay.training import software_for
+
+    (record, *_) = read_records(Path(__file__).parents[2] / "validation" / "training" / "simumax_b200.csv").records
+    question = resolve(record)
+    recipe = question.recipe
+    plain = set(doubts(recipe, question.cluster)) - {"experts"}
+    assert not plain
+    assert "layout" in doubts(recipe, question.cluster, searched=True)
+    assert "tuning" in doubts(recipe, question.cluster, tuning=True)
+    unnamed = dataclasses.replace(recipe, software=dataclasses.replace(software_for("nemo", 2025), family="other"))
+    assert "software" in doubts(unnamed, question.cluster)
+    slow = dataclasses.replace(recipe, software=dataclasses.replace(recipe.software, host="python"))
+    assert "host" in doubts(slow, question.cluster)
+    strange = dataclasses.replace(question.cluster.accelerator, name="tpu-v5p", generation="tpu")
+    assert "kernels" in doubts(recipe, dataclasses.replace(question.cluster, accelerator=strange))
