@@ -18,7 +18,6 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass, fields, replace
-from statistics import NormalDist
 
 import numpy as np
 
@@ -31,6 +30,8 @@ CASES = ("low", "likely", "high")
 """Of what is lost: a run where all goes well, the likely one, and one where little does."""
 
 
+NINE_IN_TEN = 1.2815515655446004
+"""Standard deviations below which nine in ten of a normal distribution lie; `statistics` takes long to import."""
 CAUSES_LOST = ("restarts", "lost_work", "checkpoints", "evaluation", "warm_up")
 """What takes time beside steps, in the order of a statement."""
 
@@ -183,7 +184,7 @@ def practices() -> dict[str, Practice]:
     Times between failures are fitted in logarithms; low and high are 80 % of the scatter about the line.
     """
     scale, power, scatter = _fitted()
-    wide = math.exp(NormalDist().inv_cdf(0.9) * scatter)
+    wide = math.exp(NINE_IN_TEN * scatter)
     return {
         case: Practice(
             failure_scale=scale * {"low": wide, "likely": 1.0, "high": 1.0 / wide}[case],
