@@ -134,7 +134,8 @@ def losses(
     work = useful_seconds + evaluation + ramp
     apart = np.clip(best_interval(write, between) if interval is None else interval, 1.0, work)
     stretches = work / apart
-    repeats = np.expm1((apart + write) / between)
+    # Beyond this a run never ends; the bound keeps its seconds a finite number.
+    repeats = np.expm1(np.minimum((apart + write) / between, 100.0))
     lost = stretches * (between * repeats - (apart + write)) if np.all(np.isfinite(between)) else 0.0 * work
     return Losses(
         restarts=stretches * repeats * practice.restart_seconds,
