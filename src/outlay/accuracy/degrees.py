@@ -38,6 +38,9 @@ ETP_FREED = 2025.5
 degree); from then on its published recipes set 1."""
 
 
+MOST_WAITING = 4
+"""Micro-batches a stage below which a plain pipeline would wait for more than a fifth of the step: nobody trains so where
+the software interleaves."""
 TUNED = ("megatron-core", "nemo")
 """Software whose published runs follow its makers' recipes, which interleave their pipelines."""
 
@@ -86,8 +89,14 @@ def degrees_of(
             said.append("tp 1, pp 1")
         stated_chunks = record.whole("vpp")
         fixed["virtual"] = 1
+        if pipeline > 1 and zero == 3:
+            # Gathering for each micro-batch anew would cost more than it saves: torchtitan keeps gathered weights between
+            # the passes where there is a pipeline, and so does Llama 3's trainer (arXiv:2407.21783, section 3.3.2).
+            zero, note = 2, "zero_stage 2: weights stay gathered in a pipeline"
         if pipeline > 1:
-            tuned = submission or software.name in TUNED
+            rounds = (record.whole("global_batch") or 0) / (data * (record.whole("micro_batch") or 1))
+            waits = software.name == "megatron-lm" and 0 < rounds < MOST_WAITING * (pipeline - 1)
+            tuned = submission or software.name in TUNED or waits
             usual = interleaved(architecture.depth, pipeline) if tuned else 1
             fixed["virtual"] = stated_chunks or usual
             if stated_chunks is None:

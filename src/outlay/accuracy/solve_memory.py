@@ -14,7 +14,10 @@ from outlay.errors import InputError
 from outlay.training import Coefficients, StepCoefficients
 
 PRIORS = {"communicator_bytes": 0.7e9, "fragmentation": 0.1}
-"""Where the two stand before the fit; each is free to move by a factor of about e."""
+"""Where the two stand before the fit. Measured peaks come from few frameworks: they move the two only so far."""
+
+TIE = 3.0
+"""What a factor of e from the prior counts, in average residuals."""
 
 SCALE = 0.05
 """Relative error beyond which a residual counts linearly."""
@@ -40,7 +43,7 @@ def memory_fitted(rows: Sequence[Row], start: Coefficients) -> StepCoefficients:
         bytes_ = [math.nan if isinstance(answer, InputError) else answer.memory_bytes for answer in answers]
         error = np.nan_to_num(np.log(bytes_) - np.log(measured))
         soft = np.sign(error) * SCALE * np.sqrt(2.0 * (np.sqrt(1.0 + (error / SCALE) ** 2) - 1.0))
-        return np.concatenate([len(used) ** -0.25 * soft, SCALE * (point - prior)])
+        return np.concatenate([len(used) ** -0.25 * soft, TIE * SCALE * (point - prior)])
 
     if not used:
         return at(prior)

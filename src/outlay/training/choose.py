@@ -119,7 +119,7 @@ def _axes(recipe: Recipe, cluster: Cluster, fixed: Mapping[str, Number]) -> dict
         "expert": [degree for degree in divisors(experts[0]) if degree <= count] if experts else [1],
         "micro_batch": [size for size in (1, 2, 4, 8, 16, 32, 64) if size <= per_replica],
         "zero": [1, 3],
-        "recompute": [Recompute.NONE, Recompute.FULL] if recipe.software.fused_attention else list(Recompute),
+        "recompute": list(Recompute),
         "sequence_parallel": [recipe.software.sequence_parallel],
     }
     if "tensor" not in fixed and "pipeline" not in fixed:

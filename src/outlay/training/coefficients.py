@@ -42,10 +42,11 @@ class StepCoefficients:
     attention_slowdown: float
     """Fused attention of an earlier library inside a step, against that library's published speed."""
     moe_slowdown: float
-    """Grouped products and routing inside a step, against a table of kernels."""
+    """Products of experts inside a step, against the tables of kernels."""
     moe_looped: float
-    """Expert products and routing where each expert is a product of its own, beyond the sum of these: permutation,
-    quantization and products that are not fused, and gaps between them."""
+    """Permuting and quantizing tokens for experts, where each expert is a product of its own, against their traffic."""
+    expert_gap: float
+    """Seconds between the products of two experts, where each is a product of its own."""
     misaligned: float
     """Matrix products whose width or depth is a multiple of 8 elements only, against multiples of 64."""
     scan_slowdown: float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from outlay.catalog import accelerators
 from outlay.machine import Curves, attention_seconds, gemm_seconds, grouped_gemm_seconds, memory_seconds
 from outlay.training.coefficients import StepCoefficients
 from outlay.training.recipe import Recipe
@@ -23,6 +21,9 @@ BUSY = 60.0
 
 TABLES = 2025.5
 """When the tables of kernels were measured, in years."""
+
+FIRST_YEARS = {"ampere": 2020, "ada": 2022, "hopper": 2022, "blackwell": 2024, "grace-blackwell": 2024}
+"""When the first chip of a generation with tables came out; what came out with the tables lacks nothing against them."""
 
 MATURE = 3.5
 """Years after which a generation's matrix libraries hardly get faster."""
@@ -70,7 +71,7 @@ class Timing:
         type."""
         generation = self.curves.accelerator.generation
         narrow = low and self.recipe.linear_bytes < self.recipe.activation_bytes
-        young = years_behind(self.recipe.software.year, first_year(generation))
+        young = years_behind(self.recipe.software.year, generation)
         return self.coefficients.slowdown_of(generation, narrow=narrow) * float(self.coefficients.young_library**young)
 
     @property
@@ -85,28 +86,18 @@ class Timing:
         return where == "always" or (where == "blackwell" and "blackwell" in self.curves.accelerator.generation)
 
     @property
-    def expert_slowdown(self) -> float:
-        """Seconds of expert products and of what brings tokens to them over the tables'."""
-        return self.coefficients.moe_slowdown * (1.0 if self.groups_experts else self.coefficients.moe_looped)
-
-    @property
     def quantizes(self) -> bool:
         return self.recipe.linear_bytes < self.recipe.activation_bytes
 
 
-@functools.cache
-def first_year(generation: str) -> int:
-    """The year in which the first accelerator of a generation came out."""
-    return min((chip.year for chip in accelerators() if chip.generation == generation), default=int(TABLES))
-
-
-def years_behind(year: float, first: int) -> float:
+def years_behind(year: float, generation: str) -> float:
     """Years of work on a generation's matrix libraries that software of `year` lacks against the tables of kernels.
 
-    >>> years_behind(2023.0, 2022), years_behind(2024.5, 2022), years_behind(2026.0, 2022), years_behind(2026.0, 2024)
-    (2.5, 1.0, 0.0, 0.0)
+    >>> years_behind(2023.0, "hopper"), years_behind(2024.5, "hopper"), years_behind(2026.0, "hopper")
+    (2.5, 1.0, 0.0)
     """
-    return max(0.0, min(MATURE, TABLES - first) - max(year - first, 0.0))
+    first = FIRST_YEARS.get(generation)
+    return 0.0 if first is None else max(0.0, min(MATURE, TABLES - first) - max(year - first, 0.0))
 
 
 def pass_times(operators: Iterable[Operator], timing: Timing) -> PassTimes:
@@ -190,11 +181,12 @@ def _experts(op: GroupedMatmul, timing: Timing) -> PassTimes:
         weights = forward
     else:
         each = op.rows * timing.recipe.imbalance / op.groups
-        product = partial(gemm_seconds, batch=1, curve=timing.curves.gemm, busy=BUSY, quantised=True)
-        forward = op.groups * product(each, op.columns, op.depth)
-        backward = op.groups * product(each, op.depth, op.columns)
-        weights = op.groups * product(op.columns, op.depth, each)
-    slow = timing.sustained(low=True) * timing.expert_slowdown
+        gap = timing.coefficients.expert_gap
+        product = partial(gemm_seconds, curve=timing.curves.gemm, busy=BUSY, quantised=True)
+        forward = op.groups * (product(each, op.columns, op.depth) + gap)
+        backward = op.groups * (product(each, op.depth, op.columns) + gap)
+        weights = op.groups * (product(op.columns, op.depth, each) + gap)
+    slow = timing.sustained(low=True) * timing.coefficients.moe_slowdown
     seconds = PassTimes(
         forward=_nothing() | {"matmul": forward * slow},
         backward=_nothing() | {"matmul": (backward + weights) * slow, "memory": gradient},
@@ -202,7 +194,7 @@ def _experts(op: GroupedMatmul, timing: Timing) -> PassTimes:
         kernels_backward=2,
     )
     if timing.quantizes and not timing.groups_experts:
-        seconds += _quantized(op.rows * op.depth, op.rows * op.columns, 1, timing, slow=timing.expert_slowdown)
+        seconds += _quantized(op.rows * op.depth, op.rows * op.columns, 1, timing, slow=timing.coefficients.moe_looped)
     return seconds
 
 
@@ -252,7 +244,7 @@ def _moved(moved: list[MemoryBound], timing: Timing) -> PassTimes:
     ahead, back = _stacked([op.bytes_forward for op in moved], [op.bytes_backward for op in moved])
     curve = timing.curves.memory
     # Kernels that take all experts at once read tokens from where they arrive and write them to where they go.
-    routing = 0.0 if timing.groups_experts else timing.expert_slowdown
+    routing = 0.0 if timing.groups_experts else timing.coefficients.moe_looped
     slow = np.array([timing.coefficients.memory_slowdown * (routing if op.routing else 1.0) for op in moved])
     slow = slow.reshape((-1,) + (1,) * (np.ndim(ahead) - 1))
     return PassTimes(

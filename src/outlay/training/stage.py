@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,10 @@ from outlay.workload import (
     AttentionCore,
     GroupedMatmul,
     Layer,
+    Matmul,
+    MemoryBound,
     Number,
+    Operator,
     Shard,
     embedding_operators,
     head_operators,
@@ -154,14 +158,18 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
     send = layer_communication(layer, architecture.hidden, recipe, layout, cluster, timing.curves)
 
     again = layout.recompute_layers * np.equal(layout.recompute, Recompute.FULL)
-    # Fused attention has nothing to recompute selectively: its scores were never stored.
-    core_again = (
-        layout.recompute_layers
-        * np.equal(layout.recompute, Recompute.SELECTIVE)
-        * (not recipe.software.fused_attention)
+    selective = layout.recompute_layers * np.equal(layout.recompute, Recompute.SELECTIVE)
+    # Unfused attention makes its scores again; fused never stored them, and makes the inputs of projections again.
+    made = made_again(operators) if recipe.software.fused_attention and np.any(selective) else []
+    once_more = (
+        sum(pass_times([maker for maker, _ in made], timing).forward.values())
+        if made
+        else 0.0
+        if recipe.software.fused_attention
+        else times.forward["attention"]
     )
     forward, backward = sum(times.forward.values()), sum(times.backward.values())
-    recompute = again * forward + core_again * times.forward["attention"]
+    recompute = again * forward + selective * once_more
 
     hidden_share = coefficients.overlap_tensor if recipe.software.overlap_tensor else 0.0
     tensor = (send.tensor_forward * (1 + again) + send.tensor_backward) * (1.0 - hidden_share)
@@ -186,7 +194,11 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
     kept = np.where(
         np.equal(layout.recompute, Recompute.FULL),
         held_input,
-        np.where(np.equal(layout.recompute, Recompute.SELECTIVE), saved, everything),
+        np.where(
+            np.equal(layout.recompute, Recompute.SELECTIVE),
+            saved - sum(product.saved for _, product in made),
+            everything,
+        ),
     )
     kept = layout.recompute_layers * kept + (1.0 - layout.recompute_layers) * everything
     experts = sum(op.parameters for op in operators if isinstance(op, GroupedMatmul))
@@ -203,6 +215,18 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
         "experts": experts,
         "dense": sum(op.parameters for op in operators) - experts,
     }
+
+
+def made_again(operators: list[Operator]) -> list[tuple[MemoryBound, Matmul | GroupedMatmul]]:
+    """Norms and activations whose output the next product keeps as its input: what costs little to make again.
+
+    Megatron's `--recompute-modules layernorm mlp_act` and MaxText's `minimal` policy make these again.
+    """
+    return [
+        (maker, product)
+        for maker, product in pairwise(operators)
+        if isinstance(maker, MemoryBound) and not maker.routing and isinstance(product, Matmul | GroupedMatmul)
+    ]
 
 
 def _mean(layers: list[tuple[float, dict[str, Any]]]) -> dict[str, Any]:
