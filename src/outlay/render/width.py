@@ -14,6 +14,9 @@ _TURNS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068
 _SHOWN = frozenset("\u00ad\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 """Of the invisible category Cf, what takes a column all the same: the soft hyphen, and signs that stand before a number."""
 
+_WIDE = frozenset(map(chr, range(0x1D300, 0x1D380)))
+"""Wide since Unicode 16, which Python's own table may not know yet: the symbols of the Tai Xuan Jing and counting rods."""
+
 
 def clean(text: str) -> str:
     """`text` on one line, without anything that could steer a terminal: control characters, direction overrides.
@@ -47,7 +50,7 @@ def _cell(char: str) -> int:
         return 1
     if unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 1 if char in _SHOWN else 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" or ord(char) >= 0x1F300 else 1
+    return 2 if unicodedata.east_asian_width(char) in "WF" or char in _WIDE or ord(char) >= 0x1F300 else 1
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
