@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from outlay.catalog import rows
-from outlay.catalog.devices import Accelerator, accelerator, spelled
+from outlay.catalog.devices import Accelerator, accelerator, index, spelled
 from outlay.errors import InputError, UnknownName
 from outlay.statement import Receipt
 
@@ -103,9 +103,8 @@ def prices(
     where = None if region is None else region.strip().lower()
     return tuple(
         price
-        for price in _prices()
-        if (chip is None or price.accelerator == chip)
-        and (who is None or price.provider == who)
+        for price in (_prices() if chip is None else _prices_of(chip))
+        if (who is None or price.provider == who)
         and (kind is None or price.tier == kind)
         and (where is None or where in map(str.lower, (price.region, *price.regions)))
     )
@@ -242,9 +241,25 @@ def _nobody(chip: Accelerator, provider: str | None, tier: str, region: str | No
 
 @rows.cached
 def _prices() -> tuple[Price, ...]:
+    return tuple(_price(row, chip) for chip, row in _listed())
+
+
+def _prices_of(chip: str) -> tuple[Price, ...]:
+    """The listings of one accelerator: an answer about one need not read the others'."""
+    return tuple(_price(row, chip) for name, row in _listed() if name == chip)
+
+
+@rows.cached
+def _listed() -> tuple[tuple[str, Mapping[str, str]], ...]:
+    """Each row with the name of its accelerator, without those that a user's price replaces."""
     table = rows.read("prices")
     theirs = {_offer(row) for row in table if row.get("yours")}
-    return tuple(_price(row) for row in table if row.get("yours") or _offer(row) not in theirs)
+    kept = [row for row in table if row.get("yours") or _offer(row) not in theirs]
+    shipped = index()
+    names = {
+        name: shipped.get(spelled(name)) or accelerator(name).name for name in {row["accelerator"] for row in kept}
+    }
+    return tuple((names[row["accelerator"]], row) for row in kept)
 
 
 def _offer(row: Mapping[str, str]) -> tuple[str, str, str]:
@@ -256,12 +271,12 @@ def _offer(row: Mapping[str, str]) -> tuple[str, str, str]:
     )
 
 
-def _price(row: Mapping[str, str]) -> Price:
+def _price(row: Mapping[str, str], chip: str) -> Price:
     value = float(row["dollars_per_device_hour"])
     return Price(
         provider=row["provider"],
         instance=row["instance"],
-        accelerator=accelerator(row["accelerator"]).name,
+        accelerator=chip,
         devices=float(row["devices"]),
         tier=row["tier"],
         provider_class=row["provider_class"],

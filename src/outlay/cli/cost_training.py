@@ -87,7 +87,7 @@ def command(
     statement = cost_training(model, **_renamed(asked), notes=notes)
     from outlay.statement import to_json
 
-    keep_answer(to_json(statement))
+    keep_answer(to_json(statement, indent=None))
     emit(statement, format=form, output=output)
     return 3 if strict and statement.total.at_least else 0
 

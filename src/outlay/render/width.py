@@ -14,8 +14,12 @@ _TURNS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068
 _SHOWN = frozenset("\u00ad\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 """Of the invisible category Cf, what takes a column all the same: the soft hyphen, and signs that stand before a number."""
 
-_WIDE = frozenset(map(chr, range(0x1D300, 0x1D380)))
-"""Wide since Unicode 16, which Python's own table may not know yet: the symbols of the Tai Xuan Jing and counting rods."""
+_WIDE = frozenset(
+    chr(code)
+    for first, last in ((0x2630, 0x2637), (0x268A, 0x268F), (0x4DC0, 0x4DFF), (0x1D300, 0x1D356), (0x1D360, 0x1D376))
+    for code in range(first, last + 1)
+)
+"""Wide since Unicode 16, which Python's own table may not know yet: trigrams, hexagrams, tetragrams and counting rods."""
 
 
 def clean(text: str) -> str:

@@ -1,9 +1,13 @@
-"""Statements: quantity × unit price = amount, line by line, each line with its receipts; a total, or *at least*."""
+"""Statements: quantity × unit price = amount, line by line, each line with its receipts; a total, or *at least*.
 
-from outlay.statement.decode import MAX_BYTES as MAX_BYTES
-from outlay.statement.decode import from_json as from_json
-from outlay.statement.decode import load as load
-from outlay.statement.difference import diff as diff
+What reads and subtracts saved statements loads on use: an answer needs neither.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from outlay.statement.encode import to_json as to_json
 from outlay.statement.explanation import Tree as Tree
 from outlay.statement.explanation import explain as explain
@@ -24,6 +28,23 @@ from outlay.statement.statement import Total as Total
 from outlay.statement.table import Cell as Cell
 from outlay.statement.table import Column as Column
 from outlay.statement.table import Table as Table
+
+if TYPE_CHECKING:
+    from outlay.statement.decode import MAX_BYTES as MAX_BYTES
+    from outlay.statement.decode import from_json as from_json
+    from outlay.statement.decode import load as load
+    from outlay.statement.difference import diff as diff
+
+_WHERE = {"MAX_BYTES": "decode", "from_json": "decode", "load": "decode", "diff": "difference"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
 
 __all__ = [
     "BASES",
