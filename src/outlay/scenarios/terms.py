@@ -152,11 +152,14 @@ def _price(
         return kind, None, None, None, cut
     choice = catalog.price_for(chip, provider, kind)
     if choice.receipt.basis != "yours" and (provider is None or tier is None):
+        why = choice.sentence
+        if choice.low < choice.high:
+            why += f"; eight in ten ask ${choice.low:.2f} to ${choice.high:.2f}"
         assumed.append(
-            Assumption("price", value=f"that of {choice.provider}, {kind}", why=choice.sentence, receipt=choice.receipt)
+            Assumption("price", value=f"that of {choice.provider}, {kind}", why=why, receipt=choice.receipt)
         )
-    interval = Interval.between(choice.low, choice.likely, choice.high) * (1 - off)
-    return kind, choice, interval, choice.receipt.basis, (choice.receipt, *cut)
+    # What others ask is a choice that the user has, not a doubt about what this one will cost.
+    return kind, choice, Interval.exact(choice.likely * (1 - off)), choice.receipt.basis, (choice.receipt, *cut)
 
 
 def catalog_tiers() -> tuple[str, ...]:
