@@ -53,7 +53,7 @@ def _verdict(run: Run) -> tuple[str, ...]:
     recipe, cluster = run.question.recipe, run.question.cluster
     room = run.estimate.memory_capacity / float(run.estimate.memory_bytes)
     share = load_ranges().memory.share_below(room, doubts(recipe, cluster))
-    return (f"It {likelihood(share)} fits: {share:.0%} of measured peaks keep within {room:.2f} × the prediction.",)
+    return (f"It {likelihood(share)}: {share:.0%} of measured peaks keep within {room:.2f} × the prediction.",)
 
 
 def _carbon(run: Run) -> Table:

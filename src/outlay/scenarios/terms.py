@@ -155,9 +155,7 @@ def _price(
         why = choice.sentence
         if choice.low < choice.high:
             why += f"; eight in ten ask ${choice.low:.2f} to ${choice.high:.2f}"
-        assumed.append(
-            Assumption("price", value=f"that of {choice.provider}, {kind}", why=why, receipt=choice.receipt)
-        )
+        assumed.append(Assumption("price", value=f"that of {choice.provider}, {kind}", why=why, receipt=choice.receipt))
     # What others ask is a choice that the user has, not a doubt about what this one will cost.
     return kind, choice, Interval.exact(choice.likely * (1 - off)), choice.receipt.basis, (choice.receipt, *cut)
 

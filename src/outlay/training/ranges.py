@@ -143,13 +143,13 @@ def spread_of(entry: Mapping[str, Any]) -> Spread:
 
 
 def likelihood(share: float) -> str:
-    """A share in words.
+    """How likely something of this share fits, in words.
 
-    >>> likelihood(0.97), likelihood(0.7), likelihood(0.3)
-    ('very likely', 'probably', 'probably not')
+    >>> likelihood(0.97), likelihood(0.7), likelihood(0.5), likelihood(0.3)
+    ('very likely fits', 'probably fits', 'may or may not fit', 'probably does not fit')
     """
-    words = ((0.95, "very likely"), (0.8, "likely"), (0.5, "probably"))
-    return next((word for least, word in words if share >= least), "probably not")
+    words = ((0.95, "very likely fits"), (0.8, "likely fits"), (0.6, "probably fits"), (0.4, "may or may not fit"))
+    return next((word for least, word in words if share >= least), "probably does not fit")
 
 
 def parse_level(text: str | float | None) -> float:

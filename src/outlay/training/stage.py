@@ -33,6 +33,8 @@ from outlay.workload import (
     layer_operators,
 )
 
+LATENT_UP_PROJECTIONS = ("query up-projection", "key-value up-projection")
+
 DEGREES = (
     "tensor",
     "context",
@@ -159,15 +161,13 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
 
     again = layout.recompute_layers * np.equal(layout.recompute, Recompute.FULL)
     selective = layout.recompute_layers * np.equal(layout.recompute, Recompute.SELECTIVE)
-    # Unfused attention makes its scores again; fused never stored them, and makes the inputs of projections again.
-    made = made_again(operators) if recipe.software.fused_attention and np.any(selective) else []
-    once_more = (
-        sum(pass_times([maker for maker, _ in made], timing).forward.values())
-        if made
-        else 0.0
-        if recipe.software.fused_attention
-        else times.forward["attention"]
-    )
+    # Unfused attention makes its scores again; fused never stored them, and makes the inputs of products again.
+    again_too, freed = made_again(operators) if recipe.software.fused_attention and np.any(selective) else ([], 0.0)
+    once_more: Number = 0.0
+    if not recipe.software.fused_attention:
+        once_more = times.forward["attention"]
+    elif again_too:
+        once_more = sum(pass_times(again_too, timing).forward.values())
     forward, backward = sum(times.forward.values()), sum(times.backward.values())
     recompute = again * forward + selective * once_more
 
@@ -196,7 +196,7 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
         held_input,
         np.where(
             np.equal(layout.recompute, Recompute.SELECTIVE),
-            saved - sum(product.saved for _, product in made),
+            saved - freed,
             everything,
         ),
     )
@@ -217,16 +217,24 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
     }
 
 
-def made_again(operators: list[Operator]) -> list[tuple[MemoryBound, Matmul | GroupedMatmul]]:
-    """Norms and activations whose output the next product keeps as its input: what costs little to make again.
+def made_again(operators: list[Operator]) -> tuple[list[Operator], Number]:
+    """What selective recomputation makes again where attention is fused, and the bytes that it frees.
 
-    Megatron's `--recompute-modules layernorm mlp_act` and MaxText's `minimal` policy make these again.
+    Norms and activations whose output the next product keeps as its input, and the up-projections of latent attention:
+    Megatron's `--recompute-modules layernorm mlp_act mla_up_proj`, what DeepSeek-V3 made again (arXiv:2412.19437, section
+    3.2.3), and MaxText's `minimal` policy but for the latter.
     """
-    return [
-        (maker, product)
-        for maker, product in pairwise(operators)
-        if isinstance(maker, MemoryBound) and not maker.routing and isinstance(product, Matmul | GroupedMatmul)
-    ]
+    makers: list[Operator] = []
+    freed: Number = 0.0
+    for maker, product in pairwise(operators):
+        if isinstance(maker, MemoryBound) and not maker.routing and isinstance(product, Matmul | GroupedMatmul):
+            makers.append(maker)
+            freed = freed + product.saved
+    latent = [op for op in operators if isinstance(op, Matmul) and op.name in LATENT_UP_PROJECTIONS]
+    if latent:
+        makers += latent
+        freed = freed + sum(op.saved for op in operators if isinstance(op, AttentionCore))
+    return makers, freed
 
 
 def _mean(layers: list[tuple[float, dict[str, Any]]]) -> dict[str, Any]:
