@@ -12,13 +12,14 @@ from outlay.accuracy import words
 from outlay.accuracy.records import Record
 from outlay.errors import InputError
 from outlay.layout import Recompute
+from outlay.training.practice import batch_tokens, whole_batch
 from outlay.training.software import Software
 from outlay.workload import Architecture, Experts
 
 LARGE = 3e9
 """Parameters from which a model is rarely trained by plain data parallelism."""
-_LONG, _SHORT = 8192, 32768
-"""Tokens of a micro-batch beyond which a model above and below a billion parameters is rarely fed, where nothing is stated."""
+_MOST = 32768
+"""Tokens of a micro-batch beyond which a model is rarely fed, where nothing is stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,8 +223,11 @@ def _batch(
         if micro * inside * replicas == batch:
             micro *= inside
             said.append(f"micro_batch {micro} (stated a chip)")
-    most = max(1, (_LONG if parameters >= 1e9 else _SHORT) // length)
-    if batch is None:
+    most = max(1, _MOST // length)
+    if batch is None and micro is None and "tensor" not in fixed:
+        batch = whole_batch(batch_tokens(parameters).value / length, replicas)
+        said.append(f"global_batch {batch}, usual for models of this size")
+    elif batch is None:
         if micro is None:
             micro = 1 if fixed.get("pipeline", 2) > 1 else most
             said.append(f"micro_batch {micro}")
@@ -235,8 +239,7 @@ def _batch(
     if micro is None:
         if "tensor" not in fixed:
             return batch
-        divided = fixed["pipeline"] > 1 or fixed["tensor"] > 1
-        micro = 1 if divided else max(size for size in range(1, min(share, most) + 1) if share % size == 0)
+        micro = max(size for size in range(1, min(share, most) + 1) if share % size == 0)
     fixed["micro_batch"] = min(micro, share)
     if fixed["micro_batch"] != micro and record.whole("micro_batch") is not None:
         said.append(f"micro_batch {share} (global_batch / dp)")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outlay.accuracy.resolve import Resolved
 from outlay.accuracy.validate import Prediction, Predictor, usable
@@ -25,6 +26,9 @@ CHOICES = (
 """What a run may have recomputed, and in what share of its layers, where its row does not say: the least that fits."""
 HALVINGS = 8
 """How often a micro-batch that a row does not state may be halved until it fits, before anything is recomputed."""
+
+Floats: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
 
 
 def predictor(coefficients: Coefficients) -> Predictor:
@@ -73,8 +77,7 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
         return [error if isinstance(error, InputError) else _unusable(f"{type(error).__name__}: {error}")]
     answers: list[Prediction | InputError] = []
     for row in range(len(questions)):
-        fits = memory[row] <= found.memory_capacity
-        pick = int(np.argmax(fits)) if fits.any() else shape[1] - 1
+        pick = _usual(seconds[row], memory[row] <= found.memory_capacity, [choice for choice, _ in tried])
         said = []
         if "micro_batch" in first.open:
             said.append(f"micro_batch {degrees['micro_batch'][row, pick]}")
@@ -98,6 +101,15 @@ def _tried(question: Resolved) -> list[tuple[tuple[Recompute, float], int]]:
     choices = CHOICES if "recompute" in question.open else CHOICES[:1]
     halvings = range(HALVINGS) if "micro_batch" in question.open else range(1)
     return [(choice, halving) for choice in choices for halving in halvings]
+
+
+def _usual(seconds: Floats, fits: Flags, choices: Sequence[object]) -> int:
+    """Which of what was tried people would run: nothing more made again than must be, then the fastest micro-batch."""
+    if not fits.any():
+        return len(choices) - 1
+    least = choices[int(np.argmax(fits))]
+    alike = np.array([choice == least for choice in choices])
+    return int(np.argmin(np.where(fits & alike, seconds, np.inf)))
 
 
 def _searched(question: Resolved, coefficients: Coefficients) -> Prediction | InputError:

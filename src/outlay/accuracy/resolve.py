@@ -12,7 +12,7 @@ from functools import cache
 
 from outlay import catalog
 from outlay.accuracy import words
-from outlay.accuracy.benchmarks import FINE_TUNING_LENGTH, MODELS, PACKED_BERT, TARGET_LENGTH
+from outlay.accuracy.benchmarks import BINNED_BERT, FINE_TUNING_LENGTH, MODELS, PACKED_BERT, TARGET_LENGTH
 from outlay.accuracy.chips import chip_for, fastest
 from outlay.accuracy.degrees import degrees_of
 from outlay.accuracy.records import Record
@@ -54,7 +54,7 @@ class Resolved:
     def layout_key(self) -> tuple[object, ...]:
         """Rows with equal keys differ in numbers alone, and can be predicted together."""
         recipe, cluster = self.recipe, self.cluster
-        alike = (recipe.sequence_length, recipe.precision, recipe.optimizer, recipe.software)
+        alike = (recipe.sequence_length, recipe.precision, recipe.optimizer, recipe.software, recipe.dropout)
         return (id(recipe.architecture), *alike, id(cluster), self.open, tuple(sorted(self.fixed)))
 
 
@@ -114,6 +114,7 @@ def resolve(record: Record) -> Resolved:
             precision=precision,
             optimizer=optimizer,
             software=software,
+            dropout=architecture.dropout or software.dropout,
         ),
         fixed=fixed,
         open=degrees.open,
@@ -154,6 +155,9 @@ def _software(record: Record, category: str, year: float, submission: bool) -> t
 def _length(record: Record, architecture: Architecture, submission: bool) -> tuple[int, str]:
     """Tokens of a sequence, and what was assumed where none is stated."""
     stated = record.whole("seq_len")
+    binned = architecture.family == "encoder" and not is_tuned(record) and stated == 2 * PACKED_BERT
+    if binned and re.search(r"\bngc\b", record.word("framework").lower()):
+        return BINNED_BERT, f"batches of like length: {BINNED_BERT} tokens of {stated} in the mean"
     if stated is not None:
         return stated, ""
     target = TARGET_LENGTH.get(architecture.name)

@@ -80,7 +80,8 @@ def shape_of(record: Record, known: Known) -> Shape:
 
     Raises `InputError` where neither columns, name nor parameter count say what the model is.
     """
-    for name in candidates(record.word("model"), known.names):
+    unsized = _SIZE_UNSTATED.search(record.word("model")) is not None
+    for name in () if unsized else candidates(record.word("model"), known.names):
         architecture = known.build(name)
         if _agrees(record, architecture) and _as_large(record, architecture, known):
             return _adapted(record, architecture, name)

@@ -65,7 +65,7 @@ def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tup
             question = resolve(record)
         except InputError:
             continue
-        if "tensor" not in question.open and _told(record, question):
+        if "tensor" not in question.open:
             rows.append(Row(record=record, question=question, seconds=seconds))
     picked: list[Row] = []
     for source, count in Counter(row.record.source for row in rows).items():
@@ -73,16 +73,6 @@ def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tup
         step = max(1, math.ceil(count / ROWS_PER_SOURCE))
         picked += own[::step]
     return tuple(picked)
-
-
-def _told(record: Record, question: Resolved) -> bool:
-    """Whether the row tells what was computed.
-
-    Trainers of encoders leave padding out, so that a stated length says little of the words in it, except in benchmarks,
-    whose data is known; and Transformer-XL's recurrence is none of our operators.
-    """
-    padded = question.recipe.architecture.family == "encoder" and record.whole("seq_len") is not None
-    return not padded and "transformer-xl" not in record.word("model").lower()
 
 
 def fit(rows: Sequence[Row], *, say: Callable[[str], None] = lambda _: None) -> Fit:

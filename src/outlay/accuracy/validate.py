@@ -169,7 +169,8 @@ def compare(
             metric,
             answer,
             batch=float(question.recipe.global_batch),
-            length=question.recipe.sequence_length,
+            # Tokens are counted as the row counts them: padding too.
+            length=record.whole("seq_len") or question.recipe.sequence_length,
             devices=int(question.cluster.count),
             memory_unit=question.memory_unit,
         )

@@ -15,6 +15,7 @@ has the errors. A multiply–add is 2 FLOP, and only the visible half of a causa
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,10 @@ Number = float | int | npt.NDArray[Any]
 
 QUERY_TILE = 128.0
 """Queries that one processor holds: what fused kernels use for head dimensions to 128 [FlashAttention-2, §3.3]."""
+
+ALIGNED_BYTES = 16.0
+"""Where the rows of a tensor core's operands have to start (NVIDIA, "Matrix Multiplication Background User's Guide", section
+4.1). The tuning runs of BLOOM show it: 128 heads of 108 instead of 64 of 216 made the whole step 42 % slower."""
 
 BACKWARD_FLOP = 2.5
 """FLOP of the backward pass over the forward's: five products of the tile against two [FlashAttention-2, §4.1]."""
@@ -61,6 +66,9 @@ class AttentionCurve:
     """FLOP/s of the backward kernel over the forward's."""
     matmul_efficiency: float = 0.55
     """Share of `flops` of the batched products of unfused attention."""
+    vector_flops: float = math.inf
+    """FLOP/s of those products where heads do not start at multiples of :data:`ALIGNED_BYTES`: tensor cores cannot load
+    them, and the vector units take over."""
     element_bytes: float = 2.0
     basis: str = "assumed"
     """`fitted` to kernels measured on this chip, or `assumed`: carried over from a relative, or published figures."""
@@ -87,6 +95,7 @@ def attention_seconds(
     fused: bool = True,
     dropout: bool = False,
     eager_softmax: bool = False,
+    relative: bool = False,
 ) -> Array:
     """Seconds of the device for the core attention of one layer: softmax(Q Kᵀ) V, or its gradient; everything broadcasts.
 
@@ -104,8 +113,9 @@ def attention_seconds(
         The gradient alone; its recomputation of the scores is counted in its 2.5 × FLOP.
     fused
         False: the scores of all heads go through memory, in full squares, and are kept for the backward pass.
-    dropout, eager_softmax
-        Of unfused attention: dropout on the probabilities; scale and mask as kernels of their own.
+    dropout, eager_softmax, relative
+        Of unfused attention: dropout on the probabilities; scale and mask as kernels of their own; scores of relative
+        positions, a product of their own that is shifted and added.
 
     >>> curve = AttentionCurve(flops=989.4e12, bandwidth=3e12, cores=132, tile_overhead=(200.0, 200.0))
     >>> seconds = attention_seconds(1, 32, 8, 8192, 8192, 128, 128, causal=True, curve=curve)
@@ -129,7 +139,9 @@ def attention_seconds(
         raise InputError("the attention window is not positive", hint="leave the window out to see all keys")
     if fused:
         return _fused_seconds(*sizes, limit=limit, causal=causal, backward=backward, curve=curve)
-    return _unfused_seconds(*sizes, backward=backward, dropout=dropout, eager_softmax=eager_softmax, curve=curve)
+    return _unfused_seconds(
+        *sizes, backward=backward, dropout=dropout, eager_softmax=eager_softmax, relative=relative, curve=curve
+    )
 
 
 def visible_keys(query_length: Array, key_length: Array, *, limit: Array | float = np.inf, causal: bool) -> Array:
@@ -191,13 +203,17 @@ def _fused_seconds(
     return np.asarray(np.where(empty, 0.0, np.maximum(seconds, traffic) + launch))
 
 
-def score_bytes(*, backward: bool, dropout: bool, eager_softmax: bool, element_bytes: float = 2.0) -> float:
+def score_bytes(
+    *, backward: bool, dropout: bool, eager_softmax: bool, relative: bool = False, element_bytes: float = 2.0
+) -> float:
     """Bytes through memory per score (one query, one key, one head) of unfused attention.
 
     Forward: the product writes the score; scale, mask and softmax in one kernel read and write it; dropout reads, writes and
     keeps a 1-byte mask; the product with V reads it. Scale and mask as kernels of their own add two passes.
     Backward: the gradient of the probabilities is written; V's gradient reads the probabilities; dropout reads it, its mask and
     writes; softmax reads both and writes; the gradients of Q and K read it each.
+    Relative positions: forward, their product writes scores, the shift reads and writes them, and the sum reads both and
+    writes; backward, the shift's two steps write, read and write, and read and write, and two products read.
 
     >>> score_bytes(backward=False, dropout=True, eager_softmax=False)
     13.0
@@ -209,6 +225,8 @@ def score_bytes(*, backward: bool, dropout: bool, eager_softmax: bool, element_b
         passes += 2.0
     if eager_softmax:
         passes += 2.0 if backward else 4.0
+    if relative:
+        passes += 7.0 if backward else 6.0
     return passes * element_bytes + (1.0 if dropout else 0.0)
 
 
@@ -224,19 +242,22 @@ def _unfused_seconds(
     backward: bool,
     dropout: bool,
     eager_softmax: bool,
+    relative: bool,
     curve: AttentionCurve,
 ) -> Array:
     scores = batch * heads * queries * keys
     element = curve.element_bytes
     score_traffic = scores * score_bytes(
-        backward=backward, dropout=dropout, eager_softmax=eager_softmax, element_bytes=element
+        backward=backward, dropout=dropout, eager_softmax=eager_softmax, relative=relative, element_bytes=element
     )
     # Products write or read each score once: two passes forward, four backward; the rest belongs to elementwise kernels.
-    products = 4.0 if backward else 2.0
+    products = (4.0 if backward else 2.0) * (1.5 if relative else 1.0)
     in_products = scores * products * element
     operands = batch * (queries * heads + keys * kv_heads) * (head_dim + value_dim) * element * products / 2.0
     flop = scores * (head_dim + value_dim) * products
-    multiply = np.maximum(flop / (curve.flops * curve.matmul_efficiency), (in_products + operands) / curve.bandwidth)
-    kernels = products + 1.0 + (1.0 if dropout else 0.0) + (2.0 if eager_softmax else 0.0)
+    aligned = (head_dim * element) % ALIGNED_BYTES + (value_dim * element) % ALIGNED_BYTES == 0.0
+    rate = np.where(aligned, 1.0, np.minimum(curve.vector_flops / curve.flops, 1.0)) * curve.flops
+    multiply = np.maximum(flop / (rate * curve.matmul_efficiency), (in_products + operands) / curve.bandwidth)
+    kernels = products + 1.0 + (1.0 if dropout else 0.0) + (2.0 if eager_softmax else 0.0) + (3.0 if relative else 0.0)
     seconds = multiply + (score_traffic - in_products) / curve.bandwidth + kernels * curve.launch_seconds
     return np.asarray(np.where(scores == 0, 0.0, seconds))

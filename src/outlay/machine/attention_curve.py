@@ -98,6 +98,7 @@ def attention_curve(
         launch_seconds=values["launch_seconds"],
         backward_ratio=float(factors.get("backward_ratio", values["backward_ratio"])),
         matmul_efficiency=values["matmul_efficiency"],
+        vector_flops=accelerator.peak("fp32") if dtype in ("bf16", "fp16") else math.inf,
         element_bytes=ELEMENT_BYTES[dtype],
         basis=basis if not factors else "assumed",
         source=f"{source}; {factors['source']}" if factors else source,

@@ -210,7 +210,7 @@ def _quantized(inputs: Number, gradients: Number, products: int, timing: Timing,
 
 
 def _attention(op: AttentionCore, timing: Timing) -> PassTimes:
-    fused = timing.recipe.software.fused_attention
+    fused = timing.recipe.software.fused_attention and not op.relative
     slow = timing.coefficients.attention_slowdown if fused and timing.recipe.software.attention_library else 1.0
     forward, backward = (
         attention_seconds(
@@ -226,6 +226,8 @@ def _attention(op: AttentionCore, timing: Timing) -> PassTimes:
             backward=way,
             fused=fused,
             dropout=timing.recipe.dropout > 0,
+            eager_softmax=not timing.recipe.software.fused_elementwise,
+            relative=op.relative,
             curve=timing.curves.attention,
         )
         * (slow / op.shards)
@@ -234,8 +236,8 @@ def _attention(op: AttentionCore, timing: Timing) -> PassTimes:
     return PassTimes(
         forward=_nothing() | {"attention": forward},
         backward=_nothing() | {"attention": backward},
-        kernels_forward=1 if fused else 5,
-        kernels_backward=2 if fused else 8,
+        kernels_forward=1 if fused else 5 + 6 * op.relative,
+        kernels_backward=2 if fused else 8 + 9 * op.relative,
     )
 
 

@@ -27,6 +27,9 @@ class Software:
     """The group that shares a fitted factor."""
     fused_attention: bool
     """Attention never writes its score matrix (FlashAttention and kin)."""
+    fused_elementwise: bool
+    """Neighbours among elementwise operations run as one kernel: scale, mask and softmax; dropout and residual; the parts
+    of a gated activation, of a root-mean-square norm, and of rotary positions."""
     attention_library: str
     """The library of its fused attention where that is not the newest (`flash-2`, `triton`, `sdpa`), else empty."""
     host: Literal["python", "eager", "compiled", "graph"]
@@ -53,6 +56,8 @@ class Software:
     """Cross-entropy keeps no fp32 copy of the logits."""
     zero: int
     """ZeRO stage where nothing is said."""
+    dropout: float
+    """Probability of dropout where neither run nor model says one."""
     source: str
     date: str
     note: str
@@ -72,6 +77,7 @@ def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
                 name=row["name"],
                 family=row["family"],
                 fused_attention=row["fused_attention"] == "1",
+                fused_elementwise=row["fused_elementwise"] == "1",
                 attention_library=row["attention_library"],
                 host=cast("Literal['python', 'eager', 'compiled', 'graph']", row["host"]),
                 gradient_bytes=float(row["gradient_bytes"]),
@@ -85,6 +91,7 @@ def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
                 grouped_experts=cast("Literal['never', 'blackwell', 'always']", row["grouped_experts"]),
                 fused_loss=row["fused_loss"] == "1",
                 zero=int(row["zero"]),
+                dropout=float(row["dropout"]),
                 source=row["source"],
                 date=row["date"],
                 note=row["note"],

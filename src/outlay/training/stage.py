@@ -128,6 +128,7 @@ def _evaluate(
         sequence_parallel=layout.sequence_parallel,
         stored=recipe.activation_bytes,
         stored_linear=recipe.linear_bytes,
+        fused_elementwise=recipe.software.fused_elementwise,
     )
     timing = Timing(recipe=recipe, curves=curves, coefficients=coefficients)
     launch = launch_seconds(timing)

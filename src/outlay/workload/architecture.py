@@ -38,6 +38,11 @@ class Attention:
     query_rank: int | None = None
     kv_rank: int | None = None
     rope_dim: int = 0
+    memory: int = 0
+    """Keys of earlier segments that each query sees beside its own sequence's: cached states, projected again and not
+    trained through (Transformer-XL)."""
+    relative: bool = False
+    """Scores gain a product of queries with projected relative positions, shifted into place (Transformer-XL)."""
     extra_parameters: int = 0
     """Learned sinks, relative-position tables and the like."""
 
@@ -197,11 +202,13 @@ def transformer(
     shared_experts: int = 0,
     max_length: int | None = None,
     parallel: bool = False,
+    memory: int = 0,
 ) -> Architecture:
     """A transformer from a few numbers, as tables of runs give them.
 
     What is not given follows the model that the other facts point to: a plain feed-forward is a GPT (biases, LayerNorm,
-    learned positions, tied head, width 4·hidden), a gated one a Llama (no biases, RMSNorm, rotary, untied).
+    learned positions, tied head, width 4·hidden), a gated one a Llama (no biases, RMSNorm, rotary, untied). `memory` keys
+    of earlier segments make it a Transformer-XL, with relative positions.
 
     >>> gpt = transformer(layers=96, hidden=12288, heads=96, vocab=51200)
     >>> gpt.blocks[0].layer.feed_forward
@@ -217,6 +224,8 @@ def transformer(
         head_dim=head_dim,
         value_dim=head_dim,
         causal=causal,
+        memory=memory,
+        relative=memory > 0,
         query_bias=bias,
         kv_bias=bias,
         output_bias=bias,
@@ -246,6 +255,6 @@ def transformer(
         max_length=max_length,
         final_norm_parameters=hidden * (2 if plain else 1),
         embedding_extra=(max_length or 0) * hidden if plain else 0,
-        learned_positions=plain,
+        learned_positions=plain and not memory,
         rotary=gated,
     )

@@ -15,6 +15,7 @@ def mlp_operators(mlp: Mlp, hidden: int, shard: Shard) -> list[Operator]:
 def _feed_forward(name: str, width: int, gated: bool, hidden: int, shard: Shard, *, tokens: Number) -> list[Operator]:
     columns = width / shard.tensor
     ups = 2 if gated else 1
+    apart = gated and not shard.fused_elementwise
     return [
         Matmul(
             name=f"{name} up-projection",
@@ -26,10 +27,12 @@ def _feed_forward(name: str, width: int, gated: bool, hidden: int, shard: Shard,
         touch(
             f"{name} activation",
             tokens * columns,
-            reads=ups,
-            writes=1,
+            # The activation by itself, then its product with the other half.
+            reads=ups + apart,
+            writes=1 + apart,
+            kernels=1 + apart,
             shard=shard,
-            saved=shard.stored * tokens * columns * ups,
+            saved=shard.stored * tokens * columns * (ups + apart),
         ),
         Matmul(
             name=f"{name} down-projection",

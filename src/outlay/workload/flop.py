@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from outlay.workload.architecture import Architecture, Attention, Experts, Layer, Mlp, StateSpace
-from outlay.workload.parameters import attention_weights
+from outlay.workload.parameters import attention_weights, attention_widths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def flop_per_token(architecture: Architecture, sequence_length: int, causal: boo
     """
     hidden = architecture.hidden
     layers = sum(block.count * layer_weights(block.layer, hidden) for block in architecture.blocks)
-    mixing = sum(block.count * _mixing(block.layer, sequence_length, masked=causal) for block in architecture.blocks)
+    mixing = sum(block.count * _mixing(block.layer, hidden, sequence_length, masked=causal) for block in architecture.blocks)
     head = architecture.head_transform + architecture.pooler / sequence_length
     if architecture.head:
         head += architecture.predicted_share * architecture.vocab * architecture.token_width
@@ -85,12 +85,12 @@ def mean_keys(attention: Attention, sequence_length: int, *, masked: bool = True
     (1024.0, 3072.0, 8192.0)
     """
     if not masked or not attention.causal:
-        return float(sequence_length)
+        return float(sequence_length + attention.memory)
     window = min(attention.window or sequence_length, sequence_length)
     if attention.chunked and window < sequence_length:
         chunks, rest = divmod(sequence_length, window)
         return (chunks * window**2 + rest**2) / (2 * sequence_length)
-    return window - window**2 / (2 * sequence_length)
+    return attention.memory + window - window**2 / (2 * sequence_length)
 
 
 def kv_bytes_per_token(architecture: Architecture, bytes_per_number: float = 2.0, context: int | None = None) -> float:
@@ -122,7 +122,7 @@ def cached_numbers(attention: Attention) -> int:
     return attention.kv_heads * (attention.head_dim + attention.value_dim)
 
 
-def _mixing(layer: Layer, sequence_length: int, *, masked: bool) -> float:
+def _mixing(layer: Layer, hidden: int, sequence_length: int, *, masked: bool) -> float:
     """FLOP of the attention core (scores, and their product with the values) or the scan, for one token of one layer."""
     flop = 0.0
     for mixer in (layer.mixer, layer.cross_attention):
@@ -134,7 +134,17 @@ def _mixing(layer: Layer, sequence_length: int, *, masked: bool) -> float:
         elif mixer is not None:
             keys = mean_keys(mixer, sequence_length, masked=masked)
             flop += 2.0 * mixer.heads * (mixer.head_dim + mixer.value_dim) * keys
+            flop += _recurrence(mixer, hidden, sequence_length, keys)
     return flop
+
+
+def _recurrence(attention: Attention, hidden: int, sequence_length: int, keys: float) -> float:
+    """FLOP for a token of what recurrence over segments adds: the memory projected again, and scores of positions.
+
+    Positions themselves are projected once for all sequences of a batch, which is next to nothing for one token.
+    """
+    again = sum(attention_widths(attention)) * attention.memory / sequence_length
+    return 2.0 * (hidden * again + attention.relative * attention.heads * attention.head_dim * keys)
 
 
 def _matrices(gated: bool) -> int:

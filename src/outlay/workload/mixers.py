@@ -17,11 +17,23 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
     value_width = heads * attention.value_dim
     operators: list[Operator] = []
     kept = shard.stored_linear * shard.tokens_between * hidden
+    length = shard.sequence_length
+    keys = length + attention.memory
     if attention.kv_rank is None:
         width = heads * attention.head_dim + kv_heads * (attention.head_dim + attention.value_dim)
         operators.append(
-            Matmul(name="query-key-value projection", rows=tokens, columns=width, depth=hidden, saved=kept)
+            Matmul(
+                name="query-key-value projection",
+                rows=tokens * keys / length,
+                columns=width,
+                depth=hidden,
+                saved=kept * keys / length,
+            )
         )
+        if attention.relative:
+            operators.append(
+                Matmul(name="position projection", rows=keys, columns=heads * attention.head_dim, depth=hidden)
+            )
         rotated = heads * attention.head_dim + kv_heads * attention.head_dim
     else:
         # The latent projections are not split: every tensor-parallel rank holds the whole latent vector.
@@ -48,12 +60,15 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
         kv_heads = heads
         rotated = heads * attention.head_dim * 2.0
     if rotary:
-        operators.append(touch("rotary embedding", tokens * rotated, reads=1, writes=1, shard=shard))
+        # By itself: halves swapped, two products, a sum.
+        reads, writes = (1, 1) if shard.fused_elementwise else (5, 4)
+        operators.append(
+            touch("rotary embedding", tokens * rotated, reads=reads, writes=writes, kernels=writes, shard=shard)
+        )
     saved_qkv = (
         shard.stored * tokens * (heads * attention.head_dim + kv_heads * (attention.head_dim + attention.value_dim))
     )
-    length = shard.sequence_length
-    scores = shard.micro_batch * heads * length * length / shard.context
+    scores = shard.micro_batch * heads * length * keys / shard.context
     operators.append(
         AttentionCore(
             name="attention",
@@ -61,11 +76,12 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
             heads=heads,
             kv_heads=kv_heads,
             queries=length,
-            keys=length,
+            keys=keys,
             head_dim=attention.head_dim,
             value_dim=attention.value_dim,
             causal=attention.causal,
             window=attention.window if attention.window else None,
+            relative=attention.relative,
             shards=shard.context,
             saved=saved_qkv + 4.0 * tokens * heads,
             # Softmax output and its dropped-out copy in 16 bits, and a mask byte (Korthikanti's 5 a s² b).

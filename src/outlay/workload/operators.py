@@ -101,6 +101,8 @@ class AttentionCore:
     value_dim: int
     causal: bool
     window: int | None
+    relative: bool = False
+    """Scores are those of keys plus those of projected relative positions, which no fused kernel computes."""
     shards: Number = 1.0
     """Context-parallel devices among which the (balanced) work is split."""
     saved: Number = 0.0

@@ -106,7 +106,8 @@ def _mixer(mixer: Attention | StateSpace | None, hidden: int) -> int:
         )
     queries, keys, values = attention_widths(mixer)
     biases = mixer.query_bias * queries + mixer.kv_bias * (keys + values) + mixer.output_bias * hidden
-    return attention_weights(mixer, hidden) + biases + mixer.norm_parameters + mixer.extra_parameters
+    positions = hidden * queries if mixer.relative else 0
+    return attention_weights(mixer, hidden) + positions + biases + mixer.norm_parameters + mixer.extra_parameters
 
 
 def attention_widths(attention: Attention) -> tuple[int, int, int]:

@@ -28,8 +28,8 @@ class Shard:
     """Bytes of an activation in memory: 2, or 4 where nothing is done in 16 bits."""
     stored_linear: float = STORED
     """Bytes of a saved input of a projection: 1 where an fp8 recipe keeps the quantized copy."""
-    fused_norms: bool = True
-    """Whether norm, residual, dropout and bias run as fused kernels rather than one kernel an operation."""
+    fused_elementwise: bool = True
+    """Whether neighbours among elementwise operations run as one kernel, rather than one kernel an operation."""
 
     @property
     def tokens(self) -> Number:
@@ -68,13 +68,17 @@ def touch(
 
 def norm(name: str, hidden: int, shard: Shard, bias: bool) -> list[Operator]:
     numbers = shard.tokens_between * hidden
+    # PyTorch has a kernel for LayerNorm; a root-mean-square norm as written in Python converts to fp32, squares, averages,
+    # scales, converts back and multiplies by the weight.
+    eager = not shard.fused_elementwise and not bias
+    passes = 4 * shard.stored + 4.0 * 6 if eager else 2 * shard.stored
     return [
         MemoryBound(
             name=name,
-            bytes_forward=shard.stored * 2 * numbers,
-            bytes_backward=shard.stored * 3 * numbers,
-            kernels_forward=1,
-            kernels_backward=2,
+            bytes_forward=passes * numbers,
+            bytes_backward=1.5 * passes * numbers,
+            kernels_forward=6 if eager else 1,
+            kernels_backward=10 if eager else 2,
             saved=shard.stored * numbers,
             parameters=hidden * (2 if bias else 1),
         )
@@ -86,10 +90,12 @@ def residual(name: str, hidden: int, shard: Shard, dropout: float) -> list[Opera
     one."""
     numbers = shard.tokens_between * hidden
     mask = 1.0 if dropout else 0.0
+    apart = dropout > 0 and not shard.fused_elementwise
     return [
         MemoryBound(
             name=name,
-            bytes_forward=numbers * (3 * shard.stored + mask),
+            bytes_forward=numbers * ((5 if apart else 3) * shard.stored + mask),
+            kernels_forward=1 + apart,
             bytes_backward=numbers * (2 * shard.stored + mask) if dropout else numbers * shard.stored,
             saved=numbers * mask,
         )
