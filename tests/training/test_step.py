@@ -134,6 +134,20 @@ def test_experts_are_divided(mixture: Recipe, coefficients: Coefficients, a100s:
     assert float(divided.breakdown["expert communication"]) > 0 == float(alone.breakdown["expert communication"])
 
 
+def test_experts_hide_what_stays_inside_a_domain(mixture: Recipe, coefficients: Coefficients, a100s: Cluster) -> None:
+    """Eight ranks lie within a node and sixteen do not; who overlaps over the network too hides the same share there."""
+
+    def sending(where: str, expert: int) -> float:
+        software = dataclasses.replace(mixture.software, overlap_expert=where)  # type: ignore[arg-type]
+        layout = Layout(data=16, expert=expert)
+        found = estimate(dataclasses.replace(mixture, software=software), layout, a100s, coefficients)
+        return float(found.breakdown["expert communication"])
+
+    shown = 1.0 - coefficients.step.overlap_expert
+    assert sending("domain", 8) == sending("always", 8) == pytest.approx(sending("never", 8) * shown)
+    assert sending("domain", 16) == sending("never", 16) == pytest.approx(sending("always", 16) / shown)
+
+
 def test_model_flop_follow_the_closed_form(gpt: Recipe, a100s: Cluster, coefficients: Coefficients) -> None:
     """Six FLOP a weight and token (72 layers·hidden² here), head and causal attention: Narayanan et al. 2021, eq. 3."""
     layers, hidden, length, vocab = 48, 6144, 2048, 51200

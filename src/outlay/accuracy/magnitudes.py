@@ -98,7 +98,7 @@ MAGNITUDES = (
         prior=0.5,
         spread=1.0,
         share=True,
-        affects=lambda row: row.software.overlap_expert and row.mixture,
+        affects=lambda row: row.software.overlap_expert != "never" and row.mixture,
     ),
     Magnitude(name="contention", prior=0.1, spread=0.7, affects=lambda row: row.software.overlap_data),
     Magnitude(

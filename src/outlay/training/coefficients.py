@@ -58,7 +58,7 @@ class StepCoefficients:
     overlap_data: float
     """Share of the compute window in which data-parallel communication can hide, where the framework overlaps it."""
     overlap_expert: float
-    """Share of expert-parallel communication hidden."""
+    """Share of expert-parallel communication hidden, where the framework overlaps it."""
     contention: float
     """Slow-down of compute by communication that runs beside it, as a share of the hidden time."""
     pipeline_exposed: float

@@ -46,8 +46,9 @@ class Software:
     """Tensor-parallel collectives run inside the matrix products (user buffers, collective matmul)."""
     sequence_parallel: bool
     """Norms and dropout between tensor-parallel regions are split too, where nothing is said."""
-    overlap_expert: bool
-    """Tokens travel to and from experts while other layers or micro-batches compute."""
+    overlap_expert: Literal["never", "domain", "always"]
+    """Where tokens travel to and from experts while something else computes: nowhere, inside a scale-up domain, or over
+    the network too."""
     deduplicated_dispatch: bool
     """A token that several experts of one node (or rank) want is sent there once."""
     grouped_experts: Literal["never", "blackwell", "always"]
@@ -86,7 +87,7 @@ def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
                 overlap_data=row["overlap_data"] == "1",
                 overlap_tensor=row["overlap_tensor"] == "1",
                 sequence_parallel=row["sequence_parallel"] == "1",
-                overlap_expert=row["overlap_expert"] == "1",
+                overlap_expert=cast("Literal['never', 'domain', 'always']", row["overlap_expert"]),
                 deduplicated_dispatch=row["deduplicated_dispatch"] == "1",
                 grouped_experts=cast("Literal['never', 'blackwell', 'always']", row["grouped_experts"]),
                 fused_loss=row["fused_loss"] == "1",

@@ -178,8 +178,10 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
     context = np.maximum(send.context_forward - times.forward["attention"], 0.0) * (1 + again) + np.maximum(
         send.context_backward - times.backward["attention"], 0.0
     )
-    hidden_share = coefficients.overlap_expert if recipe.software.overlap_expert else 0.0
-    expert = (send.expert_forward * (1 + again) + send.expert_backward) * (1.0 - hidden_share)
+    inside = np.less_equal(layout.expert * layout.expert_tensor, cluster.domain)
+    overlaps = {"never": False, "domain": inside, "always": True}[recipe.software.overlap_expert]
+    unhidden = np.where(overlaps, 1.0 - coefficients.overlap_expert, 1.0)
+    expert = (send.expert_forward * (1 + again) + send.expert_backward) * unhidden
 
     host = np.maximum(
         launch * times.kernels_forward * (1 + again)
