@@ -139,7 +139,7 @@ def test_missing_batches_follow_from_each_other() -> None:
     plain = {"tp": 1, "pp": 1, "vpp": "", "cp": 1, "dp": 64}
     assert ask(**plain, global_batch="", micro_batch=2).recipe.global_batch == 128
     assert ask(**plain, global_batch=128, micro_batch="", seq_len=4096).fixed["micro_batch"] == 2
-    assert ask(global_batch=128, micro_batch="").fixed["micro_batch"] == 1
+    assert ask(global_batch=128, micro_batch="").fixed["micro_batch"] == 4  # of them the fastest that fits is taken
     assert ask(**plain, global_batch="", micro_batch="").recipe.global_batch == 64
     assert ask(**plain, global_batch=64, micro_batch=4).fixed["micro_batch"] == 1
 
@@ -187,6 +187,34 @@ def test_lengths_that_rows_leave_out() -> None:
         ).recipe.sequence_length
         == 192
     )
+
+
+def test_berts_phases_fill_their_batches_with_samples_of_like_length() -> None:
+    cells = {"model": "bert-large", "layers": 24, "hidden": 1024, "heads": 16, "kv_heads": "", "ffn_hidden": 4096, "vocab": 30522,
+             "gated_mlp": 0, "tp": "", "pp": "", "vpp": "", "dp": "", "gpus": 8, "date": "2022"}  # fmt: skip
+    long = ask(**cells, framework="PyTorch NGC", seq_len=512)
+    assert long.recipe.sequence_length == 288 and any("288 tokens of 512" in said for said in long.assumed)
+    assert ask(**cells, framework="PyTorch NGC", seq_len=128).recipe.sequence_length == 128
+    assert ask(**cells, framework="PyTorch", seq_len=512).recipe.sequence_length == 512
+
+
+def test_dropout_is_the_models_or_the_softwares() -> None:
+    old = {
+        "model": "gpt-22B",
+        "layers": 48,
+        "hidden": 6144,
+        "heads": 64,
+        "kv_heads": "",
+        "ffn_hidden": "",
+        "gated_mlp": 0,
+    }
+    assert ask(**old, framework="Megatron-LM 2021", date="2021").recipe.dropout == 0.1
+    assert ask(framework="NeMo 24.07").recipe.dropout == 0.0
+
+
+def test_a_size_that_is_not_stated_is_not_guessed() -> None:
+    with pytest.raises(InputError, match="no model of known size"):
+        ask(model="llama (size not stated)", layers="", hidden="", heads="", kv_heads="", ffn_hidden="")
 
 
 def test_tuned_encoders_have_no_vocabulary_head() -> None:

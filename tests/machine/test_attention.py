@@ -29,6 +29,34 @@ def seconds(length=4096, *, batch=8, heads=32, kv_heads=8, dim=128, causal=True,
     )
 
 
+def unfused(**options):
+    return seconds(
+        2048, causal=True, curve=attention_curve(accelerator("a100-sxm-80gb"), dtype="fp16"), fused=False, **options
+    )
+
+
+@pytest.mark.parametrize("dim", [108, 150, 225])
+def test_unaligned_heads_leave_the_tensor_cores(dim):
+    """Vector units of an A100 do a sixteenth of the tensor cores' FLOP; traffic hides part of the difference."""
+    padded = -(-dim // 8) * 8
+    assert 3 < unfused(dim=dim) / unfused(dim=padded) < 16
+    fused = [
+        seconds(2048, dim=d, curve=attention_curve(accelerator("a100-sxm-80gb"), dtype="fp16")) for d in (dim, padded)
+    ]
+    assert fused[0] == pytest.approx(fused[1], rel=0.1)  # fused kernels pad
+
+
+def test_wide_numbers_need_no_tensor_cores():
+    curve = attention_curve(accelerator("v100-sxm-32gb"), dtype="fp32")
+    assert seconds(2048, dim=108, curve=curve, fused=False) < seconds(2048, dim=112, curve=curve, fused=False)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_relative_positions_are_a_third_product_and_more_passes(backward):
+    plain, relative = (unfused(backward=backward, relative=way) for way in (False, True))
+    assert 1.5 < relative / plain < 3
+
+
 @pytest.mark.parametrize(
     ("query", "key", "limit"), [(1, 1, 9), (5, 5, 9), (5, 5, 3), (3, 7, 100), (3, 7, 4), (7, 7, 1), (6, 6, 6)]
 )

@@ -25,6 +25,19 @@ def test_a_gpt_takes_24_b_s_h2_and_attention() -> None:
     assert flop.total + recomputed == pytest.approx(paper, rel=1e-12)
 
 
+@pytest.mark.parametrize("memory", [0, 192, 768])
+def test_recurrence_projects_its_memory_again_and_scores_positions(memory: int) -> None:
+    """Dai et al., arXiv:1901.02860, §3.2–3.3: keys and values of memory and segment, scores of content and of position."""
+    layers, hidden, vocab, length = 16, 512, 1000, 192
+    model = transformer(layers=layers, hidden=hidden, heads=8, vocab=vocab, memory=memory)
+    keys = memory + length / 2
+    again = 3 * hidden**2 * memory / length
+    forward = 2 * layers * (12 * hidden**2 + again + (3 if memory else 2) * hidden * keys) + 2 * vocab * hidden
+    assert flop_per_token(model, length).forward == pytest.approx(forward, rel=1e-12)
+    plain = transformer(layers=layers, hidden=hidden, heads=8, vocab=vocab)
+    assert parameters(model).total - parameters(plain).total == layers * hidden**2 * bool(memory)
+
+
 @pytest.mark.parametrize("name", ["llama-3-8b", "qwen3-30b-a3b", "deepseek-v3", "gpt-oss-120b"])
 def test_short_sequences_take_two_flop_a_parameter_that_works(name: str) -> None:
     model, count = architecture(name), parameters(architecture(name))
