@@ -140,7 +140,7 @@ def test_missing_batches_follow_from_each_other() -> None:
     assert ask(**plain, global_batch="", micro_batch=2).recipe.global_batch == 128
     assert ask(**plain, global_batch=128, micro_batch="", seq_len=4096).fixed["micro_batch"] == 2
     assert ask(global_batch=128, micro_batch="").fixed["micro_batch"] == 4  # of them the fastest that fits is taken
-    assert ask(**plain, global_batch="", micro_batch="").recipe.global_batch == 64
+    assert ask(**plain, global_batch="", micro_batch="").recipe.global_batch == 512  # 4 M tokens
     assert ask(**plain, global_batch=64, micro_batch=4).fixed["micro_batch"] == 1
 
 

@@ -124,7 +124,7 @@ def degrees_of(
         said.append(note)
     if recompute is not None:
         fixed["recompute"] = int(Recompute[recompute.upper()])
-    halved = record.whole("micro_batch") is None and record.whole("global_batch") is not None
+    halved = record.whole("micro_batch") is None
     unsettled = (
         ("tensor", "pipeline") * searched
         + ("micro_batch",) * (halved and not searched)
@@ -224,16 +224,13 @@ def _batch(
             micro *= inside
             said.append(f"micro_batch {micro} (stated a chip)")
     most = max(1, _MOST // length)
-    if batch is None and micro is None and "tensor" not in fixed:
+    if batch is None and micro is None:
         batch = whole_batch(float(batch_tokens(parameters).value or 0) / length, replicas)
         said.append(f"global_batch {batch}, usual for models of this size")
     elif batch is None:
-        if micro is None:
-            micro = 1 if fixed.get("pipeline", 2) > 1 else most
-            said.append(f"micro_batch {micro}")
         # A pipeline is fed several micro-batches, or it would mostly wait.
         rounds = 4 * fixed.get("pipeline", 1) if fixed.get("pipeline", 1) > 1 else 1
-        batch = replicas * micro * rounds
+        batch = replicas * (micro or 1) * rounds
         said.append(f"global_batch {batch} (dp × micro_batch{f' × {rounds}' if rounds > 1 else ''})")
     share = max(1, batch // replicas)
     if micro is None:

@@ -41,6 +41,10 @@ MOST_CORES = 1024
 RELATED = {"volta": "ampere", "turing": "ada", "pascal": "ampere", "maxwell": "ampere", "rubin": "blackwell"}
 """Generations without tables and the one whose kernels are built most like theirs."""
 
+FIRST_TENSOR_CORES = ("volta", "turing")
+"""Their tensor cores are fed through registers, without asynchronous copies: how near they come to their peak says no later
+generation, and the pooled share stands in. Their vector units are like Ampere's."""
+
 
 class Device(Protocol):
     """What of an accelerator decides its matrix products."""
@@ -139,7 +143,7 @@ def gemm_curve(
         if record["dtype"] == kind and abs(peak / record["peak_flops"] - 1.0) < SAME_PEAK:
             return _exact(record, accelerator, dtype, peak)
     prior = next((entry for entry in content["priors"] if accelerator.name.startswith(entry["prefix"])), None)
-    if not own and (prior or _generation(accelerator.generation) is None):
+    if not own and (prior or _generation(accelerator.generation) is None or _early(accelerator, peak)):
         return _pooled(content["pooled"], prior, accelerator, dtype, peak)
     return _carried_over(_relative(content["curves"], accelerator, kind), accelerator, dtype, peak)
 
@@ -180,6 +184,12 @@ def _generation(name: str) -> str | None:
     words = set(name.lower().replace(" ", "-").split("-"))
     found = next((word for word in ("hopper", "blackwell", "ampere", "ada", *RELATED) if word in words), None)
     return RELATED.get(found, found) if found else None
+
+
+def _early(accelerator: Device, peak: float) -> bool:
+    """Whether products run on tensor cores of the first kinds."""
+    words = accelerator.generation.lower().replace(" ", "-").split("-")
+    return any(word in FIRST_TENSOR_CORES for word in words) and peak > accelerator.peak("fp32")
 
 
 def _relative(records: Sequence[Mapping[str, Any]], accelerator: Device, kind: str) -> Mapping[str, Any]:
