@@ -155,7 +155,7 @@ class Routed:
 
     @property
     def label(self) -> str:
-        return f"{self.experts:g} experts"
+        return f"{self.experts:g} experts" if self.experts > 1 else "1 expert"
 
     def saturated(self, experts: float) -> float:
         """Experts that still count: from `Estart` for one to `Emax` for infinitely many."""

@@ -4,15 +4,15 @@ r"""A law from one's own losses.
           \ln \hat L = \mathrm{LSE}\left(e, \; a - \alpha \ln N, \; b - \beta \ln D\right)
 
 with Huber's loss :math:`H` at :math:`\delta = 10^{-3}`, from a grid of starts (J. Hoffmann et al., arXiv:2203.15556, §D.2);
-intervals by bootstrap (T. Besiroglu et al., arXiv:2404.10102, §3). The sum is scaled so that the optimizer does not stop early, as theirs
-found that it had, and logarithms are centred, so that slopes and levels are found apart.
+intervals by bootstrap (T. Besiroglu et al., arXiv:2404.10102, §3). The sum is scaled so that the optimizer does not stop early,
+as theirs found that it had, and logarithms are centred, so that slopes and levels are found apart.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +98,7 @@ def fit(runs: Losses, *, resamples: int = RESAMPLES) -> Fit:
 def _enough(runs: Losses) -> None:
     if len(runs) <= len(CONSTANTS):
         raise InputError(
-            f"{len(runs)} runs cannot fit a law of {len(CONSTANTS)} constants",
+            f"{len(runs)} run{'' if len(runs) == 1 else 's'} cannot fit a law of {len(CONSTANTS)} constants",
             expected=f"at least {len(CONSTANTS) + 1}, of several sizes and amounts of data",
             hint="add runs, or take a published law: `outlay show laws`",
         )
@@ -110,6 +110,15 @@ def _enough(runs: Losses) -> None:
                 expected=f"at least {_LEVELS}, to tell a slope from a limit",
                 hint="add runs, or take a published law: `outlay show laws`",
             )
+
+
+def _minimize() -> Any:
+    """SciPy's, loaded here alone: an answer without a fit needs none."""
+    try:
+        from scipy.optimize import minimize
+    except ImportError as error:
+        raise InputError("a fit needs SciPy, which is not installed", hint="`pip install 'outlay[scaling]'`") from error
+    return minimize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +192,7 @@ class _Problem:
 
     def descend(self, start: Array) -> tuple[Array, float]:
         """The valley below a start."""
-        from scipy.optimize import minimize  # only here: an answer without a fit needs no SciPy
-
+        minimize = _minimize()
         found = minimize(
             self._with_gradient,
             start,
@@ -197,8 +205,7 @@ class _Problem:
 
     def finish(self, start: Array) -> Array:
         """The bottom of the valley: steps without curvature, where Huber's corners stop the others."""
-        from scipy.optimize import minimize
-
+        minimize = _minimize()
         found = minimize(
             self.value,
             start,
