@@ -31,13 +31,13 @@ _STARTS = {
     "e": (-1.0, -0.5, 0.0, 0.5, 1.0),
     "a": (0.0, 5.0, 10.0, 15.0, 20.0, 25.0),
     "b": (0.0, 5.0, 10.0, 15.0, 20.0, 25.0),
-    "alpha": (0.0, 0.5, 1.0, 1.5, 2.0),
-    "beta": (0.0, 0.5, 1.0, 1.5, 2.0),
+    "alpha": (0.1, 0.5, 1.0, 1.5, 2.0),
+    "beta": (0.1, 0.5, 1.0, 1.5, 2.0),
 }
-"""Hoffmann's grid: 4,500 starts."""
-_BOUNDS = ((-30.0, 30.0), (-60.0, 60.0), (-60.0, 60.0), (1e-3, 3.0), (1e-3, 3.0))
-"""Of logarithms of levels, and of exponents: published ones lie between 0.08 and 0.7."""
-_POLISHED = 40
+"""Hoffmann's grid, 4,500 starts, with 0.1 for its exponents of 0."""
+_STEEPEST = 3.0
+"""Exponents are kept between 0 and this: published ones lie between 0.08 and 0.7."""
+_POLISHED = 30
 """Starts from which it is climbed down; the others are only looked at."""
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -112,6 +112,17 @@ def _enough(runs: Losses) -> None:
             )
 
 
+def _exponents(point: Array) -> tuple[float, float]:
+    """Alpha and beta: any coordinate gives one between 0 and the steepest."""
+    alpha, beta = _STEEPEST / (1.0 + np.exp(-np.clip(point[3:], -50.0, 50.0)))
+    return float(alpha), float(beta)
+
+
+def _coordinate(exponents: Array) -> Array:
+    """The way back."""
+    return np.asarray(np.log(exponents / (_STEEPEST - exponents)))
+
+
 def _minimize() -> Any:
     """SciPy's, loaded here alone: an answer without a fit needs none."""
     try:
@@ -123,7 +134,7 @@ def _minimize() -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Problem:
-    """Runs in centred logarithms. A point is (e, level of the size's term, level of the data's, alpha, beta)."""
+    """Runs in centred logarithms. A point holds E, the levels of the terms of size and data, and two coordinates of exponents."""
 
     size: Array
     data: Array
@@ -159,64 +170,59 @@ class _Problem:
                 grid[:, 0] + self.loss.min(),  # their losses were about 2; another unit shifts all levels
                 grid[:, 1] - grid[:, 3] * self.size_centre + self.loss.min(),
                 grid[:, 2] - grid[:, 4] * self.data_centre + self.loss.min(),
-                grid[:, 3],
-                grid[:, 4],
+                _coordinate(grid[:, 3]),
+                _coordinate(grid[:, 4]),
             ]
         )
         values = np.array([self.value(point) for point in points])
         return points[np.argsort(values, kind="stable")[:_POLISHED]]
 
-    def _terms(self, point: Array) -> Array:
-        limit, size, data, alpha, beta = point
-        return np.stack([np.full_like(self.size, limit), size - alpha * self.size, data - beta * self.data])
-
     def value(self, point: Array) -> float:
         """Huber's loss over delta, a run."""
-        return self._with_gradient(point)[0]
+        return self.with_gradient(point)[0]
 
-    def _with_gradient(self, point: Array) -> tuple[float, Array]:
-        terms = self._terms(point)
+    def with_gradient(self, point: Array) -> tuple[float, Array]:
+        """The same, and its slope in each coordinate."""
+        limit, size, data = point[:3]
+        alpha, beta = _exponents(point)
+        terms = np.stack([np.full_like(self.size, limit), size - alpha * self.size, data - beta * self.data])
         top = terms.max(axis=0)
         shares = np.exp(terms - top)
         whole = shares.sum(axis=0)
         residual = top + np.log(whole) - self.loss
         shares /= whole
-        size = np.abs(residual)
-        value = np.where(size <= DELTA, 0.5 * residual**2 / DELTA, size - 0.5 * DELTA)
-        slope = np.clip(residual / DELTA, -1.0, 1.0)
-        pull = shares * slope
-        gradient = np.array(
-            [pull[0].sum(), pull[1].sum(), pull[2].sum(), -(pull[1] @ self.size), -(pull[2] @ self.data)]
+        far = np.abs(residual)
+        value = np.where(far <= DELTA, 0.5 * residual**2 / DELTA, far - 0.5 * DELTA)
+        pull = shares * np.clip(residual / DELTA, -1.0, 1.0)
+        steps = np.array(
+            [
+                pull[0].sum(),
+                pull[1].sum(),
+                pull[2].sum(),
+                -(pull[1] * self.size).sum() * alpha * (1.0 - alpha / _STEEPEST),
+                -(pull[2] * self.data).sum() * beta * (1.0 - beta / _STEEPEST),
+            ]
         )
-        return float(value.mean()), gradient / len(self.loss)
+        return float(value.mean()), steps / len(self.loss)
 
     def descend(self, start: Array) -> tuple[Array, float]:
         """The valley below a start."""
-        minimize = _minimize()
-        found = minimize(
-            self._with_gradient,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=_BOUNDS,
-            options={"maxiter": 2000, "maxfun": 4000, "ftol": 1e-14, "gtol": 1e-9, "maxcor": 20},
-        )
+        found = _minimize()(self.with_gradient, start, jac=True, method="BFGS", options={"gtol": 1e-8, "maxiter": 500})
         return np.asarray(found.x, dtype=float), float(found.fun)
 
     def finish(self, start: Array) -> Array:
         """The bottom of the valley: steps without curvature, where Huber's corners stop the others."""
-        minimize = _minimize()
-        found = minimize(
+        found = _minimize()(
             self.value,
             start,
             method="Nelder-Mead",
-            bounds=_BOUNDS,
             options={"maxiter": 4000, "xatol": 1e-9, "fatol": 1e-15, "adaptive": True},
         )
         return np.asarray(found.x if found.fun <= self.value(start) else start, dtype=float)
 
     def law(self, point: Array) -> Parametric:
-        limit, size, data, alpha, beta = (float(value) for value in point)
+        limit, size, data = (float(value) for value in point[:3])
+        alpha, beta = _exponents(point)
         return Parametric(
             E=math.exp(limit),
             A=math.exp(size + alpha * self.size_centre),

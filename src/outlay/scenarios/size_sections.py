@@ -175,17 +175,21 @@ def _repeats(question: Sizing) -> Table | None:
 
 
 def _curve(question: Sizing) -> Table:
+    ranged = question.fitted is not None or len(question.others(question.flop)) > 1
     rows: list[tuple[Cell, ...]] = []
     for factor in BUDGETS:
         flop = question.flop * factor
         found = question.best(flop)
         if found is None:
             continue
-        loss = spread(question, flop).get("loss") if found.loss is not None else None
-        low = None if loss is None or not loss.has_range else loss.low
-        high = None if loss is None or not loss.has_range else loss.high
-        rows.append((question.priced(flop), found.parameters / 1e9, found.tokens / 1e9, found.loss, low, high))
-    over = "resamples" if question.fitted is not None else "laws"
+        row = (question.priced(flop), found.parameters / 1e9, found.tokens / 1e9, found.loss)
+        loss = spread(question, flop).get("loss") if ranged else None
+        rows.append((*row, *(() if not ranged else (None, None) if loss is None else (loss.low, loss.high))))
+    note = "Nats a token."
+    if ranged:
+        note = f"Nats a token; low and high over the {'laws' if question.fitted is None else 'resamples'}."
+    if question.dollars is not None:
+        note += " The utilisation is that of the budget asked for."
     return Table(
         "Loss against cost",
         columns=(
@@ -193,13 +197,10 @@ def _curve(question: Sizing) -> Table:
             SIZE,
             TOKENS,
             Column("Loss", digits=4),
-            Column("Low", digits=4),
-            Column("High", digits=4),
+            *((Column("Low", digits=4), Column("High", digits=4)) if ranged else ()),
         ),
         rows=rows,
-        notes=(f"Nats a token; low and high over the {over}. The utilisation is that of the budget asked for.",)
-        if question.dollars is not None
-        else (f"Nats a token; low and high over the {over}.",),
+        notes=(note,),
         receipts=(question.law_receipt,),
         key="curve",
         assumed=_names(question, "law", "utilisation"),
@@ -207,7 +208,7 @@ def _curve(question: Sizing) -> Table:
 
 
 def _laws(question: Sizing) -> Table | None:
-    if question.fitted is not None:
+    if question.fitted is not None or len(question.panel) < 2:
         return None
     rows: list[tuple[Cell, ...]] = []
     receipts: list[Receipt] = []
@@ -236,9 +237,7 @@ def _laws(question: Sizing) -> Table | None:
             "Its runs",
         ),
         rows=rows,
-        notes=("Each law's loss is on its own text, so sizes compare and losses only roughly.",)
-        if len(rows) > 1
-        else (),
+        notes=("Each law's loss is on its own text, so sizes compare and losses only roughly.",),
         receipts=receipts,
         key="laws",
     )
