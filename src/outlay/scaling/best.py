@@ -45,7 +45,7 @@ class Best:
         return self.tokens / self.active_parameters
 
 
-def at(curve: Curve, parameters: float, tokens: float, *, served_tokens: float = 0.0) -> Best:
+def at(curve: Curve, parameters: float, tokens: float, *, tokens_served: float = 0.0) -> Best:
     """A given size on given data."""
     flop = float(curve.flop_per_token(parameters))
     return Best(
@@ -54,30 +54,30 @@ def at(curve: Curve, parameters: float, tokens: float, *, served_tokens: float =
         tokens=float(tokens),
         loss=float(curve.loss(parameters, tokens)),
         training_flop=flop * tokens,
-        serving_flop=flop * _SERVED * served_tokens,
+        serving_flop=flop * _SERVED * tokens_served,
         label=curve.label,
     )
 
 
-def best(curve: Curve, flop: float, *, served_tokens: float = 0.0, serving_price: float = 1.0) -> Best | None:
+def best(curve: Curve, flop: float, *, tokens_served: float = 0.0, serving_price: float = 1.0) -> Best | None:
     r"""The size and data of the least loss whose training and serving fit into `flop`; None if no size does.
 
     .. math:: \min_{N, D} L(N, D) \quad \text{with} \quad f(N) \left(D + \frac{w T}{3}\right) = C
 
-    with :math:`f` the training FLOP of a token, :math:`T` the `served_tokens` and :math:`w` the `serving_price`: what a FLOP of
+    with :math:`f` the training FLOP of a token, :math:`T` the `tokens_served` and :math:`w` the `serving_price`: what a FLOP of
     serving costs over one of training. Without demand this is the compute-optimal model [1]_, with it the inference-aware
     one [2]_.
 
     >>> from outlay.scaling.parametric import Parametric
     >>> curve = Parametric(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658)
-    >>> plain, served = best(curve, 1e23), best(curve, 1e23, served_tokens=2e12)
+    >>> plain, served = best(curve, 1e23), best(curve, 1e23, tokens_served=2e12)
     >>> f"{plain.parameters:.3g} {plain.ratio:.3g}; {served.parameters:.3g} {served.ratio:.3g}"
     '2.94e+10 19.2; 1.04e+10 88.8'
 
     .. [1] J. Hoffmann et al., arXiv:2203.15556, equation 4.
     .. [2] N. Sardana et al., "Beyond Chinchilla-Optimal", arXiv:2401.00448, equation 3, with the budget instead of the loss held.
     """
-    demand = serving_price * served_tokens * _SERVED
+    demand = serving_price * tokens_served * _SERVED
 
     def tokens_of(parameters: Array) -> Array:
         return np.asarray(flop / curve.flop_per_token(parameters) - demand)
@@ -93,7 +93,7 @@ def best(curve: Curve, flop: float, *, served_tokens: float = 0.0, serving_price
         return np.where(tokens >= 1.0, found, np.inf)
 
     size = _least(loss_of, affordable[0], affordable[-1] * (LARGEST / SMALLEST) ** (1 / (4 * _POINTS - 1)))
-    return at(curve, size, float(tokens_of(np.array([size]))[0]), served_tokens=served_tokens)
+    return at(curve, size, float(tokens_of(np.array([size]))[0]), tokens_served=tokens_served)
 
 
 def tokens_for(curve: Curve, parameters: Array, loss: float) -> Array:
@@ -115,21 +115,21 @@ def tokens_for(curve: Curve, parameters: Array, loss: float) -> Array:
     return np.where(reached, np.exp(high), np.inf)
 
 
-def cheapest(curve: Curve, loss: float, *, served_tokens: float = 0.0, serving_price: float = 1.0) -> Best | None:
+def cheapest(curve: Curve, loss: float, *, tokens_served: float = 0.0, serving_price: float = 1.0) -> Best | None:
     """The size that reaches `loss` for the least training and serving; None if none does.
 
     A model as good as the compute-optimal one of 13 B, for 2 T tokens to serve, has 7 B and saves 17 % of the FLOP [1]_:
 
     >>> from outlay.scaling.parametric import Parametric
     >>> curve = Parametric(E=1.69, A=406.4, B=410.7, alpha=0.336, beta=0.283)
-    >>> plain = at(curve, 13e9, 5.76e11, served_tokens=2e12)
-    >>> found = cheapest(curve, plain.loss, served_tokens=2e12)
+    >>> plain = at(curve, 13e9, 5.76e11, tokens_served=2e12)
+    >>> found = cheapest(curve, plain.loss, tokens_served=2e12)
     >>> f"{found.parameters:.2g} saves {1 - found.flop / plain.flop:.0%}"
     '7e+09 saves 17%'
 
     .. [1] N. Sardana et al., arXiv:2401.00448, figure 1.
     """
-    demand = serving_price * served_tokens * _SERVED
+    demand = serving_price * tokens_served * _SERVED
 
     def cost_of(parameters: Array) -> Array:
         return np.asarray(curve.flop_per_token(parameters)) * (tokens_for(curve, parameters, loss) + demand)
@@ -141,7 +141,7 @@ def cheapest(curve: Curve, loss: float, *, served_tokens: float = 0.0, serving_p
     place = int(np.argmin(costs))
     size = _least(cost_of, sizes[max(place - 1, 0)], sizes[min(place + 1, len(sizes) - 1)])
     tokens = float(tokens_for(curve, np.array([size]), loss)[0])
-    return at(curve, size, tokens, served_tokens=served_tokens)
+    return at(curve, size, tokens, tokens_served=tokens_served)
 
 
 def _least(function: Callable[[Array], Array], low: float, high: float) -> float:

@@ -40,7 +40,7 @@ class Law:
         """It gives a loss for any size and data, so that demand can be weighed."""
         return bool(self.curves)
 
-    def best(self, flop: float, *, served_tokens: float = 0.0, serving_price: float = 1.0) -> Best | None:
+    def best(self, flop: float, *, tokens_served: float = 0.0, serving_price: float = 1.0) -> Best | None:
         """The best size for `flop` of training and serving; None if there is none.
 
         An allocation answers only where nothing is served.
@@ -48,15 +48,15 @@ class Law:
         >>> found = law("llama-3").best(3.8e25)
         >>> f"{found.parameters:.3g} {found.loss}"
         '3.89e+11 None'
-        >>> law("llama-3").best(3.8e25, served_tokens=1e12) is None
+        >>> law("llama-3").best(3.8e25, tokens_served=1e12) is None
         True
         """
         if self.allocation is not None:
-            return None if served_tokens else _allocated(self.allocation, flop)
+            return None if tokens_served else _allocated(self.allocation, flop)
         found = [
-            _routed(curve, flop, served_tokens, serving_price)
+            _routed(curve, flop, tokens_served, serving_price)
             if isinstance(curve, Routed)
-            else best(curve, flop, served_tokens=served_tokens, serving_price=serving_price)
+            else best(curve, flop, tokens_served=tokens_served, serving_price=serving_price)
             for curve in self.curves
         ]
         answers = [entry for entry in found if entry is not None and entry.loss is not None]
@@ -176,7 +176,7 @@ def _allocated(allocation: Allocation, flop: float) -> Best:
     )
 
 
-def _routed(curve: Routed, flop: float, served_tokens: float, serving_price: float) -> Best:
+def _routed(curve: Routed, flop: float, tokens_served: float, serving_price: float) -> Best:
     """All that the budget buys at the tokens of the law's runs."""
-    each = TRAINING * ROUTED_TOKENS + FORWARD * serving_price * served_tokens
-    return at(curve, flop / each, ROUTED_TOKENS, served_tokens=served_tokens)
+    each = TRAINING * ROUTED_TOKENS + FORWARD * serving_price * tokens_served
+    return at(curve, flop / each, ROUTED_TOKENS, tokens_served=tokens_served)

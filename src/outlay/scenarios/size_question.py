@@ -34,7 +34,7 @@ class Sizing:
     flop: float
     dollars: float | None
     """The budget, where it was one of money."""
-    served_tokens: float
+    tokens_served: float
     unique_tokens: float | None
     devices: Devices | None
     found: Best
@@ -53,7 +53,7 @@ class Sizing:
     def best(self, flop: float, *, by: Law | None = None, served: bool = True) -> Best | None:
         """The best size for another budget, by another law, or without the demand."""
         return (by or self.law).best(
-            flop, served_tokens=self.served_tokens if served else 0.0, serving_price=self.serving_price
+            flop, tokens_served=self.tokens_served if served else 0.0, serving_price=self.serving_price
         )
 
     def others(self, flop: float) -> tuple[tuple[Law, Best], ...]:
@@ -132,7 +132,7 @@ def ask_size(
         panel=_panel(chosen, fitted, served=bool(served), unique=unique),
         flop=budget,
         dollars=budget if under is not None else None,
-        served_tokens=served,
+        tokens_served=served,
         unique_tokens=unique,
         devices=devices,
         found=Best(parameters=1, active_parameters=1, tokens=1, loss=None, training_flop=6, serving_flop=0),
@@ -182,15 +182,15 @@ def _once(question: Sizing) -> Sizing:
 
 def _too_little(question: Sizing) -> DoesNotFit:
     """No size at all: the demand, or the least model, costs more than there is."""
-    least = 6.0 * SMALLEST * FEWEST_TOKENS + 2.0 * question.serving_price * SMALLEST * question.served_tokens
+    least = 6.0 * SMALLEST * FEWEST_TOKENS + 2.0 * question.serving_price * SMALLEST * question.tokens_served
     asked = question.shown(question.flop)
     flag, need = "--flop", f"{least * 1.1:.2g}".replace("e+", "e")
     if question.dollars is not None:
         flag, need = "--under", f"{max(float(f'{question.priced(least) * 1.1:.2g}'), 0.01):.12g}"
     why = f"a model of 1 M parameters on 1 M tokens takes {question.shown(least)}"
-    if question.served_tokens:
-        why = f"to serve {format_quantity(question.served_tokens, 'tokens')}, even " + why
-    hint = f"write `{flag} {need}`" + (" or fewer `--tokens-served`" if question.served_tokens else "")
+    if question.tokens_served:
+        why = f"to serve {format_quantity(question.tokens_served, 'tokens')}, even " + why
+    hint = f"write `{flag} {need}`" + (" or fewer `--tokens-served`" if question.tokens_served else "")
     return DoesNotFit(f"no model fits into {asked}\n  {why}", hint=hint)
 
 
@@ -290,7 +290,7 @@ def spread(question: Sizing, flop: float) -> dict[str, Interval]:
 
 def _resampled(question: Sizing, fitted: Fit, flop: float) -> list[Best]:
     """In closed form where there is one; else of a part of the resamples, since each is searched for."""
-    if not question.served_tokens and question.unique_tokens is None:
+    if not question.tokens_served and question.unique_tokens is None:
         return [at(sample, *(float(value) for value in sample.optimum(flop))) for sample in fitted.samples]
     found = []
     for sample in fitted.samples[::_SEARCHED]:

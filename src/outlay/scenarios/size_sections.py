@@ -45,8 +45,8 @@ def curve_of(question: Sizing) -> Curve | None:
 def with_all(question: Sizing, curve: Curve, parameters: float) -> Best | None:
     """Another size, trained on all that the budget leaves beside its serving; None if it leaves nothing."""
     each = float(curve.flop_per_token(parameters))
-    tokens = question.flop / each - question.serving_price * question.served_tokens / 3.0
-    return at(curve, parameters, tokens, served_tokens=question.served_tokens) if tokens >= 1.0 else None
+    tokens = question.flop / each - question.serving_price * question.tokens_served / 3.0
+    return at(curve, parameters, tokens, tokens_served=question.tokens_served) if tokens >= 1.0 else None
 
 
 def for_the_same(question: Sizing, curve: Curve, parameters: float) -> float | None:
@@ -56,7 +56,7 @@ def for_the_same(question: Sizing, curve: Curve, parameters: float) -> float | N
     tokens = float(tokens_for(curve, np.array([parameters]), question.found.loss)[0])
     if not np.isfinite(tokens):
         return None
-    return float(curve.flop_per_token(parameters)) * (tokens + question.serving_price * question.served_tokens / 3.0)
+    return float(curve.flop_per_token(parameters)) * (tokens + question.serving_price * question.tokens_served / 3.0)
 
 
 def _sizes(question: Sizing) -> Table | None:
@@ -99,7 +99,7 @@ def _sizes(question: Sizing) -> Table | None:
 
 def _serving(question: Sizing) -> Table | None:
     """What weighing the demand changes: as good a model, chosen for training alone."""
-    if not question.served_tokens or question.found.loss is None:
+    if not question.tokens_served or question.found.loss is None:
         return None
     plain = cheapest_plain(question)
     if plain is None:
@@ -140,7 +140,7 @@ def cheapest_plain(question: Sizing) -> Best | None:
     if curve is None or question.found.loss is None or isinstance(curve, Routed):
         return None
     plain = cheapest(curve, question.found.loss)
-    return None if plain is None else at(curve, plain.parameters, plain.tokens, served_tokens=question.served_tokens)
+    return None if plain is None else at(curve, plain.parameters, plain.tokens, tokens_served=question.tokens_served)
 
 
 def _repeats(question: Sizing) -> Table | None:
@@ -266,6 +266,7 @@ def _experts(question: Sizing) -> Table | None:
             "Worth: FLOP that dense models of the same law need for that loss, over the budget; for clark, the size of the "
             "dense model that is as good after 130 B tokens, over the active one. Memory for all experts is not counted.",
             *beyond,
+            *_beyond_routed(question),
         ),
         receipts=tuple(catalog.law(name).receipt for name in names),
         key="experts",
@@ -282,7 +283,7 @@ def _optimised(question: Sizing) -> tuple[list[tuple[Cell, ...]], list[str]]:
         if found is None or found.loss is None:
             continue
         dense = law(_DENSE_OF[name]).curves[0] if name in _DENSE_OF else mixture.curves[0]
-        same = cheapest(dense, found.loss, served_tokens=question.served_tokens, serving_price=question.serving_price)
+        same = cheapest(dense, found.loss, tokens_served=question.tokens_served, serving_price=question.serving_price)
         gain = None
         if same is not None:
             gain = (same.training_flop + question.serving_price * same.serving_flop) / question.flop
@@ -295,11 +296,19 @@ def _optimised(question: Sizing) -> tuple[list[tuple[Cell, ...]], list[str]]:
 
 
 def _routed(question: Sizing) -> Iterator[tuple[Cell, ...]]:
+    """Routed models on the best dense size as their base."""
     base = question.found.active_parameters
     for curve in law("clark-rl").curves:
         assert isinstance(curve, Routed)
         if curve.experts in (8.0, 64.0):
             yield ("clark-rl", curve.label, None, base / 1e9, ROUTED_TOKENS / 1e9, curve.dense_equal(base) / base)
+
+
+def _beyond_routed(question: Sizing) -> Iterator[str]:
+    span = catalog.law("clark-rl").parameters
+    times = 0.0 if span is None else question.found.active_parameters / span[1]
+    if times > 1.0:
+        yield f"Beyond the runs of clark-rl: {format_number(times, digits=2)} × the largest base."
 
 
 def _names(question: Sizing, *names: str) -> tuple[str, ...]:

@@ -110,8 +110,8 @@ def _title(question: Sizing) -> str:
     title = f"The best size for {question.shown(question.flop)}"
     if question.devices is not None:
         title += f" on {question.devices.chip.name}"
-    if question.served_tokens:
-        title += f", {format_quantity(question.served_tokens, 'tokens')} served"
+    if question.tokens_served:
+        title += f", {format_quantity(question.tokens_served, 'tokens')} served"
     if question.unique_tokens is not None:
         title += f", {format_quantity(question.unique_tokens, 'tokens')} of data"
     return title
@@ -167,7 +167,7 @@ def _answer(question: Sizing) -> dict[str, Figure]:
     made["training_flop"] = Figure(
         Interval.of(found.training_flop), unit="FLOP", label="training", note="6 × active parameters × tokens"
     )
-    if question.served_tokens:
+    if question.tokens_served:
         made["serving_flop"] = Figure(
             Interval.of(found.serving_flop), unit="FLOP", label="serving", note="2 × active parameters × tokens served"
         )
@@ -220,7 +220,7 @@ def _around(question: Sizing) -> Iterator[str]:
     for word, factor in (("Half", 0.5), ("Twice", 2.0)):
         size = found.parameters * factor
         flop = float(curve.flop_per_token(size)) * (
-            found.tokens + question.serving_price * question.served_tokens / 3.0
+            found.tokens + question.serving_price * question.tokens_served / 3.0
         )
         loss = float(curve.loss(size, found.tokens)) - found.loss
         cost = f"costs {question.shown(abs(question.flop - flop))} {'less' if flop < question.flop else 'more'}"
@@ -282,7 +282,7 @@ def _price(question: Sizing, today: datetime.date) -> Iterator[str]:
 
 
 def _hints(question: Sizing) -> Iterator[str]:
-    if question.served_tokens:
+    if question.tokens_served:
         plain = cheapest_plain(question)
         if plain is not None and plain.parameters > 1.02 * question.found.parameters:
             cost = plain.training_flop + question.serving_price * plain.serving_flop - question.flop
