@@ -13,5 +13,5 @@ command = LazyGroup(
         "grids": ("outlay.cli.show_grids:command", "Carbon and price of electricity, by place."),
         "laws": ("outlay.cli.show_laws:command", "Scaling laws: form, constants, the runs behind them."),
     },
-    help="Accelerators, models, prices, grids, scaling laws; with age and source.",
+    help="Accelerators, models, prices, grids, laws; with age and source.",
 )
