@@ -7,10 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import outlay
 from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
+from outlay.render import render
 from outlay.scaling import law
 from outlay.scenarios.sizing import best_size
 from outlay.statement import Statement, Table, from_json, to_json
@@ -208,6 +211,27 @@ def test_a_law_alone() -> None:
 
 
 # --- what cannot be answered
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    budget=st.floats(10, 29).map(lambda exponent: 10.0**exponent),
+    law_name=st.sampled_from([None, *(facts.name for facts in catalog.laws())]),
+    served=st.none() | st.floats(0, 17.9).map(lambda exponent: int(10.0**exponent)),
+    unique=st.none() | st.floats(0, 17.9).map(lambda exponent: int(10.0**exponent)),
+    priced=st.booleans(),
+)
+def test_any_question_is_answered_or_refused(
+    budget: float, law_name: str | None, served: int | None, unique: int | None, priced: bool
+) -> None:
+    terms = PLAIN if priced else {}
+    try:
+        statement = best_size(flop=budget, law=law_name, tokens_served=served, unique_tokens=unique, **terms)
+    except (InputError, DoesNotFit) as error:
+        assert error.hint
+        return
+    assert likely(statement, "parameters") > 0
+    assert max(map(len, render(statement, "text").splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

@@ -149,9 +149,9 @@ def _least(function: Callable[[Array], Array], low: float, high: float) -> float
 
     Laws of one sum of powers have one valley; data that run out may make two, and the first grid sees both.
     """
-    first, last = np.log(low), np.log(high)
+    first, last, lowest = np.log(low), np.log(high), np.log(low)
     for _ in range(_ZOOMS):
         grid = np.linspace(first, last, _POINTS)
         place = int(np.argmin(function(np.exp(grid))))
-        first, last = grid[max(place - 1, 0)], grid[min(place + 1, _POINTS - 1)]
-    return float(np.exp((first + last) / 2.0))
+        first, lowest, last = grid[max(place - 1, 0)], grid[place], grid[min(place + 1, _POINTS - 1)]
+    return float(np.exp(lowest))  # a point that was looked at: beside it there may be none that is possible

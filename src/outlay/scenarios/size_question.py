@@ -62,8 +62,10 @@ class Sizing:
         return tuple((entry, found) for entry, found in answers if found is not None)
 
     def priced(self, flop: float) -> float:
-        """A budget of `flop` as it was asked for: in dollars, or in FLOP."""
-        return flop if self.dollars is None else flop / self.flop * self.dollars
+        """A budget of `flop` as it was asked for: in FLOP, or in dollars, which are no surer than to four digits."""
+        if self.dollars is None:
+            return flop
+        return self.dollars if flop == self.flop else float(f"{flop / self.flop * self.dollars:.4g}")
 
     def shown(self, flop: float) -> str:
         """The same in words."""

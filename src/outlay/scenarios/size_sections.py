@@ -151,13 +151,13 @@ def _repeats(question: Sizing) -> Table | None:
     curve = curve_of(question)
     assert curve is not None
     rows: list[tuple[Cell, ...]] = []
-    epochs = sorted({1.0, 2.0, 4.0, 8.0, 16.0, 40.0, round(question.found.tokens / unique, 2)})
+    said = question.found.tokens / unique
+    epochs = sorted({1.0, 2.0, 4.0, 8.0, 16.0, 40.0, float(f"{said:.4g}")})
     for times in epochs:
         tokens = times * unique
         parameters = question.found.parameters
         loss = float(curve.loss(parameters, tokens))
         rows.append((times, tokens / 1e9, float(worth(tokens, unique, decay)) / 1e9, loss))
-    said = question.found.tokens / unique
     return Table(
         f"Repeating the data, at {format_number(question.found.parameters / 1e9)} B parameters",
         columns=(
