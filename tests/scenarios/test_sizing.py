@@ -227,8 +227,7 @@ def test_any_question_is_answered_or_refused(
     terms = PLAIN if priced else {}
     try:
         statement = best_size(flop=budget, law=law_name, tokens_served=served, unique_tokens=unique, **terms)
-    except (InputError, DoesNotFit) as error:
-        assert error.hint
+    except (InputError, DoesNotFit):
         return
     assert likely(statement, "parameters") > 0
     assert max(map(len, render(statement, "text").splitlines())) <= 80
