@@ -54,6 +54,8 @@ def test_the_package_keeps_its_contracts(copy: Path) -> None:
     [
         ("training", "outlay.economics"),
         ("economics", "outlay.training"),
+        ("scaling", "outlay.training"),
+        ("scaling", "outlay.economics"),
         ("errors", "outlay.units"),
         ("workload", "outlay.machine"),
         ("catalog", "torch"),

@@ -306,10 +306,47 @@ def test_broken_catalogs(ask, tmp_path, content):
 
 @pytest.mark.parametrize(
     ("noun", "word"),
-    [("accelerators", "h100-smx"), ("models", "lama-3-8b"), ("prices", "runpodd"), ("grids", "frnace")],
+    [
+        ("accelerators", "h100-smx"),
+        ("models", "lama-3-8b"),
+        ("prices", "runpodd"),
+        ("grids", "frnace"),
+        ("laws", "chinchila"),
+    ],
 )
 def test_unknown_names_to_show(ask, noun, word):
     refused(ask("show", noun, word), word)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], ["budget is missing", "outlay size --under 1M"]),
+        (["--under", "1M", "--flop", "1e22"], ["two budgets"]),
+        (["--flop", "1e22", "--law", "besirglu"], ["`besirglu`", "`besiroglu`"]),
+        (["--flop", "1e22", "--tokens-served", "lots"], ["--tokens-served"]),
+        (["--flop", "1e22", "--unique-tokens", "2.5"], ["--unique-tokens", "whole"]),
+        (["--under", "1M", "--on", "h100-smx"], ["h100-smx", "h100-sxm"]),
+        (["--under", "1M", "--provider", "runpodd"], ["runpod"]),
+        (["--under", "1M", "--utilisation", "0"], ["--utilisation"]),
+        (["--fit", "none.csv"], ["none.csv"]),
+        (["--fit", "."], ["folder"]),
+        (["--fit", "few.csv"], ["2 runs cannot fit a law of 5 constants"]),
+        (["--fit", "bad.csv"], ["line 2, `tokens`: `-3`", "line 3, `loss`: `high`"]),
+    ],
+    ids=str,
+)
+def test_sizes(ask, tmp_path, words, says):
+    (tmp_path / "few.csv").write_text("parameters,tokens,loss\n1e9,2e10,2.5\n2e9,2e10,2.4\n")
+    (tmp_path / "bad.csv").write_text("parameters,tokens,loss\n1e9,-3,2.5\n2e9,2e10,high\n")
+    refused(ask("size", *words), *says)
+
+
+def test_a_budget_for_no_model_is_no(ask):
+    answer = ask("size", "--flop", "5")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith("no: ")
+    assert ask("size", *answer.err.partition("write `")[2].partition("`")[0].split()).code == 0
 
 
 def run(

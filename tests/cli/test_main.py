@@ -145,8 +145,9 @@ HEAVY = ("pydantic", "rich", "scipy", "pandas", "importlib.metadata", "tomllib",
     [
         (["--help"], (*HEAVY, "numpy", "outlay.scenarios")),
         (["cost", "training", "llama-3-8b", "--tokens", "1T", "--on", "h100-sxm:64"], HEAVY),
+        (["size", "--under", "1M", "--tokens-served", "2T"], HEAVY),
     ],
-    ids=["help", "cost"],
+    ids=["help", "cost", "size"],
 )
 def test_a_cold_start_imports_little(words, forbidden, tmp_path):
     code = (

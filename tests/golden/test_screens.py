@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from outlay.cli import main
 
 SCREENS = Path(__file__).parent / "screens"
+POINTS = Path(__file__).resolve().parents[2] / "validation" / "losses" / "chinchilla.csv"
 QUESTIONS = {
     "llama-3-8b": ["llama-3-8b", "--tokens", "15T", "--on", "h100-sxm:64"],
     "gpt-3-175b": [
@@ -32,6 +34,14 @@ QUESTIONS = {
     "bert-large-tpu-v3": ["bert-large", "--tokens", "137B", "--on", "tpu-v3:64", "--seq", "512", "--batch", "256"],
     "does-not-fit": ["llama-3.1-405b", "--tokens", "1T", "--on", "h100-sxm:8"],
 }
+SIZES = {
+    "size-flop": ["--flop", "1e22"],
+    "size-million": ["--under", "1M", "--tokens-served", "2T"],
+    "size-few-data": ["--flop", "1e22", "--unique-tokens", "20B"],
+    "size-experts": ["--under", "100k", "--on", "a100-sxm-80gb:64", "--law", "krajewski"],
+    "size-fit": ["--fit", "losses.csv"],
+    "size-no": ["--under", "100", "--tokens-served", "1e17"],
+}
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -39,16 +49,17 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 def desk(tmp_path, monkeypatch):
     """A folder, a cache and a day of their own."""
     monkeypatch.chdir(tmp_path)
+    shutil.copy(POINTS, tmp_path / "losses.csv")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", [*QUESTIONS, *SIZES])
 def test_screen(name, capsys, update):
-    code = main(["cost", "training", *QUESTIONS[name]])
+    code = main(["cost", "training", *QUESTIONS[name]] if name in QUESTIONS else ["size", *SIZES[name]])
     captured = capsys.readouterr()
-    assert code == (1 if name == "does-not-fit" else 0), captured.err
+    assert code == (1 if name in ("does-not-fit", "size-no") else 0), captured.err
     screen = captured.out or captured.err
     if captured.out:
         assert max(map(len, screen.splitlines())) <= 80

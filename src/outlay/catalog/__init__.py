@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from outlay.catalog.published import model_config as model_config
     from outlay.catalog.published import models as models
     from outlay.catalog.recognise import resolve_accelerator as resolve_accelerator
+    from outlay.catalog.scaling_laws import LawFacts as LawFacts
+    from outlay.catalog.scaling_laws import law as law
+    from outlay.catalog.scaling_laws import laws as laws
 
 _WHERE = {
     name: module
@@ -57,6 +60,7 @@ _WHERE = {
         "overrides": ("use",),
         "published": ("ModelFacts", "model_config", "models"),
         "recognise": ("resolve_accelerator",),
+        "scaling_laws": ("LawFacts", "law", "laws"),
     }.items()
     for name in names
 }

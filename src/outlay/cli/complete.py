@@ -45,6 +45,13 @@ def grids(context: click.Context, parameter: click.Parameter, incomplete: str) -
     return [name for name in _names(catalog.grids()) if name.startswith(incomplete.lower())]
 
 
+def laws(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Scaling laws."""
+    from outlay import catalog
+
+    return [name for name in _names(catalog.laws()) if name.startswith(incomplete.lower())]
+
+
 def precisions(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Number formats of a training."""
     from outlay.training import PRECISIONS

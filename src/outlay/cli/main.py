@@ -19,7 +19,8 @@ from outlay.errors import DoesNotFit, InputError
 
 VERBS = {
     "cost": ("outlay.cli.cost:command", "What will it cost? A statement, line by line."),
-    "show": ("outlay.cli.show:command", "Accelerators, models, prices, grids; with age and source."),
+    "size": ("outlay.cli.size:command", "Which model is worth training for a budget?"),
+    "show": ("outlay.cli.show:command", "Accelerators, models, prices, grids, laws; with age and source."),
     "diff": ("outlay.cli.diff:command", "Subtract one statement from another."),
     "explain": ("outlay.cli.explain:command", "How one figure came about, down to its sources."),
     "cite": ("outlay.cli.cite:command", "The sources behind a statement."),
@@ -38,7 +39,7 @@ Exit codes: 0 yes, 1 no (does not fit), 2 asked wrongly, 3 in part, 70 a bug."""
 cli = LazyGroup(
     "outlay",
     verbs=VERBS,
-    help="What a deep-learning model costs, line by line, every figure with its source.",
+    help="What a deep-learning model costs, line by line, every figure sourced.",
     epilog=EPILOG,
 )
 cli.params.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from outlay.catalog import Accelerator
 from outlay.scenarios.grounds import CARBON, ENERGY, POWER_BILL, PRICE, STEP, STORAGE, TIME, TRANSFER, grounds
 from outlay.scenarios.losses import Loss
 from outlay.scenarios.run import Run
@@ -17,9 +18,9 @@ def lines_of(run: Run) -> tuple[Line, ...]:
     return (_accelerators(run), *_power(run), _storage(run), *_network(run))
 
 
-def hour_unit(run: Run) -> str:
+def hour_unit(chip: Accelerator) -> str:
     """GPU-h, chip-h …"""
-    return _HOURS.get(run.question.accelerator.category, "GPU-h")
+    return _HOURS.get(chip.category, "GPU-h")
 
 
 def figures_of(run: Run) -> dict[str, Figure]:
@@ -199,7 +200,7 @@ def _receipts(run: Run, *names: str) -> tuple[Receipt, ...]:
 
 
 def _accelerators(run: Run) -> Line:
-    terms, unit = run.terms, hour_unit(run)
+    terms, unit = run.terms, hour_unit(run.question.accelerator)
     devices = Figure(Interval.exact(run.question.devices), unit="devices", label="Accelerators")
     steps = Line(
         "Training steps",
@@ -223,7 +224,7 @@ def _lost(run: Run, loss: Loss) -> Line:
         loss.name,
         key=f"accelerators.{loss.key}",
         quantity=run.hours(loss.seconds),
-        unit=hour_unit(run),
+        unit=hour_unit(run.question.accelerator),
         unit_price=terms.price,
         basis=None if terms.price is None else loss.basis,
         receipts=(*loss.receipts, *terms.price_receipts),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from outlay import catalog, units
-from outlay.catalog import Factor, Grid, PriceChoice
+from outlay.catalog import Accelerator, Factor, Grid, PriceChoice
 from outlay.errors import InputError, UnknownName
 from outlay.scenarios.assumed import CHECKPOINTS_KEPT
 from outlay.scenarios.question import Question
@@ -71,7 +71,9 @@ def agree(
 ) -> Terms:
     """Read the terms; :class:`InputError` names what cannot be read or what nobody offers."""
     assumed: list[Assumption] = []
-    kind, choice, interval, basis, receipts = _price(question, provider, tier, price, discount, assumed)
+    kind, choice, interval, basis, receipts = agree_price(
+        question.accelerator, provider, tier, price, discount, assumed
+    )
     seller = choice.provider if choice else provider
     lost, lost_receipt = _lost(lost_work)
     ratio, ratio_receipt = _pue("on-premise" if kind == "owned" and pue is None else seller, pue, question, assumed)
@@ -124,15 +126,15 @@ def agree(
     )
 
 
-def _price(
-    question: Question,
+def agree_price(
+    chip: Accelerator,
     provider: str | None,
     tier: str | None,
     price: str | float | None,
     discount: str | float | None,
     assumed: list[Assumption],
 ) -> tuple[str, PriceChoice | None, Interval | None, Basis | None, tuple[Receipt, ...]]:
-    chip = question.accelerator
+    """Tier, listing, dollars of a device-hour with the discount taken off, their basis and receipts; `assumed` grows."""
     kind = "on-demand" if tier is None else tier.strip().lower().replace("_", "-").replace(" ", "-")
     if kind not in catalog_tiers():
         raise UnknownName("price tier", kind, catalog_tiers(), listing="outlay cost training --help")
