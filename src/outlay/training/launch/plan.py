@@ -1,0 +1,126 @@
+"""What a launch file is written from, what it is read into, and how a tool says that it cannot do a thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from outlay.errors import InputError
+from outlay.layout import Layout
+from outlay.machine import Cluster, nodes_of
+from outlay.training.recipe import Recipe
+from outlay.workload import Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One training as it is to be started: numbers, no arrays."""
+
+    recipe: Recipe
+    layout: Layout
+    cluster: Cluster
+    steps: int
+    """Optimizer steps."""
+
+    @property
+    def model(self) -> str:
+        return self.recipe.architecture.name
+
+    @property
+    def devices(self) -> int:
+        return int(self.layout.devices)
+
+    @property
+    def nodes(self) -> int:
+        return nodes_of(self.cluster)
+
+    @property
+    def node_size(self) -> int:
+        """Devices of one node that run."""
+        return min(int(self.cluster.node_size), self.devices)
+
+    @property
+    def global_batch(self) -> int:
+        return int(self.recipe.global_batch)
+
+    @property
+    def micro_batches(self) -> int:
+        """Micro-batches that one replica goes through in a step."""
+        return max(self.global_batch // int(self.layout.data * self.layout.micro_batch), 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One file, and what its reader must know that the file cannot say to the tool."""
+
+    name: str
+    text: str
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What a launch file says of a run; what it leaves open is None or missing."""
+
+    tool: str
+    layout: Mapping[str, Number]
+    """Degrees that are stated or follow, by the names of :class:`~outlay.layout.Layout`."""
+    devices: int | None = None
+    model: str | Mapping[str, object] | None = None
+    """A catalog name, or the numbers of a closed-form config."""
+    sequence_length: int | None = None
+    global_batch: int | None = None
+    precision: str | None = None
+    optimizer: str | None = None
+    steps: int | None = None
+    framework: str | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Limits:
+    """What a tool cannot do with a plan, all of it at once."""
+
+    tool: str
+    problems: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    """Degrees that would be accepted, as `--layout` has them."""
+
+    def refuse(self, when: object, why: str, instead: str = "") -> None:
+        """Note `why` if `when` holds."""
+        if when:
+            self.problems.append(why)
+            if instead and instead not in self.changes:
+                self.changes.append(instead)
+
+    def check(self) -> None:
+        """:raises InputError: if anything was noted."""
+        if not self.problems:
+            return
+        change = f"`--layout {','.join(self.changes)}`" if self.changes else ""
+        raise InputError(
+            f"{self.tool} cannot run this plan",
+            details=self.problems,
+            hint=f"write {change}, or `--export megatron`" if change else "write `--export megatron`, or change the plan",
+        )
+
+
+def share_of(layers: Number) -> str:
+    """A share of layers as a sentence has it.
+
+    >>> share_of(0.25)
+    '25 %'
+    """
+    return f"{float(layers):.3g}" if float(layers) < 0.01 else f"{float(layers):.0%}".replace("%", " %")
+
+
+def header(plan: Plan, tool: str, *, version: str, remarks: tuple[str, ...] = ()) -> list[str]:
+    """The first lines of a file, without the sign that makes them comments."""
+    from outlay.layout import describe
+
+    lines = [
+        f"{tool}: {plan.model} on {plan.devices:,} × {plan.cluster.accelerator.name}, written by outlay",
+        f"layout {describe(plan.layout)}, batch {plan.global_batch:,}, sequence {plan.recipe.sequence_length:,}",
+        f"for {version}",
+    ]
+    return lines + [f"note: {remark}" for remark in remarks]
