@@ -1,0 +1,85 @@
+"""DeepSpeed: the JSON that `deepspeed.initialize` and the trainers built on it take."""
+
+from __future__ import annotations
+
+import json
+
+from outlay.layout import Recompute
+from outlay.training.launch.plan import Limits, Plan, Written, share_of
+
+VERSION = "DeepSpeed 0.19"
+OPTIMIZERS = {"adam": "AdamW", "lion": "Lion", "lamb": "Lamb", "muon": "Muon", "adafactor": "Adafactor", "sgd": "SGD"}
+
+
+def write(plan: Plan) -> Written:
+    """`deepspeed.json`; JSON has no comments, so all remarks are beside it.
+
+    :raises InputError: for interleaved pipelines, sequence parallelism, partial sharding and the like.
+    """
+    recipe, layout = plan.recipe, plan.layout
+    limits, remarks = Limits("DeepSpeed"), list[str]()
+    zero, tensor, pipeline, context = int(layout.zero), int(layout.tensor), int(layout.pipeline), int(layout.context)
+    limits.refuse(layout.virtual > 1, "its pipeline is not interleaved", "vpp=1")
+    limits.refuse(zero >= 2 and pipeline > 1, f"its pipeline does not run with ZeRO-{zero}", "zero=1")
+    limits.refuse(
+        tensor > 1 and layout.sequence_parallel, "its tensor parallelism has no sequence parallelism", "sp=off"
+    )
+    limits.refuse(layout.shards < layout.data and zero, "it shards among all data ranks, not among some", "shard=0")
+    limits.refuse(recipe.precision not in ("bf16", "fp16", "fp32"), f"no setting for the precision {recipe.precision}")
+    limits.refuse(recipe.optimizer not in OPTIMIZERS, f"no optimizer of the name {recipe.optimizer}")
+    config: dict[str, object] = {
+        "train_batch_size": plan.global_batch,
+        "train_micro_batch_size_per_gpu": int(layout.micro_batch),
+        "gradient_accumulation_steps": plan.micro_batches,
+        "optimizer": {"type": OPTIMIZERS.get(recipe.optimizer, ""), "params": {}},
+        "zero_optimization": _zero(plan, limits),
+    }
+    if recipe.precision != "fp32":
+        config[recipe.precision] = {"enabled": True}
+    if pipeline > 1:
+        config["pipeline"] = {"stages": pipeline}
+        remarks.append(f"the stages are made in code: PipelineModule(…, num_stages={pipeline})")
+    if tensor > 1:
+        config["tensor_parallel"] = {"autotp_size": tensor}
+    if context > 1:
+        config |= {"sequence_parallel_size": context, "data_parallel_size": int(layout.data)}
+        remarks.append("context parallelism is Ulysses here (all-to-all over heads); the cost counts keys that go round")
+        limits.refuse(pipeline > 1 or tensor > 1, "sequence parallelism (Ulysses) goes with data parallelism only", "cp=1")
+    if layout.expert > 1 or layout.expert_tensor > 1:
+        config["expert_parallel"] = {
+            "enabled": True,
+            "autoep_size": int(layout.expert),
+            "expert_tensor_parallel_size": int(layout.expert_tensor),
+        }
+    _recompute(plan, config, limits, remarks)
+    limits.check()
+    remarks.append(f'start it with `deepspeed --num_nodes {plan.nodes} --num_gpus {plan.node_size} train.py …`')
+    remarks.append("the model, the sequence's length and the learning rate are left to your script and to optimizer.params")
+    return Written(name="deepspeed.json", text=json.dumps(config, indent=2) + "\n", remarks=tuple(remarks))
+
+
+def _zero(plan: Plan, limits: Limits) -> dict[str, object]:
+    layout = plan.layout
+    table: dict[str, object] = {"stage": int(layout.zero)}
+    if layout.zero and plan.recipe.software.overlap_data:
+        table["overlap_comm"] = True
+    if layout.offload > 0:
+        limits.refuse(layout.zero == 0, "it offloads what ZeRO shards", "zero=1")
+        limits.refuse(
+            layout.offload < 1 and layout.zero < 3, f"only ZeRO-3 offloads a part, {share_of(layout.offload)}", "offload=1"
+        )
+        table["offload_optimizer"] = {"device": "cpu", "pin_memory": True, "ratio": float(layout.offload)}
+    return table
+
+
+def _recompute(plan: Plan, config: dict[str, object], limits: Limits, remarks: list[str]) -> None:
+    """The JSON says how activations are checkpointed; that they are is said in the model's code."""
+    kind, share = Recompute(int(plan.layout.recompute)), float(plan.layout.recompute_layers)
+    if kind is Recompute.NONE or share == 0:
+        return
+    limits.refuse(
+        kind is Recompute.SELECTIVE, "it has no word for selective recomputation", "recompute=full"
+    )
+    limits.refuse(share < 1, f"it recomputes all layers, not {share_of(share)}", "recompute-layers=1")
+    config["activation_checkpointing"] = {"number_checkpoints": plan.recipe.architecture.depth}
+    remarks.append("recomputation is switched on in the model: model.gradient_checkpointing_enable(), or its own checkpoints")

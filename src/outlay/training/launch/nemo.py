@@ -1,0 +1,132 @@
+"""NeMo's Megatron-Bridge: a pre-training recipe, and what the plan changes in it."""
+
+from __future__ import annotations
+
+from outlay.layout import Recompute
+from outlay.training.launch.megatron import SHARDING, modules
+from outlay.training.launch.plan import Limits, Plan, Written, header, share_of
+from outlay.training.schedule import stage_layers
+
+VERSION = "Megatron-Bridge 0.6"
+RECIPES = {
+    "llama-3-8b": ("llama.llama3", "llama3_8b_pretrain_config"),
+    "llama-3-70b": ("llama.llama3", "llama3_70b_pretrain_config"),
+    "llama-3.1-8b": ("llama.llama3", "llama31_8b_pretrain_config"),
+    "llama-3.1-70b": ("llama.llama3", "llama31_70b_pretrain_config"),
+    "llama-3.1-405b": ("llama.llama3", "llama31_405b_pretrain_config"),
+    "llama-3.2-1b": ("llama.llama3", "llama32_1b_pretrain_config"),
+    "llama-3.2-3b": ("llama.llama3", "llama32_3b_pretrain_config"),
+    "qwen2.5-7b": ("qwen.qwen2", "qwen25_7b_pretrain_config"),
+    "qwen2.5-14b": ("qwen.qwen2", "qwen25_14b_pretrain_config"),
+    "qwen2.5-32b": ("qwen.qwen2", "qwen25_32b_pretrain_config"),
+    "qwen2.5-72b": ("qwen.qwen2", "qwen25_72b_pretrain_config"),
+    "qwen3-4b": ("qwen.qwen3", "qwen3_4b_pretrain_config"),
+    "qwen3-8b": ("qwen.qwen3", "qwen3_8b_pretrain_config"),
+    "qwen3-14b": ("qwen.qwen3", "qwen3_14b_pretrain_config"),
+    "qwen3-32b": ("qwen.qwen3", "qwen3_32b_pretrain_config"),
+    "qwen3-30b-a3b": ("qwen.qwen3_moe", "qwen3_30b_a3b_pretrain_config"),
+    "qwen3-235b-a22b": ("qwen.qwen3_moe", "qwen3_235b_a22b_pretrain_config"),
+    "deepseek-v2-lite": ("deepseek.deepseek_v2", "deepseek_v2_lite_pretrain_config"),
+    "deepseek-v2": ("deepseek.deepseek_v2", "deepseek_v2_pretrain_config"),
+    "deepseek-v3": ("deepseek.deepseek_v3", "deepseek_v3_pretrain_config"),
+    "gpt-oss-20b": ("gpt_oss.gpt_oss", "gpt_oss_20b_pretrain_config"),
+    "gpt-oss-120b": ("gpt_oss.gpt_oss", "gpt_oss_120b_pretrain_config"),
+}
+"""Catalog name → module under `megatron.bridge.recipes` and function (megatron-bridge 0.6.2)."""
+PRECISION = {
+    "bf16": "bf16_mixed",
+    "fp16": "fp16_mixed",
+    "fp8": "bf16_with_fp8_delayed_scaling_mixed",
+    "fp8-block": "bf16_with_fp8_subchannel_scaling_mixed",
+    "mxfp8": "bf16_with_mxfp8_mixed",
+    "nvfp4": "bf16_with_nvfp4_mixed",
+}
+"""Precision → a name that `mixed_precision` takes (megatron-bridge 0.6.2, `training/mixed_precision.py`)."""
+
+
+def write(plan: Plan) -> Written:
+    """`nemo.py`: the recipe of the model with the plan's fields set, ready for `pretrain`.
+
+    :raises InputError: for precisions and shares of recomputation that the recipes have no name for.
+    """
+    recipe, layout = plan.recipe, plan.layout
+    limits, remarks = Limits("Megatron-Bridge"), list[str]()
+    limits.refuse(recipe.precision not in PRECISION, f"no name for the precision {recipe.precision}")
+    limits.refuse(recipe.optimizer != "adam", f"its recipes set up adam, not {recipe.optimizer}")
+    fields = _fields(plan, limits)
+    limits.check()
+    module, function = RECIPES.get(plan.model, ("", ""))
+    if not module:
+        module, function = "YOUR.RECIPE", "pretrain_config"
+        remarks.append(f"outlay knows no recipe for {plan.model}: name the module and the function of yours")
+    remarks.append("data, tokenizer, learning rate and checkpoints are the recipe's")
+    comment = [f"# {line}" for line in header(plan, "NeMo Megatron-Bridge", version=VERSION, remarks=tuple(remarks))]
+    lines = [
+        *comment,
+        f"# start: torchrun --nnodes {plan.nodes} --nproc-per-node {plan.node_size} nemo.py",
+        "# the same fields are overrides on the command line of a recipe's script: model.tensor_model_parallel_size=8 …",
+        f"from megatron.bridge.recipes.{module} import {function}" if "YOUR" not in module else f"# from {module} import {function}",
+        "from megatron.bridge.training.gpt_step import forward_step",
+        "from megatron.bridge.training.pretrain import pretrain",
+        "",
+        f"config = {function}()",
+        *(f"config.{name} = {value!r}" for name, value in fields.items()),
+        "",
+        'if __name__ == "__main__":',
+        "    pretrain(config=config, forward_step_func=forward_step)",
+    ]
+    return Written(name="nemo.py", text="\n".join(lines) + "\n", remarks=tuple(remarks))
+
+
+def _fields(plan: Plan, limits: Limits) -> dict[str, object]:
+    """Fields of Bridge's `ConfigContainer`, as paths."""
+    recipe, layout = plan.recipe, plan.layout
+    fields: dict[str, object] = {
+        "model.tensor_model_parallel_size": int(layout.tensor),
+        "model.pipeline_model_parallel_size": int(layout.pipeline),
+        "model.virtual_pipeline_model_parallel_size": int(layout.virtual) if layout.virtual > 1 else None,
+        "model.context_parallel_size": int(layout.context),
+        "model.sequence_parallel": bool(layout.sequence_parallel and layout.tensor > 1),
+        "model.seq_length": recipe.sequence_length,
+        "dataset.seq_length": recipe.sequence_length,
+        "train.micro_batch_size": int(layout.micro_batch),
+        "train.global_batch_size": plan.global_batch,
+        "train.train_iters": plan.steps,
+        "mixed_precision": PRECISION.get(recipe.precision),
+        "ddp.use_distributed_optimizer": bool(layout.zero),
+        "optimizer.use_distributed_optimizer": bool(layout.zero),
+    }
+    if recipe.architecture.is_moe:
+        fields["model.expert_model_parallel_size"] = int(layout.expert)
+        fields["model.expert_tensor_parallel_size"] = int(layout.expert_tensor)
+    if layout.zero >= 2:
+        limits.refuse(layout.pipeline > 1 and layout.zero == 3, "Megatron FSDP does not run in a pipeline", "zero=1")
+        fields["ddp.use_megatron_fsdp"] = True
+        fields["dist.use_megatron_fsdp"] = True
+        fields["ddp.data_parallel_sharding_strategy"] = SHARDING[int(layout.zero)]
+    if layout.zero and layout.shards < layout.data:
+        fields["ddp.num_distributed_optimizer_instances"] = int(layout.data // layout.shards)
+    if layout.offload:
+        fields |= {
+            "optimizer.optimizer_cpu_offload": True,
+            "optimizer.optimizer_offload_fraction": float(layout.offload),
+            "optimizer.use_precision_aware_optimizer": True,
+        }
+    return fields | _recompute(plan, limits)
+
+
+def _recompute(plan: Plan, limits: Limits) -> dict[str, object]:
+    layout, depth = plan.layout, plan.recipe.architecture.depth
+    kind, share = Recompute(int(layout.recompute)), float(layout.recompute_layers)
+    if kind is Recompute.NONE or share == 0:
+        return {"model.recompute_granularity": None}
+    if kind is Recompute.SELECTIVE:
+        limits.refuse(share < 1, f"selective recomputation is of all layers, not of {share_of(share)}", "recompute-layers=1")
+        return {"model.recompute_granularity": "selective", "model.recompute_modules": modules(plan).split()}
+    layers = share * float(stage_layers(depth, layout)) / int(layout.virtual)
+    limits.refuse(share < 1 and abs(layers - round(layers)) > 1e-6, f"recomputation is of whole layers, not of {layers:g}", "recompute-layers=1")
+    return {
+        "model.recompute_granularity": "full",
+        "model.recompute_method": "uniform" if share == 1 else "block",
+        "model.recompute_num_layers": 1 if share == 1 else round(layers),
+    }

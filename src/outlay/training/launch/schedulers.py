@@ -1,0 +1,32 @@
+"""What a scheduler starts on each node: the command of the framework that the cost was counted for."""
+
+from __future__ import annotations
+
+from outlay.training.launch.megatron import arguments
+from outlay.training.launch.plan import Limits, Plan
+
+_TORCHTITAN = ("torchtitan",)
+_DEEPSPEED = ("deepspeed", "zero")
+
+
+def command(plan: Plan, *, limits: Limits, address: str, rank: str) -> tuple[list[str], list[str]]:
+    """Lines of a shell command, continued with backslashes, and remarks; `address` and `rank` are the scheduler's words.
+
+    Megatron's arguments stand in the command itself; torchtitan and DeepSpeed read a file beside it.
+    """
+    launch = ["torchrun", f"  --nnodes {plan.nodes}", f"  --nproc-per-node {plan.node_size}"]
+    if plan.nodes > 1:
+        launch += [f"  --node-rank {rank}", f"  --master-addr {address}", "  --master-port 29500"]
+    name = plan.recipe.software.name
+    if name.startswith(_TORCHTITAN):
+        run = ["  -m torchtitan.train", "  --job.config_file torchtitan.toml"]
+        remarks = ["it reads torchtitan.toml: `--export torchtitan` writes it"]
+    elif name.startswith(_DEEPSPEED):
+        run = ["  train.py", "  --deepspeed_config deepspeed.json"]
+        remarks = ["it reads deepspeed.json: `--export deepspeed` writes it; train.py is yours"]
+    else:
+        lines, notes = arguments(plan)
+        run = ["  pretrain_gpt.py", *(f"  {line}" for line in lines)]
+        remarks = list(notes)
+    limits.check()
+    return [f"{line} \\" for line in [*launch, *run][:-1]] + [([*launch, *run])[-1]], remarks

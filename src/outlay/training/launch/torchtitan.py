@@ -1,0 +1,194 @@
+"""torchtitan: a TOML of the 0.2 series, with the same choices as flags for the 0.3 series, which takes no TOML."""
+
+from __future__ import annotations
+
+import json
+
+from outlay.layout import Recompute
+from outlay.training.launch.plan import Limits, Plan, Written, header, share_of
+
+VERSION = "torchtitan 0.2 (job.config_file)"
+FLAVORS = {
+    "llama-3-8b": ("llama3", "8B"),
+    "llama-3.1-8b": ("llama3", "8B"),
+    "llama-3-70b": ("llama3", "70B"),
+    "llama-3.1-70b": ("llama3", "70B"),
+    "llama-3.3-70b": ("llama3", "70B"),
+    "llama-3.1-405b": ("llama3", "405B"),
+    "llama-4-scout": ("llama4", "17bx16e"),
+    "llama-4-maverick": ("llama4", "17bx128e"),
+    "deepseek-v2-lite": ("deepseek_v3", "16B"),
+    "deepseek-v2": ("deepseek_v3", "236B"),
+    "deepseek-v3": ("deepseek_v3", "671B"),
+    "qwen3-0.6b": ("qwen3", "0.6B"),
+    "qwen3-1.7b": ("qwen3", "1.7B"),
+    "qwen3-4b": ("qwen3", "4B"),
+    "qwen3-8b": ("qwen3", "8B"),
+    "qwen3-14b": ("qwen3", "14B"),
+    "qwen3-32b": ("qwen3", "32B"),
+    "qwen3-30b-a3b": ("qwen3", "30B-A3B"),
+    "qwen3-235b-a22b": ("qwen3", "235B-A22B"),
+}
+"""Catalog name → torchtitan's name and flavor (torchtitan 0.2.2, `torchtitan/models/*/__init__.py`)."""
+
+CONVERTERS = {"bf16": [], "fp32": [], "fp8": ["quantize.linear.float8"], "mxfp8": ["quantize.linear.mx"]}
+"""Precision → model converters."""
+
+Table = dict[str, object]
+
+
+def write(plan: Plan) -> Written:
+    """`torchtitan.toml`.
+
+    :raises InputError: for ZeRO-1, Adam's kin, precisions and shares of recomputation that torchtitan does not have.
+    """
+    recipe, layout = plan.recipe, plan.layout
+    limits = Limits("torchtitan")
+    limits.refuse(recipe.precision not in CONVERTERS, f"no setting for the precision {recipe.precision}")
+    limits.refuse(recipe.optimizer != "adam", f"its optimizers are Adam and AdamW, not {recipe.optimizer}")
+    remarks: list[str] = []
+    model: Table = {"converters": CONVERTERS.get(recipe.precision, [])}
+    flavor = FLAVORS.get(plan.model)
+    if flavor:
+        model = {"name": flavor[0], "flavor": flavor[1]} | model
+    else:
+        remarks.append(f"torchtitan has no flavor for {plan.model}: add one, and name it under [model]")
+    training: Table = {
+        "local_batch_size": int(layout.micro_batch) * (plan.micro_batches if layout.pipeline > 1 else 1),
+        "global_batch_size": plan.global_batch,
+        "seq_len": recipe.sequence_length,
+        "steps": plan.steps,
+        "mixed_precision_param": "float32" if recipe.precision == "fp32" else "bfloat16",
+    }
+    if layout.offload > 0:
+        limits.refuse(
+            layout.offload < 1, f"it offloads the whole optimizer, not {share_of(layout.offload)}", "offload=1"
+        )
+        limits.refuse(layout.zero < 3, "it offloads what FSDP shards", "zero=3")
+        training["enable_cpu_offload"] = True
+        remarks.append("torchtitan offloads parameters and gradients with the optimizer; the cost counts the optimizer's alone")
+    tables = {
+        "model": model,
+        "optimizer": {"name": "AdamW"},
+        "training": training,
+        "parallelism": _parallelism(plan, limits, known=flavor is not None),
+        "activation_checkpoint": _recompute(plan, limits),
+    }
+    if recipe.precision == "fp8":
+        tables["quantize.linear.float8"] = {"recipe_name": "tensorwise"}
+    limits.check()
+    if layout.pipeline == 1 and plan.micro_batches > 1:
+        remarks.append(f"{plan.micro_batches} micro-batches a step are accumulated, as the global batch says")
+    remarks.append("data set, tokenizer, learning rate and checkpoints are left to you")
+    comment = [f"# {line}" for line in header(plan, "torchtitan", version=VERSION, remarks=tuple(remarks))]
+    comment += ["# torchtitan 0.3 takes flags in place of this file; it calls these sections the same:"]
+    comment += [f"#   {line}" for line in _flags(tables)]
+    text = "\n".join([*comment, *_toml(tables)]) + "\n"
+    return Written(name="torchtitan.toml", text=text, remarks=tuple(remarks))
+
+
+def _parallelism(plan: Plan, limits: Limits, *, known: bool) -> Table:
+    layout, depth = plan.layout, plan.recipe.architecture.depth
+    zero, data = int(layout.zero), int(layout.data)
+    tensor, pipeline, context = int(layout.tensor), int(layout.pipeline), int(layout.context)
+    limits.refuse(
+        zero == 1, "it shards weights or nothing: no optimizer state alone (ZeRO-1)", "zero=3"
+    )
+    limits.refuse(
+        zero == 0 and data > 1 and tensor * pipeline * context > 1,
+        "plain data parallelism (DDP) goes with no other kind",
+        "zero=3",
+    )
+    limits.refuse(
+        tensor > 1 and not layout.sequence_parallel, "tensor parallelism comes with sequence parallelism", "sp=on"
+    )
+    limits.refuse(
+        layout.expert > 1 and int(layout.expert_tensor) not in (1, tensor),
+        f"experts are divided among all tensor ranks or none: etp is 1 or {tensor}",
+        "etp=1",
+    )
+    limits.refuse(
+        layout.expert == 1 and layout.expert_tensor not in (1, tensor), "etp is tp where ep is 1", f"etp={tensor}"
+    )
+    shards = int(layout.shards) if zero >= 2 else 1
+    table: Table = {
+        "data_parallel_replicate_degree": data // shards,
+        "data_parallel_shard_degree": shards,
+        "fsdp_reshard_after_forward": {3: "always", 2: "never"}.get(zero, "default"),
+        "tensor_parallel_degree": tensor,
+        "context_parallel_degree": context,
+        "pipeline_parallel_degree": pipeline,
+    }
+    if pipeline > 1:
+        chunks = pipeline * int(layout.virtual)
+        table["pipeline_parallel_schedule"] = "1F1B" if layout.virtual == 1 else "Interleaved1F1B"
+        table["pipeline_parallel_microbatch_size"] = int(layout.micro_batch)
+        each = -(-depth // chunks)
+        if known and -(-depth // each) == chunks:
+            table |= {
+                "pipeline_parallel_layers_per_stage": each,
+                "pipeline_parallel_first_stage_less_layers": 0,
+                "pipeline_parallel_last_stage_less_layers": 0,
+            }
+        else:
+            table["module_fqns_per_model_part"] = parts(depth, chunks)
+    if plan.recipe.architecture.is_moe:
+        table["expert_parallel_degree"] = int(layout.expert)
+        table["expert_tensor_parallel_degree"] = int(layout.expert_tensor)
+    return table
+
+
+def parts(depth: int, chunks: int) -> list[list[str]]:
+    """Modules of each model chunk: layers in order, as even as they go.
+
+    >>> parts(3, 2)
+    [['tok_embeddings', 'layers.0', 'layers.1'], ['layers.2', 'norm', 'output']]
+    """
+    bounds = [-(-depth * chunk // chunks) for chunk in range(chunks + 1)]
+    named = [[f"layers.{layer}" for layer in range(bounds[at], bounds[at + 1])] for at in range(chunks)]
+    named[0] = ["tok_embeddings", *named[0]]
+    named[-1] = [*named[-1], "norm", "output"]
+    return named
+
+
+def _recompute(plan: Plan, limits: Limits) -> Table:
+    kind, share = Recompute(int(plan.layout.recompute)), float(plan.layout.recompute_layers)
+    if kind is Recompute.NONE or share == 0:
+        return {"mode": "none"}
+    if kind is Recompute.SELECTIVE:
+        limits.refuse(
+            share < 1, f"selective recomputation is of all layers, not of {share_of(share)}", "recompute-layers=1"
+        )
+        return {"mode": "selective", "selective_ac_option": "op"}
+    if share == 1:
+        return {"mode": "full"}
+    every = round(1 / share)
+    limits.refuse(
+        abs(share * every - 1) > 1e-6,
+        f"it recomputes all layers or every nth, not {share_of(share)}",
+        f"recompute-layers={1 / every:g}",
+    )
+    return {"mode": "selective", "selective_ac_option": str(every)}
+
+
+def _toml(tables: dict[str, Table]) -> list[str]:
+    lines: list[str] = []
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
+    return lines
+
+
+def _value(value: object) -> str:
+    """A value as TOML has it, which for these kinds is as JSON has it."""
+    return json.dumps(value)
+
+
+def _flags(tables: dict[str, Table]) -> list[str]:
+    """What 0.3 takes of the same; the model and its converters are named by its `--module` and `--config` there."""
+    renamed = {"expert_tensor_parallel_degree", "module_fqns_per_model_part"}  # gone, or not for a command line
+    return [
+        f"--{name}.{key}={str(value).lower() if isinstance(value, bool) else value}"
+        for name in ("training", "parallelism")
+        for key, value in tables[name].items()
+        if key not in renamed
+    ]
