@@ -8,15 +8,14 @@ import click
 
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, grids, models, optimizers, precisions, providers, tiers
+from outlay.cli.export import TOOLS, check_target, deliver
 from outlay.cli.settings import Verb, came_from
 
 
 @click.command(cls=Verb, name="training", example="outlay cost training llama-3-8b --tokens 1T --on h100-sxm:64")
-@click.argument("model", metavar="MODEL|config.json", shell_complete=models)
-@click.option("--tokens", required=True, metavar="N", help="Tokens to train on: 1T, 300B, 15.6e12.")
-@click.option(
-    "--on", required=True, metavar="NAME:COUNT", shell_complete=accelerators, help="Accelerators: h100-sxm:256."
-)
+@click.argument("model", metavar="MODEL|config.json", shell_complete=models, required=False)
+@click.option("--tokens", metavar="N", help="Tokens to train on: 1T, 300B, 15.6e12.")
+@click.option("--on", metavar="NAME:COUNT", shell_complete=accelerators, help="Accelerators: h100-sxm:256.")
 @click.option("--layout", metavar="LAYOUT", help="auto (default), or degrees to fix: tp=8,pp=4,zero=fsdp.")
 @click.option("--seq", metavar="N", help="Tokens of a sequence.")
 @click.option("--batch", metavar="N", help="Sequences of a step (512), or tokens of it (4M tokens).")
@@ -51,6 +50,16 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--checkpoints", metavar="N", help="Checkpoints kept.")
 @click.option("--lost-work", metavar="PERCENT", help="Share of the run lost to failures and restarts.")
 @click.option("--interval", metavar="PERCENT", help="Share of runs that ranges are to hold: 80 (default), 95.")
+@click.option("--import", "launch", metavar="FILE", help="Price the run of a launch file (`outlay import --help`).")
+@click.option("--ignore-unknown", is_flag=True, help="With --import: leave out keys that its tool does not have.")
+@click.option(
+    "--export",
+    type=click.Choice(TOOLS),
+    multiple=True,
+    metavar="TOOL",
+    help="Write the launch file in place of the statement: torchtitan, megatron, deepspeed, accelerate, fsdp2, nemo, "
+    "slurm, skypilot. -o names a file, or a folder for several.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 3 if a line has no price.")
 @catalog_option
 @answer_options
@@ -63,6 +72,9 @@ def command(
     output: str | None,
     strict: bool,
     catalog: tuple[str, ...],
+    launch: str | None,
+    ignore_unknown: bool,
+    export: tuple[str, ...],
     **asked: Any,
 ) -> int:
     """Train a model from scratch on a number of tokens.
@@ -71,25 +83,58 @@ def command(
 
     \b
     outlay cost training llama-3-8b --tokens 15T --on h100-sxm:64
+    outlay cost training llama-3-8b --tokens 1T --on h100-sxm:64 --export megatron
+    outlay cost training --import run.sh --on h100-sxm
     outlay cost training config.json --tokens 1T --on a100-sxm-80gb:512 \\
         --layout tp=4,pp=2 --seq 4096 --batch "4M tokens" --provider lambda
     """
-    form = prepare(output, format)
+    if export:
+        check_target(export, output, format)
+    form = "text" if export else prepare(output, format)
     use_catalogs(catalog)
+    origins = came_from(context)
+    asked = _renamed(asked)
+    run_notes: tuple[str, ...] = ()
+    if launch is not None:
+        asked, run_notes = _imported(launch, ignore_unknown, asked)
+    _require(context, asked)
+    model = asked.pop("model")
+    if export:
+        from outlay.scenarios.launching import export_training
+
+        deliver(export_training(model, export, **asked), output)
+        return 0
     from outlay.cli.cache import keep_answer
     from outlay.scenarios.training_run import cost_training
 
-    origins = came_from(context)
-    model = asked.pop("model")
     notes = tuple(
-        f"--{name.replace('_', '-')} {asked[name]} ({origin})" for name, origin in origins.items() if name in asked
+        f"--{name.replace('_', '-')} {asked[_LONG.get(name, name)]} ({origin})"
+        for name, origin in origins.items()
+        if _LONG.get(name, name) in asked
     )
-    statement = cost_training(model, **_renamed(asked), notes=notes)
+    statement = cost_training(model, **asked, notes=(*notes, *run_notes))
     from outlay.statement import to_json
 
     keep_answer(to_json(statement, indent=None))
     emit(statement, format=form, output=output)
     return 3 if strict and statement.total.at_least else 0
+
+
+def _imported(launch: str, ignore_unknown: bool, asked: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What was asked, completed by a launch file; and what the file says that was not counted."""
+    from outlay.cli.import_ import text_of
+    from outlay.scenarios.launching import import_run, question_of
+
+    run = import_run(text_of(launch), source=launch, ignore_unknown=ignore_unknown, model=asked.get("model"))
+    notes = (f"Read from {launch} ({run.imported.tool}).", *(f"{launch}: {remark}." for remark in run.imported.remarks))
+    return question_of(run, asked), notes
+
+
+def _require(context: click.Context, asked: dict[str, Any]) -> None:
+    """Refuse a question without its three facts, the first that is missing first."""
+    for parameter in context.command.params:
+        if parameter.name in ("model", "tokens", "on") and asked.get(parameter.name) is None:
+            raise click.MissingParameter(ctx=context, param=parameter)
 
 
 _LONG = {"seq": "sequence_length", "batch": "global_batch"}

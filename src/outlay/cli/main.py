@@ -25,6 +25,7 @@ VERBS = {
     "explain": ("outlay.cli.explain:command", "How one figure came about, down to its sources."),
     "cite": ("outlay.cli.cite:command", "The sources behind a statement."),
     "report": ("outlay.cli.report:command", "Print a saved statement again, in any format."),
+    "import": ("outlay.cli.import_:command", "Read a launch file back into a layout, a batch and a model."),
     "validate": ("outlay.cli.validate:command", "Predict measured training runs, and print the error."),
 }
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from outlay.errors import InputError
 from outlay.layout import Layout
-from outlay.machine import Cluster, nodes_of
+from outlay.machine import Cluster
+from outlay.machine.cluster import nodes_of
 from outlay.training.recipe import Recipe
 from outlay.workload import Number
 

@@ -19,7 +19,7 @@ ACCELERATORS = {
     "gb200-192gb": "GB200",
     "gb300-288gb": "GB300",
     "gh200-96gb": "GH200",
-    "a100-sxm-80gb": "A100-80GB-SXM",
+    "a100-sxm-80gb": "A100-80GB",
     "a100-pcie-80gb": "A100-80GB",
     "a100-sxm-40gb": "A100",
     "a100-pcie-40gb": "A100",
