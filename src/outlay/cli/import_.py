@@ -15,7 +15,9 @@ LAUNCH_FILE = "a launch file"
 
 @click.command(cls=Verb, name="import", example="outlay import run.sh")
 @click.argument("file", metavar="FILE")
-@click.option("--from", "tool", metavar="TOOL", help="megatron, torchtitan, deepspeed or accelerate; default: as it looks.")
+@click.option(
+    "--from", "tool", metavar="TOOL", help="megatron, torchtitan, deepspeed or accelerate; default: as it looks."
+)
 @click.option("--on", metavar="NAME[:COUNT]", shell_complete=accelerators, help="Accelerators, for the command.")
 @click.option("--ignore-unknown", is_flag=True, help="Leave out keys that the tool does not have.")
 @click.option("--format", type=click.Choice(("text", "json")), metavar="FORMAT", help="text (default) or json.")

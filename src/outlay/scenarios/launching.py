@@ -155,9 +155,7 @@ def _on(run: ImportedRun, on: str | None) -> str:
     return on
 
 
-def _named(
-    imported: Imported, config: Mapping[str, object]
-) -> tuple[Imported, str | Mapping[str, object]]:
+def _named(imported: Imported, config: Mapping[str, object]) -> tuple[Imported, str | Mapping[str, object]]:
     """The catalog's name for the dimensions of a config, if it is some model's; what the closed form has no word for is said."""
     dense = config.get("dense_layers", 0)
     plain = {name: value for name, value in config.items() if name != "dense_layers"}
@@ -172,7 +170,9 @@ def _named(
             continue
         known = from_config(published.config, name=name)
         vocab = stated.get("vocab", stated.get("vocab_size"))
-        if _facts(known) == wanted and (vocab == 1 or isinstance(vocab, int) and known.vocab <= vocab <= known.vocab + 2**13):
+        if _facts(known) == wanted and (
+            vocab == 1 or (isinstance(vocab, int) and known.vocab <= vocab <= known.vocab + 2**13)
+        ):
             return imported, name
     if dense:
         remark = f"the first {dense} layers are dense in the file; the model is counted with experts in all of them"

@@ -65,9 +65,7 @@ def plans(draw: st.DrawFn) -> Plan:
         offload=draw(st.sampled_from([0.0, 0.0, 1.0, 0.5])),
     )
     found = dataclasses.replace(plan(name), layout=layout)
-    problem = Problem(
-        architecture=model(name), sequence_length=8192, global_batch=512, devices=int(layout.devices)
-    )
+    problem = Problem(architecture=model(name), sequence_length=8192, global_batch=512, devices=int(layout.devices))
     assume(bool(legal(layout, problem).all()))
     cluster = cluster_for(accelerator("h100-sxm-80gb"), int(layout.devices))
     return dataclasses.replace(found, cluster=cluster)

@@ -73,8 +73,11 @@ def _fsdp(plan: Plan, limits: Limits) -> dict[str, object]:
     limits.refuse(
         kind is Recompute.SELECTIVE and share, "its FSDP recomputes whole layers or nothing", "recompute=full"
     )
-    limits.refuse(kind is Recompute.FULL and share < 1, f"it recomputes all layers, not {share_of(share)}", "recompute-layers=1")
+    limits.refuse(
+        kind is Recompute.FULL and share < 1, f"it recomputes all layers, not {share_of(share)}", "recompute-layers=1"
+    )
     limits.refuse(0 < layout.offload < 1, f"it offloads the whole, not {share_of(layout.offload)}", "offload=1")
+    limits.refuse(layout.data > 1 and layout.shards == 1, "sharding among one rank is plain data parallelism", "zero=0")
     limits.refuse(
         layout.tensor > 1 and layout.sequence_parallel, "its tensor parallelism has no sequence parallelism", "sp=off"
     )
@@ -114,7 +117,9 @@ def _deepspeed(plan: Plan, limits: Limits) -> dict[str, object]:
 def _megatron(plan: Plan, limits: Limits) -> dict[str, object]:
     layout = plan.layout
     limits.refuse(layout.zero > 1, f"its Megatron-LM does not run with ZeRO-{int(layout.zero)}", "zero=1")
-    limits.refuse(layout.shards < layout.data and layout.zero, "it shards among all data ranks, not among some", "shard=0")
+    limits.refuse(
+        layout.shards < layout.data and layout.zero, "it shards among all data ranks, not among some", "shard=0"
+    )
     limits.refuse(0 < layout.offload < 1, f"it offloads the whole, not {share_of(layout.offload)}", "offload=1")
     table: dict[str, object] = {
         "tp_degree": int(layout.tensor),
@@ -132,10 +137,20 @@ def _megatron(plan: Plan, limits: Limits) -> dict[str, object]:
         table["optimizer_cpu_offload"] = True
     share, kind = float(layout.recompute_layers), Recompute(int(layout.recompute))
     if kind is Recompute.SELECTIVE:
-        limits.refuse(share < 1, f"selective recomputation is of all layers, not of {share_of(share)}", "recompute-layers=1")
+        limits.refuse(
+            share < 1, f"selective recomputation is of all layers, not of {share_of(share)}", "recompute-layers=1"
+        )
         table["recompute_granularity"] = "selective"
     elif kind is Recompute.FULL:
         held = float(stage_layers(plan.recipe.architecture.depth, layout))
-        limits.refuse(share < 1, f"the layers of a stage are not known to accelerate: all or none, not {share_of(share)}", "recompute-layers=1")
-        table |= {"recompute_granularity": "full", "recompute_method": "uniform", "recompute_num_layers": 1 if held else 0}
+        limits.refuse(
+            share < 1,
+            f"the layers of a stage are not known to accelerate: all or none, not {share_of(share)}",
+            "recompute-layers=1",
+        )
+        table |= {
+            "recompute_granularity": "full",
+            "recompute_method": "uniform",
+            "recompute_num_layers": 1 if held else 0,
+        }
     return {f"megatron_lm_{key}": value for key, value in table.items()}

@@ -53,7 +53,10 @@ def read(text: str, *, source: str, ignore_unknown: bool = False) -> Imported:
         layout = {"tensor": 1, "pipeline": 1, "context": 1, "virtual": 1, "zero": 0, "recompute": Recompute.NONE}
         if devices:
             layout["data"] = devices
-        reading.refuse(kind not in ("NO", "MULTI_GPU"), f"distributed_type {kind}: outlay reads NO, MULTI_GPU, FSDP, DEEPSPEED, MEGATRON_LM")
+        reading.refuse(
+            kind not in ("NO", "MULTI_GPU"),
+            f"distributed_type {kind}: outlay reads NO, MULTI_GPU, FSDP, DEEPSPEED, MEGATRON_LM",
+        )
     precision = reading.word("mixed_precision", _PRECISION, "fp32")
     reading.check()
     if "micro_batch" not in layout:
@@ -101,7 +104,13 @@ def _deepspeed(reading: Reading, devices: int | None) -> dict[str, Number]:
     reading.refuse(named, f"deepspeed_config.deepspeed_config_file {named}: the plan is in that file; import it")
     stage = reading.count(f"{part}zero_stage", least=0)
     reading.refuse(stage is not None and stage > 3, f"{reading.shown(f'{part}zero_stage')}: expected 0 to 3")
-    layout: dict[str, Number] = {"tensor": 1, "pipeline": 1, "context": 1, "virtual": 1, "zero": 2 if stage is None else stage}
+    layout: dict[str, Number] = {
+        "tensor": 1,
+        "pipeline": 1,
+        "context": 1,
+        "virtual": 1,
+        "zero": 2 if stage is None else stage,
+    }
     if devices is not None:
         layout["data"] = devices
     layout["offload"] = float(reading.word(f"{part}offload_optimizer_device", {"none": 0, "cpu": 1}, 0))

@@ -43,8 +43,12 @@ def write(plan: Plan) -> Written:
         config["tensor_parallel"] = {"autotp_size": tensor}
     if context > 1:
         config |= {"sequence_parallel_size": context, "data_parallel_size": int(layout.data)}
-        remarks.append("context parallelism is Ulysses here (all-to-all over heads); the cost counts keys that go round")
-        limits.refuse(pipeline > 1 or tensor > 1, "sequence parallelism (Ulysses) goes with data parallelism only", "cp=1")
+        remarks.append(
+            "context parallelism is Ulysses here (all-to-all over heads); the cost counts keys that go round"
+        )
+        limits.refuse(
+            pipeline > 1 or tensor > 1, "sequence parallelism (Ulysses) goes with data parallelism only", "cp=1"
+        )
     if layout.expert > 1 or layout.expert_tensor > 1:
         config["expert_parallel"] = {
             "enabled": True,
@@ -53,8 +57,10 @@ def write(plan: Plan) -> Written:
         }
     _recompute(plan, config, limits, remarks)
     limits.check()
-    remarks.append(f'start it with `deepspeed --num_nodes {plan.nodes} --num_gpus {plan.node_size} train.py …`')
-    remarks.append("the model, the sequence's length and the learning rate are left to your script and to optimizer.params")
+    remarks.append(f"start it with `deepspeed --num_nodes {plan.nodes} --num_gpus {plan.node_size} train.py …`")
+    remarks.append(
+        "the model, the sequence's length and the learning rate are left to your script and to optimizer.params"
+    )
     return Written(name="deepspeed.json", text=json.dumps(config, indent=2) + "\n", remarks=tuple(remarks))
 
 
@@ -66,7 +72,9 @@ def _zero(plan: Plan, limits: Limits) -> dict[str, object]:
     if layout.offload > 0:
         limits.refuse(layout.zero == 0, "it offloads what ZeRO shards", "zero=1")
         limits.refuse(
-            layout.offload < 1 and layout.zero < 3, f"only ZeRO-3 offloads a part, {share_of(layout.offload)}", "offload=1"
+            layout.offload < 1 and layout.zero < 3,
+            f"only ZeRO-3 offloads a part, {share_of(layout.offload)}",
+            "offload=1",
         )
         table["offload_optimizer"] = {"device": "cpu", "pin_memory": True, "ratio": float(layout.offload)}
     return table
@@ -77,9 +85,9 @@ def _recompute(plan: Plan, config: dict[str, object], limits: Limits, remarks: l
     kind, share = Recompute(int(plan.layout.recompute)), float(plan.layout.recompute_layers)
     if kind is Recompute.NONE or share == 0:
         return
-    limits.refuse(
-        kind is Recompute.SELECTIVE, "it has no word for selective recomputation", "recompute=full"
-    )
+    limits.refuse(kind is Recompute.SELECTIVE, "it has no word for selective recomputation", "recompute=full")
     limits.refuse(share < 1, f"it recomputes all layers, not {share_of(share)}", "recompute-layers=1")
     config["activation_checkpointing"] = {"number_checkpoints": plan.recipe.architecture.depth}
-    remarks.append("recomputation is switched on in the model: model.gradient_checkpointing_enable(), or its own checkpoints")
+    remarks.append(
+        "recomputation is switched on in the model: model.gradient_checkpointing_enable(), or its own checkpoints"
+    )

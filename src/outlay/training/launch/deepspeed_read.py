@@ -87,7 +87,8 @@ def _degrees(reading: Reading) -> tuple[dict[str, Number], int | None]:
     data = reading.count("data_parallel_size")
     if data is None and batch and micro and steps:
         reading.refuse(
-            batch % (micro * steps), f"train_batch_size {batch} is no multiple of {micro} × {steps}, micro-batch × accumulation"
+            batch % (micro * steps),
+            f"train_batch_size {batch} is no multiple of {micro} × {steps}, micro-batch × accumulation",
         )
         data = max(batch // (micro * steps), 1)
     if data is not None:

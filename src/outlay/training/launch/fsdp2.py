@@ -19,6 +19,9 @@ def write(plan: Plan) -> Written:
     limits.refuse(layout.pipeline > 1, "a pipeline is not FSDP's", "pp=1")
     limits.refuse(layout.expert > 1 or layout.expert_tensor > 1, "expert parallelism is not FSDP's", "ep=1")
     limits.refuse(layout.zero < 2, f"it shards weights; ZeRO-{int(layout.zero)} does not", "zero=3")
+    limits.refuse(
+        layout.data > 1 and layout.shards == 1, "sharding among one rank is plain data parallelism", "shard=0"
+    )
     limits.refuse(recipe.precision not in DTYPES, f"no setting for the precision {recipe.precision}")
     limits.refuse(0 < layout.offload < 1, f"it offloads the whole, not {share_of(layout.offload)}", "offload=1")
     kind, share = Recompute(int(layout.recompute)), float(layout.recompute_layers)
@@ -88,6 +91,8 @@ def _remarks(plan: Plan) -> tuple[str, ...]:
     if layout.tensor > 1:
         remarks.append("tensor parallelism needs the plan of your model: parallelize_module")
     if layout.context > 1:
-        remarks.append("wrap attention in torch.distributed.tensor.experimental.context_parallel over the mesh's context")
+        remarks.append(
+            "wrap attention in torch.distributed.tensor.experimental.context_parallel over the mesh's context"
+        )
     remarks.append("the optimizer, the data and the loop are yours")
     return tuple(remarks)

@@ -24,7 +24,12 @@ PRECISION = {
 }
 OPTIMIZER = {
     "adam": ["--optimizer adam"],
-    "adam-bf16": ["--optimizer adam", "--use-precision-aware-optimizer", "--exp-avg-dtype bf16", "--exp-avg-sq-dtype bf16"],
+    "adam-bf16": [
+        "--optimizer adam",
+        "--use-precision-aware-optimizer",
+        "--exp-avg-dtype bf16",
+        "--exp-avg-sq-dtype bf16",
+    ],
     "lion": ["--optimizer lion"],
     "muon": ["--optimizer muon"],
     "momentum": ["--optimizer sgd"],

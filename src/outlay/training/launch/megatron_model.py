@@ -22,7 +22,9 @@ def model_arguments(architecture: Architecture, sequence_length: int, limits: Li
         limits.refuse(True, f"{architecture.name} has layers that `pretrain_gpt.py` does not know")
         return [], remarks
     if any(layer.parallel for layer in layers):
-        remarks.append("attention and feed-forward read the same input in this model; Megatron runs one after the other")
+        remarks.append(
+            "attention and feed-forward read the same input in this model; Megatron runs one after the other"
+        )
     if any(isinstance(mixer, Attention) and mixer.window for mixer in mixers):
         remarks.append("windows of attention are left out: `--window-size` and `--window-attn-skip-freq` set them")
     lines = [
@@ -124,7 +126,9 @@ def read_model(reading: Reading) -> dict[str, object] | None:
     width = reading.count("moe-ffn-hidden-size") or reading.count("ffn-hidden-size")
     if shared and width:
         facts["shared_experts"] = shared // width
-        reading.refuse(shared % width, f"{reading.shown('moe-shared-expert-intermediate-size')}: expected whole experts")
+        reading.refuse(
+            shared % width, f"{reading.shown('moe-shared-expert-intermediate-size')}: expected whole experts"
+        )
     facts |= {"gated": gated, "bias": not reading.flag("disable-bias-linear")}
     facts["tied"] = not reading.flag("untie-embeddings-and-output-weights")
     if reading.flag("multi-latent-attention"):

@@ -89,7 +89,13 @@ def _arguments(text: str, source: str) -> tuple[dict[str, str], dict[str, object
     found = _options(words[split:], table)
     if not scripts:  # options of a launcher may stand before those of the run
         for name in list(found):
-            if name in _LAUNCHERS or name in ("node-rank", "master-addr", "master-port", "rdzv-backend", "rdzv-endpoint"):
+            if name in _LAUNCHERS or name in (
+                "node-rank",
+                "master-addr",
+                "master-port",
+                "rdzv-backend",
+                "rdzv-endpoint",
+            ):
                 value = found.pop(name)
                 launch[name] = value[0] if value else ""
     values: dict[str, object] = {}
@@ -152,7 +158,9 @@ def _sharding(reading: Reading, data: int | None) -> dict[str, Number]:
         degrees["zero"] = reading.word("data-parallel-sharding-strategy", _ZERO, 0)
     groups = reading.count("num-distributed-optimizer-instances") or 1
     if groups > 1 and data is not None:
-        reading.refuse(data % groups, f"{reading.shown('num-distributed-optimizer-instances')}: does not divide dp {data}")
+        reading.refuse(
+            data % groups, f"{reading.shown('num-distributed-optimizer-instances')}: does not divide dp {data}"
+        )
         degrees["shard"] = max(data // groups, 1)
     return degrees
 

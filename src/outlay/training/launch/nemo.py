@@ -65,7 +65,9 @@ def write(plan: Plan) -> Written:
         *comment,
         f"# start: torchrun --nnodes {plan.nodes} --nproc-per-node {plan.node_size} nemo.py",
         "# the same fields are overrides on the command line of a recipe's script: model.tensor_model_parallel_size=8 …",
-        f"from megatron.bridge.recipes.{module} import {function}" if "YOUR" not in module else f"# from {module} import {function}",
+        f"from megatron.bridge.recipes.{module} import {function}"
+        if "YOUR" not in module
+        else f"# from {module} import {function}",
         "from megatron.bridge.training.gpt_step import forward_step",
         "from megatron.bridge.training.pretrain import pretrain",
         "",
@@ -121,10 +123,16 @@ def _recompute(plan: Plan, limits: Limits) -> dict[str, object]:
     if kind is Recompute.NONE or share == 0:
         return {"model.recompute_granularity": None}
     if kind is Recompute.SELECTIVE:
-        limits.refuse(share < 1, f"selective recomputation is of all layers, not of {share_of(share)}", "recompute-layers=1")
+        limits.refuse(
+            share < 1, f"selective recomputation is of all layers, not of {share_of(share)}", "recompute-layers=1"
+        )
         return {"model.recompute_granularity": "selective", "model.recompute_modules": modules(plan).split()}
     layers = share * float(stage_layers(depth, layout)) / int(layout.virtual)
-    limits.refuse(share < 1 and abs(layers - round(layers)) > 1e-6, f"recomputation is of whole layers, not of {layers:g}", "recompute-layers=1")
+    limits.refuse(
+        share < 1 and abs(layers - round(layers)) > 1e-6,
+        f"recomputation is of whole layers, not of {layers:g}",
+        "recompute-layers=1",
+    )
     return {
         "model.recompute_granularity": "full",
         "model.recompute_method": "uniform" if share == 1 else "block",

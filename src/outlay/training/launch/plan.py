@@ -102,7 +102,9 @@ class Limits:
         raise InputError(
             f"{self.tool} cannot run this plan",
             details=self.problems,
-            hint=f"write {change}, or `--export megatron`" if change else "write `--export megatron`, or change the plan",
+            hint=f"write {change}, or `--export megatron`"
+            if change
+            else "write `--export megatron`, or change the plan",
         )
 
 

@@ -141,7 +141,7 @@ def _sum(text: str, variables: Mapping[str, Value], otherwise: str) -> str:
         if isinstance(node, ast.Constant) and isinstance(node.value, int):
             return node.value
         if isinstance(node, ast.BinOp):
-            sum_of = _SUMS.get(ast.FloorDiv if isinstance(node.op, ast.Div) else type(node.op))  # type: ignore[call-overload]
+            sum_of = _SUMS.get(ast.FloorDiv if isinstance(node.op, ast.Div) else type(node.op))
             if sum_of is not None:
                 return int(sum_of(value(node.left), value(node.right)))
         raise ValueError

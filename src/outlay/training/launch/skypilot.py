@@ -54,7 +54,8 @@ def write(plan: Plan) -> Written:
     chip = plan.cluster.accelerator.name
     limits.refuse(chip not in ACCELERATORS, f"outlay knows no name that SkyPilot has for {chip}")
     limits.refuse(
-        plan.devices % plan.node_size, f"{plan.devices} devices do not fill nodes of {plan.node_size}: its nodes are alike"
+        plan.devices % plan.node_size,
+        f"{plan.devices} devices do not fill nodes of {plan.node_size}: its nodes are alike",
     )
     lines, remarks = command(
         plan,

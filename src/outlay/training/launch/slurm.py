@@ -17,7 +17,8 @@ def write(plan: Plan) -> Written:
     """
     limits = Limits("Slurm")
     limits.refuse(
-        plan.devices % plan.node_size, f"{plan.devices} devices do not fill nodes of {plan.node_size}: its nodes are alike"
+        plan.devices % plan.node_size,
+        f"{plan.devices} devices do not fill nodes of {plan.node_size}: its nodes are alike",
     )
     lines, remarks = command(plan, limits=limits, address='"$MASTER_ADDR"', rank='"$SLURM_NODEID"')
     remarks.append("account, partition and time limit are left to you: sbatch --account … --partition … --time …")

@@ -66,8 +66,10 @@ def write(plan: Plan) -> Written:
         )
         limits.refuse(layout.zero < 3, "it offloads what FSDP shards", "zero=3")
         training["enable_cpu_offload"] = True
-        remarks.append("torchtitan offloads parameters and gradients with the optimizer; the cost counts the optimizer's alone")
-    tables = {
+        remarks.append(
+            "torchtitan offloads parameters and gradients with the optimizer; the cost counts the optimizer's alone"
+        )
+    tables: dict[str, Table] = {
         "model": model,
         "optimizer": {"name": "AdamW"},
         "training": training,
@@ -91,13 +93,14 @@ def _parallelism(plan: Plan, limits: Limits, *, known: bool) -> Table:
     layout, depth = plan.layout, plan.recipe.architecture.depth
     zero, data = int(layout.zero), int(layout.data)
     tensor, pipeline, context = int(layout.tensor), int(layout.pipeline), int(layout.context)
-    limits.refuse(
-        zero == 1, "it shards weights or nothing: no optimizer state alone (ZeRO-1)", "zero=3"
-    )
+    limits.refuse(zero == 1, "it shards weights or nothing: no optimizer state alone (ZeRO-1)", "zero=3")
     limits.refuse(
         zero == 0 and data > 1 and tensor * pipeline * context > 1,
         "plain data parallelism (DDP) goes with no other kind",
         "zero=3",
+    )
+    limits.refuse(
+        zero >= 2 and data > 1 and layout.shards == 1, "sharding among one rank is plain data parallelism", "zero=0"
     )
     limits.refuse(
         tensor > 1 and not layout.sequence_parallel, "tensor parallelism comes with sequence parallelism", "sp=on"

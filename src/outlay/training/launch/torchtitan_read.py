@@ -123,7 +123,9 @@ def _shards(reading: Reading) -> int | None:
     """Ranks that weights are sharded among; None where that is what is left of the devices."""
     value = reading.count("parallelism.data_parallel_shard_degree", least=-1)
     if value == 0:
-        reading.problems.append(reading.shown("parallelism.data_parallel_shard_degree") + ": expected -1, or 1 and more")
+        reading.problems.append(
+            reading.shown("parallelism.data_parallel_shard_degree") + ": expected -1, or 1 and more"
+        )
     return value if value and value > 0 else None
 
 
@@ -148,7 +150,9 @@ def _virtual(reading: Reading, depth: int | None, pipeline: int) -> int:
     looped = reading.word(name, _SINGLE, False)
     listed = reading.values.get("parallelism.module_fqns_per_model_part")
     if isinstance(listed, list) and listed:
-        reading.refuse(len(listed) % pipeline, f"{len(listed)} model parts do not divide among {pipeline} pipeline ranks")
+        reading.refuse(
+            len(listed) % pipeline, f"{len(listed)} model parts do not divide among {pipeline} pipeline ranks"
+        )
         return max(len(listed) // pipeline, 1)
     each = reading.count("parallelism.pipeline_parallel_layers_per_stage")
     if each is None:

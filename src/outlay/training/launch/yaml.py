@@ -37,7 +37,11 @@ def _scalar(value: object) -> str:
     """A word is bare where YAML cannot take it for anything else."""
     if isinstance(value, str):
         plain = value.replace("_", "").replace("-", "").replace(".", "").isalnum() and value[0].isalpha()
-        return value if plain and value.lower() not in ("yes", "no", "on", "off", "true", "false", "null", "y", "n") else json.dumps(value)
+        return (
+            value
+            if plain and value.lower() not in ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
+            else json.dumps(value)
+        )
     return json.dumps(value)
 
 
@@ -50,7 +54,8 @@ def load(text: str, *, source: str, what: str) -> dict[str, Any]:
         import yaml
     except ImportError:
         raise InputError(
-            f"reading `{source}` needs PyYAML, which is not installed", hint="`pip install pyyaml`, or convert the file to JSON"
+            f"reading `{source}` needs PyYAML, which is not installed",
+            hint="`pip install 'outlay[launch]'`, or convert the file to JSON",
         ) from None
     try:
         document = yaml.safe_load(text)
