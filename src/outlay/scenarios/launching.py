@@ -14,7 +14,7 @@ from outlay.scenarios.fitting import fit
 from outlay.scenarios.question import Question, ask
 from outlay.training import Coefficients, load_coefficients
 from outlay.training.launch import Imported, Plan, Written, read, write
-from outlay.workload import Architecture, Attention, Experts, Mlp, from_config, transformer
+from outlay.workload import Architecture, Attention, Experts, Mlp, from_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +160,7 @@ def _named(imported: Imported, config: Mapping[str, object]) -> tuple[Imported, 
     dense = config.get("dense_layers", 0)
     plain = {name: value for name, value in config.items() if name != "dense_layers"}
     stated = plain if {"vocab", "vocab_size"} & plain.keys() else {**plain, _vocab_key(plain): 1}
-    if dense:  # no closed form for it: only a model of the catalog can be meant
-        wanted = _facts(transformer(**_numbers(stated)))
-    else:
-        wanted = _facts(from_config(stated, source="the model's dimensions"))
+    wanted = _facts(from_config(stated, source="the model's dimensions"))
     for name in (model.name for model in catalog.models()):
         published = catalog.model_config(name)
         if wanted[0] not in published.config.values():  # its width: most models are passed over unread
@@ -182,10 +179,6 @@ def _named(imported: Imported, config: Mapping[str, object]) -> tuple[Imported, 
 
 def _vocab_key(config: Mapping[str, object]) -> str:
     return "vocab" if config.get("model_type") == "transformer" else "vocab_size"
-
-
-def _numbers(config: Mapping[str, object]) -> dict[str, Any]:
-    return {name: value for name, value in config.items() if name != "model_type"}
 
 
 def _facts(architecture: Architecture) -> tuple[object, ...]:

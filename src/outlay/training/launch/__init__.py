@@ -78,14 +78,14 @@ def recognise(text: str, *, source: str) -> str:
         return "deepspeed"
     if suffix in ("yaml", "yml"):
         return "accelerate"
-    if "--" in text and ("parallel" in text or "micro" in text or "num-layers" in text or "hidden-size" in text):
-        return "megatron"
     if text.lstrip().startswith("{"):
         return "deepspeed"
     if "distributed_type:" in text:
         return "accelerate"
     if "[parallelism]" in text or "[training]" in text:
         return "torchtitan"
+    if any(word.startswith("--") and len(word) > 2 for word in text.split()):
+        return "megatron"
     raise InputError(
         f"`{source}` looks like no launch file",
         expected="Megatron's arguments, a torchtitan TOML, a DeepSpeed JSON or an accelerate YAML",

@@ -66,7 +66,7 @@ def read(text: str, *, source: str, ignore_unknown: bool = False) -> Imported:
         layout=layout,
         devices=devices,
         precision=precision,
-        framework={"MEGATRON_LM": "megatron-core", "DEEPSPEED": "deepspeed"}.get(kind, "fsdp"),
+        framework={"MEGATRON_LM": "megatron-core", "DEEPSPEED": "deepspeed"}.get(kind, "accelerate"),
         remarks=tuple(remarks),
     )
 

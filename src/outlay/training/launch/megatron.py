@@ -108,8 +108,8 @@ def _layout(plan: Plan, limits: Limits, remarks: list[str]) -> list[str]:
         chunks = int(layout.pipeline * layout.virtual)
         if recipe.architecture.depth % chunks:
             remarks.append(
-                f"{recipe.architecture.depth} layers do not divide into {chunks} chunks: give `--pipeline-model-parallel-layout`, "
-                "or count embedding and loss as layers"
+                f"{recipe.architecture.depth} layers do not divide into {chunks} chunks: "
+                "give `--pipeline-model-parallel-layout`, or count embedding and loss as layers"
             )
         lines.append(f"--num-virtual-stages-per-pipeline-rank {int(layout.virtual)}")
     elif recipe.architecture.depth % int(layout.pipeline):

@@ -49,7 +49,7 @@ def write(plan: Plan) -> Written:
 
     :raises InputError: for precisions and shares of recomputation that the recipes have no name for.
     """
-    recipe, layout = plan.recipe, plan.layout
+    recipe = plan.recipe
     limits, remarks = Limits("Megatron-Bridge"), list[str]()
     limits.refuse(recipe.precision not in PRECISION, f"no name for the precision {recipe.precision}")
     limits.refuse(recipe.optimizer != "adam", f"its recipes set up adam, not {recipe.optimizer}")
