@@ -94,7 +94,7 @@ def import_run(
 
     >>> run = import_run('{"train_micro_batch_size_per_gpu": 2, "zero_optimization": {"stage": 3}}', source="ds.json")
     >>> run.options()["layout"]
-    'tp=1,pp=1,vpp=1,cp=1,mbs=2,zero=3,recompute=none'
+    'tp=1,pp=1,vpp=1,cp=1,mbs=2,zero=3'
 
     :raises InputError: for a file that is no launch file, unknown keys, and values that cannot be read.
     """

@@ -50,7 +50,7 @@ def read(text: str, *, source: str, ignore_unknown: bool = False) -> Imported:
     elif kind == "MEGATRON_LM":
         layout = _megatron(reading, devices, remarks)
     else:
-        layout = {"tensor": 1, "pipeline": 1, "context": 1, "virtual": 1, "zero": 0, "recompute": Recompute.NONE}
+        layout = {"tensor": 1, "pipeline": 1, "context": 1, "virtual": 1, "zero": 0}
         if devices:
             layout["data"] = devices
         reading.refuse(
@@ -59,8 +59,9 @@ def read(text: str, *, source: str, ignore_unknown: bool = False) -> Imported:
         )
     precision = reading.word("mixed_precision", _PRECISION, "fp32")
     reading.check()
-    if "micro_batch" not in layout:
-        remarks.append("the micro-batch is in your script: `--layout mbs=…` says it")
+    remarks.append("the micro-batch is in your script: `--layout mbs=…` says it")
+    if "recompute" not in layout:
+        remarks.append("whether activations are recomputed is said in the model's code: `--recompute full` if they are")
     return Imported(
         tool=TOOL,
         layout=layout,

@@ -106,12 +106,10 @@ def _degrees(reading: Reading) -> tuple[dict[str, Number], int | None]:
 
 
 def _recompute(reading: Reading, remarks: list[str]) -> dict[str, Number]:
-    """Recomputation where checkpoints are counted; the block alone says only how, not whether."""
+    """Recomputation where checkpoints are counted; the rest of the block says only how, not whether."""
     if reading.count("activation_checkpointing.number_checkpoints", least=0) or reading.count(
         "pipeline.activation_checkpoint_interval", least=0
     ):
         return {"recompute": Recompute.FULL}
-    if any(key.startswith("activation_checkpointing.") for key in reading.values):
-        remarks.append("whether activations are recomputed is said in the model's code: `--recompute full` if they are")
-        return {}
-    return {"recompute": Recompute.NONE}
+    remarks.append("whether activations are recomputed is said in the model's code: `--recompute full` if they are")
+    return {}
