@@ -104,18 +104,15 @@ def _layout(plan: Plan, limits: Limits, remarks: list[str]) -> list[str]:
         f"--pipeline-model-parallel-size {int(layout.pipeline)}",
         f"--context-parallel-size {int(layout.context)}",
     ]
+    chunks, depth = int(layout.pipeline * layout.virtual), recipe.architecture.depth
     if layout.virtual > 1:
-        chunks = int(layout.pipeline * layout.virtual)
-        if recipe.architecture.depth % chunks:
-            remarks.append(
-                f"{recipe.architecture.depth} layers do not divide into {chunks} chunks: "
-                "give `--pipeline-model-parallel-layout`, or count embedding and loss as layers"
-            )
         lines.append(f"--num-virtual-stages-per-pipeline-rank {int(layout.virtual)}")
-    elif recipe.architecture.depth % int(layout.pipeline):
+    if depth % chunks and (depth + 2) % chunks == 0:
+        lines += ["--account-for-embedding-in-pipeline-split", "--account-for-loss-in-pipeline-split"]
+    elif depth % chunks:
         remarks.append(
-            f"{recipe.architecture.depth} layers do not divide into {int(layout.pipeline)} stages: give "
-            "`--decoder-first-pipeline-num-layers` and `--decoder-last-pipeline-num-layers`"
+            f"{depth} layers do not divide into {chunks} parts of a pipeline: say which has how many with "
+            "`--pipeline-model-parallel-layout`"
         )
     if layout.tensor > 1 and layout.sequence_parallel:
         lines.append("--sequence-parallel")

@@ -141,6 +141,8 @@ def _virtual(reading: Reading, layers: int | None, pipeline: int) -> int:
     if layers is None:
         reading.problems.append(f"{reading.shown('num-layers-per-virtual-pipeline-stage')}: needs `--num-layers`")
         return 1
+    layers += reading.flag("account-for-embedding-in-pipeline-split")
+    layers += reading.flag("account-for-loss-in-pipeline-split")
     if layers % (pipeline * each):
         reading.problems.append(
             f"{reading.shown('num-layers-per-virtual-pipeline-stage')}: {layers} layers in {pipeline} stages do not divide by it"
