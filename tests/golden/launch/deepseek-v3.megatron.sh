@@ -2,7 +2,6 @@
 # Megatron-LM: deepseek-v3 on 1,024 × h100-sxm-80gb, written by outlay
 # layout tp=4,pp=8,ep=32,dp=32,mbs=1,zero=1,sp=on,recompute=selective, batch 15,360, sequence 4,096
 # for Megatron-LM, arguments of megatron-core 0.19
-# note: 61 layers do not divide into 8 parts of a pipeline: say which has how many with `--pipeline-model-parallel-layout`
 # note: data, tokenizer, learning rate, saving and logging are left to you
 # start it once on each node, with what it leaves out: ./megatron.sh --data-path … --tokenizer-type … --lr …
 set -euo pipefail
@@ -43,6 +42,7 @@ ARGUMENTS=(
   --tensor-model-parallel-size 4
   --pipeline-model-parallel-size 8
   --context-parallel-size 1
+  --pipeline-model-parallel-layout "Et*7|t*8|t*8|t*8|t*8|t*8|t*7|t*7,m,L"
   --sequence-parallel
   --expert-model-parallel-size 32
   --expert-tensor-parallel-size 1

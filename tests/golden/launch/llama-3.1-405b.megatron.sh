@@ -31,9 +31,9 @@ ARGUMENTS=(
   --tensor-model-parallel-size 8
   --pipeline-model-parallel-size 16
   --context-parallel-size 2
-  --num-virtual-stages-per-pipeline-rank 4
   --account-for-embedding-in-pipeline-split
   --account-for-loss-in-pipeline-split
+  --num-virtual-stages-per-pipeline-rank 4
   --sequence-parallel
   --use-distributed-optimizer
   --overlap-grad-reduce

@@ -105,15 +105,16 @@ def _layout(plan: Plan, limits: Limits, remarks: list[str]) -> list[str]:
         f"--context-parallel-size {int(layout.context)}",
     ]
     chunks, depth = int(layout.pipeline * layout.virtual), recipe.architecture.depth
-    if layout.virtual > 1:
-        lines.append(f"--num-virtual-stages-per-pipeline-rank {int(layout.virtual)}")
-    if depth % chunks and (depth + 2) % chunks == 0:
-        lines += ["--account-for-embedding-in-pipeline-split", "--account-for-loss-in-pipeline-split"]
-    elif depth % chunks:
-        remarks.append(
-            f"{depth} layers do not divide into {chunks} parts of a pipeline: say which has how many with "
-            "`--pipeline-model-parallel-layout`"
+    even = depth % chunks == 0 and not (chunks > 1 and recipe.architecture.multi_token_prediction)
+    if not even and (depth + 2) % chunks:
+        lines.append(
+            f'--pipeline-model-parallel-layout "{stages(depth, chunks, recipe.architecture.multi_token_prediction)}"'
         )
+    else:
+        if not even:
+            lines += ["--account-for-embedding-in-pipeline-split", "--account-for-loss-in-pipeline-split"]
+        if layout.virtual > 1:
+            lines.append(f"--num-virtual-stages-per-pipeline-rank {int(layout.virtual)}")
     if layout.tensor > 1 and layout.sequence_parallel:
         lines.append("--sequence-parallel")
     if recipe.architecture.is_moe:
@@ -144,6 +145,22 @@ def _layout(plan: Plan, limits: Limits, remarks: list[str]) -> list[str]:
             "--use-precision-aware-optimizer",
         ]
     return lines
+
+
+def stages(depth: int, chunks: int, prediction_depths: int = 0) -> str:
+    """Which part of a pipeline has which layers, as `--pipeline-model-parallel-layout` takes it: embedding, transformer
+    layers, multi-token prediction, loss; the ends have fewer layers where they do not divide.
+
+    >>> stages(10, 4)
+    'Et*2|t*3|t*3|t*2,L'
+    """
+    least, more = divmod(depth, chunks)
+    inner = [*range(1, chunks - 1), 0, chunks - 1]
+    counts = [least + (place in inner[:more]) for place in range(chunks)]
+    parts = [f"t*{count}" if count > 1 else "t" * count for count in counts]
+    parts[0] = f"E{parts[0]}"
+    parts[-1] = ",".join(filter(None, [parts[-1], "m" * prediction_depths, "L"]))
+    return "|".join(parts)
 
 
 def _recompute(plan: Plan, limits: Limits) -> list[str]:

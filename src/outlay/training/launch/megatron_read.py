@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from outlay.layout import Recompute
@@ -61,6 +62,9 @@ def read(text: str, *, source: str, ignore_unknown: bool = False) -> Imported:
     if optimizer == "adam" and values.get("exp-avg-dtype") == values.get("exp-avg-sq-dtype") == "bf16":
         optimizer = "adam-bf16"
     sequence = reading.count("seq-length")
+    dropout = {reading.share(name, 0.1) for name in ("attention-dropout", "hidden-dropout") if name in values}
+    if dropout - {0.0}:
+        remarks.append("dropout is counted as the model is published, not as the file has it")
     reading.check()
     return Imported(
         tool=TOOL,
@@ -134,6 +138,14 @@ def _devices(launch: Mapping[str, str], variables: Mapping[str, list[str]]) -> i
 
 def _virtual(reading: Reading, layers: int | None, pipeline: int) -> int:
     """Model chunks of a pipeline rank, said as such or as layers of each."""
+    named = reading.values.get("pipeline-model-parallel-layout")
+    if named is not None:
+        parts = _parts(str(named))
+        reading.refuse(
+            parts == 0 or parts % pipeline,
+            f"{reading.shown('pipeline-model-parallel-layout')}: expected parts for {pipeline} pipeline ranks",
+        )
+        return max(parts // pipeline, 1)
     stages = reading.count("num-virtual-stages-per-pipeline-rank")
     each = reading.count("num-layers-per-virtual-pipeline-stage")
     if stages or not each:
@@ -149,6 +161,21 @@ def _virtual(reading: Reading, layers: int | None, pipeline: int) -> int:
         )
         return 1
     return layers // (pipeline * each)
+
+
+def _parts(text: str) -> int:
+    """Parts of a pipeline in Megatron's short hand; 0 where it is something else.
+
+    >>> _parts("Et*3|(tt|)*4L"), _parts("Et|t,L"), _parts("file.json")
+    (6, 2, 0)
+    """
+    text = re.sub(r"\s", "", text)
+    for _ in range(8):
+        inner = re.sub(r"\(([^()]*)\)\*(\d{1,4})", lambda found: found.group(1) * int(found.group(2)), text)
+        if inner == text:
+            break
+        text = inner
+    return text.count("|") + 1 if re.fullmatch(r"[EtmL|,*0-9]+", text) else 0
 
 
 def _sharding(reading: Reading, data: int | None) -> dict[str, Number]:
