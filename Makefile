@@ -10,6 +10,7 @@ SHELL := bash
 # The model classes behind tests/**/: torch alone and first, then held still while transformers is installed.
 TORCH := 2.13.0
 TRANSFORMERS := 5.23.0
+ACCELERATE := 1.15.0  # its parser reads the launch files that outlay writes
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -119,8 +120,8 @@ $(STAMP)/test $(STAMP)/dev $(STAMP)/fit: $(STAMP)/base
 	@touch $@
 
 $(STAMP)/torch: $(STAMP)/test
-	@echo "installing torch $(TORCH) and transformers $(TRANSFORMERS) into $(VENV)" >&2
+	@echo "installing torch $(TORCH), transformers $(TRANSFORMERS) and accelerate $(strip $(ACCELERATE)) into $(VENV)" >&2
 	@echo "torch==$(TORCH)" > $(VENV)/constraints.txt
 	@$(PIP) install torch==$(TORCH)
-	@$(PIP) install --constraint $(VENV)/constraints.txt transformers==$(TRANSFORMERS)
+	@$(PIP) install --constraint $(VENV)/constraints.txt transformers==$(TRANSFORMERS) accelerate==$(strip $(ACCELERATE))
 	@touch $@

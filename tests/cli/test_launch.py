@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 PLAN = ["cost", "training", "llama-3-8b", "--tokens", "1T", "--on", "h100-sxm:64", "--layout", "tp=2,zero=1,mbs=2"]
-SAID = ["--seq", "8192", "--batch", "512", "--precision", "bf16", "--optimizer", "adamw", "--framework", "megatron-core"]
+SAID = [
+    "--seq",
+    "8192",
+    "--batch",
+    "512",
+    "--precision",
+    "bf16",
+    "--optimizer",
+    "adamw",
+    "--framework",
+    "megatron-core",
+]
 
 
 def test_the_file_goes_to_the_screen_and_its_remarks_beside_it(ask) -> None:

@@ -31,7 +31,6 @@ VERBS = {
 
 EPILOG = """\b
 Try:  outlay cost training llama-3-8b --tokens 1T --on h100-sxm:256
-      outlay show models
 Completion:  eval "$(_OUTLAY_COMPLETE=bash_source outlay)"   (zsh_source: zsh)
       _OUTLAY_COMPLETE=fish_source outlay | source
 Options also come from OUTLAY_… variables and from ./outlay.toml.

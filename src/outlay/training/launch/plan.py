@@ -98,14 +98,13 @@ class Limits:
         """:raises InputError: if anything was noted."""
         if not self.problems:
             return
-        change = f"`--layout {','.join(self.changes)}`" if self.changes else ""
-        raise InputError(
-            f"{self.tool} cannot run this plan",
-            details=self.problems,
-            hint=f"write {change}, or `--export megatron`"
-            if change
-            else "write `--export megatron`, or change the plan",
-        )
+        change = f"write `{','.join(self.changes)}` in `--layout`" if self.changes else "change the plan"
+        other = "" if self.tool in _MEGATRONS else ", or `--export megatron`"
+        raise InputError(f"{self.tool} cannot run this plan", details=self.problems, hint=change + other)
+
+
+_MEGATRONS = ("Megatron-LM", "Slurm", "SkyPilot")
+"""Tools whose refusals are Megatron's own, or are of the machines."""
 
 
 def share_of(layers: Number) -> str:
