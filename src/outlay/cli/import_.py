@@ -9,6 +9,7 @@ import click
 from outlay.cli.answer import read_text
 from outlay.cli.complete import accelerators
 from outlay.cli.settings import Verb
+from outlay.errors import InputError
 
 LAUNCH_FILE = "a launch file"
 
@@ -50,4 +51,11 @@ def command(file: str, tool: str | None, on: str | None, ignore_unknown: bool, f
 
 def text_of(file: str) -> str:
     """The text of a launch file; `-` is the standard input."""
-    return sys.stdin.read() if file == "-" else read_text(file, what=LAUNCH_FILE)
+    if file != "-":
+        return read_text(file, what=LAUNCH_FILE)
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "the standard input is not text in UTF-8", expected=LAUNCH_FILE, hint="pipe the file itself"
+        ) from error

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.training.launch.plans import plan
 
 from outlay.errors import InputError
 from outlay.layout import Layout, Recompute, describe
+from outlay.scenarios.launching import import_run
 from outlay.training.launch import read, write
+from outlay.training.launch.keys import known
 from outlay.training.launch.megatron_model import _pattern
 from outlay.training.launch.shell import commands
 
@@ -185,3 +189,45 @@ def test_a_change_that_the_hint_offers_is_accepted() -> None:
         write("torchtitan", plan(tensor=2, data=8, zero=1, sequence_parallel=False))
     assert "`zero=3,sp=on` in `--layout`" in refused.value.hint
     assert write("torchtitan", plan(tensor=2, data=8, zero=3, sequence_parallel=True)).text
+
+
+ODD = st.text(alphabet="-=\"'(){}[]$\\#:;,.| \n\t²0123456789abTP_", max_size=60)
+NAMES = st.sampled_from([*known("megatron"), "nnodes", "nproc-per-node"])
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    odd=ODD,
+    names=st.lists(st.tuples(NAMES, ODD), max_size=6),
+    source=st.sampled_from(["a.sh", "a.toml", "a.json", "a.yaml"]),
+)
+def test_whatever_is_written_there_is_read_or_refused(odd: str, names: list[tuple[str, str]], source: str) -> None:
+    text = odd + " ".join(f"--{name} {value}" for name, value in names)
+    for tool in (None, "megatron"):
+        try:
+            import_run(text, source=source, tool=tool).command()
+        except InputError as refused:
+            assert refused.screen()  # noqa: PT017
+
+
+DOUBLED = "".join(f"A{n}=$A{n - 1}$A{n - 1}$A{n - 1}$A{n - 1}\n" for n in range(1, 21))
+ALIASED = "".join(f"b{n}: &b{n} {{p: *b{n - 1}, q: *b{n - 1}}}\n" for n in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("a.sh", f"A0=xx\n{DOUBLED}run.py --lr $A20"),
+        ("a.yaml", "b0: &b0 {x: 1}\n" + ALIASED),
+        ("a.yaml", "distributed_type: &a {b: *a}"),
+        ("a.yaml", "&a {b: *a}"),
+        ("a.json", "[" * 100_000),
+        ("a.json", '{"a":' * 50_000),
+        ("a.sh", "run.py --nproc-per-node ² --lr " + "9" * 10_000),
+    ],
+)
+def test_bombs(source: str, text: str) -> None:
+    try:
+        read(text, source=source)
+    except InputError as refused:
+        assert refused.hint  # noqa: PT017

@@ -14,6 +14,9 @@ from collections.abc import Iterable, Mapping
 
 from outlay.errors import InputError
 
+DEEPEST, MOST = 6, 5000
+"""Levels and keys of a document that are looked at: twice what any of the tools takes."""
+
 SOURCES = {
     "megatron": ("megatron-core 0.19.2, megatron/training/arguments.py", "2026-09-18"),
     "torchtitan": ("torchtitan 0.2.2, torchtitan/config/job_config.py", "2026-02-20"),
@@ -72,15 +75,17 @@ def flatten(tool: str, document: Mapping[str, object]) -> dict[str, object]:
     >>> flatten("deepspeed", {"zero_optimization": {"stage": 3}, "optimizer": {"params": {"lr": 1}}})
     {'zero_optimization.stage': 3, 'optimizer.params': {'lr': 1}}
     """
-    table, flat = known(tool), {}
+    table, flat = known(tool), dict[str, object]()
 
-    def walk(part: Mapping[str, object], path: str) -> None:
+    def walk(part: Mapping[str, object], path: str, depth: int) -> None:
         for key, value in part.items():
             name = f"{path}{key}"
-            if isinstance(value, Mapping) and name not in table:
-                walk(value, f"{name}.")
-            else:
+            if isinstance(value, Mapping) and name not in table and depth < DEEPEST:
+                walk(value, f"{name}.", depth + 1)
+            elif len(flat) < MOST:  # a YAML whose aliases repeat themselves has no end
                 flat[name] = value
+            else:
+                return
 
-    walk(document, "")
+    walk(document, "", 0)
     return flat

@@ -127,13 +127,16 @@ def _options(words: list[str], table: Mapping[str, tuple[str, str]]) -> dict[str
 
 def _devices(launch: Mapping[str, str], variables: Mapping[str, list[str]]) -> int | None:
     """Nodes times devices of each, from the launcher or from the script's own `WORLD_SIZE`."""
-    said = {_LAUNCHERS[name]: value.partition(":")[0] for name, value in launch.items() if name in _LAUNCHERS}
-    if {"nodes", "size"} <= said.keys() and all(value.isascii() and value.isdigit() for value in said.values()):
-        return int(said["nodes"]) * int(said["size"]) or None
-    if "size" in said and said["size"].isdigit() and "nodes" not in said:
-        return int(said["size"]) or None
-    world = " ".join(variables.get("WORLD_SIZE", []))
-    return int(world) or None if world.isascii() and world.isdigit() else None
+    said = {_LAUNCHERS[name]: _whole(value.partition(":")[0]) for name, value in launch.items() if name in _LAUNCHERS}
+    nodes, size = said.get("nodes", 1), said.get("size")
+    if nodes and size:
+        return nodes * size
+    return _whole(" ".join(variables.get("WORLD_SIZE", [])))
+
+
+def _whole(text: str) -> int | None:
+    """A positive whole number of a size that counts of devices have."""
+    return int(text) or None if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def _virtual(reading: Reading, layers: int | None, pipeline: int) -> int:

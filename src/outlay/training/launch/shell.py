@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from outlay.errors import InputError
 
 Value = list[str]
+LONGEST = 10**6
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _ASSIGNED = re.compile(rf"(?:export\s+|declare\s+(?:-\w+\s+)?|local\s+)?({_NAME})(\+?)=(.*)", re.DOTALL)
 _REFERENCE = re.compile(rf"\$\{{({_NAME})(?:\[[@*]\])?(?::?-([^}}]*))?\}}|\$({_NAME})")
@@ -128,6 +129,12 @@ def _filled(text: str, variables: Mapping[str, Value]) -> str:
     # In single quotes nothing is filled in, but arguments of launchers never hang on that.
     for _ in range(5):
         again = _REFERENCE.sub(value, text)
+        if len(again) > LONGEST:
+            raise InputError(
+                "the variables of the script hold each other without end",
+                expected=f"at most {LONGEST:,} letters a command",
+                hint="give the list of arguments alone",
+            )
         if again == text:
             break
         text = again
