@@ -122,7 +122,7 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
     busy, bubble = pipeline_seconds(slowest, mean, micro_batches, layout)
 
     dense, expert = _device_parameters(recipe, layout, cost, layers)
-    communication = data_communication(dense, expert, recipe, layout, cluster, curves)
+    communication = data_communication(dense, expert, layers, recipe, layout, cluster, curves)
     work = layers * (sum(cost.forward.values()) + sum(cost.backward.values()) + cost.recompute)
     data, hidden = _exposed_data(
         communication, work, micro_batches, step.overlap_data if software.overlap_data else 0.0
