@@ -225,7 +225,7 @@ def _batch(
             said.append(f"micro_batch {micro} (stated a chip)")
     most = max(1, _MOST // length)
     if batch is None and micro is None and "tensor" not in fixed:
-        batch = whole_batch(batch_tokens(parameters).value / length, replicas)
+        batch = whole_batch(float(batch_tokens(parameters).value or 0) / length, replicas)
         said.append(f"global_batch {batch}, usual for models of this size")
     elif batch is None:
         if micro is None:
