@@ -6,8 +6,22 @@ from typing import Any, Final
 
 MODELS: Final[dict[str, dict[str, Any]]] = {
     # NVIDIA DeepLearningExamples, PyTorch/LanguageModeling/Transformer-XL, WikiText-103 configs (2021-06).
-    "transformer-xl-base": {"layers": 16, "hidden": 512, "heads": 8, "ffn_hidden": 2048, "vocab": 267735, "memory": 192},
-    "transformer-xl-large": {"layers": 18, "hidden": 1024, "heads": 16, "ffn_hidden": 4096, "vocab": 267735, "memory": 384},
+    "transformer-xl-base": {
+        "layers": 16,
+        "hidden": 512,
+        "heads": 8,
+        "ffn_hidden": 2048,
+        "vocab": 267735,
+        "memory": 192,
+    },
+    "transformer-xl-large": {
+        "layers": 18,
+        "hidden": 1024,
+        "heads": 16,
+        "ffn_hidden": 4096,
+        "vocab": 267735,
+        "memory": 384,
+    },
     # NVIDIA NeMo launcher, conf/training/gpt3/5b.yaml (2023-12).
     "gpt-5b": {"layers": 24, "hidden": 4096, "heads": 32, "ffn_hidden": 16384, "vocab": 51200},
 }

@@ -47,7 +47,9 @@ def flop_per_token(architecture: Architecture, sequence_length: int, causal: boo
     """
     hidden = architecture.hidden
     layers = sum(block.count * layer_weights(block.layer, hidden) for block in architecture.blocks)
-    mixing = sum(block.count * _mixing(block.layer, hidden, sequence_length, masked=causal) for block in architecture.blocks)
+    mixing = sum(
+        block.count * _mixing(block.layer, hidden, sequence_length, masked=causal) for block in architecture.blocks
+    )
     head = architecture.head_transform + architecture.pooler / sequence_length
     if architecture.head:
         head += architecture.predicted_share * architecture.vocab * architecture.token_width
