@@ -160,6 +160,20 @@ def test_a_pipeline_over_nodes_feels_the_network(
         assert slow > own
 
 
+@FIXTURES
+@given(st.sampled_from([2, 4, 8]), st.sampled_from([1, 2]), st.sampled_from([0, 1, 3]), st.sampled_from([1024, 8192]))
+def test_sharing_a_sequence_is_never_faster_than_sharing_the_batch(
+    gpt: Recipe, a100s: Cluster, coefficients: Coefficients, context: int, micro: int, zero: int, length: int
+) -> None:
+    """With as many tokens in each device's kernels, context parallelism does the same work in more pieces."""
+    recipe = dataclasses.replace(gpt, sequence_length=length, global_batch=512)
+    apart = Layout(data=64, micro_batch=micro, zero=zero)
+    shared = Layout(data=64 // context, context=context, micro_batch=micro * context, zero=zero)
+    one, other = (estimate(recipe, layout, a100s, coefficients) for layout in (apart, shared))
+    assert float(other.step_seconds) >= float(one.step_seconds) * (1 - 1e-9)
+    assert float(other.breakdown["attention"]) > float(one.breakdown["attention"])
+
+
 def test_a_pipeline_is_bound_by_sends_that_take_longer_than_the_work(
     gpt: Recipe, a100s: Cluster, coefficients: Coefficients
 ) -> None:

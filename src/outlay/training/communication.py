@@ -69,6 +69,8 @@ def layer_communication(
         )
         whole = layout.micro_batch * recipe.sequence_length * kv_width * recipe.activation_bytes
         context_forward = seconds("all-gather", whole, layout.context, stride=layout.tensor)
+        calls = calls + (layout.context - 1)
+        calls_back = calls_back + 2 * (layout.context - 1)
 
     expert_seconds: Number = 0.0
     if isinstance(layer.feed_forward, Experts):
