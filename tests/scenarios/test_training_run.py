@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import json
 import math
 
@@ -381,3 +382,27 @@ def test_odd_counts_are_answered(on):
 def test_more_devices_are_never_slower_in_the_hint():
     few, many = ask("gpt2", on="h100-sxm:8"), ask("gpt2", on="h100-sxm:16")
     assert seconds(many) < seconds(few)
+
+
+@pytest.mark.parametrize("model", ["llama-3-8b", "mixtral-8x7b"])
+def test_larger_nodes_are_never_slower(model: str) -> None:
+    seconds = [
+        likely(ask(model, gpus_per_node=size).answer["seconds"].value) for size in (1, 2, 4, 8, 16, 64, 100, 10**6)
+    ]
+    for smaller, larger in itertools.pairwise(seconds):
+        assert larger <= 1.01 * smaller
+
+
+@pytest.mark.parametrize(("size", "said"), [(7, "do not fill"), (100, "no 100 to fill"), (16, "whichever is faster")])
+def test_an_unusual_node_is_remarked_on(size: int, said: str) -> None:
+    assert any(said in f"{entry.value} {entry.why}" for entry in ask(gpus_per_node=size).assumed)
+
+
+@pytest.mark.parametrize("layout", ["pp=16,vpp=2,dp=4,mbs=1", "tp=8,pp=8", "tp=2,pp=8,dp=4"])
+def test_a_slower_network_is_slower(layout: str) -> None:
+    seconds = [
+        likely(ask(layout=layout, interconnect=f"{rate} Gbit/s per device").answer["seconds"].value)
+        for rate in (400, 100, 10, 0.1)
+    ]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] > 2 * seconds[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from outlay import catalog, units
@@ -109,7 +109,7 @@ def ask(
             expected="links with their rates",
             hint='write `--interconnect "8x 400Gb/s per node"`',
         )
-    assumed += _cluster_notes(cluster)
+    assumed += [*_cluster_notes(cluster), *_node_notes(cluster, size)]
     sequence = _sequence(sequence_length, architecture, assumed)
     found = parameters(architecture).total
     batch = _batch(global_batch, sequence, architecture, found, count, assumed)
@@ -146,6 +146,24 @@ def _cluster_notes(cluster: Cluster) -> list[Assumption]:
         why = source.removesuffix(")") if bracket else "nothing better could be read"
         notes.append(Assumption("cluster", value=value, why=why))
     return notes
+
+
+def _node_notes(cluster: Cluster, asked: int | None) -> Iterator[Assumption]:
+    """What follows from a size of nodes that is not the usual one."""
+    if asked is None:
+        return
+    count, size, domain = int(cluster.count), int(cluster.node_size), int(cluster.domain)
+    if asked > count:
+        yield Assumption("node", value=f"one of {size:,} devices", why=f"there are no {asked:,} to fill it")
+    elif count % size:
+        nodes = f"{count // size:,} of {size:,} devices and one of {count % size:,}"
+        yield Assumption("node", value=nodes, why=f"{count:,} devices do not fill nodes of {asked:,}")
+    if 1 < domain < size:
+        yield Assumption(
+            "links inside a node",
+            value=f"{domain} devices by {cluster.accelerator.link}, then by PCIe or by a network card a device",
+            why="whichever is faster: no server that we know of joins more of them",
+        )
 
 
 def _sequence(asked: str | int | None, architecture: Architecture, assumed: list[Assumption]) -> int:

@@ -72,6 +72,8 @@ def layer_communication(
         )
         whole = layout.micro_batch * recipe.sequence_length * kv_width * recipe.activation_bytes
         context_forward = seconds("all-gather", whole, layout.context, stride=layout.tensor)
+        calls = calls + (layout.context - 1)
+        calls_back = calls_back + 2 * (layout.context - 1)
 
     expert_seconds: Number = 0.0
     if isinstance(layer.feed_forward, Experts):
@@ -121,18 +123,17 @@ def distinct_places(active: int, expert: Number, expert_tensor: Number, cluster:
 
 
 def send_seconds(hidden: int, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves) -> Number:
-    """Seconds to pass one micro-batch's activations to the next pipeline stage.
+    """Seconds to pass one micro-batch's activations to the next pipeline stage, over the slowest hop of the pipeline.
 
-    With sequence parallelism each tensor rank sends its own part; without it Megatron scatters before sending and
-    gathers after,
-    which moves the same bytes over the network.
+    Some stages may share a node and others not: a pipeline goes at the pace of its slowest hop. With sequence parallelism
+    each tensor rank sends its own part; without it Megatron scatters before sending and gathers after, which moves the
+    same bytes over the network.
     """
     size = (
         layout.micro_batch * recipe.sequence_length / layout.context * hidden * recipe.activation_bytes / layout.tensor
     )
     inner = layout.tensor * layout.context * layout.data
-    seconds = collective_seconds("send", size, 2, stride=inner, cluster=cluster, curve=curves.collective)
-    return np.where(np.greater(layout.pipeline, 1), seconds, 0.0)
+    return collective_seconds("send", size, layout.pipeline, stride=inner, cluster=cluster, curve=curves.collective)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,9 +178,10 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
 
     hidden_share = coefficients.overlap_tensor if recipe.software.overlap_tensor else 0.0
     tensor = (send.tensor_forward * (1 + again * sent_again) + send.tensor_backward) * (1.0 - hidden_share)
-    # Keys and values travel while earlier ones are attended to.
-    context = np.maximum(send.context_forward - times.forward["attention"], 0.0) * (1 + again) + np.maximum(
-        send.context_backward - times.backward["attention"], 0.0
+    # Keys and values travel while earlier ones are attended to; while the last ones are, nothing travels.
+    ahead = 1.0 - 1.0 / np.asarray(layout.context)
+    context = np.maximum(send.context_forward - ahead * times.forward["attention"], 0.0) * (1 + again) + np.maximum(
+        send.context_backward - ahead * times.backward["attention"], 0.0
     )
     inside = np.less_equal(layout.expert * layout.expert_tensor, cluster.domain)
     overlaps = {"never": False, "domain": inside, "always": True}[recipe.software.overlap_expert]

@@ -108,9 +108,9 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
 
     # The pipeline: a fullest stage that works, and the rest that it waits for.
     layers = stage_layers(architecture.depth, layout)
-    send = (
-        send_seconds(architecture.hidden, recipe, layout, cluster, curves) * 2 * layout.virtual * step.pipeline_exposed
-    )
+    sent = 2 * layout.virtual * send_seconds(architecture.hidden, recipe, layout, cluster, curves)
+    # Sends hide behind work as far as there is work: what takes longer than that sets the pace.
+    send = np.maximum(step.pipeline_exposed * sent, sent - layers * cost.layer)
     alone = np.equal(layout.pipeline, 1)
     even = np.equal(np.mod(architecture.depth, layout.pipeline * layout.virtual), 0)
     head_stage = np.where(even, layers, layers - 1) * cost.layer + cost.head
