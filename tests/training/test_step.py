@@ -196,3 +196,53 @@ def test_a_pipeline_is_bound_by_sends_that_take_longer_than_the_work(
     size = 2048 * 6144 * 2.0
     least = 16 * 2 * size / (slow.network_bandwidth * slow.network_efficiency)
     assert 0.9 * least < float(found["pipeline communication"]) < 1.5 * least  # of the sheet one hop draws a part
+
+
+def told(recipe: Recipe, **facts: object) -> Recipe:
+    """The recipe on software of which some facts differ."""
+    return dataclasses.replace(recipe, software=dataclasses.replace(recipe.software, **facts))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tensor", [1, 4])
+def test_recomputing_that_stops_early_leaves_out_the_last_product(
+    gpt: Recipe, a100s: Cluster, coefficients: Coefficients, tensor: int
+) -> None:
+    layout = Layout(tensor=tensor, data=64 // tensor, recompute=Recompute.FULL)
+    whole, early = (estimate(told(gpt, stops_early=way), layout, a100s, coefficients) for way in (False, True))
+    saved = 1 - float(early.breakdown["recompute"]) / float(whole.breakdown["recompute"])
+    # The down-projection is 8 of the 24 s h² FLOP of a layer's products.
+    assert 0.2 < saved < 1 / 3
+    plain = dataclasses.replace(layout, recompute=Recompute.NONE)
+    assert float(estimate(told(gpt, stops_early=True), plain, a100s, coefficients).step_seconds) == float(
+        estimate(told(gpt, stops_early=False), plain, a100s, coefficients).step_seconds
+    )
+
+
+def test_a_fused_loss_moves_and_keeps_less(gpt: Recipe, a100s: Cluster, coefficients: Coefficients) -> None:
+    layout = Layout(data=64)
+    eager, fused = (estimate(told(gpt, fused_loss=way), layout, a100s, coefficients) for way in (False, True))
+    assert float(fused.breakdown["head and loss"]) < float(eager.breakdown["head and loss"])
+    assert float(fused.memory_bytes) < float(eager.memory_bytes)
+
+
+def test_collectives_a_layer_start_once_a_layer(gpt: Recipe, a100s: Cluster, coefficients: Coefficients) -> None:
+    """Many starts cost, and nothing else does: fewer layers of equal size, or slower links, make them matter less."""
+    layout = Layout(data=64, zero=1)
+    flat, layered = (estimate(told(gpt, layer_units=way), layout, a100s, coefficients) for way in (False, True))
+    assert 1 <= float(layered.step_seconds) / float(flat.step_seconds) < 1.02
+    assert float(layered.memory_bytes) == float(flat.memory_bytes)
+
+
+def test_replicas_of_shards_sum_their_gradients(gpt: Recipe, a100s: Cluster, coefficients: Coefficients) -> None:
+    """HSDP over nodes: weights are gathered inside a node, and a shard's gradients cross between nodes once a step."""
+    seconds = {
+        shard: float(estimate(gpt, Layout(data=64, zero=3, shard=shard), a100s, coefficients).step_seconds)
+        for shard in (8, 0)
+    }
+    memory = {
+        shard: float(estimate(gpt, Layout(data=64, zero=3, shard=shard), a100s, coefficients).memory_bytes)
+        for shard in (8, 0)
+    }
+    assert seconds[8] != seconds[0] and memory[8] > memory[0]
+    whole = estimate(gpt, Layout(data=64, zero=3, shard=64), a100s, coefficients)
+    assert float(whole.step_seconds) == pytest.approx(seconds[0], rel=1e-12)
