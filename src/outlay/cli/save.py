@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from outlay.errors import InputError
@@ -57,8 +56,8 @@ def save(path: Path, text: str) -> None:
 def _replace(path: Path, text: str) -> None:
     """A draft in the same folder (so that the rename is atomic), with the old file's mode."""
     target = path.resolve()
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    draft = Path(name)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)

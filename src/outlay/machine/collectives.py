@@ -67,6 +67,7 @@ def collective_seconds(
 
     >>> from outlay.catalog import accelerator
     >>> from outlay.machine.cluster import cluster_for
+    >>> from outlay.machine.collective_curve import collective_curve
     >>> h100 = accelerator("h100-sxm-80gb")
     >>> cluster, curve = cluster_for(h100, 64), collective_curve(h100)
     >>> inside = collective_seconds("all-gather", 2**28, 8, cluster=cluster, curve=curve)
