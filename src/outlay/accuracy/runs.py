@@ -98,7 +98,7 @@ def predict_run(
     lost = losses(seconds, devices=count, state_bytes=state, practice=practices()["likely"])
     steps, beside = (value * count / 3600.0 for value in (seconds, float(lost.seconds)))
     low, likely, high = (production or load_production()).factor(
-        devices=count, counted=run.counted, tpu=run.tpu, named=run.named, level=level
+        devices=count, active=run.active, counted=run.counted, tpu=run.tpu, named=run.named, level=level
     )
     whole = steps + beside
     said = (

@@ -97,7 +97,13 @@ def _shortfall(wall: Interval, question: Question, level: float) -> Loss:
 
 
 def _factors(question: Question, level: float = LEVEL) -> tuple[float, float, float]:
-    return load_production().factor(devices=question.devices, tpu=question.accelerator.category == "tpu", level=level)
+    return load_production().factor(
+        devices=question.devices,
+        active=question.active,
+        tpu=question.accelerator.category == "tpu",
+        named=question.named,
+        level=level,
+    )
 
 
 def _receipts(cause: str) -> tuple[Receipt, ...]:
@@ -106,6 +112,9 @@ def _receipts(cause: str) -> tuple[Receipt, ...]:
     return tuple(
         receipt for name, receipt in receipts().items() if name in wanted or (cause not in _FACTS and name == "jobs")
     )
+
+
+_UNNAMED = "; those that name no framework, as here, took longer than those that do (`--framework`)"
 
 
 def assumptions(useful: float, question: Question, state_bytes: float) -> tuple[Assumption, ...]:
@@ -131,7 +140,7 @@ def assumptions(useful: float, question: Question, state_bytes: float) -> tuple[
             SHORTFALL,
             value=f"{max(factors[1] - 1, 0):.0%}",
             why=f"published runs like this took {factors[0]:.2f} to {factors[2]:.2f} times the hours of their predicted "
-            "steps and stops",
+            f"steps and stops{'' if question.named else _UNNAMED}",
             receipt=production_receipt(),
         ),
     )

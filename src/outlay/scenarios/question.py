@@ -14,7 +14,7 @@ from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.assumed import LONGEST_SEQUENCE
 from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.statement import Assumption, Receipt
-from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for
+from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for, usual_framework
 from outlay.training.practice import batch_tokens, whole_batch
 from outlay.workload import Architecture, Number, parameters
 
@@ -36,6 +36,10 @@ class Question:
     fixed: Mapping[str, Number]
     """Degrees of the layout that were asked for."""
     parameters: int
+    active: float
+    """Parameters that a token passes."""
+    named: bool
+    """Whether the framework was said."""
     model_receipt: Receipt
     on: str
     """The accelerator as it was asked for."""
@@ -64,10 +68,6 @@ class Question:
             network_efficiency=self.cluster.network_efficiency,
         )
         return replace(self, cluster=linked)
-
-
-WHOLE_NODE = 8
-"""Datacenter GPUs from which on a framework made for clusters is the usual one."""
 
 
 def ask(
@@ -111,8 +111,8 @@ def ask(
         )
     assumed += [*_cluster_notes(cluster), *_node_notes(cluster, size)]
     sequence = _sequence(sequence_length, architecture, assumed)
-    found = parameters(architecture).total
-    batch = _batch(global_batch, sequence, architecture, found, count, assumed)
+    found = parameters(architecture)
+    batch = _batch(global_batch, sequence, architecture, found.total, count, assumed)
     software = _software(framework, chip, count, assumed)
     recipe = Recipe(
         architecture=architecture,
@@ -131,7 +131,9 @@ def ask(
         cluster=cluster,
         server=catalog.server_for(chip, count),
         fixed=_degrees(layout, recompute),
-        parameters=found,
+        parameters=found.total,
+        active=float(found.active),
+        named=framework is not None,
         model_receipt=model_receipt,
         on=name,
         assumed=tuple(assumed),
@@ -232,10 +234,7 @@ def _batch(
 
 def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[Assumption]) -> Software:
     """The framework asked for, else what is usually run today on this many of this chip."""
-    usual = {"tpu": "jax", "trainium": "neuronx"}.get(chip.category)
-    if chip.category == "datacenter-gpu" and count >= WHOLE_NODE:
-        usual = "megatron-core"
-    software = software_for(usual if asked is None else asked, None)
+    software = software_for(usual_framework(chip.category, count) if asked is None else asked, None)
     if asked is not None and software.family != "other":
         return software
     why = "a usual one on this accelerator" if asked is None else f"`{asked}` is not known; one of today"

@@ -3,7 +3,7 @@
 from outlay.training.choose import Chosen, choose_layout
 from outlay.training.coefficients import Coefficients, StepCoefficients, load_coefficients
 from outlay.training.recipe import OPTIMIZERS, PRECISIONS, Optimizer, Recipe
-from outlay.training.software import Software, software_for
+from outlay.training.software import Software, software_for, usual_framework
 from outlay.training.step import CAUSES, Estimate, estimate
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "estimate",
     "load_coefficients",
     "software_for",
+    "usual_framework",
 ]
