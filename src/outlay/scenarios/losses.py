@@ -60,7 +60,7 @@ def expected(
 
     `relative` are the seconds of a step over those predicted.
     """
-    found = ranges(useful, devices=question.devices, state_bytes=state_bytes)
+    found = ranges(useful, devices=question.working, state_bytes=state_bytes)
     causes = [
         Loss(
             name=name,
@@ -98,7 +98,7 @@ def _shortfall(wall: Interval, question: Question, level: float) -> Loss:
 
 def _factors(question: Question, level: float = LEVEL) -> tuple[float, float, float]:
     return load_production().factor(
-        devices=question.devices,
+        devices=question.working,
         active=question.active,
         tpu=question.accelerator.category == "tpu",
         named=question.named,
@@ -120,11 +120,11 @@ _UNNAMED = "; those that name no framework, as here, took longer than those that
 def assumptions(useful: float, question: Question, state_bytes: float) -> tuple[Assumption, ...]:
     """What the lines of :func:`expected` stand on, in words."""
     usual = practices()["likely"]
-    lost = losses(useful, devices=question.devices, state_bytes=state_bytes, practice=usual)
-    parts = ranges(useful, devices=question.devices, state_bytes=state_bytes).values()
+    lost = losses(useful, devices=question.working, state_bytes=state_bytes, practice=usual)
+    parts = ranges(useful, devices=question.working, state_bytes=state_bytes).values()
     low, likely, high = (sum(part[case] for part in parts) for case in range(len(CASES)))
     shares = [format_quantity(seconds / (useful + seconds), "%", digits=2) for seconds in (low, likely, high)]
-    between = float(hours_between_failures(question.devices, usual))
+    between = float(hours_between_failures(question.working, usual))
     every = format_quantity(float(lost.interval), "s", digits=2)
     apart = format_quantity(between * 3600.0, "s", digits=2)
     factors = _factors(question)

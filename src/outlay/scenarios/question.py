@@ -44,6 +44,15 @@ class Question:
     on: str
     """The accelerator as it was asked for."""
     assumed: tuple[Assumption, ...]
+    sequences: float | None = None
+    """Sequences of a step before they are rounded to what the devices can share; None where their number was asked for."""
+    idle: int = 0
+    """Devices that are paid for and do nothing."""
+
+    @property
+    def working(self) -> int:
+        """Devices that take part."""
+        return self.devices - self.idle
 
     @property
     def architecture(self) -> Architecture:
@@ -57,6 +66,26 @@ class Question:
     def devices(self) -> int:
         return int(self.cluster.count)
 
+    def batch_on(self, devices: int) -> int:
+        """Sequences of a step on a number of devices."""
+        if self.sequences is None:
+            return int(self.recipe.global_batch)
+        return whole_batch(self.sequences, devices)
+
+    def on_working(self, count: int) -> Question:
+        """The same question with as many devices at work, the others idle."""
+        if count == self.devices:
+            return self
+        batch = self.batch_on(count)
+        said = tuple(_batch_on(entry, batch, self.recipe.sequence_length, count) for entry in self.assumed)
+        idle = Assumption(
+            "idle devices",
+            value=f"{self.devices - count:,} of {self.devices:,}, which are paid for",
+            why=f"{count:,} divide model and batch better, and are faster than all {self.devices:,}",
+        )
+        recipe = replace(self.recipe, global_batch=batch)
+        return replace(self, recipe=recipe, assumed=(*said, idle), idle=self.devices - count)
+
     def on_count(self, count: int) -> Question:
         """The same training on another number of the same accelerators; links are those of the usual server."""
         size = int(self.cluster.node_size)
@@ -67,7 +96,20 @@ class Question:
             network_latency=self.cluster.network_latency,
             network_efficiency=self.cluster.network_efficiency,
         )
-        return replace(self, cluster=linked)
+        recipe = replace(self.recipe, global_batch=self.batch_on(count))
+        return replace(self, cluster=linked, recipe=recipe, idle=0)
+
+
+def _batch_on(entry: Assumption, batch: int, sequence: int, devices: int) -> Assumption:
+    """What is said of the batch, for another number of devices."""
+    if entry.name != "batch":
+        return entry
+    why = entry.why.rpartition(" that ")[0]
+    return replace(entry, value=_batch_words(batch, sequence), why=f"{why} that {devices:,} can share")
+
+
+def _batch_words(batch: int, sequence: int) -> str:
+    return f"{batch:,} sequences ({units.format_quantity(batch * sequence, 'tokens')})"
 
 
 def ask(
@@ -112,7 +154,7 @@ def ask(
     assumed += [*_cluster_notes(cluster), *_node_notes(cluster, size)]
     sequence = _sequence(sequence_length, architecture, assumed)
     found = parameters(architecture)
-    batch = _batch(global_batch, sequence, architecture, found.total, count, assumed)
+    batch, sequences = _batch(global_batch, sequence, architecture, found.total, count, assumed)
     software = _software(framework, chip, count, assumed)
     recipe = Recipe(
         architecture=architecture,
@@ -137,6 +179,7 @@ def ask(
         model_receipt=model_receipt,
         on=name,
         assumed=tuple(assumed),
+        sequences=sequences,
     )
 
 
@@ -203,10 +246,13 @@ def _batch(
     size: int,
     devices: int,
     assumed: list[Assumption],
-) -> int:
-    """Sequences of a step: as asked, else as published for models of this size, in numbers that the devices can share."""
+) -> tuple[int, float | None]:
+    """Sequences of a step: as asked, else as published for models of this size, in numbers that the devices can share.
+
+    And their number before that, unless it was asked for.
+    """
     if asked is not None and "tok" not in str(asked).lower():
-        return int(units.parse(asked, "count", name="--batch"))
+        return int(units.parse(asked, "count", name="--batch")), None
     receipt = batch_tokens(size, encoder=architecture.family == "encoder")
     tokens = (
         float(receipt.value or 0)
@@ -224,12 +270,12 @@ def _batch(
         why = "published for models of this size" + (
             f", in sequences that {devices:,} can share" if devices > 1 else ""
         )
-        value = f"{batch:,} sequences ({units.format_quantity(batch * sequence, 'tokens')})"
+        value = _batch_words(batch, sequence)
         assumed.append(Assumption("batch", value=value, why=why, receipt=receipt))
     elif batch * sequence != tokens:
         value = f"{batch:,} sequences"
         assumed.append(Assumption("batch", value=value, why=f"{asked} in whole sequences that {devices:,} can share"))
-    return batch
+    return batch, tokens / sequence
 
 
 def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[Assumption]) -> Software:
