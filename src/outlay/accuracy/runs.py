@@ -17,7 +17,7 @@ from outlay.accuracy.runs_question import Run, question_of
 from outlay.accuracy.validate import Comparison, Validation
 from outlay.errors import InputError
 from outlay.layout import describe
-from outlay.training import OPTIMIZERS, Coefficients, choose_layout
+from outlay.training import OPTIMIZERS, Coefficients, choose_working
 from outlay.training.goodput import losses, practices
 from outlay.training.production import LEVEL, Production, load_production, load_unseen
 
@@ -87,23 +87,25 @@ def predict_run(
 
     Where none fits it is the one nearest to fitting, and that is said. Raises `InputError` if no layout divides the run.
     """
-    chosen = choose_layout(run.recipe, run.cluster, coefficients)
-    if chosen is None:
+    found = choose_working(run.recipe, run.cluster, coefficients, batch=run.batch_on, active=run.active)
+    if found is None:
         raise InputError("no layout divides the model and the batch", hint="check the row's batch and count")
-    count = int(run.cluster.count)
-    seconds = run.tokens / (float(chosen.estimate.tokens_per_second_per_device) * count)
+    chosen, working, count = found.chosen, found.devices, int(run.cluster.count)
+    seconds = run.tokens / (float(chosen.estimate.tokens_per_second_per_device) * working)
     state = run.parameters * (
         run.recipe.weight_bytes + run.recipe.master_bytes + OPTIMIZERS[run.recipe.optimizer].state_bytes
     )
-    lost = losses(seconds, devices=count, state_bytes=state, practice=practices()["likely"])
+    lost = losses(seconds, devices=working, state_bytes=state, practice=practices()["likely"])
     steps, beside = (value * count / 3600.0 for value in (seconds, float(lost.seconds)))
     low, likely, high = (production or load_production()).factor(
-        devices=count, counted=run.counted, tpu=run.tpu, named=run.named, level=level
+        devices=working, active=run.active, counted=run.counted, tpu=run.tpu, named=run.named, level=level
     )
     whole = steps + beside
     said = (
         [describe(chosen.layout)] if bool(chosen.estimate.fits) else [f"{describe(chosen.layout)}, which does not fit"]
     )
+    if working < count:
+        said.append(f"{count - working:,} of {count:,} devices idle")
     return RunPrediction(
         step_hours=steps,
         lost_hours=beside,

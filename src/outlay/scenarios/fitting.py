@@ -8,35 +8,41 @@ from dataclasses import dataclass, replace
 from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout, Problem, broken_rules, describe
 from outlay.scenarios.question import Question
-from outlay.training import Chosen, Coefficients, choose_layout
+from outlay.training import Chosen, Coefficients, Working, choose_working
 from outlay.units import format_quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """The layout chosen, and whether the optimizer had to leave the device for it."""
+    """The layout chosen, and the question as it is then answered: some devices may be left idle."""
 
     chosen: Chosen
-    offloaded: bool = False
+    question: Question
 
 
 def fit(question: Question, coefficients: Coefficients) -> Fitted:
-    """The fastest layout that fits; with the optimizer's state on the host where nothing else does.
+    """The fastest layout that fits, on as many of the devices as are fastest.
 
     :raises InputError: if the degrees asked for break a rule.
     :raises DoesNotFit: if the fullest device is too small, with what would help, by the same model.
     """
-    chosen = choose_layout(question.recipe, question.cluster, coefficients, question.fixed)
-    if chosen is None:
+    found = _chosen(question, coefficients)
+    if found is None:
         raise _refused(question)
-    if bool(chosen.estimate.fits):
-        return Fitted(chosen=chosen)
-    if "offload" not in question.fixed and question.accelerator.category != "apple":
-        moved = choose_layout(question.recipe, question.cluster, coefficients, {**question.fixed, "offload": 1.0})
-        if moved is not None and bool(moved.estimate.fits):
-            return Fitted(chosen=moved, offloaded=True)
-        chosen = moved or chosen
-    raise _too_small(question, chosen, coefficients)
+    if not bool(found.chosen.estimate.fits):
+        raise _too_small(question, found.chosen, coefficients)
+    return Fitted(chosen=found.chosen, question=question.on_working(found.devices))
+
+
+def _chosen(question: Question, coefficients: Coefficients) -> Working | None:
+    return choose_working(
+        question.recipe,
+        question.cluster,
+        coefficients,
+        question.fixed,
+        batch=question.batch_on,
+        active=question.active,
+    )
 
 
 def _refused(question: Question) -> InputError:
@@ -87,11 +93,8 @@ def _what_helps(question: Question, coefficients: Coefficients) -> Iterator[str]
     """Changes after which it does fit, each tried."""
 
     def fits(changed: Question) -> bool:
-        for extra in ({}, {"offload": 1.0}):
-            found = choose_layout(changed.recipe, changed.cluster, coefficients, {**changed.fixed, **extra})
-            if found is not None and bool(found.estimate.fits):
-                return True
-        return False
+        found = _chosen(changed, coefficients)
+        return found is not None and bool(found.chosen.estimate.fits)
 
     if question.fixed and fits(replace(question, fixed={})):
         yield "write `--layout auto`"

@@ -7,6 +7,9 @@ from outlay.scenarios.run import Run
 
 STEP = (
     "cluster",
+    "node",
+    "links inside a node",
+    "idle devices",
     "sequence length",
     "batch",
     "framework",

@@ -60,7 +60,7 @@ def expected(
 
     `relative` are the seconds of a step over those predicted.
     """
-    found = ranges(useful, devices=question.devices, state_bytes=state_bytes)
+    found = ranges(useful, devices=question.working, state_bytes=state_bytes)
     causes = [
         Loss(
             name=name,
@@ -97,7 +97,13 @@ def _shortfall(wall: Interval, question: Question, level: float) -> Loss:
 
 
 def _factors(question: Question, level: float = LEVEL) -> tuple[float, float, float]:
-    return load_production().factor(devices=question.devices, tpu=question.accelerator.category == "tpu", level=level)
+    return load_production().factor(
+        devices=question.working,
+        active=question.active,
+        tpu=question.accelerator.category == "tpu",
+        named=question.named,
+        level=level,
+    )
 
 
 def _receipts(cause: str) -> tuple[Receipt, ...]:
@@ -108,14 +114,17 @@ def _receipts(cause: str) -> tuple[Receipt, ...]:
     )
 
 
+_UNNAMED = "; those that name no framework, as here, took longer than those that do (`--framework`)"
+
+
 def assumptions(useful: float, question: Question, state_bytes: float) -> tuple[Assumption, ...]:
     """What the lines of :func:`expected` stand on, in words."""
     usual = practices()["likely"]
-    lost = losses(useful, devices=question.devices, state_bytes=state_bytes, practice=usual)
-    parts = ranges(useful, devices=question.devices, state_bytes=state_bytes).values()
+    lost = losses(useful, devices=question.working, state_bytes=state_bytes, practice=usual)
+    parts = ranges(useful, devices=question.working, state_bytes=state_bytes).values()
     low, likely, high = (sum(part[case] for part in parts) for case in range(len(CASES)))
     shares = [format_quantity(seconds / (useful + seconds), "%", digits=2) for seconds in (low, likely, high)]
-    between = float(hours_between_failures(question.devices, usual))
+    between = float(hours_between_failures(question.working, usual))
     every = format_quantity(float(lost.interval), "s", digits=2)
     apart = format_quantity(between * 3600.0, "s", digits=2)
     factors = _factors(question)
@@ -131,7 +140,7 @@ def assumptions(useful: float, question: Question, state_bytes: float) -> tuple[
             SHORTFALL,
             value=f"{max(factors[1] - 1, 0):.0%}",
             why=f"published runs like this took {factors[0]:.2f} to {factors[2]:.2f} times the hours of their predicted "
-            "steps and stops",
+            f"steps and stops{'' if question.named else _UNNAMED}",
             receipt=production_receipt(),
         ),
     )

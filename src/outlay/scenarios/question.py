@@ -14,7 +14,7 @@ from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.assumed import LONGEST_SEQUENCE
 from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.statement import Assumption, Receipt
-from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for
+from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for, usual_framework
 from outlay.training.practice import batch_tokens, whole_batch
 from outlay.workload import Architecture, Number, parameters
 
@@ -36,10 +36,23 @@ class Question:
     fixed: Mapping[str, Number]
     """Degrees of the layout that were asked for."""
     parameters: int
+    active: float
+    """Parameters that a token passes."""
+    named: bool
+    """Whether the framework was said."""
     model_receipt: Receipt
     on: str
     """The accelerator as it was asked for."""
     assumed: tuple[Assumption, ...]
+    sequences: float | None = None
+    """Sequences of a step before they are rounded to what the devices can share; None where their number was asked for."""
+    idle: int = 0
+    """Devices that are paid for and do nothing."""
+
+    @property
+    def working(self) -> int:
+        """Devices that take part."""
+        return self.devices - self.idle
 
     @property
     def architecture(self) -> Architecture:
@@ -53,6 +66,26 @@ class Question:
     def devices(self) -> int:
         return int(self.cluster.count)
 
+    def batch_on(self, devices: int) -> int:
+        """Sequences of a step on a number of devices."""
+        if self.sequences is None:
+            return int(self.recipe.global_batch)
+        return whole_batch(self.sequences, devices)
+
+    def on_working(self, count: int) -> Question:
+        """The same question with as many devices at work, the others idle."""
+        if count == self.devices:
+            return self
+        batch = self.batch_on(count)
+        said = tuple(_batch_on(entry, batch, self.recipe.sequence_length, count) for entry in self.assumed)
+        idle = Assumption(
+            "idle devices",
+            value=f"{self.devices - count:,} of {self.devices:,}, which are paid for",
+            why=f"{count:,} divide model and batch better, and are faster than all {self.devices:,}",
+        )
+        recipe = replace(self.recipe, global_batch=batch)
+        return replace(self, recipe=recipe, assumed=(*said, idle), idle=self.devices - count)
+
     def on_count(self, count: int) -> Question:
         """The same training on another number of the same accelerators; links are those of the usual server."""
         size = int(self.cluster.node_size)
@@ -63,11 +96,20 @@ class Question:
             network_latency=self.cluster.network_latency,
             network_efficiency=self.cluster.network_efficiency,
         )
-        return replace(self, cluster=linked)
+        recipe = replace(self.recipe, global_batch=self.batch_on(count))
+        return replace(self, cluster=linked, recipe=recipe, idle=0)
 
 
-WHOLE_NODE = 8
-"""Datacenter GPUs from which on a framework made for clusters is the usual one."""
+def _batch_on(entry: Assumption, batch: int, sequence: int, devices: int) -> Assumption:
+    """What is said of the batch, for another number of devices."""
+    if entry.name != "batch":
+        return entry
+    why = entry.why.rpartition(" that ")[0]
+    return replace(entry, value=_batch_words(batch, sequence), why=f"{why} that {devices:,} can share")
+
+
+def _batch_words(batch: int, sequence: int) -> str:
+    return f"{batch:,} sequences ({units.format_quantity(batch * sequence, 'tokens')})"
 
 
 def ask(
@@ -111,8 +153,8 @@ def ask(
         )
     assumed += [*_cluster_notes(cluster), *_node_notes(cluster, size)]
     sequence = _sequence(sequence_length, architecture, assumed)
-    found = parameters(architecture).total
-    batch = _batch(global_batch, sequence, architecture, found, count, assumed)
+    found = parameters(architecture)
+    batch, sequences = _batch(global_batch, sequence, architecture, found.total, count, assumed)
     software = _software(framework, chip, count, assumed)
     recipe = Recipe(
         architecture=architecture,
@@ -131,10 +173,13 @@ def ask(
         cluster=cluster,
         server=catalog.server_for(chip, count),
         fixed=_degrees(layout, recompute),
-        parameters=found,
+        parameters=found.total,
+        active=float(found.active),
+        named=framework is not None,
         model_receipt=model_receipt,
         on=name,
         assumed=tuple(assumed),
+        sequences=sequences,
     )
 
 
@@ -201,10 +246,13 @@ def _batch(
     size: int,
     devices: int,
     assumed: list[Assumption],
-) -> int:
-    """Sequences of a step: as asked, else as published for models of this size, in numbers that the devices can share."""
+) -> tuple[int, float | None]:
+    """Sequences of a step: as asked, else as published for models of this size, in numbers that the devices can share.
+
+    And their number before that, unless it was asked for.
+    """
     if asked is not None and "tok" not in str(asked).lower():
-        return int(units.parse(asked, "count", name="--batch"))
+        return int(units.parse(asked, "count", name="--batch")), None
     receipt = batch_tokens(size, encoder=architecture.family == "encoder")
     tokens = (
         float(receipt.value or 0)
@@ -222,20 +270,17 @@ def _batch(
         why = "published for models of this size" + (
             f", in sequences that {devices:,} can share" if devices > 1 else ""
         )
-        value = f"{batch:,} sequences ({units.format_quantity(batch * sequence, 'tokens')})"
+        value = _batch_words(batch, sequence)
         assumed.append(Assumption("batch", value=value, why=why, receipt=receipt))
     elif batch * sequence != tokens:
         value = f"{batch:,} sequences"
         assumed.append(Assumption("batch", value=value, why=f"{asked} in whole sequences that {devices:,} can share"))
-    return batch
+    return batch, tokens / sequence
 
 
 def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[Assumption]) -> Software:
     """The framework asked for, else what is usually run today on this many of this chip."""
-    usual = {"tpu": "jax", "trainium": "neuronx"}.get(chip.category)
-    if chip.category == "datacenter-gpu" and count >= WHOLE_NODE:
-        usual = "megatron-core"
-    software = software_for(usual if asked is None else asked, None)
+    software = software_for(usual_framework(chip.category, count) if asked is None else asked, None)
     if asked is not None and software.family != "other":
         return software
     why = "a usual one on this accelerator" if asked is None else f"`{asked}` is not known; one of today"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from outlay import catalog, economics
+from outlay.machine import power_watts
 from outlay.scenarios.fitting import Fitted
 from outlay.scenarios.losses import Loss, expected, stated
 from outlay.scenarios.question import Question
@@ -91,8 +92,10 @@ class Run:
 
     @cached_property
     def watts(self) -> float:
-        """Of one device and its share of the server."""
-        return float(self.estimate.device_watts) + self.host_watts
+        """Of one device and its share of the server, averaged over those that work and those that are idle."""
+        question = self.question
+        idle = question.idle * float(power_watts(question.accelerator, {}))
+        return (float(self.estimate.device_watts) * question.working + idle) / question.devices + self.host_watts
 
     @cached_property
     def kilowatt_hours(self) -> Interval:

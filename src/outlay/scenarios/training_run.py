@@ -23,6 +23,8 @@ from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.today import today as day
 from outlay.statement import Assumption, Interval, Statement
 from outlay.training import Coefficients, load_coefficients
+from outlay.training.axes import TRIED
+from outlay.training.choose import TIE
 from outlay.training.ranges import parse_level, percent
 from outlay.units import format_quantity
 from outlay.workload import Architecture
@@ -88,6 +90,8 @@ def cost_training(
         gpus_per_node=gpus_per_node,
         interconnect=interconnect,
     )
+    fitted = fit(question, coefficients)
+    question = fitted.question
     terms = agree(
         question,
         provider=provider,
@@ -101,7 +105,7 @@ def cost_training(
         checkpoints=checkpoints,
         lost_work=lost_work,
     )
-    run = Run(question=question, fitted=fit(question, coefficients), terms=terms, fitted_on=receipts_of(coefficients))
+    run = Run(question=question, fitted=fitted, terms=terms, fitted_on=receipts_of(coefficients))
     if coefficients == load_coefficients():  # nobody knows how far others are off
         low, high = relative_range(question, level)
         run = replace(run, relative=Interval.between(low, 1.0, high), level=level)
@@ -133,7 +137,8 @@ def _layout(run: Run) -> Iterator[Assumption]:
     if chosen.looked_at <= 1:
         return
     why = (
-        f"the fastest of {chosen.fitting:,} that fit, of {chosen.legal:,} legal ones, of {chosen.looked_at:,} looked at"
+        f"the simplest within {TIE - 1:.0%} of the fastest of {chosen.fitting:,} that fit, of {chosen.legal:,} legal ones, "
+        f"of {chosen.looked_at:,} looked at ({TRIED})"
     )
     if fixed:
         why += f", with {', '.join(name.replace('_', ' ') for name in fixed)} as asked"
@@ -182,8 +187,9 @@ def _more_notes(run: Run) -> Iterator[str]:
     chosen = run.fitted.chosen
     if chosen.looked_at <= 1:
         yield f"Layout: {describe(chosen.layout)}, as asked."
-    if run.fitted.offloaded:
-        yield "It fits only with the optimizer's state on the host: its update waits for the PCIe bus."
+    if float(chosen.layout.offload) > 0 and "offload" not in run.question.fixed:
+        share = f"{float(chosen.layout.offload):.0%} of the optimizer's state"
+        yield f"It is fastest, or fits only, with {share} on the host, whose update waits for the PCIe bus."
     if run.level is None:
         yield "How far coefficients of your own are off is not known: `outlay validate` prints the error on measured runs."
     else:

@@ -70,6 +70,21 @@ class Software:
     """The year of the run."""
 
 
+WHOLE_NODE = 8
+"""Datacenter GPUs from which on a framework made for clusters is the usual one."""
+
+
+def usual_framework(category: str, devices: int) -> str | None:
+    """The framework of a run that names none, by the kind of accelerator and their number; None is one of its year.
+
+    >>> usual_framework("datacenter-gpu", 64), usual_framework("tpu", 1), usual_framework("consumer-gpu", 2)
+    ('megatron-core', 'jax', None)
+    """
+    if category == "datacenter-gpu":
+        return "megatron-core" if devices >= WHOLE_NODE else None
+    return {"tpu": "jax", "trainium": "neuronx"}.get(category)
+
+
 @functools.cache
 def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
     text = (importlib.resources.files("outlay.catalog") / "software.csv").read_text(encoding="utf-8")

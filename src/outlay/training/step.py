@@ -192,14 +192,19 @@ def _exposed_data(communication: Any, work: Number, micro_batches: Number, overl
 def _optimizer_seconds(
     dense: Number, expert: Number, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves
 ) -> Number:
-    """Seconds of the update, its gradient norm, and of moving offloaded state over PCIe."""
+    """Seconds of the update, its gradient norm, and of what the host updates, gradients and weights over PCIe.
+
+    A host's memory gives each of its devices about what the device's slot does (sixteen channels of DDR5 to eight PCIe 5
+    slots, of DDR4 to eight of PCIe 4).
+    """
     optimizer = OPTIMIZERS[recipe.optimizer]
     shards = np.where(np.greater_equal(layout.zero, 1), layout.shards * layout.context, 1)
     fewer = np.maximum(shards * layout.tensor / (layout.expert * layout.expert_tensor), 1.0)
     held = dense / shards + expert / np.where(np.greater_equal(layout.zero, 1), fewer, 1)
     on_device = memory_seconds(held * (optimizer.update_bytes + 4.0), curve=curves.memory)
     products = held * optimizer.matmul_flop * recipe.architecture.hidden / curves.gemm_base.sustained_flops
-    moved = layout.offload * held * (recipe.software.gradient_bytes + 2.0) / cluster.accelerator.pcie_bandwidth
+    each = recipe.software.gradient_bytes + 2.0 + optimizer.update_bytes
+    moved = layout.offload * held * each / cluster.accelerator.pcie_bandwidth
     return on_device * (1.0 - layout.offload) + products + moved
 
 
