@@ -148,6 +148,9 @@ def data_communication(
 ) -> DataCommunication:
     """Gradients are reduced over data and context ranks; sharded states gather the new weights.
 
+    Where gradients are sharded (ZeRO 2 and 3) no device has room for sums of its own: they are reduced for every
+    micro-batch.
+
     `dense` and `expert` are parameters on this device; experts are replicated over fewer ranks.
     """
     seconds = partial(collective_seconds, cluster=cluster, curve=curves.collective)
@@ -165,10 +168,11 @@ def data_communication(
 
     scatter, gather = both("reduce-scatter", wire), both("all-gather", weight)
     sharded, full = np.greater_equal(zero, 1), np.equal(zero, 3)
-    gradients = np.where(full, 0.0, np.where(sharded, scatter, both("all-reduce", wire)))
+    each = np.greater_equal(zero, 2)
+    gradients = np.where(each, 0.0, np.where(sharded, scatter, both("all-reduce", wire)))
     return DataCommunication(
         gradients=gradients,
         weights=np.where(full, 0.0, np.where(sharded, gather, 0.0)),
         micro_batch_gather=np.where(full, gather, 0.0),
-        micro_batch_scatter=np.where(full, scatter, 0.0),
+        micro_batch_scatter=np.where(each, scatter, 0.0),
     )
