@@ -16,7 +16,7 @@ QUARTERS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the layers that are recomputed, and of the optimizer's state that the host holds, where a search may choose."""
 SHORTEST = 2048
 """Tokens of a sequence that a context-parallel rank keeps at least: below, its attention is mostly overhead."""
-TRIED = "zero 1 to 3, powers of two, recomputation and offload by quarters"
+TRIED = "zero 1 and 3, recomputation and offload by quarters"
 """What is tried, in words."""
 
 

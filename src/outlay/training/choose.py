@@ -147,10 +147,6 @@ def _joined(parts: list[_Scored]) -> _Scored:
 def _reliefs(cluster: Cluster, fixed: Mapping[str, Number]) -> Iterator[_Relief]:
     """Ways to make layouts smaller that cost a part of what the grid's own ways do, for degrees that nobody fixed."""
 
-    def sharded(part: _Scored, index: _Places) -> Iterator[Layout]:
-        """The gradients too: as fast in this model, where a framework can."""
-        yield _changed(part.layouts.at(index[np.equal(part.layouts.zero, 1)[index]]), zero=2)
-
     def recomputed(part: _Scored, index: _Places) -> Iterator[Layout]:
         whole = part.layouts.at(index[np.equal(part.layouts.recompute, Recompute.NONE)[index]])
         for kind in (Recompute.SELECTIVE, Recompute.FULL):
@@ -164,8 +160,6 @@ def _reliefs(cluster: Cluster, fixed: Mapping[str, Number]) -> Iterator[_Relief]
         share = np.asarray(QUARTERS)[np.searchsorted(QUARTERS, over[enough])]
         yield _changed(part.layouts.at(index[enough]), offload=share)
 
-    if "zero" not in fixed and int(cluster.count) > 1:
-        yield sharded
     if not {"recompute", "recompute_layers"} & set(fixed):
         yield recomputed
     if "offload" not in fixed and cluster.accelerator.category != "apple":  # whose host has no memory of its own

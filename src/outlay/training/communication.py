@@ -155,7 +155,8 @@ def data_communication(
     `dense` and `expert` are parameters on this device; experts are replicated over fewer ranks. What shards weights
     gathers and reduces them a layer at a time: as many collectives as there are `layers` on the device, each with its
     start. Where weights are sharded over some of the data ranks and replicated beyond them (HSDP), each shard's gradients
-    are then summed over its replicas.
+    are then summed over its replicas. Where gradients are sharded (ZeRO 2 and 3) no device has room for sums of its own:
+    they are reduced for every micro-batch.
     """
     seconds = partial(collective_seconds, cluster=cluster, curve=curves.collective)
     full = np.equal(layout.zero, 3)
@@ -173,8 +174,8 @@ def data_communication(
         return total
 
     scatter, gather = both("reduce-scatter", wire), both("all-gather", weight)
-    sharded = np.greater_equal(layout.zero, 1)
-    gradients: Number = np.where(full, 0.0, np.where(sharded, scatter, both("all-reduce", wire)))
+    sharded, each = np.greater_equal(layout.zero, 1), np.greater_equal(layout.zero, 2)
+    gradients: Number = np.where(each, 0.0, np.where(sharded, scatter, both("all-reduce", wire)))
     if np.any(np.greater(replicas, 1)):
         shard = (dense / ranks + expert / expert_ranks) * wire / pieces
         gradients = gradients + pieces * seconds("all-reduce", shard, replicas, stride=layout.tensor * ranks)
@@ -182,5 +183,5 @@ def data_communication(
         gradients=gradients,
         weights=np.where(full, 0.0, np.where(sharded, gather, 0.0)),
         micro_batch_gather=np.where(full, gather, 0.0),
-        micro_batch_scatter=np.where(full, scatter, 0.0),
+        micro_batch_scatter=np.where(each, scatter, 0.0),
     )
