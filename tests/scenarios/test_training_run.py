@@ -248,12 +248,7 @@ def test_energy_and_carbon():
 def test_lost_work():
     none, half = ask(lost_work=0), ask(lost_work="50%")
     assert likely(line(none, "lost-work").quantity) == 0
-    assert likely(line(half, "lost-work").quantity) == pytest.approx(likely(line(half, "training-steps").quantity))
-    assert seconds(half) > 1.9 * seconds(none)
-    # Only what failures cost is said: the rest of a run stays.
-    assert seconds(none) < seconds(ask()) < seconds(half)
-    for key in ("checkpoints", "evaluation", "warm-up", "shortfall"):
-        assert likely(line(none, f"accelerators.{key}").quantity) > 0
+    assert seconds(half) == pytest.approx(2 * seconds(none))
 
 
 LOST = ("restarts", "lost-work", "checkpoints", "evaluation", "warm-up", "shortfall")
@@ -267,10 +262,10 @@ def test_what_a_run_loses_is_said_by_cause():
         assert 0 <= entry.quantity.low <= entry.quantity.likely <= entry.quantity.high
         assert entry.receipts
     steps = likely(line(statement, "training-steps").quantity)
-    assert 1 < seconds(statement) * 64 / 3600 / steps < 2
+    assert 1 < seconds(statement) * 64 / 3600 / steps < 1.6
     stated = ask(lost_work="5%")
-    assert [entry.key for entry in line(stated, "accelerators").children[1:]] == [f"accelerators.{key}" for key in LOST[1:]]
-    assert "as usual but for failures" in {entry.value for entry in stated.assumed}
+    assert len(line(stated, "accelerators").children) == 2
+    assert not {"lost work", "slower than benchmarks"} & {entry.name for entry in stated.assumed}
 
 
 def test_larger_jobs_lose_a_larger_share_to_failures():
@@ -316,9 +311,7 @@ def test_what_is_said_is_not_assumed():
         "checkpoints",
         "layout",
     } <= names
-    assert not names & {entry.name for entry in said.assumed} - {
-        *("cluster", "storage", "carbon of making", "rope_theta", "lost work", "slower than benchmarks")
-    }
+    assert not names & {entry.name for entry in said.assumed} - {"cluster", "storage", "carbon of making", "rope_theta"}
     assert any("as asked" in note for note in said.notes)
 
 

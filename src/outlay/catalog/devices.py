@@ -101,16 +101,6 @@ class Accelerator:
     receipts: Mapping[str, Receipt] = field(repr=False, compare=False)
     """Field → receipt; the peaks are `peaks.bf16` and so on."""
 
-    def multiplies_in(self, dtype: str) -> bool:
-        """Whether the chip has units for products in `dtype`; others run in a wider type.
-
-        >>> h100 = accelerator("h100-sxm-80gb")
-        >>> h100.multiplies_in("mxfp8"), h100.multiplies_in("nvfp4"), h100.multiplies_in("amp")
-        (True, False, True)
-        """
-        name = dtype.strip().lower().replace("_", "-")
-        return _DTYPES.get(name, name) in self.peaks
-
     def peak(self, dtype: str) -> float:
         """Dense FLOP/s of matrix products in `dtype` on this chip.
 

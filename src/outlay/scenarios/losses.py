@@ -1,6 +1,6 @@
 """What a run takes beside its steps, as the statement says it: failures, checkpoints, evaluation, warm-up, and a shortfall.
 
-The share that somebody states (`--lost-work`) stands for what failures cost: restarts, and work that is done twice.
+The share that somebody states (`--lost-work`) stands for all of it.
 """
 
 from __future__ import annotations
@@ -39,34 +39,26 @@ _WORDS = {
 _FACTS = {"evaluation": ("evaluation",), "warm_up": ("start", "ramp"), "checkpoints": ("storage_bandwidth",)}
 
 
-_FAILURES = ("restarts", "lost_work")
-"""The causes that a stated share stands for."""
-
-
-def _stated(useful: float, share: float, receipt: Receipt, relative: Interval) -> Loss:
-    """What failures cost, by a share that somebody gave."""
-    return Loss(
-        name=f"Restarts, lost work ({format_quantity(share, '%')})",
-        key="lost-work",
-        seconds=relative * (useful * share / (1.0 - share)),
-        basis="yours",
-        note="hours of steps × share lost ÷ (1 - share lost)",
-        receipts=(receipt,),
+def stated(useful: float, share: float, receipt: Receipt) -> tuple[Loss, ...]:
+    """All that is lost, by a share that somebody gave."""
+    return (
+        Loss(
+            name=f"Restarts, lost work ({format_quantity(share, '%')})",
+            key="lost-work",
+            seconds=Interval.of(useful * share / (1.0 - share)),
+            basis="yours",
+            note="hours of steps × share lost ÷ (1 - share lost)",
+            receipts=(receipt,),
+        ),
     )
 
 
 def expected(
-    useful: float,
-    question: Question,
-    state_bytes: float,
-    *,
-    relative: Interval,
-    told: tuple[float, Receipt] | None = None,
-    level: float = LEVEL,
+    useful: float, question: Question, state_bytes: float, *, relative: Interval, level: float = LEVEL
 ) -> tuple[Loss, ...]:
     """What published runs lose, by cause, and what they take longer than steps and stops explain.
 
-    `relative` are the seconds of a step over those predicted; `told` is the share that failures cost, where somebody said it.
+    `relative` are the seconds of a step over those predicted.
     """
     found = ranges(useful, devices=question.working, state_bytes=state_bytes)
     causes = [
@@ -79,10 +71,7 @@ def expected(
             receipts=_receipts(cause),
         )
         for cause, (name, key, note) in _WORDS.items()
-        if told is None or cause not in _FAILURES
     ]
-    if told is not None:
-        causes.insert(0, _stated(useful, *told, relative))
     wall = sum((loss.seconds for loss in causes), relative * useful)
     return (*causes, _shortfall(wall, question, level))
 
@@ -128,8 +117,8 @@ def _receipts(cause: str) -> tuple[Receipt, ...]:
 _UNNAMED = "; those that name no framework, as here, took longer than those that do (`--framework`)"
 
 
-def assumptions(useful: float, question: Question, state_bytes: float, *, told: bool = False) -> tuple[Assumption, ...]:
-    """What the lines of :func:`expected` stand on, in words; `told`: somebody said what failures cost."""
+def assumptions(useful: float, question: Question, state_bytes: float) -> tuple[Assumption, ...]:
+    """What the lines of :func:`expected` stand on, in words."""
     usual = practices()["likely"]
     lost = losses(useful, devices=question.working, state_bytes=state_bytes, practice=usual)
     parts = ranges(useful, devices=question.working, state_bytes=state_bytes).values()
@@ -139,19 +128,13 @@ def assumptions(useful: float, question: Question, state_bytes: float, *, told: 
     every = format_quantity(float(lost.interval), "s", digits=2)
     apart = format_quantity(between * 3600.0, "s", digits=2)
     factors = _factors(question)
-    failures = (
-        "what failures cost is yours; checkpoints, evaluation and start as usual"
-        if told
-        else f"published jobs of this size fail once in {apart} and take "
-        f"{format_quantity(usual.restart_seconds, 's', digits=2)} to be back; one checkpoint in {every} costs least (Young "
-        "and Daly)"
-    )
     return (
         Assumption(
             "lost work",
-            value="as usual but for failures" if told else f"{shares[1]} of the run ({shares[0]} to {shares[2]})",
-            why=failures,
-            receipt=receipts()["evaluation" if told else "restart"],
+            value=f"{shares[1]} of the run ({shares[0]} to {shares[2]})",
+            why=f"a job of this size fails each {apart} by published jobs, is back in "
+            f"{format_quantity(usual.restart_seconds, 's', digits=2)}, and saves each {every} (Young and Daly)",
+            receipt=receipts()["restart"],
         ),
         Assumption(
             SHORTFALL,

@@ -14,12 +14,10 @@ from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.assumed import LONGEST_SEQUENCE
 from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.statement import Assumption, Receipt
-from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, frameworks, software_for, usual_framework
+from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for, usual_framework
 from outlay.training.practice import batch_tokens, whole_batch
 from outlay.workload import Architecture, Number, parameters
 
-MOST_BATCH = 10**9
-"""Tokens beyond which a step is a slip: the largest published batches have some 60 million."""
 LONGEST = 10**8
 """Tokens of a sequence beyond which a number is a slip."""
 _OPTIMIZERS = {"adamw": "adam", "adam8bit": "adam-8bit", "adamw8bit": "adam-8bit", "adamw-8bit": "adam-8bit"}
@@ -165,7 +163,7 @@ def ask(
         precision=_precision(precision, chip, assumed),
         optimizer=_optimizer(optimizer, assumed),
         software=software,
-        dropout=architecture.dropout or software.dropout,
+        dropout=architecture.dropout,
     )
     if architecture.is_moe:
         assumed.append(Assumption("expert load", value="balanced", why="routers are trained towards it"))
@@ -254,14 +252,7 @@ def _batch(
     And their number before that, unless it was asked for.
     """
     if asked is not None and "tok" not in str(asked).lower():
-        sequences = int(units.parse(asked, "count", name="--batch"))
-        if sequences * sequence > MOST_BATCH:
-            raise InputError(
-                f"`--batch` is {asked}: {sequences:,} sequences of {sequence:,} tokens in one step",
-                expected=f"at most {units.format_quantity(MOST_BATCH, 'tokens')}",
-                hint=f'write `--batch "{asked} tokens"` if you mean tokens',
-            )
-        return sequences, None
+        return int(units.parse(asked, "count", name="--batch")), None
     receipt = batch_tokens(size, encoder=architecture.family == "encoder")
     tokens = (
         float(receipt.value or 0)
@@ -290,33 +281,14 @@ def _batch(
 def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[Assumption]) -> Software:
     """The framework asked for, else what is usually run today on this many of this chip."""
     software = software_for(usual_framework(chip.category, count) if asked is None else asked, None)
-    if asked is not None:
-        if software.family == "other" and "pytorch" not in asked.lower():
-            raise InputError(
-                f"`{asked}` is not a framework that outlay knows",
-                expected=f"one of {', '.join(frameworks())}",
-                hint="write `--framework pytorch` for one of your own",
-            )
+    if asked is not None and software.family != "other":
         return software
-    why = "a usual one on this accelerator"
+    why = "a usual one on this accelerator" if asked is None else f"`{asked}` is not known; one of today"
     receipt = Receipt(
         software.name, unit="", source=software.source, date=software.date, basis="assumed", note=software.note
     )
     assumed.append(Assumption("framework", value=software.name, why=why, receipt=receipt))
     return software
-
-
-def _check_precision(name: str, chip: Accelerator) -> None:
-    """Refuse a type that the chip has no units for: it would run in a wider one, and be no cheaper."""
-    # TPUs multiply in bf16 what is called fp32, and every chip adds in fp32.
-    if name == "fp32" or chip.multiplies_in(PRECISIONS[name]):
-        return
-    has = [dtype for dtype in PRECISIONS if chip.multiplies_in(PRECISIONS[dtype])]
-    raise InputError(
-        f"`--precision {name}`: {chip.name} has no units for it",
-        expected=f"one of {', '.join(has)}",
-        hint=f"write `--precision {'bf16' if 'bf16' in has else 'fp16' if 'fp16' in has else 'fp32'}`",
-    )
 
 
 def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) -> str:
@@ -325,7 +297,6 @@ def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) 
         name = _PRECISIONS.get(name, name)
         if name not in PRECISIONS:
             raise UnknownName("precision", asked, PRECISIONS, listing=_HELP)
-        _check_precision(name, chip)
         return name
     name = next((dtype for dtype in ("bf16", "fp16") if dtype in chip.peaks), "fp32")
     assumed.append(Assumption("precision", value=name, why="the usual one on this accelerator"))

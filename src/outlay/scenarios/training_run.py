@@ -161,8 +161,9 @@ def _steps(run: Run) -> Iterator[Assumption]:
 
 
 def _lost(run: Run) -> tuple[Assumption, ...]:
-    told = run.terms.lost is not None
-    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes, told=told)
+    if run.terms.lost is not None:
+        return ()
+    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes)
 
 
 def _making(run: Run) -> Iterator[Assumption]:

@@ -4,7 +4,7 @@ from outlay.training.choose import Chosen, choose_layout
 from outlay.training.coefficients import Coefficients, StepCoefficients, load_coefficients
 from outlay.training.idle import Working, choose_working
 from outlay.training.recipe import OPTIMIZERS, PRECISIONS, Optimizer, Recipe
-from outlay.training.software import Software, frameworks, software_for, usual_framework
+from outlay.training.software import Software, software_for, usual_framework
 from outlay.training.step import CAUSES, Estimate, estimate
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "choose_layout",
     "choose_working",
     "estimate",
-    "frameworks",
     "load_coefficients",
     "software_for",
     "usual_framework",

@@ -123,15 +123,6 @@ def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
     )
 
 
-def frameworks() -> tuple[str, ...]:
-    """The names of the frameworks whose facts are known.
-
-    >>> "torchtitan" in frameworks() and "megatron-lm" in frameworks()
-    True
-    """
-    return tuple(dict.fromkeys(facts.name for _, _, _, facts in _table()))
-
-
 @functools.lru_cache(maxsize=1024)
 def software_for(framework: str | None, year: float | None) -> Software:
     """The facts for a framework's free-text name and the year it ran in; None is today's.
