@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from outlay import catalog, units
 from outlay.catalog import Accelerator, Server
-from outlay.errors import InputError, UnknownName
+from outlay.errors import InputError
 from outlay.layout import SHORT
 from outlay.layout import parse as parse_layout
 from outlay.machine import Cluster, cluster_for
@@ -22,7 +23,6 @@ LONGEST = 10**8
 """Tokens of a sequence beyond which a number is a slip."""
 _OPTIMIZERS = {"adamw": "adam", "adam8bit": "adam-8bit", "adamw8bit": "adam-8bit", "adamw-8bit": "adam-8bit"}
 _PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "fp4": "nvfp4", "bf16-mixed": "bf16"}
-_HELP = "outlay cost training --help"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,11 +233,33 @@ def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) 
         name = asked.strip().lower()
         name = _PRECISIONS.get(name, name)
         if name not in PRECISIONS:
-            raise UnknownName("precision", asked, PRECISIONS, listing=_HELP)
+            raise _no_such("precision", asked, PRECISIONS, "bf16")
+        if not chip.has(PRECISIONS[name]):
+            usual = _usual_precision(chip)
+            own = ", ".join(dict.fromkeys(dtype for dtype in PRECISIONS if chip.has(PRECISIONS[dtype])))
+            raise InputError(
+                f"{chip.name} does not multiply in {name}",
+                expected=f"one of {own}",
+                hint=f"write `--precision {usual}`, or choose a chip that has {name}",
+            )
         return name
-    name = next((dtype for dtype in ("bf16", "fp16") if dtype in chip.peaks), "fp32")
+    name = _usual_precision(chip)
     assumed.append(Assumption("precision", value=name, why="the usual one on this accelerator"))
     return name
+
+
+def _usual_precision(chip: Accelerator) -> str:
+    return next((dtype for dtype in ("bf16", "fp16") if dtype in chip.peaks), "fp32")
+
+
+def _no_such(what: str, asked: str, known: Iterable[str], usual: str) -> InputError:
+    """A name that no list has: the nearest, or all of them where none is near."""
+    names = list(dict.fromkeys(known))
+    near = difflib.get_close_matches(asked.strip().lower(), names, n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else f"write `--{what} {usual}`"
+    article = "an" if what[0] in "aeiou" else "a"
+    shown = f"`{asked}` is not {article} {what} that outlay knows" if asked.strip() else f"the {what} is empty"
+    return InputError(shown, expected=f"one of {', '.join(names)}", hint=hint)
 
 
 def _optimizer(asked: str | None, assumed: list[Assumption]) -> str:
@@ -245,7 +267,7 @@ def _optimizer(asked: str | None, assumed: list[Assumption]) -> str:
         name = asked.strip().lower().replace("_", "-")
         name = _OPTIMIZERS.get(name, name)
         if name not in OPTIMIZERS:
-            raise UnknownName("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], listing=_HELP)
+            raise _no_such("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], "adamw")
         return name
     assumed.append(Assumption("optimizer", value="AdamW", why="the usual one; two fp32 moments a parameter"))
     return "adam"
