@@ -13,6 +13,7 @@ from outlay.layout import SHORT
 from outlay.layout import parse as parse_layout
 from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.assumed import LONGEST_SEQUENCE
+from outlay.scenarios.links import EXAMPLE, plain_links
 from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.statement import Assumption, Receipt
 from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for
@@ -102,14 +103,13 @@ def ask(
     size = None if gpus_per_node is None else int(units.parse(gpus_per_node, "count", name="--gpus-per-node"))
     if size is not None and size > MOST_DEVICES:
         raise InputError(f"`--gpus-per-node` is {size}", expected="the devices of one node", hint="write 8")
-    cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=interconnect)
+    links, notes = (None, ()) if interconnect is None else plain_links(interconnect)
+    cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=links)
     if any(note.startswith("the usual links: nothing could be read") for note in cluster.assumed):
         raise InputError(
-            f"`--interconnect {interconnect}` cannot be read",
-            expected="links with their rates",
-            hint='write `--interconnect "8x 400Gb/s per node"`',
+            f"`--interconnect {interconnect}` cannot be read", expected="links with their rates", hint=EXAMPLE
         )
-    assumed += _cluster_notes(cluster)
+    assumed += [*_cluster_notes(cluster), *(notes if count > 1 else ())]
     sequence = _sequence(sequence_length, architecture, assumed)
     found = parameters(architecture).total
     batch = _batch(global_batch, sequence, architecture, found, count, assumed)
