@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,14 @@ from outlay.workload import Architecture, Number, parameters
 
 LONGEST = 10**8
 """Tokens of a sequence beyond which a number is a slip."""
+MOST_SEQUENCES = 2**17
+"""Sequences of a step beyond which somebody meant tokens: BERT in 76 minutes took 65,536."""
+FRAMEWORKS = (
+    *("megatron-core", "megatron-lm", "nemo", "torchtitan", "deepspeed", "fsdp", "pytorch", "transformers", "accelerate"),
+    *("lightning", "litgpt", "axolotl", "llm-foundry", "gpt-neox", "colossalai", "nanotron", "jax", "maxtext", "xla"),
+    *("neuronx", "mosaicml", "composer"),
+)
+"""What `--framework` may say, besides names of these with a version."""
 _OPTIMIZERS = {"adamw": "adam", "adam8bit": "adam-8bit", "adamw8bit": "adam-8bit", "adamw-8bit": "adam-8bit"}
 _PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "fp4": "nvfp4", "bf16-mixed": "bf16"}
 
@@ -186,7 +195,15 @@ def _batch(
 ) -> int:
     """Sequences of a step: as asked, else as published for models of this size, in numbers that the devices can share."""
     if asked is not None and "tok" not in str(asked).lower():
-        return int(units.parse(asked, "count", name="--batch"))
+        batch = int(units.parse(asked, "count", name="--batch"))
+        if batch > MOST_SEQUENCES:
+            shown = units.format_quantity(batch * sequence, "tokens")
+            raise InputError(
+                f"`--batch {asked}` is {batch:,} sequences of {sequence:,} tokens, {shown} a step",
+                expected=f"at most {MOST_SEQUENCES:,} sequences, or tokens",
+                hint=f'write `--batch "{asked} tokens"` if tokens were meant',
+            )
+        return batch
     receipt = batch_tokens(size, encoder=architecture.family == "encoder")
     tokens = (
         float(receipt.value or 0)
@@ -218,9 +235,11 @@ def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[As
     if chip.category == "datacenter-gpu" and count >= WHOLE_NODE:
         usual = "megatron-core"
     software = software_for(usual if asked is None else asked, None)
-    if asked is not None and software.family != "other":
+    if asked is not None:
+        if software.family == "other" and not re.search("torch|fsdp|ddp", asked.lower()):
+            raise _no_such("framework", asked, FRAMEWORKS, "megatron-core")
         return software
-    why = "a usual one on this accelerator" if asked is None else f"`{asked}` is not known; one of today"
+    why = "a usual one on this accelerator"
     receipt = Receipt(
         software.name, unit="", source=software.source, date=software.date, basis="assumed", note=software.note
     )
