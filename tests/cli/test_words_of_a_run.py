@@ -18,7 +18,7 @@ def test_tokens_without_the_word_are_no_sequences(ask):
     assert ask(*BASE, "--batch", "4M tokens").code == 0
 
 
-@pytest.mark.parametrize(("name", "near"), [("foo", "pytorch"), ("megatron-cor", "`megatron-core`"), ("tochtitan", "`torchtitan`")])
+@pytest.mark.parametrize(("name", "near"), [("foo", "pytorch"), ("megatorn-core", "`megatron-core`"), ("tochtitan", "`torchtitan`")])
 def test_an_unknown_framework_is_an_error(ask, name, near):
     refused(ask(*BASE, "--framework", name), name, near)
 
@@ -35,3 +35,17 @@ def test_every_framework_that_an_error_lists_is_taken():
 
     for name in FRAMEWORKS:
         assert software_for(name, None).family != "other" or "torch" in name or name == "fsdp"
+
+
+@pytest.mark.parametrize("level", ["96", "99", "99.9"])
+def test_a_level_beyond_the_data_is_refused(ask, level):
+    refused(ask(*BASE, "--interval", level), "`--interval` is", "whole runs were measured", "--interval 95")
+
+
+def test_each_level_that_is_taken_is_wider_than_the_last():
+    from outlay.training.production import load_production
+    from outlay.training.ranges import most_level
+
+    widths = [low / high for low, _, high in (load_production().factor(devices=256, level=level) for level in (0.8, 0.9, 0.95))]
+    assert widths == sorted(widths, reverse=True) and widths[0] > widths[-1]
+    assert 0.95 <= most_level() < 0.96

@@ -49,7 +49,7 @@ questions = st.fixed_dictionaries(
         "discount": st.sampled_from([None, 0.0, 0.3, 1.0]),
         "data": st.sampled_from([None, 0, 4e12]),
         "lost_work": st.sampled_from([None, 0.0, 0.5]),
-        "tier": st.sampled_from([None, "spot", "owned"]),
+        "tier": st.sampled_from([None, "owned"]),
     }
 )
 
