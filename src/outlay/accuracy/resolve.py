@@ -20,7 +20,7 @@ from outlay.accuracy.shapes import COLUMNS, Known, Shape, is_encoder, is_tuned, 
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.machine import Cluster, cluster_for
-from outlay.training import Recipe
+from outlay.training import PRECISIONS, Recipe
 from outlay.training.software import WHOLE_NODE as UNKNOWN_COUNT
 from outlay.training.software import Software, software_for, usual_framework
 from outlay.workload import Architecture, from_config, parameters, transformer
@@ -89,6 +89,10 @@ def resolve(record: Record) -> Resolved:
         tensor_float="tf32" in accelerator.peaks and re.search(r"\bngc\b", row.word("framework").lower()) is not None,
     )
     said.append(note)
+    if not accelerator.has(PRECISIONS[precision]):
+        said.append(
+            f"{precision} runs as {accelerator.runs_as(PRECISIONS[precision])}: {accelerator.name} has no {precision}"
+        )
     optimizer, note = words.optimizer(row.word("optimizer"), fine_tuning=is_tuned(row), encoder=is_encoder(row))
     said.append(note)
     degrees = degrees_of(

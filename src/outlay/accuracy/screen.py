@@ -84,7 +84,7 @@ def as_markdown(validation: Validation, *, rows: bool = True) -> str:
         ]
         for name, e in group:
             figures = f"{e.median:.1%} | {e.mean:.1%} | {e.bias:+.1%} | {e.p90:.1%}"
-            parts.append(f"| {name} | {e.rows:,} | {figures} | {e.worst.error:+.1%} (`{e.worst.id}`) |")
+            parts.append(f"| {name} | {e.rows:,} | {figures} | {e.worst.time_error:+.1%} (`{e.worst.id}`) |")
         parts.append("")
     if validation.skipped:
         parts += ["### Skipped", "", "| Rows | Reason |", "| --: | --- |"]
@@ -219,7 +219,7 @@ def _groups(validation: Validation) -> list[tuple[str, list[tuple[str, Errors]]]
     """Speed and memory, each by source and overall."""
     kept = [one for one in validation.comparisons if not one.flagged]
     groups: list[tuple[str, Sequence[Comparison]]] = [
-        ("Speed", once_a_row(validation.comparisons)),
+        ("Speed, as time", once_a_row(validation.comparisons)),
         ("Peak memory", [one for one in kept if one.metric == MEMORY]),
         ("Whole runs", [one for one in kept if one.metric == HOURS]),
     ]
@@ -260,7 +260,7 @@ def _summary(validation: Validation) -> list[str]:
             cells = " ".join(f"{_clip(value, 8):>8}" for value in values)
             if name == "overall":
                 lines.append(" " + "─" * 78)
-            lines.append(f" {_clip(name, 26):<26} {errors.rows:>6,} {cells} {_percent(errors.worst.error):>9}")
+            lines.append(f" {_clip(name, 26):<26} {errors.rows:>6,} {cells} {_percent(errors.worst.time_error):>9}")
         lines.append(" Worst: " + rows[-1][1].worst.id)
         if len(rows) > 2:
             worst = ", ".join(errors.worst.id for _, errors in rows[:-1])
@@ -275,8 +275,9 @@ def _summary(validation: Validation) -> list[str]:
     if validation.ignored_columns:
         notes += _wrapped(f"Columns not read: {', '.join(validation.ignored_columns)}", "")
     notes += _wrapped(
-        "Error = predicted / measured - 1. Median, mean and p90 are of its size, bias is its median. Each run counts once: "
-        "by step time, else by tokens or samples a second.",
+        "Error = predicted / measured - 1. The summary counts errors of speed as errors of time (tokens and samples a second "
+        "turned over), so that +100% is twice the measured time. Median, mean and p90 are of the size, bias is the median with "
+        "its sign. Each run counts once: by step time, else by tokens or samples a second.",
         "",
     )
     return [*blocks, "\n".join(notes)]

@@ -29,6 +29,8 @@ class Prediction:
     """What the predictor chose where the row left a choice."""
 
 
+THROUGHPUT = ("tokens_per_s_per_gpu", "samples_per_s")
+"""Metrics of which more is better."""
 Predictor = Callable[[Sequence[Resolved]], Sequence[Prediction | InputError]]
 """Predictions in the order of the questions; an `InputError` in the place of one that cannot be answered."""
 
@@ -61,6 +63,16 @@ class Comparison:
         0.5
         """
         return self.predicted / self.measured - 1.0
+
+    @property
+    def time_error(self) -> float:
+        """The same as an error of time, so that errors of one sense can be counted together: a throughput is turned over.
+
+        >>> common = {"id": "a", "source": "s", "measured": 2.0, "predicted": 4.0}
+        >>> [Comparison(metric=metric, **common).time_error for metric in ("step_time_s", "samples_per_s")]
+        [1.0, -0.5]
+        """
+        return self.measured / self.predicted - 1.0 if self.metric in THROUGHPUT else self.error
 
     @property
     def held(self) -> bool | None:
@@ -178,7 +190,7 @@ def compare(
         if ranges:
             spread = ranges.memory if metric == "peak_mem_gb" else ranges.time
             least, most = spread.factors(reasons, level)
-            if metric in ("tokens_per_s_per_gpu", "samples_per_s"):
+            if metric in THROUGHPUT:
                 least, most = 1 / most, 1 / least
             low, high = predicted * least, predicted * most
         found.append(

@@ -35,7 +35,7 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--recompute", metavar="NAME", help="none, selective or full; default: what fits fastest.")
 @click.option("--framework", metavar="NAME", help="What runs it: megatron-core, nemo, torchtitan, deepspeed …")
 @click.option("--gpus-per-node", metavar="N", help="Accelerators of one node.")
-@click.option("--interconnect", metavar="TEXT", help="Network between nodes: 400 Gbit/s, 8x400 Gbit/s.")
+@click.option("--interconnect", metavar="TEXT", help="Network: 400 Gbit/s (of each accelerator), 8x 400 Gbit/s.")
 @click.option(
     "--provider", metavar="NAME", shell_complete=providers, help="Whose prices: `outlay show prices` lists them."
 )

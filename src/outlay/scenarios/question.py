@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from outlay import catalog, units
 from outlay.catalog import Accelerator, Server
-from outlay.errors import InputError, UnknownName
+from outlay.errors import InputError
 from outlay.layout import SHORT
 from outlay.layout import parse as parse_layout
 from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.assumed import LONGEST_SEQUENCE
+from outlay.scenarios.links import EXAMPLE, plain_links
 from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.statement import Assumption, Receipt
 from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for, usual_framework
@@ -20,9 +22,26 @@ from outlay.workload import Architecture, Number, parameters
 
 LONGEST = 10**8
 """Tokens of a sequence beyond which a number is a slip."""
+MOST_SEQUENCES = 2**17
+"""Sequences of a step beyond which somebody meant tokens: BERT in 76 minutes took 65,536."""
+FRAMEWORKS = (
+    *(
+        "megatron-core",
+        "megatron-lm",
+        "nemo",
+        "torchtitan",
+        "deepspeed",
+        "fsdp",
+        "pytorch",
+        "transformers",
+        "accelerate",
+    ),
+    *("lightning", "litgpt", "axolotl", "llm-foundry", "gpt-neox", "colossalai", "nanotron", "jax", "maxtext", "xla"),
+    *("neuronx", "mosaicml", "composer"),
+)
+"""What `--framework` may say, besides names of these with a version."""
 _OPTIMIZERS = {"adamw": "adam", "adam8bit": "adam-8bit", "adamw8bit": "adam-8bit", "adamw-8bit": "adam-8bit"}
 _PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "fp4": "nvfp4", "bf16-mixed": "bf16"}
-_HELP = "outlay cost training --help"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,14 +163,13 @@ def ask(
     size = None if gpus_per_node is None else int(units.parse(gpus_per_node, "count", name="--gpus-per-node"))
     if size is not None and size > MOST_DEVICES:
         raise InputError(f"`--gpus-per-node` is {size}", expected="the devices of one node", hint="write 8")
-    cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=interconnect)
+    links, notes = (None, ()) if interconnect is None else plain_links(interconnect)
+    cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=links)
     if any(note.startswith("the usual links: nothing could be read") for note in cluster.assumed):
         raise InputError(
-            f"`--interconnect {interconnect}` cannot be read",
-            expected="links with their rates",
-            hint='write `--interconnect "8x 400Gb/s per node"`',
+            f"`--interconnect {interconnect}` cannot be read", expected="links with their rates", hint=EXAMPLE
         )
-    assumed += [*_cluster_notes(cluster), *_node_notes(cluster, size)]
+    assumed += [*_cluster_notes(cluster), *_node_notes(cluster, size), *(notes if count > 1 else ())]
     sequence = _sequence(sequence_length, architecture, assumed)
     found = parameters(architecture)
     batch, sequences = _batch(global_batch, sequence, architecture, found.total, count, assumed)
@@ -163,7 +181,7 @@ def ask(
         precision=_precision(precision, chip, assumed),
         optimizer=_optimizer(optimizer, assumed),
         software=software,
-        dropout=architecture.dropout,
+        dropout=architecture.dropout or software.dropout,
     )
     if architecture.is_moe:
         assumed.append(Assumption("expert load", value="balanced", why="routers are trained towards it"))
@@ -252,7 +270,15 @@ def _batch(
     And their number before that, unless it was asked for.
     """
     if asked is not None and "tok" not in str(asked).lower():
-        return int(units.parse(asked, "count", name="--batch")), None
+        batch = int(units.parse(asked, "count", name="--batch"))
+        if batch > MOST_SEQUENCES:
+            shown = units.format_quantity(batch * sequence, "tokens")
+            raise InputError(
+                f"`--batch {asked}` is {batch:,} sequences of {sequence:,} tokens, {shown} a step",
+                expected=f"at most {MOST_SEQUENCES:,} sequences, or tokens",
+                hint=f'write `--batch "{asked} tokens"` if tokens were meant',
+            )
+        return batch, None
     receipt = batch_tokens(size, encoder=architecture.family == "encoder")
     tokens = (
         float(receipt.value or 0)
@@ -281,9 +307,11 @@ def _batch(
 def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[Assumption]) -> Software:
     """The framework asked for, else what is usually run today on this many of this chip."""
     software = software_for(usual_framework(chip.category, count) if asked is None else asked, None)
-    if asked is not None and software.family != "other":
+    if asked is not None:
+        if software.family == "other" and not re.search("pytorch|fsdp|ddp", asked.lower()):
+            raise _no_such("framework", asked, FRAMEWORKS, "megatron-core")
         return software
-    why = "a usual one on this accelerator" if asked is None else f"`{asked}` is not known; one of today"
+    why = "a usual one on this accelerator"
     receipt = Receipt(
         software.name, unit="", source=software.source, date=software.date, basis="assumed", note=software.note
     )
@@ -296,11 +324,35 @@ def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) 
         name = asked.strip().lower()
         name = _PRECISIONS.get(name, name)
         if name not in PRECISIONS:
-            raise UnknownName("precision", asked, PRECISIONS, listing=_HELP)
+            raise _no_such("precision", asked, PRECISIONS, "bf16")
+        if not chip.has(PRECISIONS[name]):
+            usual = _usual_precision(chip)
+            own = ", ".join(dict.fromkeys(dtype for dtype in PRECISIONS if chip.has(PRECISIONS[dtype])))
+            raise InputError(
+                f"{chip.name} does not multiply in {name}",
+                expected=f"one of {own}",
+                hint=f"write `--precision {usual}`, or choose a chip that has {name}",
+            )
         return name
-    name = next((dtype for dtype in ("bf16", "fp16") if dtype in chip.peaks), "fp32")
+    name = _usual_precision(chip)
     assumed.append(Assumption("precision", value=name, why="the usual one on this accelerator"))
     return name
+
+
+def _usual_precision(chip: Accelerator) -> str:
+    return next((dtype for dtype in ("bf16", "fp16") if dtype in chip.peaks), "fp32")
+
+
+def _no_such(what: str, asked: str, known: Iterable[str], usual: str) -> InputError:
+    """A name that no list has: the nearest, or all of them where none is near."""
+    names = list(dict.fromkeys(known))
+    import difflib  # only where a name is wrong: answers start without it
+
+    near = difflib.get_close_matches(asked.strip().lower(), names, n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else f"write `--{what} {usual}`"
+    article = "an" if what[0] in "aeiou" else "a"
+    shown = f"`{asked}` is not {article} {what} that outlay knows" if asked.strip() else f"the {what} is empty"
+    return InputError(shown, expected=f"one of {', '.join(names)}", hint=hint)
 
 
 def _optimizer(asked: str | None, assumed: list[Assumption]) -> str:
@@ -308,7 +360,7 @@ def _optimizer(asked: str | None, assumed: list[Assumption]) -> str:
         name = asked.strip().lower().replace("_", "-")
         name = _OPTIMIZERS.get(name, name)
         if name not in OPTIMIZERS:
-            raise UnknownName("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], listing=_HELP)
+            raise _no_such("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], "adamw")
         return name
     assumed.append(Assumption("optimizer", value="AdamW", why="the usual one; two fp32 moments a parameter"))
     return "adam"

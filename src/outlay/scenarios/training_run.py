@@ -161,9 +161,8 @@ def _steps(run: Run) -> Iterator[Assumption]:
 
 
 def _lost(run: Run) -> tuple[Assumption, ...]:
-    if run.terms.lost is not None:
-        return ()
-    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes)
+    stated = run.terms.lost is not None
+    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes, stated=stated)
 
 
 def _making(run: Run) -> Iterator[Assumption]:
