@@ -418,3 +418,20 @@ def test_a_slower_network_is_slower(layout: str) -> None:
     ]
     assert seconds == sorted(seconds)
     assert seconds[-1] > 2 * seconds[0]
+
+
+def test_devices_that_divide_badly_are_idle_and_paid_for() -> None:
+    sixteen, seventeen = (ask(on=f"h100-sxm:{count}", global_batch=512, price=2.0) for count in (16, 17))
+    assert seconds(seventeen) == pytest.approx(seconds(sixteen))
+    assert any(entry.name == "idle devices" and entry.value.startswith("1 of 17") for entry in seventeen.assumed)
+    hours = [likely(line(statement, "accelerators.training-steps").quantity) for statement in (sixteen, seventeen)]
+    assert hours[1] == pytest.approx(hours[0] * 17 / 16)
+    energy = [statement.answer["joules"].value.likely for statement in (sixteen, seventeen)]
+    assert energy[0] < energy[1] < energy[0] * 17 / 16
+
+
+@pytest.mark.parametrize("model", ["llama-3-8b", "gpt2"])
+def test_more_devices_never_take_longer(model: str) -> None:
+    times = [seconds(ask(model, on=f"h100-sxm:{count}")) for count in (1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 23, 24, 32, 64)]
+    for fewer, more in itertools.pairwise(times):
+        assert more <= 1.02 * fewer

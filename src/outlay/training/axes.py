@@ -21,7 +21,7 @@ TRIED = "zero 1 and 3, recomputation and offload by quarters"
 
 
 def axes_of(recipe: Recipe, cluster: Cluster, fixed: Mapping[str, Number]) -> dict[str, list[Number]]:
-    """What is worth trying: degrees that divide the devices, powers of two where frameworks want them."""
+    """What is worth trying: degrees that divide the devices and the batch, powers of two where frameworks want them."""
     architecture, count = recipe.architecture, int(cluster.count)
     experts = [
         block.layer.feed_forward.count for block in architecture.blocks if isinstance(block.layer.feed_forward, Experts)
@@ -39,7 +39,7 @@ def axes_of(recipe: Recipe, cluster: Cluster, fixed: Mapping[str, Number]) -> di
         ]
         or [1],
         "expert": [degree for degree in divisors(experts[0]) if degree <= count] if experts else [1],
-        "micro_batch": [size for size in (1, 2, 4, 8, 16, 32, 64) if size <= per_replica],
+        "micro_batch": [size for size in divisors(per_replica) if size <= 64],
         "zero": [1, 3] if count > 1 else [0],
         "recompute": list(Recompute),
         "sequence_parallel": [recipe.software.sequence_parallel],

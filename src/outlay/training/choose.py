@@ -154,8 +154,10 @@ def _reliefs(cluster: Cluster, fixed: Mapping[str, Number]) -> Iterator[_Relief]
                 yield _changed(whole, recompute=int(kind), recompute_layers=share)
 
     def offloaded(part: _Scored, index: _Places) -> Iterator[Layout]:
-        """As much of the optimizer's state to the host as makes room."""
+        """As much of the optimizer's state to the host as makes room; all of it where nothing fits at all."""
         over = (part.memory[index] - cluster.accelerator.memory) / np.maximum(part.optimizer[index], 1.0)
+        if not (part.fits.any() or (over <= 1.0).any()):
+            over = np.minimum(over, 1.0)
         enough = over <= 1.0
         share = np.asarray(QUARTERS)[np.searchsorted(QUARTERS, over[enough])]
         yield _changed(part.layouts.at(index[enough]), offload=share)
