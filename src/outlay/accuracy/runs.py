@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from outlay.accuracy.contradictions import of_memory, of_run
 from outlay.accuracy.records import Record, Records, Unread, header_of, read_records
 from outlay.accuracy.runs_columns import COLUMNS, MEASURED, METRIC, is_runs
 from outlay.accuracy.runs_question import Run, question_of
@@ -38,6 +39,8 @@ class RunPrediction:
     low: float
     high: float
     assumed: tuple[str, ...] = ()
+    filled: float = 0.0
+    """Of a device's memory, by the layout that was chosen."""
 
 
 def is_run_file(path: str | Path) -> bool:
@@ -111,6 +114,7 @@ def predict_run(
         low=whole * low,
         high=whole * high,
         assumed=(*run.assumed, *said, f"runs take {likely:.2f} × their steps and published losses"),
+        filled=float(chosen.estimate.memory_bytes) / float(chosen.estimate.memory_capacity),
     )
 
 
@@ -141,6 +145,9 @@ def validate_runs(
         except InputError as error:
             skipped.append(Unread(id=record.id, reason=error.message))
             continue
+        contradiction = of_run(record, run.recipe.sequence_length)
+        if run.counted and not contradiction:
+            contradiction = of_memory(answer.filled, int(run.cluster.count))
         comparisons.append(
             Comparison(
                 id=record.id,
@@ -151,7 +158,8 @@ def validate_runs(
                 low=answer.low,
                 high=answer.high,
                 row=len(assumed),
-                flagged=not was_measured(record),
+                flagged=bool(contradiction) or not was_measured(record),
+                contradiction=contradiction,
             )
         )
         assumed.append((record.id, answer.assumed))

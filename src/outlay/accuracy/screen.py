@@ -57,7 +57,7 @@ def as_csv(validation: Validation) -> str:
     for one in validation.comparisons:
         assumed = "; ".join(validation.assumed[one.row][1])
         bounds = ["" if bound is None else bound for bound in (one.low, one.high)]
-        writer.writerow([one.id, one.source, one.metric, one.measured, one.predicted, *bounds, one.error, assumed, ""])
+        writer.writerow([one.id, one.source, one.metric, one.measured, one.predicted, *bounds, one.error, assumed, one.contradiction])
     for skip in validation.skipped:
         writer.writerow([skip.id, *[""] * 8, skip.reason])
     return out.getvalue()
@@ -133,6 +133,8 @@ def _rows(validation: Validation) -> str:
         )
     if any(one.flagged for one in validation.comparisons):
         lines.append(" * the source contradicts itself here: left out of the summary")
+        said = dict.fromkeys((one.id, one.contradiction) for one in validation.comparisons if one.contradiction)
+        lines += [line for name, why in said for line in _wrapped(f"{name}: {why}", "   ")]
     return "\n".join(line.rstrip() for line in lines)
 
 

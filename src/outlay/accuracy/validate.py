@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from outlay.accuracy.contradictions import of_speeds
 from outlay.accuracy.records import Record, Records, Unread
 from outlay.accuracy.resolve import Resolved, resolve
 from outlay.accuracy.shapes import is_tuned
@@ -50,6 +51,8 @@ class Comparison:
     """Which of the answered rows: one row may have several metrics, and ids may repeat."""
     flagged: bool = False
     """The source contradicts itself here; listed, and left out of summaries."""
+    contradiction: str = ""
+    """How, where the row's own figures show it."""
     doubts: tuple[str, ...] = ()
     """Why its range is wider than others: see :func:`outlay.training.ranges.doubts`."""
     stated: bool = False
@@ -176,6 +179,7 @@ def compare(
     if record.allocated and answer.allocated_bytes is not None:
         answer = replace(answer, memory_bytes=answer.allocated_bytes)
     found = []
+    contradiction = of_speeds(record)
     for metric, measured in record.measured.items():
         predicted = convert(
             metric,
@@ -203,7 +207,8 @@ def compare(
                 low=low,
                 high=high,
                 row=row,
-                flagged=record.flagged,
+                flagged=record.flagged or bool(contradiction),
+                contradiction=contradiction,
                 doubts=reasons,
                 stated=not searched and not any(said.startswith(LAYOUT) for said in question.assumed + answer.assumed),
             )

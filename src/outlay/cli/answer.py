@@ -62,7 +62,14 @@ def prepare(output: str | None, format: str | None) -> str:
         return format or "text"
     path = Path(output)
     check_writable(path)
-    return format or SUFFIXES.get(path.suffix.lower(), "text")
+    usual = SUFFIXES.get(path.suffix.lower())
+    if format is not None and usual not in (None, format):
+        raise InputError(
+            f"`-o {output}` names a {path.suffix} file, and `--format {format}` is not what belongs in one",
+            expected="one format",
+            hint=f"leave `--format` out, or write `-o {path.with_suffix('.txt' if format == 'text' else f'.{format}')}`",
+        )
+    return format or usual or "text"
 
 
 def emit(thing: Any, *, format: str, output: str | None) -> None:
