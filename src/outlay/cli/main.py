@@ -152,7 +152,7 @@ def _no_room(error: OSError) -> int:
     _close_stdout()
     return _say(
         f"error: the answer cannot be written: {error.strerror}\n\n"
-        "hint: free some space or write elsewhere; `outlay report` prints the last answer again",
+        "hint: free some space, or write elsewhere with `-o FILE`, and ask again",
         2,
     )
 

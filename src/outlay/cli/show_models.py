@@ -42,7 +42,7 @@ def command(name: str | None, seq: str | None, catalog: tuple[str, ...], format:
 
     facts = facts_of(architecture, receipt, sequence_length=seq)
     if form == "json":
-        emit_text(json.dumps(facts, indent=2, ensure_ascii=False), output=output)
+        emit_text(json.dumps(facts, indent=2, ensure_ascii=False), output=output, format=form)
     else:
         emit(table_of(facts), format=form, output=output)
     return 0
