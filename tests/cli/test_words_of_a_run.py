@@ -49,3 +49,25 @@ def test_each_level_that_is_taken_is_wider_than_the_last():
     widths = [low / high for low, _, high in (load_production().factor(devices=256, level=level) for level in (0.8, 0.9, 0.95))]
     assert widths == sorted(widths, reverse=True) and widths[0] > widths[-1]
     assert 0.95 <= most_level() < 0.96
+
+
+@pytest.mark.parametrize(
+    ("flags", "said", "not_said"),
+    [
+        (("--data", "-1"), "negative", "-1TB"),
+        (("--lost-work", "100"), "5%", "write `--lost-work 100%`"),
+        (("--checkpoints", "-1"), "0 or more", "256"),
+        (("--nope", "1"), "--help", "--pue"),
+        (("--recompute", ""), "`--recompute` is empty", "is :"),
+    ],
+)
+def test_hints_that_help(ask, flags, said, not_said):
+    answer = ask(*BASE, *flags)
+    refused(answer, said)
+    assert not_said not in answer.err
+
+
+def test_a_line_of_two_words_wants_quotes(ask):
+    assert ask(*BASE).code == 0
+    refused(ask("explain", "training", "steps"), 'explain "training steps"')
+    assert ask("explain", "training steps").code == 0

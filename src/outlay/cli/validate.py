@@ -36,7 +36,7 @@ def command(
     """Predict measured training runs, and print the error.
 
     Each row of RECORDS.csv is one run: its configuration and what it reached. Predictions use the configuration
-    columns alone. What a row leaves empty is assumed, and said. Ranges come from rows that the fit had not seen.
+    columns alone. What a row leaves empty is assumed, and said. Ranges come from rows that our fit had not used.
 
     \b
     Example:  outlay validate validation/training/*.csv

@@ -187,8 +187,8 @@ def _more_notes(run: Run) -> Iterator[str]:
         yield "How far coefficients of your own are off is not known: `outlay validate` prints the error on measured runs."
     else:
         yield (
-            f"Ranges: {percent(run.level)} of measured runs that the fit had not seen lie in those of a step; those of losses, "
-            "prices and building add at their worst."
+            f"Ranges: {percent(run.level)} of measured runs from sources that our fit had not used lie within that of a step; "
+            "to it the ranges of lost time, prices and the building are added, each at its worst."
         )
 
 
