@@ -23,7 +23,8 @@ def judged(ask, tmp_path, row, **cells):
 @pytest.mark.parametrize(
     ("cells", "why"),
     [
-        ({"model": "Llama 3.1 405B", "params_total_b": 405, "count": 1, "days": 100, "device_hours": 2400}, "times the memory of its 1 device"),
+        ({"model": "Llama 3.1 405B", "params_total_b": 405, "count": 1, "days": 100, "device_hours": 2400},
+         "times the memory of its 1 device"),
         ({"device_hours": 40000, "days": 90}, "count × days × 24 is 138,240"),
         ({"global_batch_tokens": 100}, "less than one sequence of 4,096"),
     ],

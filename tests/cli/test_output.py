@@ -27,7 +27,12 @@ def test_a_file_of_another_format_is_not_overwritten(ask, tmp_path):
 def test_only_what_is_kept_is_promised(ask, tmp_path):
     (tmp_path / "ok.csv").write_text(ROW)
     answer = ask("validate", "ok.csv", "-o", "/dev/full")
-    assert answer.code == 2 and "No space left" in answer.err and "report" not in answer.err and "nothing is lost" not in answer.err
+    assert (
+        answer.code == 2
+        and "No space left" in answer.err
+        and "report" not in answer.err
+        and "nothing is lost" not in answer.err
+    )
     assert "outlay report" in ask(*BASE, "-o", "/dev/full").err
 
 

@@ -18,7 +18,9 @@ def test_tokens_without_the_word_are_no_sequences(ask):
     assert ask(*BASE, "--batch", "4M tokens").code == 0
 
 
-@pytest.mark.parametrize(("name", "near"), [("foo", "pytorch"), ("megatorn-core", "`megatron-core`"), ("tochtitan", "`torchtitan`")])
+@pytest.mark.parametrize(
+    ("name", "near"), [("foo", "pytorch"), ("megatorn-core", "`megatron-core`"), ("tochtitan", "`torchtitan`")]
+)
 def test_an_unknown_framework_is_an_error(ask, name, near):
     refused(ask(*BASE, "--framework", name), name, near)
 
@@ -46,7 +48,10 @@ def test_each_level_that_is_taken_is_wider_than_the_last():
     from outlay.training.production import load_production
     from outlay.training.ranges import most_level
 
-    widths = [low / high for low, _, high in (load_production().factor(devices=256, level=level) for level in (0.8, 0.9, 0.95))]
+    widths = [
+        low / high
+        for low, _, high in (load_production().factor(devices=256, level=level) for level in (0.8, 0.9, 0.95))
+    ]
     assert widths == sorted(widths, reverse=True) and widths[0] > widths[-1]
     assert 0.95 <= most_level() < 0.96
 
@@ -71,3 +76,21 @@ def test_a_line_of_two_words_wants_quotes(ask):
     assert ask(*BASE).code == 0
     refused(ask("explain", "training", "steps"), 'explain "training steps"')
     assert ask("explain", "training steps").code == 0
+
+
+def test_one_token_and_a_run_of_a_century(ask):
+    tiny = ask("cost", "training", "gpt2", "--tokens", "1", "--on", "h100-sxm")
+    assert tiny.code == 0 and "on 1 token with" in tiny.out
+    long = ask("cost", "training", "llama-3-8b", "--tokens", "15T", "--on", "h100-sxm")
+    assert "longer than accelerators are kept" in " ".join(long.out.split())
+    assert "longer than accelerators are kept" not in " ".join(ask(*BASE).out.split())
+
+
+def test_skipped_rows_say_their_line_and_the_cause(ask, tmp_path):
+    (tmp_path / "rows.csv").write_text(
+        "id,model,params_total_b,heads,accelerator,gpus,step_time_s\na,,,,h100-sxm,8,1\nb,,7,35,h100-sxm,8,1\n"
+        "c,gpt2,,,h100-sxm,8,1\n"
+    )
+    out = " ".join(ask("validate", "rows.csv").out.split())
+    assert "a (line 2)" in out and "b (line 3)" in out
+    assert "``" not in out and "`heads` is 35" in out and "4352" not in out

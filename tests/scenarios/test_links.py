@@ -20,7 +20,8 @@ def gigabits(text: str, devices: int = 8) -> float:
 @pytest.mark.parametrize(
     ("text", "each"),
     [
-        ("50 Gbit/s", 50), ("100 Gbit/s", 100), ("200 Gbit/s", 200), ("400Gbps", 400), ("1,600 Gbit/s", 1600), ("4e2 Gbit/s", 400),
+        ("50 Gbit/s", 50), ("100 Gbit/s", 100), ("200 Gbit/s", 200), ("400Gbps", 400), ("1,600 Gbit/s", 1600),
+        ("4e2 Gbit/s", 400),
         ("400 GB/s", 3200), ("50 GB/s", 400), ("50 gigabytes/s", 400), ("0.8 Tbit/s", 800), ("500 Mbit/s", 0.5), ("100GbE", 100),
         ("100GBE", 100), ("400G", 400), ("8x400 Gbit/s", 400), ("8x 400Gb/s per node", 400), ("4 x 200 Gb/s", 100),
         ("3200 Gbit/s per node", 400), ("1,600 Gbit/s per node", 200), ("400 Gbit/s per GPU", 400), ("8x50 GB/s", 400),
@@ -58,7 +59,9 @@ def test_the_rule_is_said(text):
 
 def test_a_faster_network_is_never_slower():
     times = [
-        cost_training("llama-3-8b", tokens="1T", on="h100-sxm:64", interconnect=f"{rate} Gbit/s").answer["seconds"].value.likely
+        cost_training("llama-3-8b", tokens="1T", on="h100-sxm:64", interconnect=f"{rate} Gbit/s")
+        .answer["seconds"]
+        .value.likely
         for rate in (10, 50, 100, 199, 200, 400, 800)
     ]
     assert times == sorted(times, reverse=True)

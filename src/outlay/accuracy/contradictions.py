@@ -33,9 +33,7 @@ def of_speeds(record: Record) -> str:
         seconds["samples_per_s"] = batch / samples
     for (one, first), (other, second) in combinations(seconds.items(), 2):
         if not 1 / SPEEDS_APART <= first / second <= SPEEDS_APART:
-            return (
-                f"{one} {numbers[one]:g} means {first:.3g} s a step, {other} {numbers[other]:g} means {second:.3g} s"
-            )
+            return f"{one} {numbers[one]:g} means {first:.3g} s a step, {other} {numbers[other]:g} means {second:.3g} s"
     return ""
 
 

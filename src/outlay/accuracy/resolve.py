@@ -88,7 +88,9 @@ def resolve(record: Record) -> Resolved:
     )
     said.append(note)
     if not accelerator.has(PRECISIONS[precision]):
-        said.append(f"{precision} runs as {accelerator.runs_as(PRECISIONS[precision])}: {accelerator.name} has no {precision}")
+        said.append(
+            f"{precision} runs as {accelerator.runs_as(PRECISIONS[precision])}: {accelerator.name} has no {precision}"
+        )
     optimizer, note = words.optimizer(row.word("optimizer"), fine_tuning=is_tuned(row), encoder=is_encoder(row))
     said.append(note)
     degrees = degrees_of(

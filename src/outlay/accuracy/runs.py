@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from outlay.accuracy.contradictions import of_memory, of_run
-from outlay.accuracy.records import Record, Records, Unread, header_of, read_records
+from outlay.accuracy.records import Record, Records, header_of, read_records
 from outlay.accuracy.runs_columns import COLUMNS, MEASURED, METRIC, is_runs
 from outlay.accuracy.runs_question import Run, question_of
-from outlay.accuracy.validate import Comparison, Validation
+from outlay.accuracy.validate import Comparison, Validation, unanswered
 from outlay.errors import InputError
 from outlay.layout import describe
 from outlay.training import OPTIMIZERS, Coefficients, choose_layout
@@ -143,7 +143,7 @@ def validate_runs(
                 raise InputError("no device-hours were measured", hint="give `device_hours`, or `count` and `days`")
             answer = predict_run(run, coefficients, unseen.get(record.source, production), level=level)
         except InputError as error:
-            skipped.append(Unread(id=record.id, reason=error.message))
+            skipped.append(unanswered(record, error))
             continue
         contradiction = of_run(record, run.recipe.sequence_length)
         if run.counted and not contradiction:

@@ -122,18 +122,18 @@ def validate(
         try:
             question = resolve(record)
         except InputError as error:
-            skipped.append(Unread(id=record.id, reason=error.message))
+            skipped.append(unanswered(record, error))
             continue
         if record.measured:
             asked.append((record, question))
         else:
-            skipped.append(Unread(id=record.id, reason="no metric that is compared was measured"))
+            skipped.append(Unread(id=record.id, reason="no metric that is compared was measured", line=record.line))
     answers = _predicted(asked, predictor, unseen or {})
     comparisons: list[Comparison] = []
     assumed: list[tuple[str, tuple[str, ...]]] = []
     for (record, question), answer in zip(asked, answers, strict=True):
         if isinstance(answer, InputError):
-            skipped.append(Unread(id=record.id, reason=answer.message))
+            skipped.append(unanswered(record, answer))
             continue
         comparisons += compare(record, question, answer, row=len(assumed), ranges=ranges, level=level)
         assumed.append((record.id, question.assumed + answer.assumed))
@@ -144,6 +144,11 @@ def validate(
         ignored_columns=records.ignored_columns,
         level=level if ranges else None,
     )
+
+
+def unanswered(record: Record, error: InputError) -> Unread:
+    """A row that cannot be predicted, with the line of the file on which it stands."""
+    return Unread(id=record.id, reason=error.message, line=record.line)
 
 
 def _predicted(

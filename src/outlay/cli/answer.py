@@ -62,7 +62,9 @@ def prepare(output: str | None, format: str | None) -> str:
     if output is None:
         return format or "text"
     if not output.strip():
-        raise InputError("`-o` is empty", expected="the name of a file", hint="write `-o answer.json`, or leave `-o` out")
+        raise InputError(
+            "`-o` is empty", expected="the name of a file", hint="write `-o answer.json`, or leave `-o` out"
+        )
     path = Path(output)
     check_writable(path)
     usual = SUFFIXES.get(path.suffix.lower())

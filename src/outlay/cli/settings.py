@@ -48,7 +48,6 @@ class Verb(click.Command):
             extra["default_map"] = settings_of(path, self, parent.find_root().command)
         return super().make_context(info_name, args, parent, **extra)
 
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse an option that is given twice, of which the first would be dropped without a word."""
         if not ctx.resilient_parsing:

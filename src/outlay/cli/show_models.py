@@ -38,7 +38,9 @@ def command(name: str | None, seq: str | None, catalog: tuple[str, ...], format:
         parse(seq, "count", name="--seq")
         if name is None:
             raise InputError(
-                "`--seq` says something of one model", expected="its name", hint=f"write `outlay show models gpt2 --seq {seq}`"
+                "`--seq` says something of one model",
+                expected="its name",
+                hint=f"write `outlay show models gpt2 --seq {seq}`",
             )
     if name is None:
         emit(_listing(None), format=form, output=output)
@@ -71,7 +73,9 @@ def _listing(part: str | None) -> Table:
         architecture = from_config(entry.config, name=entry.name, source=entry.name)
         count = parameters(architecture)
         size, active = count.total / 1e9, count.active / 1e9
-        rows.append((entry.name, architecture.depth, architecture.hidden, size, active, entry.receipt.date or "undated"))
+        rows.append(
+            (entry.name, architecture.depth, architecture.hidden, size, active, entry.receipt.date or "undated")
+        )
     return Table(
         f"{len(rows)} models",
         columns=("Name", "Layers", "Width", Column("Size", unit="×10⁹"), Column("Active", unit="×10⁹"),

@@ -54,9 +54,7 @@ def grid(
         for column in zip(header, *bodies, strict=True)
     ]
     floors = [
-        size
-        if right[place]
-        else min(size, max(_least(row[place], whole=place == 0) for row in [header, *bodies]))
+        size if right[place] else min(size, max(_least(row[place], whole=place == 0) for row in [header, *bodies]))
         for place, size in enumerate(natural)
     ]
     room = width - len(_MARGIN) - len(_GAP) * (len(headings) - 1)

@@ -26,7 +26,17 @@ LONGEST = 10**8
 MOST_SEQUENCES = 2**17
 """Sequences of a step beyond which somebody meant tokens: BERT in 76 minutes took 65,536."""
 FRAMEWORKS = (
-    *("megatron-core", "megatron-lm", "nemo", "torchtitan", "deepspeed", "fsdp", "pytorch", "transformers", "accelerate"),
+    *(
+        "megatron-core",
+        "megatron-lm",
+        "nemo",
+        "torchtitan",
+        "deepspeed",
+        "fsdp",
+        "pytorch",
+        "transformers",
+        "accelerate",
+    ),
     *("lightning", "litgpt", "axolotl", "llm-foundry", "gpt-neox", "colossalai", "nanotron", "jax", "maxtext", "xla"),
     *("neuronx", "mosaicml", "composer"),
 )

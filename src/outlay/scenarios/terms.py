@@ -84,7 +84,9 @@ def agree(
     kept = CHECKPOINTS_KEPT
     if checkpoints is not None:
         kept = yours(
-            int(units.parse(checkpoints, "count", name="--checkpoints", zero=True, example="20")), "checkpoints", "--checkpoints"
+            int(units.parse(checkpoints, "count", name="--checkpoints", zero=True, example="20")),
+            "checkpoints",
+            "--checkpoints",
         )
         if float(kept.value or 0) > _MOST_CHECKPOINTS:
             raise InputError(

@@ -124,6 +124,7 @@ def cost_training(
 
 def _title(question: Question) -> str:
     tokens = format_quantity(question.tokens, "tokens")
+    tokens = "1 token" if question.tokens == 1 else tokens
     return f"Training {question.architecture.name} on {tokens} with {question.devices:,} × {question.accelerator.name}"
 
 
@@ -177,8 +178,17 @@ def _price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
     yield f"Prices: {listing.provider}, {listing.date}" + (f" ({old})." if old else ".")
 
 
+LONG_RUN = 3 * 365.25 * 86_400.0
+"""Seconds beyond which nobody runs one training: the accelerators would be replaced before its end."""
+
+
 def _more_notes(run: Run) -> Iterator[str]:
     chosen = run.fitted.chosen
+    if run.seconds > LONG_RUN:
+        yield (
+            f"This run takes {format_quantity(run.seconds, 's', digits=2)}, longer than accelerators are kept: "
+            "take more of them, or train on fewer tokens."
+        )
     if chosen.looked_at <= 1:
         yield f"Layout: {describe(chosen.layout)}, as asked."
     if run.fitted.offloaded:
