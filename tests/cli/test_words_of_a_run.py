@@ -56,3 +56,43 @@ def test_each_level_that_is_taken_is_wider_than_the_last():
     ]
     assert widths == sorted(widths, reverse=True) and widths[0] > widths[-1]
     assert 0.95 <= most_level() < 0.96
+
+
+@pytest.mark.parametrize(
+    ("flags", "said", "not_said"),
+    [
+        (("--data", "-1"), "negative", "-1TB"),
+        (("--lost-work", "100"), "5%", "write `--lost-work 100%`"),
+        (("--checkpoints", "-1"), "0 or more", "256"),
+        (("--nope", "1"), "--help", "--pue"),
+        (("--recompute", ""), "`--recompute` is empty", "is :"),
+    ],
+)
+def test_hints_that_help(ask, flags, said, not_said):
+    answer = ask(*BASE, *flags)
+    refused(answer, said)
+    assert not_said not in answer.err
+
+
+def test_a_line_of_two_words_wants_quotes(ask):
+    assert ask(*BASE).code == 0
+    refused(ask("explain", "training", "steps"), 'explain "training steps"')
+    assert ask("explain", "training steps").code == 0
+
+
+def test_one_token_and_a_run_of_a_century(ask):
+    tiny = ask("cost", "training", "gpt2", "--tokens", "1", "--on", "h100-sxm")
+    assert tiny.code == 0 and "on 1 token with" in tiny.out
+    long = ask("cost", "training", "llama-3-8b", "--tokens", "15T", "--on", "h100-sxm")
+    assert "longer than accelerators are kept" in " ".join(long.out.split())
+    assert "longer than accelerators are kept" not in " ".join(ask(*BASE).out.split())
+
+
+def test_skipped_rows_say_their_line_and_the_cause(ask, tmp_path):
+    (tmp_path / "rows.csv").write_text(
+        "id,model,params_total_b,heads,accelerator,gpus,step_time_s\na,,,,h100-sxm,8,1\nb,,7,35,h100-sxm,8,1\n"
+        "c,gpt2,,,h100-sxm,8,1\n"
+    )
+    out = " ".join(ask("validate", "rows.csv").out.split())
+    assert "a (line 2)" in out and "b (line 3)" in out
+    assert "``" not in out and "`heads` is 35" in out and "4352" not in out

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from outlay.accuracy.records import Record, Records, Unread, header_of, read_records
+from outlay.accuracy.contradictions import of_memory, of_run
+from outlay.accuracy.records import Record, Records, header_of, read_records
 from outlay.accuracy.runs_columns import COLUMNS, MEASURED, METRIC, is_runs
 from outlay.accuracy.runs_question import Run, question_of
-from outlay.accuracy.validate import Comparison, Validation
+from outlay.accuracy.validate import Comparison, Validation, unanswered
 from outlay.errors import InputError
 from outlay.layout import describe
 from outlay.training import OPTIMIZERS, Coefficients, choose_working
@@ -38,6 +39,8 @@ class RunPrediction:
     low: float
     high: float
     assumed: tuple[str, ...] = ()
+    filled: float = 0.0
+    """Of a device's memory, by the layout that was chosen."""
 
 
 def is_run_file(path: str | Path) -> bool:
@@ -113,6 +116,7 @@ def predict_run(
         low=whole * low,
         high=whole * high,
         assumed=(*run.assumed, *said, f"runs take {likely:.2f} × their steps and published losses"),
+        filled=float(chosen.estimate.memory_bytes) / float(chosen.estimate.memory_capacity),
     )
 
 
@@ -141,8 +145,11 @@ def validate_runs(
                 raise InputError("no device-hours were measured", hint="give `device_hours`, or `count` and `days`")
             answer = predict_run(run, coefficients, unseen.get(record.source, production), level=level)
         except InputError as error:
-            skipped.append(Unread(id=record.id, reason=error.message))
+            skipped.append(unanswered(record, error))
             continue
+        contradiction = of_run(record, run.recipe.sequence_length)
+        if run.counted and not contradiction:
+            contradiction = of_memory(answer.filled, int(run.cluster.count))
         comparisons.append(
             Comparison(
                 id=record.id,
@@ -153,7 +160,8 @@ def validate_runs(
                 low=answer.low,
                 high=answer.high,
                 row=len(assumed),
-                flagged=not was_measured(record),
+                flagged=bool(contradiction) or not was_measured(record),
+                contradiction=contradiction,
             )
         )
         assumed.append((record.id, answer.assumed))

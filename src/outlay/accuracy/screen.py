@@ -41,7 +41,10 @@ def as_json(validation: Validation) -> str:
             }
             for one in validation.comparisons
         ],
-        "skipped": [{"id": one.id, "reason": one.reason} for one in validation.skipped],
+        "skipped": [
+            {"id": one.id, "reason": one.reason} | ({"line": one.line} if one.line else {})
+            for one in validation.skipped
+        ],
         "summary": summarise(validation),
     }
     return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
@@ -57,7 +60,19 @@ def as_csv(validation: Validation) -> str:
     for one in validation.comparisons:
         assumed = "; ".join(validation.assumed[one.row][1])
         bounds = ["" if bound is None else bound for bound in (one.low, one.high)]
-        writer.writerow([one.id, one.source, one.metric, one.measured, one.predicted, *bounds, one.error, assumed, ""])
+        writer.writerow(
+            [
+                one.id,
+                one.source,
+                one.metric,
+                one.measured,
+                one.predicted,
+                *bounds,
+                one.error,
+                assumed,
+                one.contradiction,
+            ]
+        )
     for skip in validation.skipped:
         writer.writerow([skip.id, *[""] * 8, skip.reason])
     return out.getvalue()
@@ -133,6 +148,8 @@ def _rows(validation: Validation) -> str:
         )
     if any(one.flagged for one in validation.comparisons):
         lines.append(" * the source contradicts itself here: left out of the summary")
+        said = dict.fromkeys((one.id, one.contradiction) for one in validation.comparisons if one.contradiction)
+        lines += [line for name, why in said for line in _wrapped(f"{name}: {why}", "   ")]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -200,9 +217,7 @@ def _skipped(validation: Validation) -> str:
     if not validation.skipped:
         return ""
     if len(validation.skipped) <= _SHOWN:
-        return "\n".join(
-            ["Skipped", *(line for one in validation.skipped for line in _wrapped(f"{one.id}: {one.reason}", " "))]
-        )
+        return "\n".join(["Skipped", *(line for one in validation.skipped for line in _wrapped(one.said, " "))])
     counted = reasons(validation)
     lines = [line for reason, count in counted[:_SHOWN] for line in _wrapped(f"{count:>6,}  {reason}", " ")]
     rest = counted[_SHOWN:]
@@ -211,7 +226,7 @@ def _skipped(validation: Validation) -> str:
             f" {sum(count for _, count in rest):>6,}  for {len(rest)} other reasons; `--format json` lists them"
         )
     unread = [one for one in validation.skipped if one.reason.startswith("row ")]
-    lines += [line for one in unread[:_SHOWN] for line in _wrapped(f"{one.id}: {one.reason}", " ")]
+    lines += [line for one in unread[:_SHOWN] for line in _wrapped(one.said, " ")]
     return "\n".join(["Skipped (rows)", *lines])
 
 

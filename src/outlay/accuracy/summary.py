@@ -155,6 +155,11 @@ def summarise(validation: Validation) -> dict[str, Any]:
         "skipped": len(validation.skipped),
         "sense": SENSE,
         "flagged": sorted({one.id for one in validation.comparisons if one.flagged}),
+        "contradictions": [
+            {"id": name, "reason": why}
+            for name, why in dict.fromkeys((one.id, one.contradiction) for one in validation.comparisons)
+            if why
+        ],
         "overall": Errors.of(speed).as_dict() if speed else None,
         "by_source": {source: Errors.of(group).as_dict() for source, group in by_source(speed).items()},
         "by_metric": {metric: Errors.of(group).as_dict() for metric, group in metrics.items() if group},

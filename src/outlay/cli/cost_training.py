@@ -87,8 +87,8 @@ def command(
     statement = cost_training(model, **_renamed(asked), notes=notes)
     from outlay.statement import to_json
 
-    keep_answer(to_json(statement, indent=None))
-    emit(statement, format=form, output=output)
+    kept = keep_answer(to_json(statement, indent=None))
+    emit(statement, format=form, output=output, kept=kept)
     return 3 if strict and statement.total.at_least else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -33,8 +34,10 @@ def check_writable(path: Path) -> None:
         raise InputError(f"`{path}` cannot be written: permission denied", hint=_HINT)
 
 
-def save(path: Path, text: str) -> None:
+def save(path: Path, text: str, *, kept: bool = False) -> None:
     """Write `text` to `path`; on any failure what was there before is still there.
+
+    `kept` says that `outlay report` can print this very answer again.
 
     :raises InputError: with the system's reason, such as a full disk.
     """
@@ -49,8 +52,15 @@ def save(path: Path, text: str) -> None:
         reason = error.strerror or str(error)
         raise InputError(
             f"`{path}` cannot be written: {reason}",
-            hint=f"nothing is lost: free some space or choose another place, then `outlay report -o {path.name}`",
+            hint=_hint(error, kept=kept),
         ) from error
+
+
+def _hint(error: OSError, *, kept: bool) -> str:
+    """What to do about a file that cannot be written; only what would help."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    todo = "free some space, or name a file elsewhere" if full else "name a file in a folder that you may write to"
+    return f"{todo}; the answer is kept: `outlay report -o FILE`" if kept else f"{todo}, and ask again"
 
 
 def _replace(path: Path, text: str) -> None:

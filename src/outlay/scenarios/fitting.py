@@ -81,7 +81,7 @@ def _too_small(question: Question, chosen: Chosen, coefficients: Coefficients) -
         f"{question.architecture.name} does not fit on {question.devices:,} × {question.accelerator.name}\n"
         f"  the fullest device needs {format_quantity(need, 'B')} and has {format_quantity(there, 'B')}\n"
         f"  mostly {parts}\n"
-        f"  in the layout {describe(chosen.layout)}, the nearest to fitting"
+        f"  even the layout that comes closest, {describe(chosen.layout)}, needs that much"
     )
     helps = list(_what_helps(question, coefficients))
     return DoesNotFit(

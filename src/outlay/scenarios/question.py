@@ -150,6 +150,7 @@ def ask(
     for flag, text, example in (
         ("--framework", framework, "megatron-core"),
         ("--interconnect", interconnect, '"8x 400Gb/s per node"'),
+        ("--recompute", recompute, "full"),
     ):
         if text is not None and not text.strip():
             raise InputError(f"`{flag}` is empty", hint=f"write `{flag} {example}`, or leave it out")

@@ -84,7 +84,9 @@ def agree(
     kept = CHECKPOINTS_KEPT
     if checkpoints is not None:
         kept = yours(
-            int(units.parse(checkpoints, "count", name="--checkpoints", zero=True)), "checkpoints", "--checkpoints"
+            int(units.parse(checkpoints, "count", name="--checkpoints", zero=True, example="20")),
+            "checkpoints",
+            "--checkpoints",
         )
         if float(kept.value or 0) > _MOST_CHECKPOINTS:
             raise InputError(
@@ -199,7 +201,7 @@ def catalog_tiers() -> tuple[str, ...]:
 def _lost(asked: str | float | None) -> tuple[float | None, Receipt | None]:
     if asked is None:
         return None, None
-    share = units.parse(asked, "%", name="--lost-work", zero=True)
+    share = units.parse(asked, "%", name="--lost-work", zero=True, example="5%")
     if share >= 1:
         raise InputError(f"`--lost-work` is {asked}", expected="a share below 100%", hint="write `--lost-work 5%`")
     return share, yours(share, "", "--lost-work")

@@ -128,6 +128,7 @@ def cost_training(
 
 def _title(question: Question) -> str:
     tokens = format_quantity(question.tokens, "tokens")
+    tokens = "1 token" if question.tokens == 1 else tokens
     return f"Training {question.architecture.name} on {tokens} with {question.devices:,} × {question.accelerator.name}"
 
 
@@ -182,8 +183,17 @@ def _price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
     yield f"Prices: {listing.provider}, {listing.date}" + (f" ({old})." if old else ".")
 
 
+LONG_RUN = 3 * 365.25 * 86_400.0
+"""Seconds beyond which nobody runs one training: the accelerators would be replaced before its end."""
+
+
 def _more_notes(run: Run) -> Iterator[str]:
     chosen = run.fitted.chosen
+    if run.seconds > LONG_RUN:
+        yield (
+            f"This run takes {format_quantity(run.seconds, 's', digits=2)}, longer than accelerators are kept: "
+            "take more of them, or train on fewer tokens."
+        )
     if chosen.looked_at <= 1:
         yield f"Layout: {describe(chosen.layout)}, as asked."
     if float(chosen.layout.offload) > 0 and "offload" not in run.question.fixed:
@@ -193,8 +203,8 @@ def _more_notes(run: Run) -> Iterator[str]:
         yield "How far coefficients of your own are off is not known: `outlay validate` prints the error on measured runs."
     else:
         yield (
-            f"Ranges: {percent(run.level)} of measured runs that the fit had not seen lie in those of a step; those of losses, "
-            "prices and building add at their worst."
+            f"Ranges: {percent(run.level)} of measured runs from sources that our fit had not used lie within that of a step; "
+            "to it the ranges of lost time, prices and the building are added, each at its worst."
         )
 
 
