@@ -235,6 +235,9 @@ def _sequence(asked: str | int | None, architecture: Architecture, assumed: list
     longest = architecture.max_length
     if asked is not None:
         length = int(units.parse(asked, "count", name="--seq"))
+        if re.search(r"[kK]\s*$", str(asked)):
+            why = f"`{asked}` is thousands; the power of two is {length // 1000 * 1024}"
+            assumed.append(Assumption("sequence length", value=f"{length:,} tokens", why=why))
         if length > LONGEST:
             raise InputError(f"`--seq` is {asked}", expected=f"at most {LONGEST:,} tokens", hint="write `--seq 4096`")
         if architecture.learned_positions and longest and length > longest:
@@ -309,7 +312,7 @@ def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[As
     """The framework asked for, else what is usually run today on this many of this chip."""
     software = software_for(usual_framework(chip.category, count) if asked is None else asked, None)
     if asked is not None:
-        if software.family == "other" and not re.search("pytorch|fsdp|ddp", asked.lower()):
+        if _misspelt(asked) or (software.family == "other" and not re.search("pytorch|fsdp|ddp", asked.lower())):
             raise _no_such("framework", asked, FRAMEWORKS, "megatron-core")
         return software
     why = "a usual one on this accelerator"
@@ -318,6 +321,20 @@ def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[As
     )
     assumed.append(Assumption("framework", value=software.name, why=why, receipt=receipt))
     return software
+
+
+def _misspelt(framework: str) -> bool:
+    """Whether a name is a known one with a letter too many: `nemoo` is no version of NeMo, `nemo 25.02` is one.
+
+    >>> _misspelt("nemoo"), _misspelt("nemo 25.02"), _misspelt("megatron-core"), _misspelt("pytorch-lightning")
+    (True, False, False, False)
+    """
+    text = framework.strip().lower()
+    if text in FRAMEWORKS:
+        return False
+    starts = [name for name in FRAMEWORKS if text.startswith(name)]
+    longest = max(starts, key=len, default="")
+    return bool(longest) and text[len(longest)].isalpha() and len(text) - len(longest) <= 2
 
 
 def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) -> str:
