@@ -32,7 +32,7 @@ def test_a_known_framework_is_not_assumed(ask, name):
 
 
 def test_every_framework_that_an_error_lists_is_taken():
-    from outlay.scenarios.question import FRAMEWORKS
+    from outlay.scenarios.frameworks import FRAMEWORKS
     from outlay.training import software_for
 
     for name in FRAMEWORKS:

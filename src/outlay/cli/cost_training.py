@@ -49,7 +49,7 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--electricity", metavar="DOLLARS", help="Price of a kWh (owned machines).")
 @click.option("--data", metavar="BYTES", help="Training data to bring in: 4TB.")
 @click.option("--checkpoints", metavar="N", help="Checkpoints kept.")
-@click.option("--lost-work", metavar="PERCENT", help="Share of the run lost to failures and restarts.")
+@click.option("--lost-work", metavar="PERCENT", help="Share lost to restarts and repeated work: 5%.")
 @click.option("--interval", metavar="PERCENT", help="Share of runs that ranges are to hold: 80 (default), 95.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if a line has no price.")
 @catalog_option

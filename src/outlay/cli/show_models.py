@@ -62,7 +62,7 @@ def command(name: str | None, seq: str | None, catalog: tuple[str, ...], format:
 
 def _listing(part: str | None) -> Table:
     from outlay import catalog
-    from outlay.statement import Column, Table
+    from outlay.statement import Table
     from outlay.workload import from_config, parameters
 
     wanted = "" if part is None else part.strip().lower()
@@ -78,10 +78,10 @@ def _listing(part: str | None) -> Table:
         )
     return Table(
         f"{len(rows)} models",
-        columns=("Name", "Layers", "Width", Column("Size", unit="×10⁹"), Column("Active", unit="×10⁹"),
-                 "Published"),
+        columns=("Name", "Layers", "Width", "Billions", "Active", "Published"),
         rows=rows,
-        notes=("Any Hugging Face config.json serves too: `outlay show models config.json`.",),
+        notes=("Billions of parameters: all, and those that a token passes (active).",
+               "Any Hugging Face config.json serves too: `outlay show models config.json`.",),
         key="models",
     )  # fmt: skip
 

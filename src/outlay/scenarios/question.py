@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from outlay import catalog, units
@@ -13,10 +13,11 @@ from outlay.layout import SHORT
 from outlay.layout import parse as parse_layout
 from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.assumed import LONGEST_SEQUENCE
+from outlay.scenarios.frameworks import no_such, software_of
 from outlay.scenarios.links import EXAMPLE, plain_links
 from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.statement import Assumption, Receipt
-from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for, usual_framework
+from outlay.training import OPTIMIZERS, PRECISIONS, Recipe
 from outlay.training.practice import batch_tokens, whole_batch
 from outlay.workload import Architecture, Number, parameters
 
@@ -24,22 +25,6 @@ LONGEST = 10**8
 """Tokens of a sequence beyond which a number is a slip."""
 MOST_SEQUENCES = 2**17
 """Sequences of a step beyond which somebody meant tokens: BERT in 76 minutes took 65,536."""
-FRAMEWORKS = (
-    *(
-        "megatron-core",
-        "megatron-lm",
-        "nemo",
-        "torchtitan",
-        "deepspeed",
-        "fsdp",
-        "pytorch",
-        "transformers",
-        "accelerate",
-    ),
-    *("lightning", "litgpt", "axolotl", "llm-foundry", "gpt-neox", "colossalai", "nanotron", "jax", "maxtext", "xla"),
-    *("neuronx", "mosaicml", "composer"),
-)
-"""What `--framework` may say, besides names of these with a version."""
 _OPTIMIZERS = {"adamw": "adam", "adam8bit": "adam-8bit", "adamw8bit": "adam-8bit", "adamw-8bit": "adam-8bit"}
 _PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "fp4": "nvfp4", "bf16-mixed": "bf16"}
 
@@ -174,7 +159,7 @@ def ask(
     sequence = _sequence(sequence_length, architecture, assumed)
     found = parameters(architecture)
     batch, sequences = _batch(global_batch, sequence, architecture, found.total, count, assumed)
-    software = _software(framework, chip, count, assumed)
+    software = software_of(framework, chip, count, assumed)
     recipe = Recipe(
         architecture=architecture,
         sequence_length=sequence,
@@ -235,6 +220,9 @@ def _sequence(asked: str | int | None, architecture: Architecture, assumed: list
     longest = architecture.max_length
     if asked is not None:
         length = int(units.parse(asked, "count", name="--seq"))
+        if re.search(r"[kK]\s*$", str(asked)):
+            why = f"`{asked}` is thousands; the power of two is {length // 1000 * 1024}"
+            assumed.append(Assumption("sequence length", value=f"{length:,} tokens", why=why))
         if length > LONGEST:
             raise InputError(f"`--seq` is {asked}", expected=f"at most {LONGEST:,} tokens", hint="write `--seq 4096`")
         if architecture.learned_positions and longest and length > longest:
@@ -305,27 +293,12 @@ def _batch(
     return batch, tokens / sequence
 
 
-def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[Assumption]) -> Software:
-    """The framework asked for, else what is usually run today on this many of this chip."""
-    software = software_for(usual_framework(chip.category, count) if asked is None else asked, None)
-    if asked is not None:
-        if software.family == "other" and not re.search("pytorch|fsdp|ddp", asked.lower()):
-            raise _no_such("framework", asked, FRAMEWORKS, "megatron-core")
-        return software
-    why = "a usual one on this accelerator"
-    receipt = Receipt(
-        software.name, unit="", source=software.source, date=software.date, basis="assumed", note=software.note
-    )
-    assumed.append(Assumption("framework", value=software.name, why=why, receipt=receipt))
-    return software
-
-
 def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) -> str:
     if asked is not None:
         name = asked.strip().lower()
         name = _PRECISIONS.get(name, name)
         if name not in PRECISIONS:
-            raise _no_such("precision", asked, PRECISIONS, "bf16")
+            raise no_such("precision", asked, PRECISIONS, "bf16")
         if not chip.has(PRECISIONS[name]):
             usual = _usual_precision(chip)
             own = ", ".join(dict.fromkeys(dtype for dtype in PRECISIONS if chip.has(PRECISIONS[dtype])))
@@ -344,24 +317,12 @@ def _usual_precision(chip: Accelerator) -> str:
     return next((dtype for dtype in ("bf16", "fp16") if dtype in chip.peaks), "fp32")
 
 
-def _no_such(what: str, asked: str, known: Iterable[str], usual: str) -> InputError:
-    """A name that no list has: the nearest, or all of them where none is near."""
-    names = list(dict.fromkeys(known))
-    import difflib  # only where a name is wrong: answers start without it
-
-    near = difflib.get_close_matches(asked.strip().lower(), names, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else f"write `--{what} {usual}`"
-    article = "an" if what[0] in "aeiou" else "a"
-    shown = f"`{asked}` is not {article} {what} that outlay knows" if asked.strip() else f"the {what} is empty"
-    return InputError(shown, expected=f"one of {', '.join(names)}", hint=hint)
-
-
 def _optimizer(asked: str | None, assumed: list[Assumption]) -> str:
     if asked is not None:
         name = asked.strip().lower().replace("_", "-")
         name = _OPTIMIZERS.get(name, name)
         if name not in OPTIMIZERS:
-            raise _no_such("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], "adamw")
+            raise no_such("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], "adamw")
         return name
     assumed.append(Assumption("optimizer", value="AdamW", why="the usual one; two fp32 moments a parameter"))
     return "adam"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from outlay import catalog, units
@@ -102,7 +103,9 @@ def agree(
     moved = None if data is None else units.parse(data, "B stored", name="--data", zero=True)
     if moved:
         value = f"${ingress.dollars:.2f} a TB to bring in"
-        assumed.append(Assumption("network", value=value, why=f"price of {ingress.provider}", receipt=ingress.receipt))
+        bits = re.search(r"[kKMGTP]b\s*$", str(data))
+        why = f"price of {ingress.provider}" + (f"; `{data}` is read as bytes, not as bits" if bits else "")
+        assumed.append(Assumption("network", value=value, why=why, receipt=ingress.receipt))
     return Terms(
         tier=kind,
         provider=seller,
@@ -201,9 +204,12 @@ def catalog_tiers() -> tuple[str, ...]:
 def _lost(asked: str | float | None) -> tuple[float | None, Receipt | None]:
     if asked is None:
         return None, None
+    whole = InputError(f"`--lost-work` is {asked}", expected="a share below 100%", hint="write `--lost-work 5%`")
+    if str(asked).strip() == "100":  # a bare number is a share, and parsing would ask for the sign
+        raise whole
     share = units.parse(asked, "%", name="--lost-work", zero=True, example="5%")
     if share >= 1:
-        raise InputError(f"`--lost-work` is {asked}", expected="a share below 100%", hint="write `--lost-work 5%`")
+        raise whole
     return share, yours(share, "", "--lost-work")
 
 

@@ -156,7 +156,7 @@ def _steps(run: Run) -> Iterator[Assumption]:
     yield Assumption(
         "steps",
         value=f"{whole} of {format_quantity(each, 'tokens')}, {format_quantity(counted, 'tokens')} in all",
-        why=f"{format_quantity(asked, 'tokens')} were asked for; "
+        why=f"{'1 token was' if asked == 1 else format_quantity(asked, 'tokens') + ' were'} asked for; "
         + ("a batch is larger than that" if run.steps == 1 else "the last batch would not be full"),
     )
 
@@ -185,6 +185,8 @@ def _price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
 
 LONG_RUN = 3 * 365.25 * 86_400.0
 """Seconds beyond which nobody runs one training: the accelerators would be replaced before its end."""
+POOR_USE = 0.03
+"""Share of the peak below which a step is no sensible use of its accelerators, or they are modelled badly."""
 
 
 def _more_notes(run: Run) -> Iterator[str]:
@@ -193,6 +195,11 @@ def _more_notes(run: Run) -> Iterator[str]:
         yield (
             f"This run takes {format_quantity(run.seconds, 's', digits=2)}, longer than accelerators are kept: "
             "take more of them, or train on fewer tokens."
+        )
+    if run.utilisation < POOR_USE:
+        yield (
+            f"A step uses {format_quantity(run.utilisation, '%', digits=2)} of the peak of a {run.question.accelerator.name}: "
+            "the work suits it badly, or it is run in ways that outlay does not model. Do not rely on this answer."
         )
     if chosen.looked_at <= 1:
         yield f"Layout: {describe(chosen.layout)}, as asked."
@@ -204,7 +211,8 @@ def _more_notes(run: Run) -> Iterator[str]:
     else:
         yield (
             f"Ranges: {percent(run.level)} of measured runs from sources that our fit had not used lie within that of a step; "
-            "to it the ranges of lost time, prices and the building are added, each at its worst."
+            "to it the ranges of lost time and of the building are added, each at its worst."
+            + (" What other sellers ask is left out." if run.terms.choice is not None else "")
         )
 
 
