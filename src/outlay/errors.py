@@ -68,7 +68,9 @@ class DoesNotFit(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str) -> None:
+    def __init__(self, message: str, *, hint: str, need: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.need = need
+        """Bytes that are needed over those that there are, where memory is what lacks."""

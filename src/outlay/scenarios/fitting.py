@@ -20,8 +20,10 @@ class Fitted:
     question: Question
 
 
-def fit(question: Question, coefficients: Coefficients) -> Fitted:
+def fit(question: Question, coefficients: Coefficients, *, explain: bool = True) -> Fitted:
     """The fastest layout that fits, on as many of the devices as are fastest.
+
+    `explain` tries what would help where nothing fits, which takes longer than the answer.
 
     :raises InputError: if the degrees asked for break a rule.
     :raises DoesNotFit: if the fullest device is too small, with what would help, by the same model.
@@ -30,7 +32,7 @@ def fit(question: Question, coefficients: Coefficients) -> Fitted:
     if found is None:
         raise _refused(question)
     if not bool(found.chosen.estimate.fits):
-        raise _too_small(question, found.chosen, coefficients)
+        raise _too_small(question, found.chosen, coefficients if explain else None)
     return Fitted(chosen=found.chosen, question=question.on_working(found.devices))
 
 
@@ -72,7 +74,7 @@ def _refused(question: Question) -> InputError:
     )
 
 
-def _too_small(question: Question, chosen: Chosen, coefficients: Coefficients) -> DoesNotFit:
+def _too_small(question: Question, chosen: Chosen, coefficients: Coefficients | None) -> DoesNotFit:
     estimate = chosen.estimate
     need, there = float(estimate.memory_bytes), estimate.memory_capacity
     largest = sorted(estimate.memory.items(), key=lambda part: -float(part[1]))[:3]
@@ -83,9 +85,11 @@ def _too_small(question: Question, chosen: Chosen, coefficients: Coefficients) -
         f"  mostly {parts}\n"
         f"  even the layout that comes closest, {describe(chosen.layout)}, needs that much"
     )
-    helps = list(_what_helps(question, coefficients))
+    helps = [] if coefficients is None else list(_what_helps(question, coefficients))
     return DoesNotFit(
-        message, hint="; or ".join(helps) if helps else "train a smaller model, or on larger accelerators"
+        message,
+        hint="; or ".join(helps) if helps else "train a smaller model, or on larger accelerators",
+        need=need / there,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__, catalog
 from outlay.layout import describe
-from outlay.scenarios.fitting import fit
+from outlay.scenarios.fitting import Fitted, fit
 from outlay.scenarios.hints import hints_of
 from outlay.scenarios.lines import figures_of, lines_of
 from outlay.scenarios.losses import assumptions
@@ -21,7 +21,7 @@ from outlay.scenarios.run import Run
 from outlay.scenarios.sections import sections_of
 from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.today import today as day
-from outlay.statement import Assumption, Interval, Statement
+from outlay.statement import Assumption, Interval, Statement, Table
 from outlay.training import Coefficients, load_coefficients
 from outlay.training.axes import TRIED
 from outlay.training.choose import TIE
@@ -105,22 +105,46 @@ def cost_training(
         checkpoints=checkpoints,
         lost_work=lost_work,
     )
+    run = run_of(question, fitted, terms, coefficients, level)
+    return statement_of(
+        run,
+        title=_title(question),
+        notes=(*price_notes(terms, today or day()), *notes_of(run), *notes),
+        hints=hints_of(run, coefficients, data_said=data is not None),
+        inputs=inputs_of(asked),
+    )
+
+
+def run_of(question: Question, fitted: Fitted, terms: Terms, coefficients: Coefficients, level: float) -> Run:
+    """The run with its range and with everything that was taken because nobody said."""
     run = Run(question=question, fitted=fitted, terms=terms, fitted_on=receipts_of(coefficients))
     if coefficients == load_coefficients():  # nobody knows how far others are off
         low, high = relative_range(question, level)
         run = replace(run, relative=Interval.between(low, 1.0, high), level=level)
-    run = replace(
+    return replace(
         run, assumed=(*question.assumed, *_layout(run), *_steps(run), *_lost(run), *terms.assumed, *_making(run))
     )
+
+
+def statement_of(
+    run: Run,
+    *,
+    title: str,
+    notes: tuple[str, ...],
+    hints: tuple[str, ...],
+    inputs: Mapping[str, str | int | float],
+    before: tuple[Table, ...] = (),
+) -> Statement:
+    """The run line by line; tables `before` its own."""
     return Statement(
-        _title(question),
+        title,
         lines=lines_of(run),
         answer=figures_of(run),
-        sections=sections_of(run),
+        sections=(*before, *sections_of(run)),
         assumed=run.assumed,
-        notes=(*_price_notes(terms, today or day()), *_more_notes(run), *notes),
-        hints=hints_of(run, coefficients, data_said=data is not None),
-        inputs=_inputs(asked),
+        notes=notes,
+        hints=hints,
+        inputs=inputs,
         coverage=run.level,
         version=__version__,
     )
@@ -175,7 +199,8 @@ def _making(run: Run) -> Iterator[Assumption]:
     )
 
 
-def _price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
+def price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
+    """Whose price it is, and how old."""
     if terms.choice is None:
         return
     listing = terms.choice.price
@@ -189,7 +214,8 @@ POOR_USE = 0.03
 """Share of the peak below which a step is no sensible use of its accelerators, or they are modelled badly."""
 
 
-def _more_notes(run: Run) -> Iterator[str]:
+def notes_of(run: Run) -> Iterator[str]:
+    """What a reader of the run should know beside its lines."""
     chosen = run.fitted.chosen
     if run.seconds > LONG_RUN:
         yield (
@@ -216,7 +242,7 @@ def _more_notes(run: Run) -> Iterator[str]:
         )
 
 
-def _inputs(asked: Mapping[str, object]) -> dict[str, str | int | float]:
+def inputs_of(asked: Mapping[str, object]) -> dict[str, str | int | float]:
     """What was asked, under the names of the parameters, in JSON's types."""
     inputs: dict[str, str | int | float] = {}
     for name, value in asked.items():
