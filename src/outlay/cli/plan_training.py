@@ -25,10 +25,12 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--carbon", metavar="MASS", help="The most that its electricity may emit: 20t.")
 @click.option("--on", metavar="NAMES", shell_complete=bare_accelerators, help="any (default), or h100-sxm,a100-sxm.")
 @click.option("--count", metavar="COUNTS", help="1..1024 (default; doublings), 96, or 32,64.")
-@click.option("--have", metavar="NAME:COUNT,…", help="What there is of each accelerator; owned, unless --tier says else.")
+@click.option(
+    "--have", metavar="NAME:COUNT,…", help="What there is of each accelerator; owned, unless --tier says else."
+)
 @click.option("--without", metavar="NAMES", shell_complete=bare_accelerators, help="Accelerators that cannot be had.")
 @click.option("--provider", metavar="NAMES", shell_complete=providers, help="Whose machines; default: anybody's.")
-@click.option("--tier", metavar="TIERS", shell_complete=tiers, help="on-demand,spot (default), reserved, owned.")
+@click.option("--tier", metavar="TIERS", shell_complete=tiers, help="on-demand (default), spot, reserved, owned.")
 @click.option("--layout", metavar="LAYOUT", help="auto (default), or degrees to fix: tp=8,pp=4,zero=fsdp.")
 @click.option("--seq", metavar="N", help="Tokens of a sequence.")
 @click.option("--batch", metavar="N", help="Sequences of a step (512), or tokens of it (4M tokens).")
@@ -103,6 +105,8 @@ def _bar() -> Any:
             return
         filled = 40 * done // max(whole, 1)
         end = "\r" + " " * 70 + "\r" if done == whole else ""
-        print(f"\r[{'#' * filled}{'.' * (40 - filled)}] {done:,} of {whole:,}{end}", end="", file=sys.stderr, flush=True)
+        print(
+            f"\r[{'#' * filled}{'.' * (40 - filled)}] {done:,} of {whole:,}{end}", end="", file=sys.stderr, flush=True
+        )
 
     return show

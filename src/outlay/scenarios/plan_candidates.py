@@ -129,16 +129,22 @@ def _priced(
 
 
 def _offers(wanted: Wanted, chip: str, count: int) -> Iterator[tuple[str | None, str]]:
-    """Sellers and tiers. Who sells single devices has no links between them: a node is rented whole, or part of one."""
+    """Sellers and tiers. Of who lists single devices alone nobody knows that it rents out linked ones."""
     node = int(catalog.server_for(chip, count).devices)
     for tier in wanted.tiers:
         if tier in ("owned", "reserved"):  # nobody lists these: the price is the user's
             yield None, tier
             continue
-        linked: dict[str, float] = {}
-        for listing in catalog.prices(chip, tier=tier):
-            if not listing.doubt and (wanted.providers is None or listing.provider in wanted.providers):
-                linked[listing.provider] = max(linked.get(listing.provider, 0.0), listing.devices)
-        for seller, devices in sorted(linked.items()):
-            if devices >= min(count, node):
-                yield seller, tier
+        linked = {listing.provider for listing in catalog.prices(chip) if listing.devices >= min(count, node)}
+        listings = [
+            listing
+            for listing in catalog.prices(chip, tier=tier)
+            if not listing.doubt
+            and listing.provider in linked
+            and (wanted.providers is None or listing.provider in wanted.providers)
+        ]
+        sellers = {listing.provider for listing in listings}
+        dated = {listing.provider for listing in listings if len(listing.date) > len("2026")}
+        if dated and wanted.providers is None:  # what was asked in some month of a year may be long gone
+            sellers = dated
+        yield from ((seller, tier) for seller in sorted(sellers))

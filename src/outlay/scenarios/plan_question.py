@@ -13,8 +13,8 @@ from outlay.scenarios.named import MOST_DEVICES, read_chip
 from outlay.scenarios.terms import catalog_tiers
 
 GOALS = ("cheapest", "fastest", "greenest")
-RENTED = ("on-demand", "spot")
-"""The tiers with list prices, which are looked at where nobody names one."""
+RENTED = "on-demand"
+"""The tier that is looked at where nobody names one: how often spot machines are taken away is not modelled."""
 _COUNTS = "1..1024"
 _CATEGORIES = ("datacenter-gpu", "consumer-gpu", "workstation-gpu", "tpu", "trainium")
 """What `--on any` means: accelerators that train by themselves or together, and that somebody rents out."""
@@ -81,7 +81,9 @@ def ask_plan(
         )
     left = [chip for chip in chips if chip not in gone]
     if not left:
-        raise InputError("no accelerator is left to plan with", hint="name fewer after `--without`, or more after `--on`")
+        raise InputError(
+            "no accelerator is left to plan with", hint="name fewer after `--without`, or more after `--on`"
+        )
     counts = read_counts(_COUNTS if count is None else count)
     machines = {chip: _had_counts(chip, counts, had, said=count is not None) for chip in left}
     machines = {chip: numbers for chip, numbers in machines.items() if numbers}
@@ -203,7 +205,7 @@ def _had_counts(chip: str, counts: tuple[int, ...], had: dict[str, int] | None, 
 
 def _tiers(text: str | None, *, owned: bool) -> tuple[str, ...]:
     if text is None:
-        return ("owned",) if owned else RENTED
+        return ("owned" if owned else RENTED,)
     known = catalog_tiers()
     found = tuple(dict.fromkeys(name.lower().replace("_", "-") for name in _names(text, "--tier")))
     for name in found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -40,7 +40,9 @@ def shown(name: str, value: float) -> str:
 def limits_in_words(wanted: Wanted) -> str:
     """`within 14 days under $50,000`; empty without limits."""
     words = {"seconds": "within", "dollars": "under", "kg_co2e": "under"}
-    return " ".join(f"{word} {shown(name, wanted.limits[name])}" for name, word in words.items() if name in wanted.limits)
+    return " ".join(
+        f"{word} {shown(name, wanted.limits[name])}" for name, word in words.items() if name in wanted.limits
+    )
 
 
 def front_table(inside: Sequence[Candidate]) -> Table:
@@ -50,8 +52,8 @@ def front_table(inside: Sequence[Candidate]) -> Table:
         kept = kept[np.unique(np.linspace(0, len(kept) - 1, _MOST_ROWS).round().astype(int))]
     return Table(
         "Time against cost: plans that no other beats in both",
-        columns=("Accelerators", "Seller", "Time", Column("Cost", unit="$"), "MFU", "Waits for"),
-        rows=[_row(inside[place]) for place in kept],
+        columns=("Accelerators", "Seller", "Time", Column("Cost", unit="$"), "Waits for"),
+        rows=[(*_row(inside[place]), _waits(inside[place])) for place in kept],
         key="front",
     )
 
@@ -61,14 +63,14 @@ def all_table(candidates: Iterable[Candidate], wanted: Wanted) -> Table:
     ranked = sorted(candidates, key=lambda entry: (score(entry, wanted.goal), entry.seconds))
     return Table(
         "All plans",
-        columns=("Accelerators", "Seller", "Time", Column("Cost", unit="$"), "CO₂e", "MFU", "Layout", "Waits for"),
+        columns=("Accelerators", "Seller", "Time", Column("Cost", unit="$"), "CO₂e", "MFU", "Waits for", "Layout"),
         rows=[
             (
-                *_row(entry)[:4],
+                *_row(entry),
                 Figure(Interval.of(entry.kg_co2e), unit="kg CO2e"),
-                _row(entry)[4],
+                Figure(Interval.of(entry.run.utilisation), unit="%"),
+                _waits(entry),
                 describe(entry.run.fitted.chosen.layout),
-                _row(entry)[5],
             )
             for entry in ranked
         ],
@@ -77,15 +79,17 @@ def all_table(candidates: Iterable[Candidate], wanted: Wanted) -> Table:
 
 
 def _row(entry: Candidate) -> tuple[str | float | Figure | None, ...]:
-    name, share = bottleneck(entry.run)
     return (
-        machines(entry),
+        machines(entry).replace(" ", "\N{NO-BREAK SPACE}"),
         seller(entry),
         Figure(Interval.of(entry.seconds), unit="s"),
         entry.dollars if np.isfinite(entry.dollars) else None,
-        Figure(Interval.of(entry.run.utilisation), unit="%"),
-        f"{name}, {share:.0%}",
     )
+
+
+def _waits(entry: Candidate) -> str:
+    name, share = bottleneck(entry.run)
+    return f"{name}, {share:.0%}"
 
 
 def score(entry: Candidate, goal: str) -> float:
@@ -95,11 +99,10 @@ def score(entry: Candidate, goal: str) -> float:
 
 def looked_at(found: Found) -> str:
     """How much was looked at: every count adds up."""
-    sellers = len(found.candidates)
     text = (
         f"Looked at {found.looked_at:,} layouts, {found.looked_at - found.legal:,} of them illegal, "
         f"{found.legal - found.fitting:,} too big for the memory; the fastest of each machine and count is priced with "
-        f"{sellers:,} offers."
+        f"{len(found.candidates):,} offers."
     )
     small = [entry for entry in found.failed if entry.need is not None]
     odd = len(found.failed) - len(small)
@@ -108,7 +111,7 @@ def looked_at(found: Found) -> str:
     if odd:
         text += f" {odd:,} divide model or batch in no way."
     if found.unsold:
-        text += f" {len(found.unsold):,} are offered by nobody as linked machines."
+        text += f" {len(found.unsold):,} are listed by nobody as linked machines."
     return text
 
 
@@ -119,10 +122,7 @@ def binding(judged: Judged, candidates: Sequence[Candidate], wanted: Wanted, bes
         other = candidates[place]
         limit = f"`{FLAGS[name]} {_said(name, wanted.limits[name])}`"
         what = "What binds is" if number == 0 else "So does"
-        yield (
-            f"{what} {limit}: without it, {machines(other)} ({seller(other)}) "
-            f"{_against(other, best)}."
-        )
+        yield (f"{what} {limit}: without it, {machines(other)} ({seller(other)}) {_against(other, best)}.")
 
 
 def nearest(judged: Judged, candidates: Sequence[Candidate], wanted: Wanted) -> str | None:
@@ -140,7 +140,9 @@ def why(judged: Judged, place: int, near: Candidate, wanted: Wanted) -> str:
     for name, share in judged.broken(place).items():
         verb = {"seconds": "takes", "dollars": "costs", "kg_co2e": "emits"}[name]
         value = shown(name, getattr(near, name))
-        said.append(f"{verb} {value}, {format_quantity(share, '%', digits=2)} over `{FLAGS[name]} {_said(name, wanted.limits[name])}`")
+        said.append(
+            f"{verb} {value}, {format_quantity(share, '%', digits=2)} over `{FLAGS[name]} {_said(name, wanted.limits[name])}`"
+        )
     return " and ".join(said)
 
 
@@ -153,10 +155,11 @@ def _against(other: Candidate, best: Candidate) -> str:
     said = []
     if np.isfinite(other.dollars) and np.isfinite(best.dollars):
         said.append(f"costs {_difference(format_money, other.dollars - best.dollars)}")
-    said.append(f"takes {_difference(lambda value: format_quantity(value, 's', digits=2), other.seconds - best.seconds)}")
+    said.append(
+        f"takes {_difference(lambda value: format_quantity(value, 's', digits=2), other.seconds - best.seconds)}"
+    )
     return " and ".join(said)
 
 
-def _difference(form: object, value: float) -> str:
-    assert callable(form)
+def _difference(form: Callable[[float], str], value: float) -> str:
     return f"{form(abs(value))} {'less' if value < 0 else 'more'}"

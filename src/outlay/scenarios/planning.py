@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from outlay.scenarios.named import read_model
 from outlay.scenarios.plan_candidates import Candidate, Found, candidates_of
 from outlay.scenarios.plan_question import Wanted, ask_plan
 from outlay.scenarios.plan_sections import (
+    FLAGS,
     all_table,
     binding,
     front_table,
@@ -170,6 +171,7 @@ def plan_training(
             *binding(judged, candidates, wanted, best),
             *(() if near is None else (near,)),
             looked_at(found),
+            *_supply(best, wanted),
             *price_notes(best.run.terms, today or day()),
             *notes_of(best.run),
             *notes,
@@ -177,6 +179,17 @@ def plan_training(
         hints=(_again(model, architecture, left, best),),
         inputs=inputs_of(asked),
     )
+
+
+def _supply(best: Candidate, wanted: Wanted) -> Iterator[str]:
+    """What a price list does not say."""
+    if best.run.terms.choice is not None and wanted.had is None and best.run.question.devices > 1:
+        yield (
+            f"Whether {best.run.terms.provider} has {best.run.question.devices:,} free, linked and for you, no list says: "
+            "`--have` plans with what there is, `--without` without what there is not."
+        )
+    if best.tier == "spot":
+        yield "How often spot machines are taken away is not counted yet: expect more restarts, and waits, than the lines say."
 
 
 def _left(tokens: str | float, done: str | float | None) -> int:
@@ -229,8 +242,7 @@ def _none_within(
         )
     near = candidates[place]
     more = {name: getattr(near, name) for name in judged.broken(place)}
-    flags = {"dollars": "--under", "seconds": "--within", "kg_co2e": "--carbon"}
-    relief = " ".join(f"{flags[name]} {_rounded(name, value)}" for name, value in more.items())
+    relief = " ".join(f"{FLAGS[name]} {_rounded(name, value)}" for name, value in more.items())
     return DoesNotFit(
         f"no plan trains {architecture.name} {limits_in_words(wanted)}\n"
         f"  nearest: {machines(near)} ({seller(near)}) {why(judged, place, near, wanted)}\n"
@@ -243,8 +255,8 @@ def _rounded(name: str, value: float) -> str:
     """A little more than `value`, as it is typed."""
     if name == "seconds":
         return f"{np.ceil(value / 8640.0) / 10:g}d" if value > 86_400 else f"{np.ceil(value / 360.0) / 10:g}h"
-    digits = max(int(np.floor(np.log10(value))) - 2, 0)
-    return f"{np.ceil(value / 10**digits) * 10**digits:.0f}"
+    step = 10.0 ** (np.floor(np.log10(value)) - 2)
+    return f"{np.ceil(value / step) * step:.12g}{'kg' if name == 'kg_co2e' else ''}"
 
 
 def _again(model: object, architecture: Architecture, left: int, best: Candidate) -> str:
