@@ -32,6 +32,9 @@ def medians(names: list[str], rounds: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as home:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("OUTLAY_")}
         environment |= {"XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home}
+        # pip compiles what it installs; a checkout must keep its bytecode too, or NumPy alone would have some.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["PYTHONPYCACHEPREFIX"] = home
         for _ in range(rounds + 1):
             for name in names:
                 begun = time.perf_counter()

@@ -20,7 +20,7 @@ import charts
 from outlay.accuracy import Comparison, Record, Records, Validation, predictor, read_records, resolve, validate
 from outlay.accuracy.cross import load_unseen, predictors
 from outlay.accuracy.summary import MEMORY, once_a_row, summarise
-from outlay.accuracy.tracked import shown, time_error, tracked
+from outlay.accuracy.tracked import shown, tracked
 from outlay.training import load_coefficients
 from outlay.training.ranges import load_ranges, stored
 from outlay.workload import parameters
@@ -99,7 +99,7 @@ def _groups(rows: Sequence[Comparison], key: Callable[[Comparison], str]) -> lis
     """Errors of time of each group: how many, the mean of their size, and three quantiles with their sign."""
     errors: dict[str, list[float]] = {}
     for one in rows:
-        errors.setdefault(key(one), []).append(time_error(one))
+        errors.setdefault(key(one), []).append(one.time_error)
     order = [name for _, name in SIZES]
     names = sorted(errors, key=lambda name: (order.index(name) if name in order else 0, name))
     return [_entry(name, sorted(errors[name])) for name in names if len(errors[name]) >= LEAST]

@@ -37,7 +37,7 @@ def _out(*lines: str) -> None:
 
 
 def _errors(first: str, rows: list[tuple[str, dict[str, Any]]]) -> list[str]:
-    """A table of errors; the worst row is that with the largest factor between predicted and measured, either way."""
+    """A table of errors, those of speed as of time; the worst row has the largest factor of predicted to measured, either way."""
     return [
         f"| {first} | Runs | Median error | Bias | 9 in 10 within | Worst: predicted ÷ measured |",
         "| --- | --: | --: | --: | --: | --- |",

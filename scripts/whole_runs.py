@@ -17,9 +17,9 @@ TABLE = Path(__file__).resolve().parent.parent / "validation" / "runs"
 MONTH = 30 * 86_400.0
 WORST = 12
 MEANING = {
-    "cluster": "a run on 256 devices, by a framework that is named",
-    "few": "on sixteen devices or fewer, as the record states",
-    "scale": "for each factor e of devices beyond 256",
+    "node": "a run on one node, by a framework that is named",
+    "cluster": "on 48 devices and more, 10 B parameters a token; from 8 to 48 in part",
+    "size": "there, for each factor e of active parameters beyond 10 B",
     "tpu": "on TPUs",
     "unnamed": "where no framework is named",
 }

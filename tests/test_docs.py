@@ -18,9 +18,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 # fmt: off
 PLANNED = {
-    "cost-training", "cost-finetune", "cost-serving", "plan", "size", "compare", "diff", "explain", "shrink",
-    "audit", "check", "release", "rollback", "watch", "govern", "show", "validate", "fit", "calibrate", "import",
-    "cite", "evaluate", "report", "catalog", "web",
+    "cost-training", "cost-finetune", "cost-serving", "plan-training", "plan-serving", "size", "compare", "diff",
+    "explain", "shrink", "audit", "check", "release", "rollback", "watch", "govern", "show", "validate", "fit",
+    "calibrate", "import", "cite", "evaluate", "report", "catalog", "web",
 }
 # fmt: on
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from outlay.errors import InputError as InputError
     from outlay.layout import Layout as Layout
     from outlay.machine import Cluster as Cluster
+    from outlay.scenarios.planning import plan_training as plan_training
     from outlay.scenarios.sizing import best_size as best_size
     from outlay.scenarios.training_estimate import estimate_training as estimate_training
     from outlay.scenarios.training_run import cost_training as cost_training
@@ -52,6 +53,7 @@ _HOMES = {
     "Estimate": "outlay.training",
     "Recipe": "outlay.training",
     "estimate_training": "outlay.scenarios.training_estimate",
+    "plan_training": "outlay.scenarios.planning",
     "best_size": "outlay.scenarios.sizing",
 }
 

@@ -6,7 +6,6 @@ The command line prints it and exits with 2. Anything else that escapes is our b
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -45,6 +44,8 @@ class UnknownName(InputError):
     """
 
     def __init__(self, what: str, name: str, known: Iterable[str], *, listing: str) -> None:
+        import difflib  # only where a name is wrong: answers start without it
+
         spelt = {entry.lower(): entry for entry in known}
         close = [spelt[entry] for entry in difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=0.6)]
         guess = f"did you mean {' or '.join(f'`{entry}`' for entry in close)}? " if close else ""
@@ -67,7 +68,9 @@ class DoesNotFit(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str) -> None:
+    def __init__(self, message: str, *, hint: str, need: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.need = need
+        """Bytes that are needed over those that there are, where memory is what lacks."""

@@ -8,7 +8,10 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from outlay import cost_training
 from outlay.accuracy.columns import COLUMNS as STEP_COLUMNS
 from outlay.accuracy.records import Record
 from outlay.accuracy.runs import (
@@ -25,12 +28,12 @@ from outlay.accuracy.runs_fit import RunRow, content_of, fit, rows_of
 from outlay.accuracy.runs_question import NODE, planned_count, question_of, typical_experts
 from outlay.errors import InputError
 from outlay.training import load_coefficients
-from outlay.training.production import Production, load_unseen
+from outlay.training.production import Production, load_production, load_unseen
 from outlay.workload import parameters
 
 TABLE = Path(__file__).parents[2] / "validation" / "runs" / "language_models.csv"
 STEPS = Path(__file__).parents[2] / "validation" / "training" / "korthikanti_2022.csv"
-NONE = Production(cluster=0.0, few=0.0, scale=0.0, tpu=0.0, unnamed=0.0, unseen=())
+NONE = Production(node=0.0, cluster=0.0, size=0.0, tpu=0.0, unnamed=0.0, unseen=())
 
 
 def record(**cells: object) -> Record:
@@ -171,7 +174,7 @@ def test_parts_of_a_prediction():
 
 
 def synthetic(count: int, spread: float) -> list[RunRow]:
-    """Rows whose truth is known: cluster 0.3, few -0.4, scale -0.1."""
+    """Rows whose truth is known: node 0.3, cluster -0.4, size -0.1."""
     rows = []
     for index in range(count):
         traits = (1.0, float(index % 3 == 0), math.log(1 + index % 7), 0.0, float(index % 2))
@@ -184,9 +187,9 @@ def synthetic(count: int, spread: float) -> list[RunRow]:
 
 def test_the_fit_finds_what_made_the_rows():
     production = fit(synthetic(300, 0.02)).production
-    assert production.cluster == pytest.approx(0.3, abs=0.03)
-    assert production.few == pytest.approx(-0.4, abs=0.03)
-    assert production.scale == pytest.approx(-0.1, abs=0.02)
+    assert production.node == pytest.approx(0.3, abs=0.03)
+    assert production.cluster == pytest.approx(-0.4, abs=0.03)
+    assert production.size == pytest.approx(-0.1, abs=0.02)
     assert production.unnamed == pytest.approx(0.2, abs=0.03)
     assert production.tpu == 0
 
@@ -195,7 +198,31 @@ def test_one_wild_row_does_not_pull():
     rows = synthetic(60, 0.02)
     wild = [*rows[:-1], replace(rows[-1], excess=rows[-1].excess + 5)]
     calm, pulled = fit(rows).production, fit(wild).production
-    assert pulled.cluster == pytest.approx(calm.cluster, abs=0.05)
+    assert pulled.node == pytest.approx(calm.node, abs=0.05)
+
+
+@given(st.integers(1, 10**6), st.floats(1e7, 1e12), st.booleans(), st.booleans())
+def test_a_device_more_never_lowers_the_factor_and_never_makes_it_jump(devices, active, tpu, named):
+    production = load_production()
+
+    def likely(count):
+        return production.factor(devices=count, active=active, tpu=tpu, named=named)[1]
+
+    own, next_one = likely(devices), likely(devices + 1)
+    assert own <= next_one
+    # Less than the device adds: the run does not get longer.
+    assert next_one / own < (devices + 1) / devices
+
+
+def test_a_run_of_which_nothing_is_stated_is_the_same_question_asked_and_validated():
+    row = {"model": "llama-3-8b", "tokens_b": 1000, "accelerator": "h100-sxm", "count": 64, "date": "2026"}
+    validated = predict_run(question_of(record(**row)), load_coefficients())
+    asked = cost_training("llama-3-8b", tokens=1e12, on="h100-sxm:64").find("accelerators")
+    hours = sum(line.quantity.likely for line in asked.children)
+    assert validated.hours == pytest.approx(hours, rel=0.01)
+    stated = predict_run(question_of(record(**row, framework="megatron-core")), load_coefficients())
+    asked = cost_training("llama-3-8b", tokens=1e12, on="h100-sxm:64", framework="megatron-core").find("accelerators")
+    assert stated.hours == pytest.approx(sum(line.quantity.likely for line in asked.children), rel=0.01)
 
 
 def test_tails_hold_their_share():

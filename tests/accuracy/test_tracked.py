@@ -19,7 +19,7 @@ import pytest
 
 from outlay.accuracy import Comparison, Record, Records, Validation, predictor, read_records, validate
 from outlay.accuracy.cross import load_unseen, predictors
-from outlay.accuracy.tracked import STATED, counted, time_error, tracked
+from outlay.accuracy.tracked import STATED, counted, tracked
 from outlay.training import load_coefficients
 from outlay.training.ranges import load_ranges
 
@@ -116,4 +116,4 @@ def test_what_is_counted() -> None:
         Record(id="a", source="s", line=2, words={"task": "pretrain", "notes": "CHECK"}, numbers=numbers)
     )
     slow = Comparison(id="a", source="s", metric="tokens_per_s_per_gpu", measured=100.0, predicted=50.0)
-    assert time_error(slow) == 1.0
+    assert slow.time_error == 1.0

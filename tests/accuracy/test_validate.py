@@ -110,6 +110,22 @@ def test_statistics_agree_with_their_definitions(predictions: list[float]) -> No
     assert sum(size <= found.p90 + 1e-12 for size in sizes) >= 0.9 * (len(sizes) - 1)
 
 
+@given(st.floats(0.05, 20), st.sampled_from(["tokens_per_s_per_gpu", "samples_per_s"]))
+def test_one_run_has_one_error_in_the_summary_whatever_was_measured(factor: float, metric: str) -> None:
+    time = Comparison(id="a", source="s", metric="step_time_s", measured=1.0, predicted=factor)
+    rate = Comparison(id="b", source="s", metric=metric, measured=1.0, predicted=1.0 / factor)
+    assert rate.error == pytest.approx(1 / factor - 1)
+    first, second = Errors.of([time]), Errors.of([rate])
+    assert (first.median, first.bias, first.p90) == pytest.approx((second.median, second.bias, second.p90))
+    assert second.as_dict()["worst"]["error"] == pytest.approx(factor - 1)
+    assert Errors.of([time, rate]).bias == pytest.approx(factor - 1)
+
+
+def test_the_summary_names_its_sense(judged: Validation) -> None:
+    assert summarise(judged)["sense"] == "time"
+    assert "as errors of time" in " ".join(as_text(judged).split())
+
+
 def test_json_is_of_its_schema(judged: Validation) -> None:
     schema = json.loads(resources.files("outlay").joinpath("schemas/validation-1.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -42,6 +42,11 @@ SIZES = {
     "size-fit": ["--fit", "losses.csv"],
     "size-no": ["--under", "100", "--tokens-served", "1e17"],
 }
+PLANS = {
+    "plan-limits": ["llama-3-8b", "--tokens", "1T", "--under", "250k", "--within", "14d", "--count", "32..512"],
+    "plan-have": ["gpt2", "--tokens", "10B", "--have", "a100-sxm-80gb:6,rtx-4090:2", "--goal", "fastest", "--all"],
+    "plan-no": ["llama-3-8b", "--tokens", "1T", "--on", "h100-sxm", "--under", "10k", "--count", "64..128"],
+}
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -55,11 +60,16 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01
 
 
-@pytest.mark.parametrize("name", [*QUESTIONS, *SIZES])
+@pytest.mark.parametrize("name", [*QUESTIONS, *SIZES, *PLANS])
 def test_screen(name, capsys, update):
-    code = main(["cost", "training", *QUESTIONS[name]] if name in QUESTIONS else ["size", *SIZES[name]])
+    asked = {
+        **{key: ["cost", "training", *words] for key, words in QUESTIONS.items()},
+        **{key: ["size", *words] for key, words in SIZES.items()},
+        **{key: ["plan", "training", *words] for key, words in PLANS.items()},
+    }
+    code = main(asked[name])
     captured = capsys.readouterr()
-    assert code == (1 if name in ("does-not-fit", "size-no") else 0), captured.err
+    assert code == (1 if name in ("does-not-fit", "size-no", "plan-no") else 0), captured.err
     screen = captured.out or captured.err
     if captured.out:
         assert max(map(len, screen.splitlines())) <= 80

@@ -14,15 +14,13 @@ from hypothesis import strategies as st
 from outlay.catalog import accelerator, accelerators
 from outlay.errors import InputError
 from outlay.machine.cluster import cluster_for
-from outlay.machine.collectives import (
-    KINDS,
-    MANY,
+from outlay.machine.collective_curve import (
     CollectiveCurve,
     KindCurve,
     collective_coefficients,
     collective_curve,
-    collective_seconds,
 )
+from outlay.machine.collectives import KINDS, MANY, collective_seconds
 
 H100 = accelerator("h100-sxm-80gb")
 FLAT = KindCurve(
@@ -142,6 +140,26 @@ def test_larger_messages_and_slower_links_never_gain(name, kind, size, group, st
     for name in ("link_bandwidth", "network_bandwidth", "host_bandwidth"):
         assert of(size, replace(cluster, **{name: getattr(cluster, name) * 2})) <= own * (1 + 1e-9)
     assert of(size, replace(cluster, network_latency=cluster.network_latency * 2)) >= own * (1 - 1e-9)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.sampled_from(NAMES),
+    st.sampled_from(KINDS),
+    st.floats(1, 1e11),
+    st.sampled_from([2, 4, 8, 16, 64, 512]),
+    st.sampled_from([1, 2, 4, 8, 64]),
+)
+def test_a_node_of_several_domains_is_as_fast_as_nodes_of_one(name, kind, size, group, stride):
+    chip = accelerator(name)
+    curve, usual = collective_curve(chip), cluster_for(chip, 8192)
+    if not 1 < usual.domain < 8192:
+        return
+    domain = int(usual.domain)
+    base = seconds(kind, size, group, stride, cluster=cluster_for(chip, 8192, gpus_per_node=domain), curve=curve)
+    for nodes in (2, 4, 16, 1000):
+        larger = cluster_for(chip, 8192, gpus_per_node=domain * nodes)
+        assert seconds(kind, size, group, stride, cluster=larger, curve=curve) <= base * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)

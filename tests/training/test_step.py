@@ -154,3 +154,95 @@ def test_model_flop_follow_the_closed_form(gpt: Recipe, a100s: Cluster, coeffici
     per_token = 72 * layers * hidden**2 + 6 * vocab * hidden + 6 * layers * length * hidden
     found = estimate(gpt, Layout(tensor=8, data=8), a100s, coefficients)
     assert float(found.model_flop) == pytest.approx(per_token * 64 * length, rel=2e-3)
+
+
+@FIXTURES
+@given(st.sampled_from([1, 2, 4]), st.sampled_from([2, 4, 8, 16]), st.sampled_from([1, 2]), st.floats(1.5, 1e4))
+def test_a_pipeline_over_nodes_feels_the_network(
+    gpt: Recipe, a100s: Cluster, coefficients: Coefficients, inner: int, pipeline: int, virtual: int, slower: float
+) -> None:
+    """However many stages share a node: the slowest hop sets the pace, and only the network's."""
+    layout = Layout(pipeline=pipeline, virtual=virtual, data=inner)
+
+    def sent(cluster: Cluster) -> float:
+        return float(estimate(gpt, layout, cluster, coefficients).breakdown["pipeline communication"])
+
+    own, slow = sent(a100s), sent(faster(a100s, network_bandwidth=1 / slower))
+    if inner * pipeline <= 8:
+        assert slow == own
+    else:
+        assert slow > own
+
+
+@FIXTURES
+@given(st.sampled_from([2, 4, 8]), st.sampled_from([1, 2]), st.sampled_from([0, 1, 3]), st.sampled_from([1024, 8192]))
+def test_sharing_a_sequence_is_never_faster_than_sharing_the_batch(
+    gpt: Recipe, a100s: Cluster, coefficients: Coefficients, context: int, micro: int, zero: int, length: int
+) -> None:
+    """With as many tokens in each device's kernels, context parallelism does the same work in more pieces."""
+    recipe = dataclasses.replace(gpt, sequence_length=length, global_batch=512)
+    apart = Layout(data=64, micro_batch=micro, zero=zero)
+    shared = Layout(data=64 // context, context=context, micro_batch=micro * context, zero=zero)
+    one, other = (estimate(recipe, layout, a100s, coefficients) for layout in (apart, shared))
+    assert float(other.step_seconds) >= float(one.step_seconds) * (1 - 1e-9)
+    assert float(other.breakdown["attention"]) > float(one.breakdown["attention"])
+
+
+def test_a_pipeline_is_bound_by_sends_that_take_longer_than_the_work(
+    gpt: Recipe, a100s: Cluster, coefficients: Coefficients
+) -> None:
+    layout, slow = Layout(pipeline=16, data=4), faster(a100s, network_bandwidth=1e-4)
+    found = estimate(gpt, layout, slow, coefficients).breakdown
+    size = 2048 * 6144 * 2.0
+    least = 16 * 2 * size / (slow.network_bandwidth * slow.network_efficiency)
+    assert 0.9 * least < float(found["pipeline communication"]) < 1.5 * least  # of the sheet one hop draws a part
+
+
+def told(recipe: Recipe, **facts: object) -> Recipe:
+    """The recipe on software of which some facts differ."""
+    return dataclasses.replace(recipe, software=dataclasses.replace(recipe.software, **facts))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tensor", [1, 4])
+def test_recomputing_that_stops_early_leaves_out_the_last_product(
+    gpt: Recipe, a100s: Cluster, coefficients: Coefficients, tensor: int
+) -> None:
+    layout = Layout(tensor=tensor, data=64 // tensor, recompute=Recompute.FULL)
+    whole, early = (estimate(told(gpt, stops_early=way), layout, a100s, coefficients) for way in (False, True))
+    saved = 1 - float(early.breakdown["recompute"]) / float(whole.breakdown["recompute"])
+    # The down-projection is 8 of the 24 s h² FLOP of a layer's products.
+    assert 0.2 < saved < 1 / 3
+    plain = dataclasses.replace(layout, recompute=Recompute.NONE)
+    assert float(estimate(told(gpt, stops_early=True), plain, a100s, coefficients).step_seconds) == float(
+        estimate(told(gpt, stops_early=False), plain, a100s, coefficients).step_seconds
+    )
+
+
+def test_a_fused_loss_moves_and_keeps_less(gpt: Recipe, a100s: Cluster, coefficients: Coefficients) -> None:
+    layout = Layout(data=64)
+    eager, fused = (estimate(told(gpt, fused_loss=way), layout, a100s, coefficients) for way in (False, True))
+    assert float(fused.breakdown["head and loss"]) < float(eager.breakdown["head and loss"])
+    assert float(fused.memory_bytes) < float(eager.memory_bytes)
+
+
+def test_collectives_a_layer_start_once_a_layer(gpt: Recipe, a100s: Cluster, coefficients: Coefficients) -> None:
+    """Many starts cost, and nothing else does: fewer layers of equal size, or slower links, make them matter less."""
+    layout = Layout(data=64, zero=1)
+    flat, layered = (estimate(told(gpt, layer_units=way), layout, a100s, coefficients) for way in (False, True))
+    assert 1 <= float(layered.step_seconds) / float(flat.step_seconds) < 1.02
+    assert float(layered.memory_bytes) == float(flat.memory_bytes)
+
+
+def test_replicas_of_shards_sum_their_gradients(gpt: Recipe, a100s: Cluster, coefficients: Coefficients) -> None:
+    """HSDP over nodes: weights are gathered inside a node, and a shard's gradients cross between nodes once a step."""
+    seconds = {
+        shard: float(estimate(gpt, Layout(data=64, zero=3, shard=shard), a100s, coefficients).step_seconds)
+        for shard in (8, 0)
+    }
+    memory = {
+        shard: float(estimate(gpt, Layout(data=64, zero=3, shard=shard), a100s, coefficients).memory_bytes)
+        for shard in (8, 0)
+    }
+    assert seconds[8] != seconds[0] and memory[8] > memory[0]
+    whole = estimate(gpt, Layout(data=64, zero=3, shard=64), a100s, coefficients)
+    assert float(whole.step_seconds) == pytest.approx(seconds[0], rel=1e-12)

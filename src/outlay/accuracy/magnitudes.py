@@ -73,7 +73,10 @@ MAGNITUDES = (
     Magnitude(name="launch_python", prior=5e-5, spread=0.5, affects=lambda row: row.software.host == "python"),
     Magnitude(name="launch_eager", prior=5e-5, spread=0.5, affects=lambda row: row.software.host == "eager"),
     Magnitude(
-        name="launch_collective", prior=2.5e-5, spread=0.7, affects=lambda row: row.degree("tensor") > 1 or row.mixture
+        name="launch_collective",
+        prior=2.5e-5,
+        spread=0.7,
+        affects=lambda row: row.degree("tensor") > 1 or row.degree("context") > 1 or row.mixture,
     ),
     Magnitude(
         name="attention_slowdown", prior=1.05, spread=0.2, affects=lambda row: bool(row.software.attention_library)

@@ -86,6 +86,17 @@ class Unread:
 
     id: str
     reason: str
+    line: int = 0
+    """Line of the file; 0 where the reason says it."""
+
+    @property
+    def said(self) -> str:
+        """The row, its line and the reason.
+
+        >>> Unread(id="a", reason="`accelerator` is empty", line=7).said
+        'a (line 7): `accelerator` is empty'
+        """
+        return f"{self.id} (line {self.line}): {self.reason}" if self.line else f"{self.id}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

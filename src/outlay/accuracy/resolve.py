@@ -20,8 +20,9 @@ from outlay.accuracy.shapes import COLUMNS, Known, Shape, is_encoder, is_tuned, 
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.machine import Cluster, cluster_for
-from outlay.training import Recipe
-from outlay.training.software import Software, software_for
+from outlay.training import PRECISIONS, Recipe
+from outlay.training.software import WHOLE_NODE as UNKNOWN_COUNT
+from outlay.training.software import Software, software_for, usual_framework
 from outlay.workload import Architecture, from_config, parameters, transformer
 
 NOT_YET = {
@@ -72,7 +73,8 @@ def resolve(record: Record) -> Resolved:
     submission = any("mlperf" in row.word(column).lower() for column in ("framework", "source", "source_url"))
     year, note = words.year(row.word("date"), row.word("framework"), chip=accelerator.year)
     said.append(note)
-    software, note = _software(row, accelerator.category, year, submission)
+    usual = usual_framework(accelerator.category, row.whole("gpus") or UNKNOWN_COUNT)
+    software, note = _software(row, usual or "pytorch", year, submission)
     said.append(note)
     length, note = _length(row, architecture, submission)
     said.append(note)
@@ -87,6 +89,10 @@ def resolve(record: Record) -> Resolved:
         tensor_float="tf32" in accelerator.peaks and re.search(r"\bngc\b", row.word("framework").lower()) is not None,
     )
     said.append(note)
+    if not accelerator.has(PRECISIONS[precision]):
+        said.append(
+            f"{precision} runs as {accelerator.runs_as(PRECISIONS[precision])}: {accelerator.name} has no {precision}"
+        )
     optimizer, note = words.optimizer(row.word("optimizer"), fine_tuning=is_tuned(row), encoder=is_encoder(row))
     said.append(note)
     degrees = degrees_of(
@@ -139,13 +145,12 @@ def _refuse(record: Record) -> None:
 _shapes: dict[tuple[object, ...], Shape] = {}
 
 
-def _software(record: Record, category: str, year: float, submission: bool) -> tuple[Software, str]:
-    """The facts of the row's framework, and what was assumed where its name means nothing."""
+def _software(record: Record, usual: str, year: float, submission: bool) -> tuple[Software, str]:
+    """The facts of the row's framework, and what was assumed where it names none or its name means nothing."""
     text = record.word("framework")
-    usual = "jax" if category == "tpu" else "pytorch"
     facts = software_for(f"{text or usual} mlperf" if submission else text or usual, year)
     if not text:
-        return facts, f"framework {usual}"
+        return facts, f"framework {facts.name}, a usual one on this accelerator"
     generic = facts.name not in text.lower() and not re.search(
         r"torch|cuda|rocm|megatron|nemo|jax|maxtext", text.lower()
     )

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from outlay.accuracy.records import Record, Records, Unread, header_of, read_records
+from outlay.accuracy.contradictions import of_memory, of_run
+from outlay.accuracy.records import Record, Records, header_of, read_records
 from outlay.accuracy.runs_columns import COLUMNS, MEASURED, METRIC, is_runs
 from outlay.accuracy.runs_question import Run, question_of
-from outlay.accuracy.validate import Comparison, Validation
+from outlay.accuracy.validate import Comparison, Validation, unanswered
 from outlay.errors import InputError
 from outlay.layout import describe
-from outlay.training import OPTIMIZERS, Coefficients, choose_layout
+from outlay.training import OPTIMIZERS, Coefficients, choose_working
 from outlay.training.goodput import losses, practices
 from outlay.training.production import LEVEL, Production, load_production, load_unseen
 
@@ -38,6 +39,8 @@ class RunPrediction:
     low: float
     high: float
     assumed: tuple[str, ...] = ()
+    filled: float = 0.0
+    """Of a device's memory, by the layout that was chosen."""
 
 
 def is_run_file(path: str | Path) -> bool:
@@ -87,23 +90,25 @@ def predict_run(
 
     Where none fits it is the one nearest to fitting, and that is said. Raises `InputError` if no layout divides the run.
     """
-    chosen = choose_layout(run.recipe, run.cluster, coefficients)
-    if chosen is None:
+    found = choose_working(run.recipe, run.cluster, coefficients, batch=run.batch_on, active=run.active)
+    if found is None:
         raise InputError("no layout divides the model and the batch", hint="check the row's batch and count")
-    count = int(run.cluster.count)
-    seconds = run.tokens / (float(chosen.estimate.tokens_per_second_per_device) * count)
+    chosen, working, count = found.chosen, found.devices, int(run.cluster.count)
+    seconds = run.tokens / (float(chosen.estimate.tokens_per_second_per_device) * working)
     state = run.parameters * (
         run.recipe.weight_bytes + run.recipe.master_bytes + OPTIMIZERS[run.recipe.optimizer].state_bytes
     )
-    lost = losses(seconds, devices=count, state_bytes=state, practice=practices()["likely"])
+    lost = losses(seconds, devices=working, state_bytes=state, practice=practices()["likely"])
     steps, beside = (value * count / 3600.0 for value in (seconds, float(lost.seconds)))
     low, likely, high = (production or load_production()).factor(
-        devices=count, counted=run.counted, tpu=run.tpu, named=run.named, level=level
+        devices=working, active=run.active, counted=run.counted, tpu=run.tpu, named=run.named, level=level
     )
     whole = steps + beside
     said = (
         [describe(chosen.layout)] if bool(chosen.estimate.fits) else [f"{describe(chosen.layout)}, which does not fit"]
     )
+    if working < count:
+        said.append(f"{count - working:,} of {count:,} devices idle")
     return RunPrediction(
         step_hours=steps,
         lost_hours=beside,
@@ -111,6 +116,7 @@ def predict_run(
         low=whole * low,
         high=whole * high,
         assumed=(*run.assumed, *said, f"runs take {likely:.2f} × their steps and published losses"),
+        filled=float(chosen.estimate.memory_bytes) / float(chosen.estimate.memory_capacity),
     )
 
 
@@ -139,8 +145,11 @@ def validate_runs(
                 raise InputError("no device-hours were measured", hint="give `device_hours`, or `count` and `days`")
             answer = predict_run(run, coefficients, unseen.get(record.source, production), level=level)
         except InputError as error:
-            skipped.append(Unread(id=record.id, reason=error.message))
+            skipped.append(unanswered(record, error))
             continue
+        contradiction = of_run(record, run.recipe.sequence_length)
+        if run.counted and not contradiction:
+            contradiction = of_memory(answer.filled, int(run.cluster.count))
         comparisons.append(
             Comparison(
                 id=record.id,
@@ -151,7 +160,8 @@ def validate_runs(
                 low=answer.low,
                 high=answer.high,
                 row=len(assumed),
-                flagged=not was_measured(record),
+                flagged=bool(contradiction) or not was_measured(record),
+                contradiction=contradiction,
             )
         )
         assumed.append((record.id, answer.assumed))

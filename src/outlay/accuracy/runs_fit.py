@@ -26,14 +26,14 @@ from outlay.accuracy.runs import measured_hours, predict_run, read_runs, was_mea
 from outlay.accuracy.runs_question import Run, question_of
 from outlay.errors import InputError
 from outlay.training import Coefficients, load_coefficients
-from outlay.training.production import FEW, USUAL, Production
+from outlay.training.production import USUAL, Production, spread
 
-FACTORS = ("cluster", "few", "scale", "tpu", "unnamed")
+FACTORS = ("node", "cluster", "size", "tpu", "unnamed")
 TIE = 1.0
 """How much a row's worth of evidence holds each factor but the first at zero."""
 NEAR = 0.05
 """Relative error within which a residual counts squared."""
-_NONE = Production(cluster=0.0, few=0.0, scale=0.0, tpu=0.0, unnamed=0.0, unseen=())
+_NONE = Production(node=0.0, cluster=0.0, size=0.0, tpu=0.0, unnamed=0.0, unseen=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,8 @@ def rows_of(records: Sequence[Record], coefficients: Coefficients) -> tuple[RunR
 
 def traits_of(run: Run) -> tuple[float, ...]:
     """What stands beside each of :data:`FACTORS` in the logarithm of a run's hours."""
-    few = run.counted and int(run.cluster.count) <= FEW
-    return (1.0, float(few), math.log(int(run.cluster.count) / USUAL), float(run.tpu), float(not run.named))
+    far = spread(int(run.cluster.count), counted=run.counted)
+    return (1.0, far, far * math.log(run.active / USUAL), float(run.tpu), float(not run.named))
 
 
 def fit(rows: Sequence[RunRow]) -> RunsFit:

@@ -73,7 +73,13 @@ class Run:
     """Whether the row states its devices."""
     named: bool
     """Whether the row names its framework."""
+    sequences: float
+    """Of a step, before they are rounded to what the devices can share."""
     assumed: tuple[str, ...]
+
+    def batch_on(self, devices: int) -> int:
+        """Sequences of a step on a number of devices."""
+        return whole_batch(self.sequences, devices)
 
     @property
     def tpu(self) -> bool:
@@ -118,6 +124,7 @@ def question_of(record: Record) -> Run:
         active=float(found.active),
         counted=row.whole("count") is not None,
         named=bool(row.word("framework")),
+        sequences=batch_size / length,
         assumed=tuple(dict.fromkeys([*notes, *said])),
     )
 

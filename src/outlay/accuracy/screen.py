@@ -41,7 +41,10 @@ def as_json(validation: Validation) -> str:
             }
             for one in validation.comparisons
         ],
-        "skipped": [{"id": one.id, "reason": one.reason} for one in validation.skipped],
+        "skipped": [
+            {"id": one.id, "reason": one.reason} | ({"line": one.line} if one.line else {})
+            for one in validation.skipped
+        ],
         "summary": summarise(validation),
     }
     return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
@@ -57,7 +60,19 @@ def as_csv(validation: Validation) -> str:
     for one in validation.comparisons:
         assumed = "; ".join(validation.assumed[one.row][1])
         bounds = ["" if bound is None else bound for bound in (one.low, one.high)]
-        writer.writerow([one.id, one.source, one.metric, one.measured, one.predicted, *bounds, one.error, assumed, ""])
+        writer.writerow(
+            [
+                one.id,
+                one.source,
+                one.metric,
+                one.measured,
+                one.predicted,
+                *bounds,
+                one.error,
+                assumed,
+                one.contradiction,
+            ]
+        )
     for skip in validation.skipped:
         writer.writerow([skip.id, *[""] * 8, skip.reason])
     return out.getvalue()
@@ -84,7 +99,7 @@ def as_markdown(validation: Validation, *, rows: bool = True) -> str:
         ]
         for name, e in group:
             figures = f"{e.median:.1%} | {e.mean:.1%} | {e.bias:+.1%} | {e.p90:.1%}"
-            parts.append(f"| {name} | {e.rows:,} | {figures} | {e.worst.error:+.1%} (`{e.worst.id}`) |")
+            parts.append(f"| {name} | {e.rows:,} | {figures} | {e.worst.time_error:+.1%} (`{e.worst.id}`) |")
         parts.append("")
     if validation.skipped:
         parts += ["### Skipped", "", "| Rows | Reason |", "| --: | --- |"]
@@ -133,6 +148,8 @@ def _rows(validation: Validation) -> str:
         )
     if any(one.flagged for one in validation.comparisons):
         lines.append(" * the source contradicts itself here: left out of the summary")
+        said = dict.fromkeys((one.id, one.contradiction) for one in validation.comparisons if one.contradiction)
+        lines += [line for name, why in said for line in _wrapped(f"{name}: {why}", "   ")]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -200,9 +217,7 @@ def _skipped(validation: Validation) -> str:
     if not validation.skipped:
         return ""
     if len(validation.skipped) <= _SHOWN:
-        return "\n".join(
-            ["Skipped", *(line for one in validation.skipped for line in _wrapped(f"{one.id}: {one.reason}", " "))]
-        )
+        return "\n".join(["Skipped", *(line for one in validation.skipped for line in _wrapped(one.said, " "))])
     counted = reasons(validation)
     lines = [line for reason, count in counted[:_SHOWN] for line in _wrapped(f"{count:>6,}  {reason}", " ")]
     rest = counted[_SHOWN:]
@@ -211,7 +226,7 @@ def _skipped(validation: Validation) -> str:
             f" {sum(count for _, count in rest):>6,}  for {len(rest)} other reasons; `--format json` lists them"
         )
     unread = [one for one in validation.skipped if one.reason.startswith("row ")]
-    lines += [line for one in unread[:_SHOWN] for line in _wrapped(f"{one.id}: {one.reason}", " ")]
+    lines += [line for one in unread[:_SHOWN] for line in _wrapped(one.said, " ")]
     return "\n".join(["Skipped (rows)", *lines])
 
 
@@ -219,7 +234,7 @@ def _groups(validation: Validation) -> list[tuple[str, list[tuple[str, Errors]]]
     """Speed and memory, each by source and overall."""
     kept = [one for one in validation.comparisons if not one.flagged]
     groups: list[tuple[str, Sequence[Comparison]]] = [
-        ("Speed", once_a_row(validation.comparisons)),
+        ("Speed, as time", once_a_row(validation.comparisons)),
         ("Peak memory", [one for one in kept if one.metric == MEMORY]),
         ("Whole runs", [one for one in kept if one.metric == HOURS]),
     ]
@@ -260,7 +275,7 @@ def _summary(validation: Validation) -> list[str]:
             cells = " ".join(f"{_clip(value, 8):>8}" for value in values)
             if name == "overall":
                 lines.append(" " + "─" * 78)
-            lines.append(f" {_clip(name, 26):<26} {errors.rows:>6,} {cells} {_percent(errors.worst.error):>9}")
+            lines.append(f" {_clip(name, 26):<26} {errors.rows:>6,} {cells} {_percent(errors.worst.time_error):>9}")
         lines.append(" Worst: " + rows[-1][1].worst.id)
         if len(rows) > 2:
             worst = ", ".join(errors.worst.id for _, errors in rows[:-1])
@@ -275,8 +290,9 @@ def _summary(validation: Validation) -> list[str]:
     if validation.ignored_columns:
         notes += _wrapped(f"Columns not read: {', '.join(validation.ignored_columns)}", "")
     notes += _wrapped(
-        "Error = predicted / measured - 1. Median, mean and p90 are of its size, bias is its median. Each run counts once: "
-        "by step time, else by tokens or samples a second.",
+        "Error = predicted / measured - 1. The summary counts errors of speed as errors of time (tokens and samples a second "
+        "turned over), so that +100% is twice the measured time. Median, mean and p90 are of the size, bias is the median with "
+        "its sign. Each run counts once: by step time, else by tokens or samples a second.",
         "",
     )
     return [*blocks, "\n".join(notes)]

@@ -176,6 +176,11 @@ def _from_columns(record: Record) -> Shape:
         heads = _heads(hidden, record.whole("head_dim"))
         assumed.append(f"{heads} heads")
     elif hidden % heads and record.whole("head_dim") is None:
+        if record.whole("hidden") is None:
+            raise InputError(
+                f"`heads` is {heads}: no usual width for the model's size divides into as many",
+                hint="give `hidden`, or correct `heads`",
+            )
         raise InputError(
             f"`hidden` is {hidden}: expected a multiple of `heads`, which is {heads}",
             hint="write the width of a head under `head_dim`",
@@ -246,7 +251,8 @@ def _sized(record: Record, layers: int | None, hidden: int | None, vocab: int, g
     if total is None:
         empty = [column for column, value in (("layers", layers), ("hidden", hidden)) if value is None]
         raise InputError(
-            f"{' and '.join(f'`{column}`' for column in empty)} empty, and `{name}` is no model of known size",
+            f"{' and '.join(f'`{column}`' for column in empty)} empty, and "
+            + (f"`{name}` is no model of known size" if name else "`model` names none either"),
             hint="fill in the columns, or name a model that `outlay show models` lists",
         )
     tables = vocab * (2 if gated else 1)

@@ -14,11 +14,16 @@ from outlay.accuracy.validate import Comparison, Validation
 
 SPEED = ("step_time_s", "tokens_per_s_per_gpu", "samples_per_s")
 MEMORY = "peak_mem_gb"
+SENSE = "time"
+"""In what sense errors of speed are counted: above nought is a run that took less time than predicted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errors:
-    """Errors of some comparisons; all are fractions of the measured value."""
+    """Errors of some comparisons, as fractions of the measured value; those of speed are of the time that a step takes.
+
+    A throughput is turned over first, so that one run has one error whatever its source measured.
+    """
 
     rows: int
     median: float
@@ -41,14 +46,14 @@ class Errors:
         >>> found.median, found.bias, found.worst.id
         (0.375, 0.125, 'a')
         """
-        sizes = sorted(abs(one.error) for one in comparisons)
+        sizes = sorted(abs(one.time_error) for one in comparisons)
         return cls(
             rows=len(comparisons),
             median=median(sizes),
             mean=fmean(sizes),
-            bias=median(one.error for one in comparisons),
+            bias=median(one.time_error for one in comparisons),
             p90=_quantile(sizes, 0.9),
-            worst=max(comparisons, key=lambda one: abs(one.error)),
+            worst=max(comparisons, key=lambda one: abs(one.time_error)),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,7 +63,7 @@ class Errors:
             "mean": self.mean,
             "bias": self.bias,
             "p90": self.p90,
-            "worst": {"id": self.worst.id, "metric": self.worst.metric, "error": self.worst.error},
+            "worst": {"id": self.worst.id, "metric": self.worst.metric, "error": self.worst.time_error},
         }
 
 
@@ -148,7 +153,13 @@ def summarise(validation: Validation) -> dict[str, Any]:
     return {
         "answered": validation.answered,
         "skipped": len(validation.skipped),
+        "sense": SENSE,
         "flagged": sorted({one.id for one in validation.comparisons if one.flagged}),
+        "contradictions": [
+            {"id": name, "reason": why}
+            for name, why in dict.fromkeys((one.id, one.contradiction) for one in validation.comparisons)
+            if why
+        ],
         "overall": Errors.of(speed).as_dict() if speed else None,
         "by_source": {source: Errors.of(group).as_dict() for source, group in by_source(speed).items()},
         "by_metric": {metric: Errors.of(group).as_dict() for metric, group in metrics.items() if group},

@@ -50,20 +50,10 @@ def shown(records: Sequence[Record], judged: Validation) -> list[Comparison]:
     return [one for one in once_a_row(judged.comparisons) if (one.source, one.id) in keys]
 
 
-def time_error(one: Comparison) -> float:
-    """Predicted over measured time, minus 1: a throughput is turned over.
-
-    >>> common = {"id": "a", "source": "s", "measured": 2.0, "predicted": 4.0}
-    >>> [time_error(Comparison(metric=metric, **common)) for metric in ("step_time_s", "samples_per_s")]
-    [1.0, -0.5]
-    """
-    return one.error if one.metric == "step_time_s" else one.measured / one.predicted - 1.0
-
-
 def tracked(records: Sequence[Record], judged: Validation) -> dict[str, Any]:
     """The figures as plain data: of step time by source and over all, of memory, of ranges, of regret."""
     rows = shown(records, judged)
-    sources = {source: [abs(time_error(one)) for one in group] for source, group in sorted(by_source(rows).items())}
+    sources = {source: [abs(one.time_error) for one in group] for source, group in sorted(by_source(rows).items())}
     possible = [record for record in records if counted(record) and record.measured]
     keys = {(record.source, record.id) for record in possible}
     answered = {(one.source, one.id) for one in judged.comparisons} & keys
@@ -82,7 +72,7 @@ def tracked(records: Sequence[Record], judged: Validation) -> dict[str, Any]:
             for source, errors in sources.items()
         },
         "mean_of_sources": fmean(fmean(errors) for errors in sources.values()) if sources else None,
-        "median_of_rows": _median([abs(time_error(one)) for one in rows if one.source != SWEEP]),
+        "median_of_rows": _median([abs(one.time_error) for one in rows if one.source != SWEEP]),
         "memory_median": _median(memory),
         "ranges": ranges.as_dict() if ranges else None,
         "regret": regret.summary(regret.sweeps(records, judged)),

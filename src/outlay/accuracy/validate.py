@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from outlay.accuracy.contradictions import of_speeds
 from outlay.accuracy.records import Record, Records, Unread
 from outlay.accuracy.resolve import Resolved, resolve
 from outlay.accuracy.shapes import is_tuned
@@ -29,6 +30,8 @@ class Prediction:
     """What the predictor chose where the row left a choice."""
 
 
+THROUGHPUT = ("tokens_per_s_per_gpu", "samples_per_s")
+"""Metrics of which more is better."""
 Predictor = Callable[[Sequence[Resolved]], Sequence[Prediction | InputError]]
 """Predictions in the order of the questions; an `InputError` in the place of one that cannot be answered."""
 
@@ -48,6 +51,8 @@ class Comparison:
     """Which of the answered rows: one row may have several metrics, and ids may repeat."""
     flagged: bool = False
     """The source contradicts itself here; listed, and left out of summaries."""
+    contradiction: str = ""
+    """How, where the row's own figures show it."""
     doubts: tuple[str, ...] = ()
     """Why its range is wider than others: see :func:`outlay.training.ranges.doubts`."""
     stated: bool = False
@@ -61,6 +66,16 @@ class Comparison:
         0.5
         """
         return self.predicted / self.measured - 1.0
+
+    @property
+    def time_error(self) -> float:
+        """The same as an error of time, so that errors of one sense can be counted together: a throughput is turned over.
+
+        >>> common = {"id": "a", "source": "s", "measured": 2.0, "predicted": 4.0}
+        >>> [Comparison(metric=metric, **common).time_error for metric in ("step_time_s", "samples_per_s")]
+        [1.0, -0.5]
+        """
+        return self.measured / self.predicted - 1.0 if self.metric in THROUGHPUT else self.error
 
     @property
     def held(self) -> bool | None:
@@ -107,18 +122,18 @@ def validate(
         try:
             question = resolve(record)
         except InputError as error:
-            skipped.append(Unread(id=record.id, reason=error.message))
+            skipped.append(unanswered(record, error))
             continue
         if record.measured:
             asked.append((record, question))
         else:
-            skipped.append(Unread(id=record.id, reason="no metric that is compared was measured"))
+            skipped.append(Unread(id=record.id, reason="no metric that is compared was measured", line=record.line))
     answers = _predicted(asked, predictor, unseen or {})
     comparisons: list[Comparison] = []
     assumed: list[tuple[str, tuple[str, ...]]] = []
     for (record, question), answer in zip(asked, answers, strict=True):
         if isinstance(answer, InputError):
-            skipped.append(Unread(id=record.id, reason=answer.message))
+            skipped.append(unanswered(record, answer))
             continue
         comparisons += compare(record, question, answer, row=len(assumed), ranges=ranges, level=level)
         assumed.append((record.id, question.assumed + answer.assumed))
@@ -129,6 +144,11 @@ def validate(
         ignored_columns=records.ignored_columns,
         level=level if ranges else None,
     )
+
+
+def unanswered(record: Record, error: InputError) -> Unread:
+    """A row that cannot be predicted, with the line of the file on which it stands."""
+    return Unread(id=record.id, reason=error.message, line=record.line)
 
 
 def _predicted(
@@ -164,6 +184,7 @@ def compare(
     if record.allocated and answer.allocated_bytes is not None:
         answer = replace(answer, memory_bytes=answer.allocated_bytes)
     found = []
+    contradiction = of_speeds(record)
     for metric, measured in record.measured.items():
         predicted = convert(
             metric,
@@ -178,7 +199,7 @@ def compare(
         if ranges:
             spread = ranges.memory if metric == "peak_mem_gb" else ranges.time
             least, most = spread.factors(reasons, level)
-            if metric in ("tokens_per_s_per_gpu", "samples_per_s"):
+            if metric in THROUGHPUT:
                 least, most = 1 / most, 1 / least
             low, high = predicted * least, predicted * most
         found.append(
@@ -191,7 +212,8 @@ def compare(
                 low=low,
                 high=high,
                 row=row,
-                flagged=record.flagged,
+                flagged=record.flagged or bool(contradiction),
+                contradiction=contradiction,
                 doubts=reasons,
                 stated=not searched and not any(said.startswith(LAYOUT) for said in question.assumed + answer.assumed),
             )

@@ -101,6 +101,36 @@ class Accelerator:
     receipts: Mapping[str, Receipt] = field(repr=False, compare=False)
     """Field → receipt; the peaks are `peaks.bf16` and so on."""
 
+    def runs_as(self, dtype: str) -> str:
+        """The format in which products of `dtype` are multiplied here: its own, or the next one that the chip has.
+
+        >>> accelerator("a100-sxm-80gb").runs_as("fp8"), accelerator("h100-sxm").runs_as("mxfp8")
+        ('bf16', 'fp8')
+        """
+        name = dtype.strip().lower().replace("_", "-")
+        name = _DTYPES.get(name, name)
+        if name not in _FALLBACK:
+            known = ", ".join(PEAKS)
+            raise InputError(f"`{dtype}` is not a number format", expected=known, hint="write `bf16`, `fp8` or `fp4`")
+        for candidate in _FALLBACK[name]:
+            if candidate in self.peaks:
+                return candidate
+        raise InputError(
+            f"`{self.name}` has no published {name} peak",
+            details=[f"{key}: {value / 1e12:g} T/s" for key, value in self.peaks.items()],
+            hint="add it in a file for `--catalog`: [[accelerator]] with name and "
+            f"{name}_{'tops' if name.startswith('int') else 'tflops'}",
+        )
+
+    def has(self, dtype: str) -> bool:
+        """Whether the chip multiplies in `dtype` itself; block-scaled formats count as their plain one.
+
+        >>> accelerator("a100-sxm-80gb").has("fp8"), accelerator("h100-sxm").has("fp8-block")
+        (False, True)
+        """
+        name = dtype.strip().lower().replace("_", "-")
+        return _DTYPES.get(name, name) in self.peaks
+
     def peak(self, dtype: str) -> float:
         """Dense FLOP/s of matrix products in `dtype` on this chip.
 
@@ -117,20 +147,7 @@ class Accelerator:
         >>> accelerator("v100-sxm-32gb").peak("bf16") / 1e12
         15.7
         """
-        name = dtype.strip().lower().replace("_", "-")
-        name = _DTYPES.get(name, name)
-        if name not in _FALLBACK:
-            known = ", ".join(PEAKS)
-            raise InputError(f"`{dtype}` is not a number format", expected=known, hint="write `bf16`, `fp8` or `fp4`")
-        for candidate in _FALLBACK[name]:
-            if candidate in self.peaks:
-                return self.peaks[candidate]
-        raise InputError(
-            f"`{self.name}` has no published {name} peak",
-            details=[f"{key}: {value / 1e12:g} T/s" for key, value in self.peaks.items()],
-            hint="add it in a file for `--catalog`: [[accelerator]] with name and "
-            f"{name}_{'tops' if name.startswith('int') else 'tflops'}",
-        )
+        return self.peaks[self.runs_as(dtype)]
 
 
 def accelerator(name: str) -> Accelerator:

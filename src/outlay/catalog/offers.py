@@ -8,7 +8,6 @@ A user's price takes the place of that provider's listings of the same device an
 from __future__ import annotations
 
 import datetime
-import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -317,8 +316,7 @@ def _tier(name: str) -> str:
 def _median(listings: Iterable[Price]) -> Price:
     """The listing in the middle; of an even number, the cheaper of the two."""
     ranked = sorted(listings, key=lambda price: price.dollars_per_device_hour)
-    middle = statistics.median_low(range(len(ranked)))
-    return ranked[middle]
+    return ranked[(len(ranked) - 1) // 2]
 
 
 def _percentile(values: list[float], share: float) -> float:

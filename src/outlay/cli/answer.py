@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -60,26 +61,39 @@ def prepare(output: str | None, format: str | None) -> str:
     """
     if output is None:
         return format or "text"
+    if not output.strip():
+        raise InputError(
+            "`-o` is empty", expected="the name of a file", hint="write `-o answer.json`, or leave `-o` out"
+        )
     path = Path(output)
     check_writable(path)
-    return format or SUFFIXES.get(path.suffix.lower(), "text")
+    usual = SUFFIXES.get(path.suffix.lower())
+    if format is not None and usual not in (None, format):
+        raise InputError(
+            f"`-o {output}` names a {path.suffix} file, and `--format {format}` is not what belongs in one",
+            expected="one format",
+            hint=f"leave `--format` out, or write `-o {path.with_suffix('.txt' if format == 'text' else f'.{format}')}`",
+        )
+    return format or usual or "text"
 
 
-def emit(thing: Any, *, format: str, output: str | None) -> None:
-    """Render `thing` and print it, or save it."""
+def emit(thing: Any, *, format: str, output: str | None, kept: bool = False) -> None:
+    """Render `thing` and print it, or save it; `kept` says that `outlay report` can print it again."""
     from outlay.render import render
 
     text = render(thing, format=format, width=80 if output else _width(), color=output is None and _color())
-    emit_text(text, output=output)
+    emit_text(text, output=output, format=format, kept=kept)
 
 
-def emit_text(text: str, *, output: str | None) -> None:
-    """Print `text`, or save it."""
+def emit_text(text: str, *, output: str | None, format: str = "text", kept: bool = False) -> None:
+    """Print `text`, or save it; what programs read is UTF-8 whatever the terminal can show."""
     text = text if text.endswith("\n") else text + "\n"
     if output is not None:
-        save(Path(output), text)
+        save(Path(output), text, kept=kept)
         print(f"saved in {output}", file=sys.stderr)
         return
+    if format != "text" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(text)
     sys.stdout.flush()
 

@@ -34,7 +34,7 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--recompute", metavar="NAME", help="none, selective or full; default: what fits fastest.")
 @click.option("--framework", metavar="NAME", help="What runs it: megatron-core, nemo, torchtitan, deepspeed …")
 @click.option("--gpus-per-node", metavar="N", help="Accelerators of one node.")
-@click.option("--interconnect", metavar="TEXT", help="Network between nodes: 400 Gbit/s, 8x400 Gbit/s.")
+@click.option("--interconnect", metavar="TEXT", help="Network: 400 Gbit/s (of each accelerator), 8x 400 Gbit/s.")
 @click.option(
     "--provider", metavar="NAME", shell_complete=providers, help="Whose prices: `outlay show prices` lists them."
 )
@@ -48,7 +48,7 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--electricity", metavar="DOLLARS", help="Price of a kWh (owned machines).")
 @click.option("--data", metavar="BYTES", help="Training data to bring in: 4TB.")
 @click.option("--checkpoints", metavar="N", help="Checkpoints kept.")
-@click.option("--lost-work", metavar="PERCENT", help="Share of the run lost to failures and restarts.")
+@click.option("--lost-work", metavar="PERCENT", help="Share lost to restarts and repeated work: 5%.")
 @click.option("--interval", metavar="PERCENT", help="Share of runs that ranges are to hold: 80 (default), 95.")
 @click.option("--import", "launch", metavar="FILE", help="Price the run of a launch file (`outlay import --help`).")
 @click.option("--ignore-unknown", is_flag=True, help="With --import: leave out keys that its tool does not have.")
@@ -115,8 +115,8 @@ def command(
     statement = cost_training(model, **asked, notes=(*notes, *run_notes))
     from outlay.statement import to_json
 
-    keep_answer(to_json(statement, indent=None))
-    emit(statement, format=form, output=output)
+    kept = keep_answer(to_json(statement, indent=None))
+    emit(statement, format=form, output=output, kept=kept)
     return 3 if strict and statement.total.at_least else 0
 
 

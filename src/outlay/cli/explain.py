@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from outlay.cli.answer import answer_options, emit, prepare
 from outlay.cli.settings import Verb
+from outlay.errors import InputError
 
 
 @click.command(cls=Verb, name="explain")
@@ -19,6 +22,12 @@ def command(line: str, statement: str | None, format: str | None, output: str | 
     energy, co2e. Without a file, the last answer is explained.
     """
     form = prepare(output, format)
+    if statement is not None and not statement.endswith(".json") and not os.path.exists(statement):
+        raise InputError(
+            f"`{statement}` is no file",
+            expected="one LINE, and a statement that was saved",
+            hint=f'a line of several words stands in quotes: `outlay explain "{line} {statement}"`',
+        )
     from outlay.cli.statements import FIGURES, statement_of
     from outlay.statement import explain
 

@@ -19,6 +19,7 @@ from outlay.errors import DoesNotFit, InputError
 
 VERBS = {
     "cost": ("outlay.cli.cost:command", "What will it cost? A statement, line by line."),
+    "plan": ("outlay.cli.plan:command", "What is the best way, on machines that can be had?"),
     "size": ("outlay.cli.size:command", "Which model is worth training for a budget?"),
     "show": ("outlay.cli.show:command", "Accelerators, models, prices, grids, laws; with age and source."),
     "diff": ("outlay.cli.diff:command", "Subtract one statement from another."),
@@ -101,7 +102,14 @@ def _click_error(error: click.ClickException) -> str:
     path = context.command_path if context else "outlay"
     hint = f"`{path} --help` shows what it takes"
     if isinstance(error, click.NoSuchOption):
-        near = [f"`{entry}`" for entry in (error.possibilities or ())]
+        import difflib
+
+        asked = error.option_name.lstrip("-")
+        near = [
+            f"`{entry}`"
+            for entry in (error.possibilities or ())
+            if difflib.SequenceMatcher(None, asked, entry.lstrip("-")).ratio() >= 0.6
+        ]
         message = f"`{path}` has no option `{error.option_name}`"
         hint = f"did you mean {' or '.join(near)}?" if near else hint
     elif isinstance(error, click.MissingParameter) and error.param is not None:
@@ -152,7 +160,7 @@ def _no_room(error: OSError) -> int:
     _close_stdout()
     return _say(
         f"error: the answer cannot be written: {error.strerror}\n\n"
-        "hint: free some space or write elsewhere; `outlay report` prints the last answer again",
+        "hint: free some space, or write elsewhere with `-o FILE`, and ask again",
         2,
     )
 

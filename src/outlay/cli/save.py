@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from outlay.errors import InputError
@@ -34,8 +34,10 @@ def check_writable(path: Path) -> None:
         raise InputError(f"`{path}` cannot be written: permission denied", hint=_HINT)
 
 
-def save(path: Path, text: str) -> None:
+def save(path: Path, text: str, *, kept: bool = False) -> None:
     """Write `text` to `path`; on any failure what was there before is still there.
+
+    `kept` says that `outlay report` can print this very answer again.
 
     :raises InputError: with the system's reason, such as a full disk.
     """
@@ -50,15 +52,22 @@ def save(path: Path, text: str) -> None:
         reason = error.strerror or str(error)
         raise InputError(
             f"`{path}` cannot be written: {reason}",
-            hint=f"nothing is lost: free some space or choose another place, then `outlay report -o {path.name}`",
+            hint=_hint(error, kept=kept),
         ) from error
+
+
+def _hint(error: OSError, *, kept: bool) -> str:
+    """What to do about a file that cannot be written; only what would help."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    todo = "free some space, or name a file elsewhere" if full else "name a file in a folder that you may write to"
+    return f"{todo}; the answer is kept: `outlay report -o FILE`" if kept else f"{todo}, and ask again"
 
 
 def _replace(path: Path, text: str) -> None:
     """A draft in the same folder (so that the rename is atomic), with the old file's mode."""
     target = path.resolve()
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    draft = Path(name)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)

@@ -48,6 +48,22 @@ class Verb(click.Command):
             extra["default_map"] = settings_of(path, self, parent.find_root().command)
         return super().make_context(info_name, args, parent, **extra)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse an option that is given twice, of which the first would be dropped without a word."""
+        if not ctx.resilient_parsing:
+            refuse_twice(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+def refuse_twice(verb: click.Command, context: click.Context, args: list[str]) -> None:
+    """An error for an option that takes one value and was given several."""
+    _, _, order = verb.make_parser(context).parse_args(args=list(args))
+    for option in order:
+        single = isinstance(option, click.Option) and not (option.multiple or option.is_flag or option.count)
+        if single and order.count(option) > 1:
+            flag = max(option.opts, key=len)
+            raise InputError(f"`{flag}` is given twice", expected="one value", hint="leave one of them out")
+
 
 def came_from(context: click.Context) -> dict[str, str]:
     """The options that were given neither by a flag nor by default, and where they came from."""

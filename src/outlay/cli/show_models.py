@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ import click
 from outlay.cli.answer import answer_options, catalog_option, emit, emit_text, prepare, use_catalogs
 from outlay.cli.complete import models as model_names
 from outlay.cli.settings import Verb
+from outlay.errors import InputError
 
 if TYPE_CHECKING:
     from outlay.statement import Table
@@ -30,6 +32,16 @@ def command(name: str | None, seq: str | None, catalog: tuple[str, ...], format:
     from outlay.errors import AmbiguousName
     from outlay.scenarios.named import read_model
 
+    if seq is not None:
+        from outlay.units import parse
+
+        parse(seq, "count", name="--seq")
+        if name is None:
+            raise InputError(
+                "`--seq` says something of one model",
+                expected="its name",
+                hint=f"write `outlay show models gpt2 --seq {seq}`",
+            )
     if name is None:
         emit(_listing(None), format=form, output=output)
         return 0
@@ -42,7 +54,7 @@ def command(name: str | None, seq: str | None, catalog: tuple[str, ...], format:
 
     facts = facts_of(architecture, receipt, sequence_length=seq)
     if form == "json":
-        emit_text(json.dumps(facts, indent=2, ensure_ascii=False), output=output)
+        emit_text(json.dumps(facts, indent=2, ensure_ascii=False), output=output, format=form)
     else:
         emit(table_of(facts), format=form, output=output)
     return 0
@@ -50,25 +62,37 @@ def command(name: str | None, seq: str | None, catalog: tuple[str, ...], format:
 
 def _listing(part: str | None) -> Table:
     from outlay import catalog
-    from outlay.cli.facts import age
-    from outlay.statement import Column, Table
+    from outlay.statement import Table
     from outlay.workload import from_config, parameters
 
     wanted = "" if part is None else part.strip().lower()
     rows = []
     for entry in catalog.models():
-        if wanted not in entry.name:
+        if not any(_starts_a_word(wanted, name) for name in (entry.name, *entry.aliases)):
             continue
         architecture = from_config(entry.config, name=entry.name, source=entry.name)
         count = parameters(architecture)
-        published = age(entry.receipt.date)
         size, active = count.total / 1e9, count.active / 1e9
-        rows.append((entry.name, architecture.depth, architecture.hidden, size, active, entry.receipt.basis, published))
+        rows.append(
+            (entry.name, architecture.depth, architecture.hidden, size, active, entry.receipt.date or "undated")
+        )
     return Table(
         f"{len(rows)} models",
-        columns=("Name", "Layers", "Width", Column("Parameters", unit="×10⁹"), Column("Active", unit="×10⁹"),
-                 "Basis", "Published"),
+        columns=("Name", "Layers", "Width", "Billions", "Active", "Published"),
         rows=rows,
-        notes=("Any Hugging Face config.json serves too: `outlay show models config.json`.",),
+        notes=("Billions of parameters: all, and those that a token passes (active).",
+               "Any Hugging Face config.json serves too: `outlay show models config.json`.",),
         key="models",
     )  # fmt: skip
+
+
+def _starts_a_word(part: str, name: str) -> bool:
+    """Whether a word of a name begins with `part`: `llama-3` finds no codellama-34b.
+
+    >>> _starts_a_word("llama-3", "codellama-34b"), _starts_a_word("8b", "llama-3-8b"), _starts_a_word("", "gpt2")
+    (False, True, True)
+    """
+    folded = name.lower()
+    begins = r"(?<![a-z0-9])" if part[:1].isalnum() else ""
+    ends = r"(?![0-9])" if part[-1:].isdigit() else ""
+    return re.search(begins + re.escape(part) + ends, folded) is not None

@@ -9,6 +9,7 @@ import click
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import tiers
 from outlay.cli.settings import Verb
+from outlay.errors import InputError
 
 if TYPE_CHECKING:
     from outlay.catalog import Price
@@ -34,6 +35,15 @@ def command(
     from outlay.statement import Column, Table
 
     found = sorted(_found(name, tier), key=lambda price: (price.accelerator, price.dollars_per_device_hour))
+    if not found:
+        what = "nothing" if name is None else f"`{name}`"
+        kind = "" if tier is None else f" {tier}"
+        raise InputError(
+            f"no{kind} price of {what} is listed",
+            expected="an accelerator that somebody rents out",
+            hint="write your own into the question with `--price 2.10` (dollars of a device-hour); "
+            "`outlay show prices` lists what is known",
+        )
     day = today()
     old = sum(stale(price.date, day) is not None for price in found)
     rows = [

@@ -69,6 +69,6 @@ def command(
     statement = best_size(losses=fit, notes=notes, **asked)
     from outlay.statement import to_json
 
-    keep_answer(to_json(statement, indent=None))
-    emit(statement, format=form, output=output)
+    kept = keep_answer(to_json(statement, indent=None))
+    emit(statement, format=form, output=output, kept=kept)
     return 0

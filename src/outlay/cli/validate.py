@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import functools
 import operator
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from outlay.cli.answer import prepare
-from outlay.cli.save import save
+from outlay.cli.answer import emit_text, prepare
 from outlay.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +36,7 @@ def command(
     """Predict measured training runs, and print the error.
 
     Each row of RECORDS.csv is one run: its configuration and what it reached. Predictions use the configuration
-    columns alone. What a row leaves empty is assumed, and said. Ranges come from rows that the fit had not seen.
+    columns alone. What a row leaves empty is assumed, and said. Ranges come from rows that our fit had not used.
 
     \b
     Example:  outlay validate validation/training/*.csv
@@ -80,12 +77,7 @@ def command(
         text = screen.as_markdown(found, rows=not summary)
     else:
         text = screen.as_text(found, rows=not summary)
-    if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        save(Path(output), text)
-        print(f"saved in {output}", file=sys.stderr)
+    emit_text(text, output=output, format=chosen)
     if not found.answered:
         raise InputError("no row could be predicted", hint="the answer lists each row with the reason")
     return 0

@@ -2,7 +2,8 @@
 
 from outlay.machine.attention import AttentionCurve, attention_seconds
 from outlay.machine.cluster import Cluster, cluster_for
-from outlay.machine.collectives import CollectiveCurve, collective_curve, collective_seconds
+from outlay.machine.collective_curve import CollectiveCurve, collective_curve
+from outlay.machine.collectives import collective_seconds
 from outlay.machine.curves import Coefficients, Curves, curves_for
 from outlay.machine.gemm import GemmCurve, gemm_seconds
 from outlay.machine.grouped import GroupedCurve, grouped_gemm_seconds

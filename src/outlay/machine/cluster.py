@@ -96,13 +96,13 @@ def cluster_for(
     elif domain <= server.devices:
         domain = min(domain, size)
     fabric = fabric_of(read.fabric or ("dcn" if accelerator.category == "tpu" else "infiniband"))
-    network = read.network_bandwidth
+    network, crosses = read.network_bandwidth, count > (domain if domain > 1 else size)
     if network is None:
         network = server.nic_bandwidth
-        if count > max(domain, size):
+        if crosses:
             assumed.append(f"{network * 8 / 1e9:g} Gb/s a device between nodes ({server.name})")
     assumed += _unread(read, interconnect)
-    if count > max(domain, size):
+    if crosses:
         assumed.append(f"{fabric.efficiency:.0%} of the network's bandwidth is reached ({fabric.source})")
     link = server.link.lower() if linked else "pcie"
     return Cluster(

@@ -9,7 +9,7 @@ from typing import Any
 from outlay.catalog import Accelerator
 from outlay.machine.attention import AttentionCurve
 from outlay.machine.attention_curve import attention_curve
-from outlay.machine.collectives import CollectiveCurve, collective_curve
+from outlay.machine.collective_curve import CollectiveCurve, collective_curve
 from outlay.machine.gemm import GemmCurve
 from outlay.machine.gemm_curve import gemm_curve
 from outlay.machine.grouped import GroupedCurve, grouped_curve

@@ -23,9 +23,6 @@ from outlay.machine.gemm import GemmCurve
 POWER_EXPONENT = 0.4
 """How the sustained fraction of the peak follows watts per FLOP/s: clock ∝ power^(1/2.5)."""
 
-BEST_FRACTION = 0.92
-"""No product of any measured chip reaches more of its dense peak than this when power does not limit it."""
-
 SAME_PEAK = 0.05
 """A chip whose name is that of a measured one is another part when its peak differs by more than this."""
 
@@ -213,8 +210,7 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
         allowed = min(allowed, had)  # the same silicon: a larger figure is that of a module with a CPU
     ratio = (allowed / had) ** POWER_EXPONENT if allowed > 0 else 1.0
     sustained = values["fraction"] / (1.0 + values["throttle"]) * ratio
-    best = BEST_FRACTION / max(1.0, values["middle_tile"], values["small_tile"])
-    values["fraction"] = min(max(best, values["fraction"]), values["fraction"] * ratio)
+    values["fraction"] *= min(ratio, 1.0)  # watts to spare lift the clock to its own limit: what a short burst reaches
     values["throttle"] = max(values["fraction"] / min(sustained, values["fraction"]) - 1.0, 0.0)
     return curve_from_fractions(
         values,

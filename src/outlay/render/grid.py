@@ -9,6 +9,8 @@ from outlay.render.width import cells, clean, pad, wrap
 
 _MARGIN, _GAP = " ", "  "
 _NARROWEST_COLUMN = 8
+_LONGEST_NAME = 40
+"""Columns beyond which a word is no name, and may be broken."""
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -52,9 +54,7 @@ def grid(
         for column in zip(header, *bodies, strict=True)
     ]
     floors = [
-        size
-        if right[place]
-        else min(size, _NARROWEST_COLUMN + max(cells(row[place].first) for row in [header, *bodies]))
+        size if right[place] else min(size, max(_least(row[place], whole=place == 0) for row in [header, *bodies]))
         for place, size in enumerate(natural)
     ]
     room = width - len(_MARGIN) - len(_GAP) * (len(headings) - 1)
@@ -71,6 +71,12 @@ def grid(
         else:
             lines += _set(row, sizes, right, color=color)
     return lines
+
+
+def _least(entry: Entry, *, whole: bool) -> int:
+    """Columns that a cell needs at least; a name in the first column is never broken inside a word."""
+    longest = max(map(cells, clean(entry.text).split()), default=0) if whole else 0
+    return cells(entry.first) + max(_NARROWEST_COLUMN, longest if longest <= _LONGEST_NAME else 0)
 
 
 def _fitted(natural: Sequence[int], floors: Sequence[int], room: int) -> list[int]:

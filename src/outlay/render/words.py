@@ -52,11 +52,18 @@ def _dollars(statement: Statement) -> Iterator[str]:
         yield "Not priced"
         return
     words = f"At least {format_money(total.amount.likely)}" if total.at_least else format_money(total.amount.likely)
+    if unpriced := not_priced(statement):
+        words = f"{unpriced} not priced; the rest at least {format_money(total.amount.likely)}"
     if total.amount.has_range and total.amount.low is not None and total.amount.high is not None:
         share = f"{statement.coverage * 100:.0f} % range" if statement.coverage is not None else "range"
         of = " of the priced lines" if total.at_least else ""
         words += f" ({share}{of}: {format_money(total.amount.low)} to {format_money(total.amount.high)})"
     yield words
+
+
+def not_priced(statement: Statement) -> str:
+    """The name of the accelerators' line if it has no price: what is left says little of the whole."""
+    return next((line.name for line in statement.lines if line.key == "accelerators" and line.amount is None), "")
 
 
 def spoken(value: Interval, unit: str, *, digits: int = 3) -> str:
@@ -81,6 +88,8 @@ def total_row(statement: Statement) -> Row:
     whole = total.amount is not None and abs(total.amount.likely) >= _WHOLE_DOLLARS_FROM
     amount = MISSING if total.amount is None else dollars(total.amount.likely, whole=whole)
     name = "At least" if total.at_least and total.amount is not None else "Total"
+    if unpriced := not_priced(statement):
+        name = f"Without {unpriced.lower()}, at least" if total.amount is not None else name
     basis = "missing" if total.amount is None else ""
     return Row(
         line=None, branch="", trunk="", name=name, quantity="", unit="", price="", amount=amount, basis=basis

@@ -8,35 +8,43 @@ from dataclasses import dataclass, replace
 from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout, Problem, broken_rules, describe
 from outlay.scenarios.question import Question
-from outlay.training import Chosen, Coefficients, choose_layout
+from outlay.training import Chosen, Coefficients, Working, choose_working
 from outlay.units import format_quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """The layout chosen, and whether the optimizer had to leave the device for it."""
+    """The layout chosen, and the question as it is then answered: some devices may be left idle."""
 
     chosen: Chosen
-    offloaded: bool = False
+    question: Question
 
 
-def fit(question: Question, coefficients: Coefficients) -> Fitted:
-    """The fastest layout that fits; with the optimizer's state on the host where nothing else does.
+def fit(question: Question, coefficients: Coefficients, *, explain: bool = True) -> Fitted:
+    """The fastest layout that fits, on as many of the devices as are fastest.
+
+    `explain` tries what would help where nothing fits, which takes longer than the answer.
 
     :raises InputError: if the degrees asked for break a rule.
     :raises DoesNotFit: if the fullest device is too small, with what would help, by the same model.
     """
-    chosen = choose_layout(question.recipe, question.cluster, coefficients, question.fixed)
-    if chosen is None:
+    found = _chosen(question, coefficients)
+    if found is None:
         raise _refused(question)
-    if bool(chosen.estimate.fits):
-        return Fitted(chosen=chosen)
-    if "offload" not in question.fixed and question.accelerator.category != "apple":
-        moved = choose_layout(question.recipe, question.cluster, coefficients, {**question.fixed, "offload": 1.0})
-        if moved is not None and bool(moved.estimate.fits):
-            return Fitted(chosen=moved, offloaded=True)
-        chosen = moved or chosen
-    raise _too_small(question, chosen, coefficients)
+    if not bool(found.chosen.estimate.fits):
+        raise _too_small(question, found.chosen, coefficients if explain else None)
+    return Fitted(chosen=found.chosen, question=question.on_working(found.devices))
+
+
+def _chosen(question: Question, coefficients: Coefficients) -> Working | None:
+    return choose_working(
+        question.recipe,
+        question.cluster,
+        coefficients,
+        question.fixed,
+        batch=question.batch_on,
+        active=question.active,
+    )
 
 
 def _refused(question: Question) -> InputError:
@@ -66,7 +74,7 @@ def _refused(question: Question) -> InputError:
     )
 
 
-def _too_small(question: Question, chosen: Chosen, coefficients: Coefficients) -> DoesNotFit:
+def _too_small(question: Question, chosen: Chosen, coefficients: Coefficients | None) -> DoesNotFit:
     estimate = chosen.estimate
     need, there = float(estimate.memory_bytes), estimate.memory_capacity
     largest = sorted(estimate.memory.items(), key=lambda part: -float(part[1]))[:3]
@@ -75,11 +83,13 @@ def _too_small(question: Question, chosen: Chosen, coefficients: Coefficients) -
         f"{question.architecture.name} does not fit on {question.devices:,} × {question.accelerator.name}\n"
         f"  the fullest device needs {format_quantity(need, 'B')} and has {format_quantity(there, 'B')}\n"
         f"  mostly {parts}\n"
-        f"  in the layout {describe(chosen.layout)}, the nearest to fitting"
+        f"  even the layout that comes closest, {describe(chosen.layout)}, needs that much"
     )
-    helps = list(_what_helps(question, coefficients))
+    helps = [] if coefficients is None else list(_what_helps(question, coefficients))
     return DoesNotFit(
-        message, hint="; or ".join(helps) if helps else "train a smaller model, or on larger accelerators"
+        message,
+        hint="; or ".join(helps) if helps else "train a smaller model, or on larger accelerators",
+        need=need / there,
     )
 
 
@@ -87,11 +97,8 @@ def _what_helps(question: Question, coefficients: Coefficients) -> Iterator[str]
     """Changes after which it does fit, each tried."""
 
     def fits(changed: Question) -> bool:
-        for extra in ({}, {"offload": 1.0}):
-            found = choose_layout(changed.recipe, changed.cluster, coefficients, {**changed.fixed, **extra})
-            if found is not None and bool(found.estimate.fits):
-                return True
-        return False
+        found = _chosen(changed, coefficients)
+        return found is not None and bool(found.chosen.estimate.fits)
 
     if question.fixed and fits(replace(question, fixed={})):
         yield "write `--layout auto`"

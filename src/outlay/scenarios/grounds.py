@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from outlay.scenarios.losses import SHORTFALL
+from outlay.scenarios.losses import SHORTFALL, STOPS
 from outlay.scenarios.run import Run
 
 STEP = (
     "cluster",
+    "node",
+    "links inside a node",
+    "idle devices",
     "sequence length",
     "batch",
     "framework",
@@ -16,7 +19,7 @@ STEP = (
     "layout",
 )
 """What decides the seconds and the bytes of one step, beside the model."""
-TIME = (*STEP, "steps", "lost work", SHORTFALL)
+TIME = (*STEP, "steps", "lost work", STOPS, SHORTFALL)
 """The seconds of the whole run."""
 PRICE = ("tier", "price")
 ENERGY = (*TIME, "PUE")

@@ -32,7 +32,8 @@ def _counts(run: Run, coefficients: Coefficients) -> Iterator[str]:
             continue
         try:
             other = question.on_count(count)
-            changed = replace(run, question=other, fitted=fit(other, coefficients))
+            fitted = fit(other, coefficients)
+            changed = replace(run, question=fitted.question, fitted=fitted)
         except (InputError, DoesNotFit):
             continue
         said.append(f"{count:,} {_cost(run, changed)}take {_time(run, changed)}")

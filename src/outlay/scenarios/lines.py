@@ -88,7 +88,7 @@ def figures_of(run: Run) -> dict[str, Figure]:
     rate = Figure(
         _faster(run, float(run.estimate.tokens_per_second_per_device)),
         unit="tokens/s",
-        label="a device makes",
+        label="each device processes",
         note="tokens a step ÷ seconds a step ÷ devices",
         parts=(_batch(run), _step(run), devices),
         assumed=grounds(run, *STEP),

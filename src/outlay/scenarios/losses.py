@@ -1,6 +1,6 @@
 """What a run takes beside its steps, as the statement says it: failures, checkpoints, evaluation, warm-up, and a shortfall.
 
-The share that somebody states (`--lost-work`) stands for all of it.
+The share that somebody states (`--lost-work`) stands in place of failures and what they undo; the rest stays.
 """
 
 from __future__ import annotations
@@ -39,28 +39,37 @@ _WORDS = {
 _FACTS = {"evaluation": ("evaluation",), "warm_up": ("start", "ramp"), "checkpoints": ("storage_bandwidth",)}
 
 
-def stated(useful: float, share: float, receipt: Receipt) -> tuple[Loss, ...]:
-    """All that is lost, by a share that somebody gave."""
-    return (
-        Loss(
-            name=f"Restarts, lost work ({format_quantity(share, '%')})",
-            key="lost-work",
-            seconds=Interval.of(useful * share / (1.0 - share)),
-            basis="yours",
-            note="hours of steps × share lost ÷ (1 - share lost)",
-            receipts=(receipt,),
-        ),
+STOPS = "stops"
+"""The name of the assumption on stops that no failure causes, where the work lost to failures was stated."""
+_OF_FAILURES = ("restarts", "lost_work")
+
+
+def stated(useful: Interval, share: float, receipt: Receipt) -> Loss:
+    """What failures and restarts take of `useful` seconds of steps, by a share that somebody gave."""
+    return Loss(
+        name=f"Restarts, lost work ({format_quantity(share, '%')})",
+        key="lost-work",
+        seconds=useful * (share / (1.0 - share)),
+        basis="yours",
+        note="hours of steps × share lost ÷ (1 - share lost)",
+        receipts=(receipt,),
     )
 
 
 def expected(
-    useful: float, question: Question, state_bytes: float, *, relative: Interval, level: float = LEVEL
+    useful: float,
+    question: Question,
+    state_bytes: float,
+    *,
+    relative: Interval,
+    level: float = LEVEL,
+    lost: tuple[float, Receipt] | None = None,
 ) -> tuple[Loss, ...]:
     """What published runs lose, by cause, and what they take longer than steps and stops explain.
 
-    `relative` are the seconds of a step over those predicted.
+    `relative` are the seconds of a step over those predicted. `lost` is the share that somebody says failures and restarts take.
     """
-    found = ranges(useful, devices=question.devices, state_bytes=state_bytes)
+    found = ranges(useful, devices=question.working, state_bytes=state_bytes)
     causes = [
         Loss(
             name=name,
@@ -71,7 +80,10 @@ def expected(
             receipts=_receipts(cause),
         )
         for cause, (name, key, note) in _WORDS.items()
+        if lost is None or cause not in _OF_FAILURES
     ]
+    if lost is not None:
+        causes.insert(0, stated(relative * useful, *lost))
     wall = sum((loss.seconds for loss in causes), relative * useful)
     return (*causes, _shortfall(wall, question, level))
 
@@ -97,7 +109,13 @@ def _shortfall(wall: Interval, question: Question, level: float) -> Loss:
 
 
 def _factors(question: Question, level: float = LEVEL) -> tuple[float, float, float]:
-    return load_production().factor(devices=question.devices, tpu=question.accelerator.category == "tpu", level=level)
+    return load_production().factor(
+        devices=question.working,
+        active=question.active,
+        tpu=question.accelerator.category == "tpu",
+        named=question.named,
+        level=level,
+    )
 
 
 def _receipts(cause: str) -> tuple[Receipt, ...]:
@@ -108,30 +126,46 @@ def _receipts(cause: str) -> tuple[Receipt, ...]:
     )
 
 
-def assumptions(useful: float, question: Question, state_bytes: float) -> tuple[Assumption, ...]:
-    """What the lines of :func:`expected` stand on, in words."""
+_UNNAMED = "; those that name no framework, as here, took longer than those that do (`--framework`)"
+
+
+def assumptions(
+    useful: float, question: Question, state_bytes: float, *, stated: bool = False
+) -> tuple[Assumption, ...]:
+    """What the lines of :func:`expected` stand on, in words; `stated` says that somebody gave the share lost to failures."""
     usual = practices()["likely"]
-    lost = losses(useful, devices=question.devices, state_bytes=state_bytes, practice=usual)
-    parts = ranges(useful, devices=question.devices, state_bytes=state_bytes).values()
+    lost = losses(useful, devices=question.working, state_bytes=state_bytes, practice=usual)
+    found = ranges(useful, devices=question.working, state_bytes=state_bytes)
+    parts = [part for cause, part in found.items() if not (stated and cause in _OF_FAILURES)]
     low, likely, high = (sum(part[case] for part in parts) for case in range(len(CASES)))
     shares = [format_quantity(seconds / (useful + seconds), "%", digits=2) for seconds in (low, likely, high)]
-    between = float(hours_between_failures(question.devices, usual))
+    between = float(hours_between_failures(question.working, usual))
     every = format_quantity(float(lost.interval), "s", digits=2)
     apart = format_quantity(between * 3600.0, "s", digits=2)
     factors = _factors(question)
+    back = format_quantity(usual.restart_seconds, "s", digits=2)
+    value = f"{shares[1]} of the run ({shares[0]} to {shares[2]})"
+    stops = Assumption(
+        "lost work",
+        value=value,
+        why=f"published jobs of this size fail every {apart}, restart within {back}, and do best to save a checkpoint "
+        f"every {every} (Young and Daly)",
+        receipt=receipts()["restart"],
+    )
+    if stated:
+        stops = Assumption(
+            STOPS,
+            value=value,
+            why=f"checkpoints every {every}, evaluation and the start, as published runs have them",
+            receipt=receipts()["evaluation"],
+        )
     return (
-        Assumption(
-            "lost work",
-            value=f"{shares[1]} of the run ({shares[0]} to {shares[2]})",
-            why=f"a job of this size fails each {apart} by published jobs, is back in "
-            f"{format_quantity(usual.restart_seconds, 's', digits=2)}, and saves each {every} (Young and Daly)",
-            receipt=receipts()["restart"],
-        ),
+        stops,
         Assumption(
             SHORTFALL,
             value=f"{max(factors[1] - 1, 0):.0%}",
             why=f"published runs like this took {factors[0]:.2f} to {factors[2]:.2f} times the hours of their predicted "
-            "steps and stops",
+            f"steps and stops{'' if question.named else _UNNAMED}",
             receipt=production_receipt(),
         ),
     )

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from outlay import catalog, units
 from outlay.catalog import Accelerator, Server
-from outlay.errors import InputError, UnknownName
+from outlay.errors import InputError
 from outlay.layout import SHORT
 from outlay.layout import parse as parse_layout
 from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.assumed import LONGEST_SEQUENCE
+from outlay.scenarios.frameworks import no_such, software_of
+from outlay.scenarios.links import EXAMPLE, plain_links
 from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.statement import Assumption, Receipt
-from outlay.training import OPTIMIZERS, PRECISIONS, Recipe, Software, software_for
+from outlay.training import OPTIMIZERS, PRECISIONS, Recipe
 from outlay.training.practice import batch_tokens, whole_batch
 from outlay.workload import Architecture, Number, parameters
 
 LONGEST = 10**8
 """Tokens of a sequence beyond which a number is a slip."""
+MOST_SEQUENCES = 2**17
+"""Sequences of a step beyond which somebody meant tokens: BERT in 76 minutes took 65,536."""
 _OPTIMIZERS = {"adamw": "adam", "adam8bit": "adam-8bit", "adamw8bit": "adam-8bit", "adamw-8bit": "adam-8bit"}
 _PRECISIONS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "fp4": "nvfp4", "bf16-mixed": "bf16"}
-_HELP = "outlay cost training --help"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +40,23 @@ class Question:
     fixed: Mapping[str, Number]
     """Degrees of the layout that were asked for."""
     parameters: int
+    active: float
+    """Parameters that a token passes."""
+    named: bool
+    """Whether the framework was said."""
     model_receipt: Receipt
     on: str
     """The accelerator as it was asked for."""
     assumed: tuple[Assumption, ...]
+    sequences: float | None = None
+    """Sequences of a step before they are rounded to what the devices can share; None where their number was asked for."""
+    idle: int = 0
+    """Devices that are paid for and do nothing."""
+
+    @property
+    def working(self) -> int:
+        """Devices that take part."""
+        return self.devices - self.idle
 
     @property
     def architecture(self) -> Architecture:
@@ -53,6 +70,26 @@ class Question:
     def devices(self) -> int:
         return int(self.cluster.count)
 
+    def batch_on(self, devices: int) -> int:
+        """Sequences of a step on a number of devices."""
+        if self.sequences is None:
+            return int(self.recipe.global_batch)
+        return whole_batch(self.sequences, devices)
+
+    def on_working(self, count: int) -> Question:
+        """The same question with as many devices at work, the others idle."""
+        if count == self.devices:
+            return self
+        batch = self.batch_on(count)
+        said = tuple(_batch_on(entry, batch, self.recipe.sequence_length, count) for entry in self.assumed)
+        idle = Assumption(
+            "idle devices",
+            value=f"{self.devices - count:,} of {self.devices:,}, which are paid for",
+            why=f"{count:,} divide model and batch better, and are faster than all {self.devices:,}",
+        )
+        recipe = replace(self.recipe, global_batch=batch)
+        return replace(self, recipe=recipe, assumed=(*said, idle), idle=self.devices - count)
+
     def on_count(self, count: int) -> Question:
         """The same training on another number of the same accelerators; links are those of the usual server."""
         size = int(self.cluster.node_size)
@@ -63,11 +100,20 @@ class Question:
             network_latency=self.cluster.network_latency,
             network_efficiency=self.cluster.network_efficiency,
         )
-        return replace(self, cluster=linked)
+        recipe = replace(self.recipe, global_batch=self.batch_on(count))
+        return replace(self, cluster=linked, recipe=recipe, idle=0)
 
 
-WHOLE_NODE = 8
-"""Datacenter GPUs from which on a framework made for clusters is the usual one."""
+def _batch_on(entry: Assumption, batch: int, sequence: int, devices: int) -> Assumption:
+    """What is said of the batch, for another number of devices."""
+    if entry.name != "batch":
+        return entry
+    why = entry.why.rpartition(" that ")[0]
+    return replace(entry, value=_batch_words(batch, sequence), why=f"{why} that {devices:,} can share")
+
+
+def _batch_words(batch: int, sequence: int) -> str:
+    return f"{batch:,} sequences ({units.format_quantity(batch * sequence, 'tokens')})"
 
 
 def ask(
@@ -89,6 +135,7 @@ def ask(
     for flag, text, example in (
         ("--framework", framework, "megatron-core"),
         ("--interconnect", interconnect, '"8x 400Gb/s per node"'),
+        ("--recompute", recompute, "full"),
     ):
         if text is not None and not text.strip():
             raise InputError(f"`{flag}` is empty", hint=f"write `{flag} {example}`, or leave it out")
@@ -102,18 +149,17 @@ def ask(
     size = None if gpus_per_node is None else int(units.parse(gpus_per_node, "count", name="--gpus-per-node"))
     if size is not None and size > MOST_DEVICES:
         raise InputError(f"`--gpus-per-node` is {size}", expected="the devices of one node", hint="write 8")
-    cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=interconnect)
+    links, notes = (None, ()) if interconnect is None else plain_links(interconnect)
+    cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=links)
     if any(note.startswith("the usual links: nothing could be read") for note in cluster.assumed):
         raise InputError(
-            f"`--interconnect {interconnect}` cannot be read",
-            expected="links with their rates",
-            hint='write `--interconnect "8x 400Gb/s per node"`',
+            f"`--interconnect {interconnect}` cannot be read", expected="links with their rates", hint=EXAMPLE
         )
-    assumed += _cluster_notes(cluster)
+    assumed += [*_cluster_notes(cluster), *_node_notes(cluster, size), *(notes if count > 1 else ())]
     sequence = _sequence(sequence_length, architecture, assumed)
-    found = parameters(architecture).total
-    batch = _batch(global_batch, sequence, architecture, found, count, assumed)
-    software = _software(framework, chip, count, assumed)
+    found = parameters(architecture)
+    batch, sequences = _batch(global_batch, sequence, architecture, found.total, count, assumed)
+    software = software_of(framework, chip, count, assumed)
     recipe = Recipe(
         architecture=architecture,
         sequence_length=sequence,
@@ -121,7 +167,7 @@ def ask(
         precision=_precision(precision, chip, assumed),
         optimizer=_optimizer(optimizer, assumed),
         software=software,
-        dropout=architecture.dropout,
+        dropout=architecture.dropout or software.dropout,
     )
     if architecture.is_moe:
         assumed.append(Assumption("expert load", value="balanced", why="routers are trained towards it"))
@@ -131,10 +177,13 @@ def ask(
         cluster=cluster,
         server=catalog.server_for(chip, count),
         fixed=_degrees(layout, recompute),
-        parameters=found,
+        parameters=found.total,
+        active=float(found.active),
+        named=framework is not None,
         model_receipt=model_receipt,
         on=name,
         assumed=tuple(assumed),
+        sequences=sequences,
     )
 
 
@@ -148,11 +197,32 @@ def _cluster_notes(cluster: Cluster) -> list[Assumption]:
     return notes
 
 
+def _node_notes(cluster: Cluster, asked: int | None) -> Iterator[Assumption]:
+    """What follows from a size of nodes that is not the usual one."""
+    if asked is None:
+        return
+    count, size, domain = int(cluster.count), int(cluster.node_size), int(cluster.domain)
+    if asked > count:
+        yield Assumption("node", value=f"one of {size:,} devices", why=f"there are no {asked:,} to fill it")
+    elif count % size:
+        nodes = f"{count // size:,} of {size:,} devices and one of {count % size:,}"
+        yield Assumption("node", value=nodes, why=f"{count:,} devices do not fill nodes of {asked:,}")
+    if 1 < domain < size:
+        yield Assumption(
+            "links inside a node",
+            value=f"{domain} devices by {cluster.accelerator.link}, then by PCIe or by a network card a device",
+            why="whichever is faster: no server that we know of joins more of them",
+        )
+
+
 def _sequence(asked: str | int | None, architecture: Architecture, assumed: list[Assumption]) -> int:
     """Tokens of a sequence: as asked, else what the model takes, capped at what models are pre-trained on."""
     longest = architecture.max_length
     if asked is not None:
         length = int(units.parse(asked, "count", name="--seq"))
+        if re.search(r"[kK]\s*$", str(asked)):
+            why = f"`{asked}` is thousands; the power of two is {length // 1000 * 1024}"
+            assumed.append(Assumption("sequence length", value=f"{length:,} tokens", why=why))
         if length > LONGEST:
             raise InputError(f"`--seq` is {asked}", expected=f"at most {LONGEST:,} tokens", hint="write `--seq 4096`")
         if architecture.learned_positions and longest and length > longest:
@@ -183,10 +253,21 @@ def _batch(
     size: int,
     devices: int,
     assumed: list[Assumption],
-) -> int:
-    """Sequences of a step: as asked, else as published for models of this size, in numbers that the devices can share."""
+) -> tuple[int, float | None]:
+    """Sequences of a step: as asked, else as published for models of this size, in numbers that the devices can share.
+
+    And their number before that, unless it was asked for.
+    """
     if asked is not None and "tok" not in str(asked).lower():
-        return int(units.parse(asked, "count", name="--batch"))
+        batch = int(units.parse(asked, "count", name="--batch"))
+        if batch > MOST_SEQUENCES:
+            shown = units.format_quantity(batch * sequence, "tokens")
+            raise InputError(
+                f"`--batch {asked}` is {batch:,} sequences of {sequence:,} tokens, {shown} a step",
+                expected=f"at most {MOST_SEQUENCES:,} sequences, or tokens",
+                hint=f'write `--batch "{asked} tokens"` if tokens were meant',
+            )
+        return batch, None
     receipt = batch_tokens(size, encoder=architecture.family == "encoder")
     tokens = (
         float(receipt.value or 0)
@@ -204,28 +285,12 @@ def _batch(
         why = "published for models of this size" + (
             f", in sequences that {devices:,} can share" if devices > 1 else ""
         )
-        value = f"{batch:,} sequences ({units.format_quantity(batch * sequence, 'tokens')})"
+        value = _batch_words(batch, sequence)
         assumed.append(Assumption("batch", value=value, why=why, receipt=receipt))
     elif batch * sequence != tokens:
         value = f"{batch:,} sequences"
         assumed.append(Assumption("batch", value=value, why=f"{asked} in whole sequences that {devices:,} can share"))
-    return batch
-
-
-def _software(asked: str | None, chip: Accelerator, count: int, assumed: list[Assumption]) -> Software:
-    """The framework asked for, else what is usually run today on this many of this chip."""
-    usual = {"tpu": "jax", "trainium": "neuronx"}.get(chip.category)
-    if chip.category == "datacenter-gpu" and count >= WHOLE_NODE:
-        usual = "megatron-core"
-    software = software_for(usual if asked is None else asked, None)
-    if asked is not None and software.family != "other":
-        return software
-    why = "a usual one on this accelerator" if asked is None else f"`{asked}` is not known; one of today"
-    receipt = Receipt(
-        software.name, unit="", source=software.source, date=software.date, basis="assumed", note=software.note
-    )
-    assumed.append(Assumption("framework", value=software.name, why=why, receipt=receipt))
-    return software
+    return batch, tokens / sequence
 
 
 def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) -> str:
@@ -233,11 +298,23 @@ def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) 
         name = asked.strip().lower()
         name = _PRECISIONS.get(name, name)
         if name not in PRECISIONS:
-            raise UnknownName("precision", asked, PRECISIONS, listing=_HELP)
+            raise no_such("precision", asked, PRECISIONS, "bf16")
+        if not chip.has(PRECISIONS[name]):
+            usual = _usual_precision(chip)
+            own = ", ".join(dict.fromkeys(dtype for dtype in PRECISIONS if chip.has(PRECISIONS[dtype])))
+            raise InputError(
+                f"{chip.name} does not multiply in {name}",
+                expected=f"one of {own}",
+                hint=f"write `--precision {usual}`, or choose a chip that has {name}",
+            )
         return name
-    name = next((dtype for dtype in ("bf16", "fp16") if dtype in chip.peaks), "fp32")
+    name = _usual_precision(chip)
     assumed.append(Assumption("precision", value=name, why="the usual one on this accelerator"))
     return name
+
+
+def _usual_precision(chip: Accelerator) -> str:
+    return next((dtype for dtype in ("bf16", "fp16") if dtype in chip.peaks), "fp32")
 
 
 def _optimizer(asked: str | None, assumed: list[Assumption]) -> str:
@@ -245,7 +322,7 @@ def _optimizer(asked: str | None, assumed: list[Assumption]) -> str:
         name = asked.strip().lower().replace("_", "-")
         name = _OPTIMIZERS.get(name, name)
         if name not in OPTIMIZERS:
-            raise UnknownName("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], listing=_HELP)
+            raise no_such("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], "adamw")
         return name
     assumed.append(Assumption("optimizer", value="AdamW", why="the usual one; two fp32 moments a parameter"))
     return "adam"

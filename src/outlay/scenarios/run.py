@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from outlay import catalog, economics
+from outlay.machine import power_watts
 from outlay.scenarios.fitting import Fitted
-from outlay.scenarios.losses import Loss, expected, stated
+from outlay.scenarios.losses import Loss, expected
 from outlay.scenarios.question import Question
 from outlay.scenarios.terms import Terms
 from outlay.statement import Assumption, Interval, Receipt
@@ -68,16 +69,15 @@ class Run:
 
     @cached_property
     def losses(self) -> tuple[Loss, ...]:
-        """What is lost beside the steps: by cause, or as the user says."""
-        if self.terms.lost is not None and self.terms.lost_receipt is not None:
-            told = stated(self.useful_seconds, self.terms.lost, self.terms.lost_receipt)
-            return tuple(replace(loss, seconds=self.relative * loss.seconds.likely) for loss in told)
+        """What is lost beside the steps: by cause; what failures take as the user says, where they do."""
+        lost, receipt = self.terms.lost, self.terms.lost_receipt
         return expected(
             self.useful_seconds,
             self.question,
             self.checkpoint_bytes,
             relative=self.relative,
             level=self.level or LEVEL,
+            lost=None if lost is None or receipt is None else (lost, receipt),
         )
 
     def hours(self, seconds: Interval) -> Interval:
@@ -91,8 +91,10 @@ class Run:
 
     @cached_property
     def watts(self) -> float:
-        """Of one device and its share of the server."""
-        return float(self.estimate.device_watts) + self.host_watts
+        """Of one device and its share of the server, averaged over those that work and those that are idle."""
+        question = self.question
+        idle = question.idle * float(power_watts(question.accelerator, {}))
+        return (float(self.estimate.device_watts) * question.working + idle) / question.devices + self.host_watts
 
     @cached_property
     def kilowatt_hours(self) -> Interval:

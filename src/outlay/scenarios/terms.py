@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from outlay import catalog, units
@@ -84,7 +85,9 @@ def agree(
     kept = CHECKPOINTS_KEPT
     if checkpoints is not None:
         kept = yours(
-            int(units.parse(checkpoints, "count", name="--checkpoints", zero=True)), "checkpoints", "--checkpoints"
+            int(units.parse(checkpoints, "count", name="--checkpoints", zero=True, example="20")),
+            "checkpoints",
+            "--checkpoints",
         )
         if float(kept.value or 0) > _MOST_CHECKPOINTS:
             raise InputError(
@@ -100,7 +103,9 @@ def agree(
     moved = None if data is None else units.parse(data, "B stored", name="--data", zero=True)
     if moved:
         value = f"${ingress.dollars:.2f} a TB to bring in"
-        assumed.append(Assumption("network", value=value, why=f"price of {ingress.provider}", receipt=ingress.receipt))
+        bits = re.search(r"[kKMGTP]b\s*$", str(data))
+        why = f"price of {ingress.provider}" + (f"; `{data}` is read as bytes, not as bits" if bits else "")
+        assumed.append(Assumption("network", value=value, why=why, receipt=ingress.receipt))
     return Terms(
         tier=kind,
         provider=seller,
@@ -138,6 +143,7 @@ def agree_price(
     kind = "on-demand" if tier is None else tier.strip().lower().replace("_", "-").replace(" ", "-")
     if kind not in catalog_tiers():
         raise UnknownName("price tier", kind, catalog_tiers(), listing="outlay cost training --help")
+    _agree_with_each_other(kind, provider, tier, price)
     off = 0.0 if discount is None else units.parse(discount, "%", name="--discount", zero=True)
     cut = () if discount is None else (yours(off, "", "--discount"),)
     if provider is not None:
@@ -146,10 +152,14 @@ def agree_price(
         own = units.parse(price, "$/device-hour", name="--price", zero=True)
         receipt = yours(own, "$/device-hour", "--price")
         return kind, None, Interval.exact(own * (1 - off)), "yours", (receipt, *cut)
-    listed = bool(catalog.prices(chip))
-    if tier is None and provider is None and not listed:
-        kind = "owned"
-        assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out a {chip.name}"))
+    if tier is None and provider is None:
+        offered = {listing.tier for listing in catalog.prices(chip)}
+        if not offered:
+            kind = "owned"
+            assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out a {chip.name}"))
+        elif kind not in offered:
+            kind = next(entry for entry in ("reserved", "spot", *sorted(offered)) if entry in offered)
+            assumed.append(Assumption("tier", value=kind, why=f"nobody lists an on-demand price of a {chip.name}"))
     if kind == "owned":
         return kind, None, None, None, cut
     choice = catalog.price_for(chip, provider, kind)
@@ -162,6 +172,28 @@ def agree_price(
     return kind, choice, Interval.exact(choice.likely * (1 - off)), choice.receipt.basis, (choice.receipt, *cut)
 
 
+def _agree_with_each_other(kind: str, provider: str | None, tier: str | None, price: str | float | None) -> None:
+    """Refuse flags of which one would silently win over the other."""
+    if price is not None and provider is not None:
+        raise InputError(
+            f"`--price {price}` and `--provider {provider}` are two prices",
+            expected="one of them",
+            hint="leave `--provider` out to pay your own price, or `--price` to pay theirs",
+        )
+    if price is not None and tier is not None and kind != "owned":
+        raise InputError(
+            f"`--price {price}` and `--tier {tier}` are two prices",
+            expected="one of them",
+            hint="leave `--tier` out to pay your own price, or `--price` to pay a listed one",
+        )
+    if kind == "owned" and provider is not None:
+        raise InputError(
+            f"`--tier owned` and `--provider {provider}`: what is owned is rented from nobody",
+            expected="one of them",
+            hint=f"leave `--tier owned` out to rent from {provider}, or `--provider` to own",
+        )
+
+
 def catalog_tiers() -> tuple[str, ...]:
     """The price tiers."""
     from outlay.catalog.offers import TIERS
@@ -172,9 +204,12 @@ def catalog_tiers() -> tuple[str, ...]:
 def _lost(asked: str | float | None) -> tuple[float | None, Receipt | None]:
     if asked is None:
         return None, None
-    share = units.parse(asked, "%", name="--lost-work", zero=True)
+    whole = InputError(f"`--lost-work` is {asked}", expected="a share below 100%", hint="write `--lost-work 5%`")
+    if str(asked).strip() == "100":  # a bare number is a share, and parsing would ask for the sign
+        raise whole
+    share = units.parse(asked, "%", name="--lost-work", zero=True, example="5%")
     if share >= 1:
-        raise InputError(f"`--lost-work` is {asked}", expected="a share below 100%", hint="write `--lost-work 5%`")
+        raise whole
     return share, yours(share, "", "--lost-work")
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__, catalog
 from outlay.layout import describe
-from outlay.scenarios.fitting import fit
+from outlay.scenarios.fitting import Fitted, fit
 from outlay.scenarios.hints import hints_of
 from outlay.scenarios.lines import figures_of, lines_of
 from outlay.scenarios.losses import assumptions
@@ -21,8 +21,10 @@ from outlay.scenarios.run import Run
 from outlay.scenarios.sections import sections_of
 from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.today import today as day
-from outlay.statement import Assumption, Interval, Statement
+from outlay.statement import Assumption, Interval, Statement, Table
 from outlay.training import Coefficients, load_coefficients
+from outlay.training.axes import TRIED
+from outlay.training.choose import TIE
 from outlay.training.ranges import parse_level, percent
 from outlay.units import format_quantity
 from outlay.workload import Architecture
@@ -88,6 +90,8 @@ def cost_training(
         gpus_per_node=gpus_per_node,
         interconnect=interconnect,
     )
+    fitted = fit(question, coefficients)
+    question = fitted.question
     terms = agree(
         question,
         provider=provider,
@@ -101,22 +105,46 @@ def cost_training(
         checkpoints=checkpoints,
         lost_work=lost_work,
     )
-    run = Run(question=question, fitted=fit(question, coefficients), terms=terms, fitted_on=receipts_of(coefficients))
+    run = run_of(question, fitted, terms, coefficients, level)
+    return statement_of(
+        run,
+        title=_title(question),
+        notes=(*price_notes(terms, today or day()), *notes_of(run), *notes),
+        hints=hints_of(run, coefficients, data_said=data is not None),
+        inputs=inputs_of(asked),
+    )
+
+
+def run_of(question: Question, fitted: Fitted, terms: Terms, coefficients: Coefficients, level: float) -> Run:
+    """The run with its range and with everything that was taken because nobody said."""
+    run = Run(question=question, fitted=fitted, terms=terms, fitted_on=receipts_of(coefficients))
     if coefficients == load_coefficients():  # nobody knows how far others are off
         low, high = relative_range(question, level)
         run = replace(run, relative=Interval.between(low, 1.0, high), level=level)
-    run = replace(
+    return replace(
         run, assumed=(*question.assumed, *_layout(run), *_steps(run), *_lost(run), *terms.assumed, *_making(run))
     )
+
+
+def statement_of(
+    run: Run,
+    *,
+    title: str,
+    notes: tuple[str, ...],
+    hints: tuple[str, ...],
+    inputs: Mapping[str, str | int | float],
+    before: tuple[Table, ...] = (),
+) -> Statement:
+    """The run line by line; tables `before` its own."""
     return Statement(
-        _title(question),
+        title,
         lines=lines_of(run),
         answer=figures_of(run),
-        sections=sections_of(run),
+        sections=(*before, *sections_of(run)),
         assumed=run.assumed,
-        notes=(*_price_notes(terms, today or day()), *_more_notes(run), *notes),
-        hints=hints_of(run, coefficients, data_said=data is not None),
-        inputs=_inputs(asked),
+        notes=notes,
+        hints=hints,
+        inputs=inputs,
         coverage=run.level,
         version=__version__,
     )
@@ -124,6 +152,7 @@ def cost_training(
 
 def _title(question: Question) -> str:
     tokens = format_quantity(question.tokens, "tokens")
+    tokens = "1 token" if question.tokens == 1 else tokens
     return f"Training {question.architecture.name} on {tokens} with {question.devices:,} × {question.accelerator.name}"
 
 
@@ -133,7 +162,8 @@ def _layout(run: Run) -> Iterator[Assumption]:
     if chosen.looked_at <= 1:
         return
     why = (
-        f"the fastest of {chosen.fitting:,} that fit, of {chosen.legal:,} legal ones, of {chosen.looked_at:,} looked at"
+        f"the simplest within {TIE - 1:.0%} of the fastest of {chosen.fitting:,} that fit, of {chosen.legal:,} legal ones, "
+        f"of {chosen.looked_at:,} looked at ({TRIED})"
     )
     if fixed:
         why += f", with {', '.join(name.replace('_', ' ') for name in fixed)} as asked"
@@ -150,15 +180,14 @@ def _steps(run: Run) -> Iterator[Assumption]:
     yield Assumption(
         "steps",
         value=f"{whole} of {format_quantity(each, 'tokens')}, {format_quantity(counted, 'tokens')} in all",
-        why=f"{format_quantity(asked, 'tokens')} were asked for; "
+        why=f"{'1 token was' if asked == 1 else format_quantity(asked, 'tokens') + ' were'} asked for; "
         + ("a batch is larger than that" if run.steps == 1 else "the last batch would not be full"),
     )
 
 
 def _lost(run: Run) -> tuple[Assumption, ...]:
-    if run.terms.lost is not None:
-        return ()
-    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes)
+    stated = run.terms.lost is not None
+    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes, stated=stated)
 
 
 def _making(run: Run) -> Iterator[Assumption]:
@@ -170,7 +199,8 @@ def _making(run: Run) -> Iterator[Assumption]:
     )
 
 
-def _price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
+def price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
+    """Whose price it is, and how old."""
     if terms.choice is None:
         return
     listing = terms.choice.price
@@ -178,22 +208,41 @@ def _price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
     yield f"Prices: {listing.provider}, {listing.date}" + (f" ({old})." if old else ".")
 
 
-def _more_notes(run: Run) -> Iterator[str]:
+LONG_RUN = 3 * 365.25 * 86_400.0
+"""Seconds beyond which nobody runs one training: the accelerators would be replaced before its end."""
+POOR_USE = 0.03
+"""Share of the peak below which a step is no sensible use of its accelerators, or they are modelled badly."""
+
+
+def notes_of(run: Run) -> Iterator[str]:
+    """What a reader of the run should know beside its lines."""
     chosen = run.fitted.chosen
+    if run.seconds > LONG_RUN:
+        yield (
+            f"This run takes {format_quantity(run.seconds, 's', digits=2)}, longer than accelerators are kept: "
+            "take more of them, or train on fewer tokens."
+        )
+    if run.utilisation < POOR_USE:
+        yield (
+            f"A step uses {format_quantity(run.utilisation, '%', digits=2)} of the peak of a {run.question.accelerator.name}: "
+            "the work suits it badly, or it is run in ways that outlay does not model. Do not rely on this answer."
+        )
     if chosen.looked_at <= 1:
         yield f"Layout: {describe(chosen.layout)}, as asked."
-    if run.fitted.offloaded:
-        yield "It fits only with the optimizer's state on the host: its update waits for the PCIe bus."
+    if float(chosen.layout.offload) > 0 and "offload" not in run.question.fixed:
+        share = f"{float(chosen.layout.offload):.0%} of the optimizer's state"
+        yield f"It is fastest, or fits only, with {share} on the host, whose update waits for the PCIe bus."
     if run.level is None:
         yield "How far coefficients of your own are off is not known: `outlay validate` prints the error on measured runs."
     else:
         yield (
-            f"Ranges: {percent(run.level)} of measured runs that the fit had not seen lie in those of a step; those of losses, "
-            "prices and building add at their worst."
+            f"Ranges: {percent(run.level)} of measured runs from sources that our fit had not used lie within that of a step; "
+            "to it the ranges of lost time and of the building are added, each at its worst."
+            + (" What other sellers ask is left out." if run.terms.choice is not None else "")
         )
 
 
-def _inputs(asked: Mapping[str, object]) -> dict[str, str | int | float]:
+def inputs_of(asked: Mapping[str, object]) -> dict[str, str | int | float]:
     """What was asked, under the names of the parameters, in JSON's types."""
     inputs: dict[str, str | int | float] = {}
     for name, value in asked.items():

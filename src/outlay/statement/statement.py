@@ -130,7 +130,12 @@ class Statement:
             return named[matches[0]]
         if matches:
             raise AmbiguousName("line", key, matches, hint=f"write `{matches[0]}`")
-        raise UnknownName("line of this statement", key, named, listing="outlay report --format csv")
+        error = UnknownName("line of this statement", key, named, listing="outlay report")
+        tables = ", ".join(table.key for table in self.sections if table.key)
+        also = f"; tables are {tables}" if tables else ""
+        near = error.hint.removesuffix("`outlay report` lists all")
+        error.hint = f"{near}`outlay report` shows the lines{also}; total, time, energy and co2e are explained too"
+        raise error
 
     def _repr_html_(self) -> str | None:
         return html(self)

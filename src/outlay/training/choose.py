@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outlay.layout import Layout, Problem, Recompute, legal
 from outlay.machine import Cluster
-from outlay.search import chunks, divisors, size
+from outlay.search import chunks, size
+from outlay.training.axes import QUARTERS, axes_of
 from outlay.training.coefficients import Coefficients
 from outlay.training.recipe import Recipe
 from outlay.training.step import Estimate, estimate
-from outlay.workload import Attention, Experts, Number
+from outlay.workload import Number
 
 TIE = 1.01
 """Times within this factor count as equal: far less than any prediction's error."""
+
+_Places: TypeAlias = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,51 +36,141 @@ class Chosen:
     fitting: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scored:
+    """Layouts and what decides between them, all of one length."""
+
+    layouts: Layout
+    fits: NDArray[np.bool_]
+    seconds: NDArray[np.float64]
+    memory: NDArray[np.float64]
+    optimizer: NDArray[np.float64]
+    """Bytes of the optimizer's state, all of which the host may hold instead."""
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    def best(self) -> float:
+        """Seconds of the fastest that fits, infinite where none does."""
+        return float(self.seconds[self.fits].min(initial=np.inf))
+
+    def first(self) -> Layout:
+        """The simplest of the fastest that fit; where none fits, the smallest."""
+        if self.fits.any():
+            near = np.flatnonzero(self.fits & (self.seconds <= TIE * self.best()))
+            steps = np.asarray(complexity(self.layouts.at(near)), dtype=np.float64)
+            return self.layouts.at(int(near[np.lexsort((self.seconds[near], steps))[0]]))
+        return self.layouts.at(int(np.argmin(self.memory)))
+
+
+_Relief: TypeAlias = Callable[[_Scored, _Places], Iterator[Layout]]
+
+
 def choose_layout(
     recipe: Recipe, cluster: Cluster, coefficients: Coefficients, fixed: Mapping[str, Number] | None = None
 ) -> Chosen | None:
     """The fastest legal layout that fits in memory, with the degrees in `fixed` kept.
 
     If none fits, the one that needs the least memory; None if no combination is legal. Of layouts whose times the model
-    cannot tell apart (:data:`TIE`), the simplest.
+    cannot tell apart (:data:`TIE`), the simplest. What saves memory only in part (recomputing some layers, holding some of
+    the optimizer's state on the host) is tried where the whole layout would be the fastest if it fitted.
     """
     fixed = dict(fixed or {})
-    axes = _axes(recipe, cluster, fixed)
+    axes = axes_of(recipe, cluster, fixed)
     problem = Problem(
         architecture=recipe.architecture,
         sequence_length=recipe.sequence_length,
         global_batch=recipe.global_batch,
         devices=cluster.count,
     )
-    layouts: list[Layout] = []
-    scores: list[NDArray[np.float64]] = []
+    found: list[_Scored] = []
     for part in chunks(axes):
         data = cluster.count // (part["tensor"] * part["pipeline"] * part["context"])
         layout = Layout(**{"data": data, **part})
         keep = legal(layout, problem)
-        if not keep.any():
-            continue
-        layout = layout.broadcast().at(np.flatnonzero(keep))
-        found = estimate(recipe, layout, cluster, coefficients)
-        figures = (found.fits, found.step_seconds, found.memory_bytes, complexity(layout))
-        layouts.append(layout)
-        scores.append(np.stack(np.broadcast_arrays(*figures)).astype(np.float64))
-    if not layouts:
+        if keep.any():
+            found.append(_scored(recipe, layout.broadcast().at(np.flatnonzero(keep)), cluster, coefficients))
+    if not found:
         return None
-    fits, seconds, memory, steps = np.concatenate(scores, axis=1)
-    if fits.any():
-        near = (fits > 0) & (seconds <= TIE * seconds[fits > 0].min())
-        order = np.lexsort((seconds, steps, ~near))
-    else:
-        order = np.argsort(memory, kind="stable")
-    best = _picked(layouts, int(order[0]))
+    scored = _joined(found)
+    plain = len(scored)
+    for relief in _reliefs(cluster, fixed):
+        # What is relieved is never faster than what is not: only those can win that are faster than the fastest that fits.
+        tight = np.flatnonzero(~scored.fits & (scored.seconds < scored.best()))
+        layouts = _in_one(list(relief(scored, tight))) if tight.size else None
+        if layouts is not None:
+            allowed = np.flatnonzero(legal(layouts, problem))
+            if allowed.size:
+                scored = _joined([scored, _scored(recipe, layouts.at(allowed), cluster, coefficients)])
+    chosen = scored.first()
     return Chosen(
-        layout=best,
-        estimate=estimate(recipe, best, cluster, coefficients),
-        looked_at=size(axes),
-        legal=len(fits),
-        fitting=int(fits.sum()),
+        layout=chosen,
+        estimate=estimate(recipe, chosen, cluster, coefficients),
+        looked_at=size(axes) + len(scored) - plain,
+        legal=len(scored),
+        fitting=int(scored.fits.sum()),
     )
+
+
+def _scored(recipe: Recipe, layouts: Layout, cluster: Cluster, coefficients: Coefficients) -> _Scored:
+    judged = estimate(recipe, layouts, cluster, coefficients)
+    count = len(layouts.tensor)  # type: ignore[arg-type]  # spelled out by whoever calls
+    figures = (judged.fits, judged.step_seconds, judged.memory_bytes, judged.memory["optimizer"])
+    fits, seconds, memory, state = (np.broadcast_to(np.asarray(figure), (count,)) for figure in figures)
+    return _Scored(layouts=layouts, fits=fits, seconds=seconds, memory=memory, optimizer=state)
+
+
+def _in_one(parts: list[Layout]) -> Layout | None:
+    """Layouts end to end; None without any."""
+    parts = [part for part in parts if np.size(part.tensor)]
+    if not parts:
+        return None
+    names = [field.name for field in dataclasses.fields(Layout)]
+    return Layout(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def _joined(parts: list[_Scored]) -> _Scored:
+    """Scores end to end."""
+    if len(parts) == 1:
+        return parts[0]
+    layouts = _in_one([part.layouts for part in parts])
+    assert layouts is not None
+    return _Scored(
+        layouts=layouts,
+        fits=np.concatenate([part.fits for part in parts]),
+        seconds=np.concatenate([part.seconds for part in parts]),
+        memory=np.concatenate([part.memory for part in parts]),
+        optimizer=np.concatenate([part.optimizer for part in parts]),
+    )
+
+
+def _reliefs(cluster: Cluster, fixed: Mapping[str, Number]) -> Iterator[_Relief]:
+    """Ways to make layouts smaller that cost a part of what the grid's own ways do, for degrees that nobody fixed."""
+
+    def recomputed(part: _Scored, index: _Places) -> Iterator[Layout]:
+        whole = part.layouts.at(index[np.equal(part.layouts.recompute, Recompute.NONE)[index]])
+        for kind in (Recompute.SELECTIVE, Recompute.FULL):
+            for share in QUARTERS[:-1]:
+                yield _changed(whole, recompute=int(kind), recompute_layers=share)
+
+    def offloaded(part: _Scored, index: _Places) -> Iterator[Layout]:
+        """As much of the optimizer's state to the host as makes room; all of it where nothing fits at all."""
+        over = (part.memory[index] - cluster.accelerator.memory) / np.maximum(part.optimizer[index], 1.0)
+        if not (part.fits.any() or (over <= 1.0).any()):
+            over = np.minimum(over, 1.0)
+        enough = over <= 1.0
+        share = np.asarray(QUARTERS)[np.searchsorted(QUARTERS, over[enough])]
+        yield _changed(part.layouts.at(index[enough]), offload=share)
+
+    if not {"recompute", "recompute_layers"} & set(fixed):
+        yield recomputed
+    if "offload" not in fixed and cluster.accelerator.category != "apple":  # whose host has no memory of its own
+        yield offloaded
+
+
+def _changed(layouts: Layout, **degrees: Any) -> Layout:
+    """The layouts with other degrees, spelled out."""
+    return dataclasses.replace(layouts, **degrees).broadcast()
 
 
 def complexity(layout: Layout) -> Number:
@@ -85,46 +180,10 @@ def complexity(layout: Layout) -> Number:
     (0.0, 3.0)
     """
     doublings = np.log2(layout.tensor * layout.pipeline * layout.virtual * layout.expert) + 2 * np.log2(layout.context)
-    total: Number = doublings + np.greater(layout.zero, 1) + np.greater(layout.recompute, 0)
+    switches = (
+        np.greater(layout.recompute, 0) + 1.0 * np.less(layout.recompute_layers, 1) + np.greater(layout.offload, 0)
+    )
+    total: Number = (
+        doublings + switches + np.greater(layout.zero, 1) + np.less(layout.zero, 1) * np.greater(layout.data, 1)
+    )
     return total
-
-
-def _picked(layouts: list[Layout], index: int) -> Layout:
-    """The layout at a place in the chunks laid end to end."""
-    for layout in layouts:
-        count = len(np.atleast_1d(layout.tensor))
-        if index < count:
-            return layout.at(index)
-        index -= count
-    raise IndexError(index)
-
-
-def _axes(recipe: Recipe, cluster: Cluster, fixed: Mapping[str, Number]) -> dict[str, list[Number]]:
-    """What is worth trying: degrees that divide the devices, powers of two where frameworks want them."""
-    architecture, count = recipe.architecture, int(cluster.count)
-    experts = [
-        block.layer.feed_forward.count for block in architecture.blocks if isinstance(block.layer.feed_forward, Experts)
-    ]
-    heads = [block.layer.mixer.heads for block in architecture.blocks if isinstance(block.layer.mixer, Attention)]
-    inside = [degree for degree in divisors(count) if degree <= min(int(cluster.node_size), max(heads, default=1), 16)]
-    per_replica = int(np.max(recipe.global_batch))
-    axes: dict[str, list[Number]] = {
-        "tensor": list(inside),
-        "pipeline": [degree for degree in divisors(count) if degree <= architecture.depth],
-        "virtual": [chunk for chunk in (1, 2, 4, 8) if chunk <= architecture.depth],
-        "context": [
-            degree for degree in (1, 2, 4, 8, 16) if count % degree == 0 and recipe.sequence_length // degree >= 4096
-        ]
-        or [1],
-        "expert": [degree for degree in divisors(experts[0]) if degree <= count] if experts else [1],
-        "micro_batch": [size for size in (1, 2, 4, 8, 16, 32, 64) if size <= per_replica],
-        "zero": [1, 3],
-        "recompute": list(Recompute),
-        "sequence_parallel": [recipe.software.sequence_parallel],
-    }
-    if "tensor" not in fixed and "pipeline" not in fixed:
-        # Sharded weights and pipelines are two answers to one question; frameworks rarely join them.
-        axes["zero"] = [1, 3] if count > 1 else [0]
-    for name, value in fixed.items():
-        axes[name] = [value]
-    return axes

@@ -26,6 +26,8 @@ class LayerCommunication:
     expert_backward: Number = 0.0
     calls_forward: Number = 0.0
     calls_backward: Number = 0.0
+    last_forward: Number = 0.0
+    """Share of the forward tensor seconds that sums the layer's last output."""
 
 
 def layer_communication(
@@ -57,6 +59,7 @@ def layer_communication(
     split = np.greater(layout.tensor, 1)
     tensor_forward = reduces * np.where(parallel, gather + scatter, all_reduce)
     tensor_backward = reduces * np.where(parallel, 2 * gather + scatter, all_reduce)
+    last_forward = np.where(parallel, scatter, all_reduce) / np.maximum(tensor_forward, 1e-12)
     calls = reduces * np.where(parallel, 2, 1) * split
     calls_back = reduces * np.where(parallel, 3, 1) * split
 
@@ -69,6 +72,8 @@ def layer_communication(
         )
         whole = layout.micro_batch * recipe.sequence_length * kv_width * recipe.activation_bytes
         context_forward = seconds("all-gather", whole, layout.context, stride=layout.tensor)
+        calls = calls + (layout.context - 1)
+        calls_back = calls_back + 2 * (layout.context - 1)
 
     expert_seconds: Number = 0.0
     if isinstance(layer.feed_forward, Experts):
@@ -97,6 +102,7 @@ def layer_communication(
         expert_backward=expert_seconds,
         calls_forward=calls,
         calls_backward=calls_back,
+        last_forward=last_forward,
     )
 
 
@@ -117,18 +123,17 @@ def distinct_places(active: int, expert: Number, expert_tensor: Number, cluster:
 
 
 def send_seconds(hidden: int, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves) -> Number:
-    """Seconds to pass one micro-batch's activations to the next pipeline stage.
+    """Seconds to pass one micro-batch's activations to the next pipeline stage, over the slowest hop of the pipeline.
 
-    With sequence parallelism each tensor rank sends its own part; without it Megatron scatters before sending and
-    gathers after,
-    which moves the same bytes over the network.
+    Some stages may share a node and others not: a pipeline goes at the pace of its slowest hop. With sequence parallelism
+    each tensor rank sends its own part; without it Megatron scatters before sending and gathers after, which moves the
+    same bytes over the network.
     """
     size = (
         layout.micro_batch * recipe.sequence_length / layout.context * hidden * recipe.activation_bytes / layout.tensor
     )
     inner = layout.tensor * layout.context * layout.data
-    seconds = collective_seconds("send", size, 2, stride=inner, cluster=cluster, curve=curves.collective)
-    return np.where(np.greater(layout.pipeline, 1), seconds, 0.0)
+    return collective_seconds("send", size, layout.pipeline, stride=inner, cluster=cluster, curve=curves.collective)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,31 +148,40 @@ class DataCommunication:
 
 
 def data_communication(
-    dense: Number, expert: Number, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves
+    dense: Number, expert: Number, layers: Number, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves
 ) -> DataCommunication:
     """Gradients are reduced over data and context ranks; sharded states gather the new weights.
 
-    `dense` and `expert` are parameters on this device; experts are replicated over fewer ranks.
+    `dense` and `expert` are parameters on this device; experts are replicated over fewer ranks. What shards weights
+    gathers and reduces them a layer at a time: as many collectives as there are `layers` on the device, each with its
+    start. Where weights are sharded over some of the data ranks and replicated beyond them (HSDP), each shard's gradients
+    are then summed over its replicas. Where gradients are sharded (ZeRO 2 and 3) no device has room for sums of its own:
+    they are reduced for every micro-batch.
     """
     seconds = partial(collective_seconds, cluster=cluster, curve=curves.collective)
-    ranks = layout.data * layout.context
+    full = np.equal(layout.zero, 3)
+    replicas = np.where(full, layout.data / layout.shards, 1.0)
+    ranks = layout.data / replicas * layout.context
     expert_ranks = np.maximum(ranks * layout.tensor / (layout.expert * layout.expert_tensor), 1.0)
     expert_stride = layout.expert * layout.expert_tensor
     wire, weight = recipe.software.reduce_bytes, min(recipe.weight_bytes, 2.0)
-    zero = layout.zero
+    pieces = np.where(full | recipe.software.layer_units, layers, 1.0)
 
     def both(kind: str, bytes_each: float) -> Number:
-        total: Number = seconds(kind, dense * bytes_each, ranks, stride=layout.tensor)
+        total: Number = pieces * seconds(kind, dense * bytes_each / pieces, ranks, stride=layout.tensor)
         if np.any(np.greater(expert, 0)):
-            total = total + seconds(kind, expert * bytes_each, expert_ranks, stride=expert_stride)
+            total = total + pieces * seconds(kind, expert * bytes_each / pieces, expert_ranks, stride=expert_stride)
         return total
 
     scatter, gather = both("reduce-scatter", wire), both("all-gather", weight)
-    sharded, full = np.greater_equal(zero, 1), np.equal(zero, 3)
-    gradients = np.where(full, 0.0, np.where(sharded, scatter, both("all-reduce", wire)))
+    sharded, each = np.greater_equal(layout.zero, 1), np.greater_equal(layout.zero, 2)
+    gradients: Number = np.where(each, 0.0, np.where(sharded, scatter, both("all-reduce", wire)))
+    if np.any(np.greater(replicas, 1)):
+        shard = (dense / ranks + expert / expert_ranks) * wire / pieces
+        gradients = gradients + pieces * seconds("all-reduce", shard, replicas, stride=layout.tensor * ranks)
     return DataCommunication(
         gradients=gradients,
         weights=np.where(full, 0.0, np.where(sharded, gather, 0.0)),
         micro_batch_gather=np.where(full, gather, 0.0),
-        micro_batch_scatter=np.where(full, scatter, 0.0),
+        micro_batch_scatter=np.where(each, scatter, 0.0),
     )

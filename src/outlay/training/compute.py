@@ -35,6 +35,10 @@ Multiplication Background User's Guide", section 4)."""
 QUANTIZE_BYTES = 4.0
 """Bytes moved to quantize one number: 16 bits are read, one byte is written as it stands and one transposed."""
 
+JOIN_BYTES = 10.0
+"""Bytes moved for a number of a block's result that is added to the sum so far: 16 bits are read, an fp32 sum is read and
+written (H. Liu et al., "Ring Attention with Blockwise Transformers", arXiv:2310.01889, section 3)."""
+
 
 def _nothing() -> dict[str, Number]:
     return dict.fromkeys(KINDS, 0.0)
@@ -210,15 +214,21 @@ def _quantized(inputs: Number, gradients: Number, products: int, timing: Timing,
 
 
 def _attention(op: AttentionCore, timing: Timing) -> PassTimes:
+    """Attention to one block of keys after another, and what joins the blocks' results under context parallelism.
+
+    Blocks alternate between two streams (Transformer Engine's context parallelism), so that the last tiles of one run beside
+    the first of the next: all of them count as one call.
+    """
     fused = timing.recipe.software.fused_attention and not op.relative
     slow = timing.coefficients.attention_slowdown if fused and timing.recipe.software.attention_library else 1.0
+    blocks = op.blocks
     forward, backward = (
         attention_seconds(
-            op.batch,
+            op.batch * blocks,
             op.heads,
             op.kv_heads,
-            op.queries,
-            op.keys,
+            op.queries / op.shards,
+            op.keys / op.shards,
             op.head_dim,
             op.value_dim,
             causal=op.causal,
@@ -230,15 +240,24 @@ def _attention(op: AttentionCore, timing: Timing) -> PassTimes:
             relative=op.relative,
             curve=timing.curves.attention,
         )
-        * (slow / op.shards)
+        * slow
+        + (blocks - 1.0) * memory_seconds(_joined_elements(op, backward=way) * JOIN_BYTES, curve=timing.curves.memory)
         for way in (False, True)
     )
     return PassTimes(
         forward=_nothing() | {"attention": forward},
         backward=_nothing() | {"attention": backward},
-        kernels_forward=1 if fused else 5 + 6 * op.relative,
-        kernels_backward=2 if fused else 8 + 9 * op.relative,
+        kernels_forward=blocks * (1 if fused else 5 + 6 * op.relative) + (blocks - 1.0),
+        kernels_backward=blocks * (2 if fused else 8 + 9 * op.relative) + (blocks - 1.0),
     )
+
+
+def _joined_elements(op: AttentionCore, *, backward: bool) -> Number:
+    """Numbers that a block adds to those of the blocks before: results; going back, gradients of queries, keys, values."""
+    width = op.heads * op.queries * (op.head_dim if backward else op.value_dim)
+    if backward:
+        width = width + op.kv_heads * op.keys * (op.head_dim + op.value_dim)
+    return op.batch * width / op.shards
 
 
 def _moved(moved: list[MemoryBound], timing: Timing) -> PassTimes:

@@ -18,22 +18,22 @@ from outlay.statement import Receipt
 
 LEVEL = 0.8
 """Share of runs that a range is to hold, unless another is asked for."""
-FEW = 16
-"""Devices up to which a run counts as one of a node or two."""
-USUAL = 256
-"""Devices at which `scale` changes nothing."""
+NODE, CLUSTER = 8, 48
+"""Devices up to which a run is on one node, and from which on it is on a cluster; between them by the logarithm."""
+USUAL = 1e10
+"""Parameters that a token passes, at which `size` changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Production:
     """Logarithms of hours of a run over hours of its steps and its published losses."""
 
+    node: float
+    """A run on one node, by a framework that is named."""
     cluster: float
-    """A run on a cluster, by a framework that is named."""
-    few: float
-    """Added for a run on a node or two: no network, and whoever publishes it has tuned it."""
-    scale: float
-    """Added per natural logarithm of devices over :data:`USUAL`: the dearer an hour, the more is tuned."""
+    """Added on a cluster: slow nodes and links, restarts, late data."""
+    size: float
+    """Added to that per natural logarithm of active parameters over :data:`USUAL`: the dearer an hour, the more is tuned."""
     tpu: float
     """Added on TPUs, of which there are no tables of kernels."""
     unnamed: float
@@ -45,20 +45,23 @@ class Production:
         self,
         *,
         devices: int,
+        active: float,
         counted: bool = True,
         tpu: bool = False,
         named: bool = True,
         level: float = LEVEL,
     ) -> tuple[float, float, float]:
-        """Low, likely and high factor on hours; `counted` says whether their number was stated rather than chosen.
+        """Low, likely and high factor on hours: continuous in `devices`, and more of them never lower it.
 
-        >>> production = Production(cluster=0.4, few=-0.4, scale=0.0, tpu=0.0, unnamed=0.0, unseen=(-0.3, 0.0, 0.4))
-        >>> [round(value, 2) for value in production.factor(devices=8)]
+        `active` are the parameters that a token passes; `counted` says whether the devices were stated rather than chosen.
+
+        >>> production = Production(node=0.0, cluster=0.4, size=0.0, tpu=0.0, unnamed=0.0, unseen=(-0.3, 0.0, 0.4))
+        >>> [round(value, 2) for value in production.factor(devices=8, active=8e9)]
         [0.74, 1.0, 1.49]
         """
         low, high = self.tails(level)
-        typical = self.cluster + self.scale * math.log(devices / USUAL)
-        typical += self.few * (counted and devices <= FEW) + self.tpu * tpu + self.unnamed * (not named)
+        typical = self.node + self.tpu * tpu + self.unnamed * (not named)
+        typical += spread(devices, counted=counted) * max(self.cluster + self.size * math.log(active / USUAL), 0.0)
         return math.exp(typical + low), math.exp(typical), math.exp(typical + high)
 
     def tails(self, level: float) -> tuple[float, float]:
@@ -72,6 +75,17 @@ class Production:
         rank = math.floor((1.0 - level) / 2.0 * (len(ordered) + 1))
         first = min(max(rank, 1), len(ordered)) - 1
         return min(ordered[first], 0.0), max(ordered[len(ordered) - 1 - first], 0.0)
+
+
+def spread(devices: int, *, counted: bool = True) -> float:
+    """How far a run is from one node, 0, to a cluster, 1; whose count nobody states is on a cluster.
+
+    >>> spread(8), round(spread(17), 2), spread(48), spread(8, counted=False)
+    (0.0, 0.42, 1.0, 1.0)
+    """
+    if not counted:
+        return 1.0
+    return min(max(math.log(devices / NODE) / math.log(CLUSTER / NODE), 0.0), 1.0)
 
 
 def _content() -> dict[str, object]:

@@ -25,6 +25,7 @@ from typing import Any
 from outlay.errors import InputError
 from outlay.machine import Cluster
 from outlay.machine.gemm_curve import gemm_curve
+from outlay.training.production import load_production
 from outlay.training.recipe import Recipe
 from outlay.workload import parameters
 
@@ -158,7 +159,7 @@ def parse_level(text: str | float | None) -> float:
     >>> parse_level("95%"), parse_level(None)
     (0.95, 0.8)
 
-    :raises InputError: if it is not a number of percent from 1 to 99.9.
+    :raises InputError: if it is not a number of percent from 1 to :func:`most_level`.
     """
     if text is None:
         return LEVEL
@@ -166,13 +167,25 @@ def parse_level(text: str | float | None) -> float:
         percent = float(str(text).strip().removesuffix("%"))
     except ValueError:
         percent = math.nan
-    if not 1 <= percent <= 99.9:
+    runs, most = len(load_production().unseen), math.floor(most_level() * 100)
+    if not 1 <= percent <= most:
+        many = 1 <= percent < 100
+        why = f", since {runs} whole runs were measured, too few to tell more" if many else ""
         raise InputError(
             f"`--interval` is {text}",
-            expected="percent, from 1 to 99.9",
-            hint="write `--interval 80` or `--interval 95`",
+            expected=f"percent, from 1 to {most}{why}",
+            hint=f"write `--interval 80` or `--interval {most}`",
         )
     return percent / 100
+
+
+def most_level() -> float:
+    """The highest level that the whole runs can support: beyond it both ends would be the outermost runs, whatever is asked.
+
+    >>> most_level() == 1 - 2 / (len(load_production().unseen) + 1)
+    True
+    """
+    return 1.0 - 2.0 / (len(load_production().unseen) + 1)
 
 
 def percent(level: float) -> str:

@@ -54,7 +54,11 @@ class Software:
     grouped_experts: Literal["never", "blackwell", "always"]
     """On which chips all experts of a layer are one kernel; elsewhere there is a product for each expert."""
     fused_loss: bool
-    """Cross-entropy keeps no fp32 copy of the logits."""
+    """Cross-entropy is one kernel and keeps no fp32 copy of the logits."""
+    layer_units: bool
+    """Weights are sharded, gathered and reduced a layer at a time (FSDP), whatever the ZeRO stage."""
+    stops_early: bool
+    """Recomputing a layer ends with what its backward pass needs: the last product is not made again."""
     zero: int
     """ZeRO stage where nothing is said."""
     dropout: float
@@ -64,6 +68,21 @@ class Software:
     note: str
     year: float = TODAY
     """The year of the run."""
+
+
+WHOLE_NODE = 8
+"""Datacenter GPUs from which on a framework made for clusters is the usual one."""
+
+
+def usual_framework(category: str, devices: int) -> str | None:
+    """The framework of a run that names none, by the kind of accelerator and their number; None is one of its year.
+
+    >>> usual_framework("datacenter-gpu", 64), usual_framework("tpu", 1), usual_framework("consumer-gpu", 2)
+    ('megatron-core', 'jax', None)
+    """
+    if category == "datacenter-gpu":
+        return "megatron-core" if devices >= WHOLE_NODE else None
+    return {"tpu": "jax", "trainium": "neuronx"}.get(category)
 
 
 @functools.cache
@@ -91,6 +110,8 @@ def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
                 deduplicated_dispatch=row["deduplicated_dispatch"] == "1",
                 grouped_experts=cast("Literal['never', 'blackwell', 'always']", row["grouped_experts"]),
                 fused_loss=row["fused_loss"] == "1",
+                layer_units=row["layer_units"] == "1",
+                stops_early=row["stops_early"] == "1",
                 zero=int(row["zero"]),
                 dropout=float(row["dropout"]),
                 source=row["source"],

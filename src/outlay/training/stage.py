@@ -17,7 +17,7 @@ from outlay.layout import Layout, Recompute
 from outlay.machine import Cluster, Curves
 from outlay.training.coefficients import StepCoefficients
 from outlay.training.communication import layer_communication
-from outlay.training.compute import Timing, launch_seconds, pass_times
+from outlay.training.compute import PassTimes, Timing, launch_seconds, pass_times
 from outlay.training.recipe import Recipe
 from outlay.workload import (
     AttentionCore,
@@ -140,14 +140,15 @@ def _evaluate(
         for block in architecture.blocks
     ]
     mean = _mean(layers)
-    head = pass_times(head_operators(architecture, shard), timing)
+    last = head_operators(architecture, shard, fused_loss=recipe.software.fused_loss)
+    head = pass_times(last, timing)
     embedding = pass_times(embedding_operators(architecture, shard), timing)
     head_seconds = sum(head.forward.values()) + sum(head.backward.values())
     return MicroBatch(
         **mean,
         head=np.maximum(head_seconds, launch * (head.kernels_forward + head.kernels_backward)),
         embedding=sum(embedding.forward.values()) + sum(embedding.backward.values()),
-        loss=sum(op.saved for op in head_operators(architecture, shard)) * (0.5 if recipe.software.fused_loss else 1.0),
+        loss=sum(op.saved for op in last),
     )
 
 
@@ -170,13 +171,17 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
     elif again_too:
         once_more = sum(pass_times(again_too, timing).forward.values())
     forward, backward = sum(times.forward.values()), sum(times.backward.values())
-    recompute = again * forward + selective * once_more
+    # Where recomputation stops early, the layer's last product and its sum over tensor ranks are not made again.
+    left = pass_times(not_made_again(operators), timing) if recipe.software.stops_early else PassTimes()
+    sent_again = 1.0 - (send.last_forward if recipe.software.stops_early else 0.0)
+    recompute = again * (forward - sum(left.forward.values())) + selective * once_more
 
     hidden_share = coefficients.overlap_tensor if recipe.software.overlap_tensor else 0.0
-    tensor = (send.tensor_forward * (1 + again) + send.tensor_backward) * (1.0 - hidden_share)
-    # Keys and values travel while earlier ones are attended to.
-    context = np.maximum(send.context_forward - times.forward["attention"], 0.0) * (1 + again) + np.maximum(
-        send.context_backward - times.backward["attention"], 0.0
+    tensor = (send.tensor_forward * (1 + again * sent_again) + send.tensor_backward) * (1.0 - hidden_share)
+    # Keys and values travel while earlier ones are attended to; while the last ones are, nothing travels.
+    ahead = 1.0 - 1.0 / np.asarray(layout.context)
+    context = np.maximum(send.context_forward - ahead * times.forward["attention"], 0.0) * (1 + again) + np.maximum(
+        send.context_backward - ahead * times.backward["attention"], 0.0
     )
     inside = np.less_equal(layout.expert * layout.expert_tensor, cluster.domain)
     overlaps = {"never": False, "domain": inside, "always": True}[recipe.software.overlap_expert]
@@ -184,7 +189,7 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
     expert = (send.expert_forward * (1 + again) + send.expert_backward) * unhidden
 
     host = np.maximum(
-        launch * times.kernels_forward * (1 + again)
+        launch * (times.kernels_forward * (1 + again) - again * left.kernels_forward)
         + launch * times.kernels_backward
         + coefficients.launch_collective * (send.calls_forward * (1 + again) + send.calls_backward)
         - (forward + backward + recompute + tensor + context + expert),
@@ -218,6 +223,16 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
         "experts": experts,
         "dense": sum(op.parameters for op in operators) - experts,
     }
+
+
+def not_made_again(operators: list[Operator]) -> list[Operator]:
+    """What recomputing a layer leaves out if it stops once the backward pass has all that it needs.
+
+    The backward pass of an operator needs its inputs: the last one that keeps any, and what follows it, need not run. In
+    a dense layer that is the down-projection and the residual, in one with experts the combination of their outputs.
+    """
+    keeping = [place for place, op in enumerate(operators) if np.any(np.greater(op.saved, 0))]
+    return operators[keeping[-1] :] if keeping else []
 
 
 def made_again(operators: list[Operator]) -> tuple[list[Operator], Number]:

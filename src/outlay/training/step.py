@@ -108,9 +108,9 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
 
     # The pipeline: a fullest stage that works, and the rest that it waits for.
     layers = stage_layers(architecture.depth, layout)
-    send = (
-        send_seconds(architecture.hidden, recipe, layout, cluster, curves) * 2 * layout.virtual * step.pipeline_exposed
-    )
+    sent = 2 * layout.virtual * send_seconds(architecture.hidden, recipe, layout, cluster, curves)
+    # Sends hide behind work as far as there is work: what takes longer than that sets the pace.
+    send = np.maximum(step.pipeline_exposed * sent, sent - layers * cost.layer)
     alone = np.equal(layout.pipeline, 1)
     even = np.equal(np.mod(architecture.depth, layout.pipeline * layout.virtual), 0)
     head_stage = np.where(even, layers, layers - 1) * cost.layer + cost.head
@@ -122,7 +122,7 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
     busy, bubble = pipeline_seconds(slowest, mean, micro_batches, layout)
 
     dense, expert = _device_parameters(recipe, layout, cost, layers)
-    communication = data_communication(dense, expert, recipe, layout, cluster, curves)
+    communication = data_communication(dense, expert, layers, recipe, layout, cluster, curves)
     work = layers * (sum(cost.forward.values()) + sum(cost.backward.values()) + cost.recompute)
     data, hidden = _exposed_data(
         communication, work, micro_batches, step.overlap_data if software.overlap_data else 0.0
@@ -192,14 +192,19 @@ def _exposed_data(communication: Any, work: Number, micro_batches: Number, overl
 def _optimizer_seconds(
     dense: Number, expert: Number, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves
 ) -> Number:
-    """Seconds of the update, its gradient norm, and of moving offloaded state over PCIe."""
+    """Seconds of the update, its gradient norm, and of what the host updates, gradients and weights over PCIe.
+
+    A host's memory gives each of its devices about what the device's slot does (sixteen channels of DDR5 to eight PCIe 5
+    slots, of DDR4 to eight of PCIe 4).
+    """
     optimizer = OPTIMIZERS[recipe.optimizer]
     shards = np.where(np.greater_equal(layout.zero, 1), layout.shards * layout.context, 1)
     fewer = np.maximum(shards * layout.tensor / (layout.expert * layout.expert_tensor), 1.0)
     held = dense / shards + expert / np.where(np.greater_equal(layout.zero, 1), fewer, 1)
     on_device = memory_seconds(held * (optimizer.update_bytes + 4.0), curve=curves.memory)
     products = held * optimizer.matmul_flop * recipe.architecture.hidden / curves.gemm_base.sustained_flops
-    moved = layout.offload * held * (recipe.software.gradient_bytes + 2.0) / cluster.accelerator.pcie_bandwidth
+    each = recipe.software.gradient_bytes + 2.0 + optimizer.update_bytes
+    moved = layout.offload * held * each / cluster.accelerator.pcie_bandwidth
     return on_device * (1.0 - layout.offload) + products + moved
 
 

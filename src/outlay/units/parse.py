@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 from outlay.errors import InputError
@@ -38,6 +39,8 @@ def parse(text: str | float, unit: str, *, name: str, zero: bool = False, exampl
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise _refused(name, repr(text), rule.what, example)
     shown = _short(str(text))
+    if zero and "positive" in rule.what:
+        rule = replace(rule, what=rule.what.replace("positive ", "") + ", 0 or more")
     value = _exact(text, rule, name, shown, example, money=unit.startswith("$"))
     if value < 0:
         raise _refused(name, shown, f"{rule.what}, and this one is negative", example)
@@ -46,7 +49,7 @@ def parse(text: str | float, unit: str, *, name: str, zero: bool = False, exampl
     if value.adjusted() >= (largest := _LARGEST_COUNT if rule.whole else _LARGEST):
         raise _refused(name, shown, f"{rule.what} below 1e{largest}", example)
     if unit == "%" and value > 1:
-        raise _refused(name, shown, rule.what, f"{shown}%" if value <= 100 and "%" not in shown else example)
+        raise _refused(name, shown, rule.what, f"{shown}%" if value < 100 and "%" not in shown else example)
     if rule.whole:
         if value != value.to_integral_value():
             raise _refused(name, shown, rule.what, str(max(1, round(value))))
@@ -80,6 +83,8 @@ def _exact(text: str | float, rule: Unit, name: str, shown: str, example: str, *
     number = Decimal(sign + digits.replace(",", "").replace("_", ""))
     factor = _factor(tail.strip(), rule)
     if factor is None and not tail.strip():
+        if number < 0:
+            raise _refused(name, shown, f"{rule.what}, and this one is negative", example)
         if number == 0:  # nothing is nothing in any unit
             return number
         raise _refused(name, shown, rule.what, f"{words}{example.lstrip('0123456789.')}")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from outlay.workload.architecture import Architecture, Attention, Experts, Layer, StateSpace
 from outlay.workload.feed_forward import expert_operators, mlp_operators
 from outlay.workload.mixers import attention_operators, state_space_operators
-from outlay.workload.operators import Matmul, MemoryBound, Operator
+from outlay.workload.operators import Matmul, MemoryBound, Number, Operator
 from outlay.workload.shard import Shard, norm, residual, touch
 
 
@@ -73,8 +73,12 @@ def embedding_operators(architecture: Architecture, shard: Shard) -> list[Operat
     ]
 
 
-def head_operators(architecture: Architecture, shard: Shard) -> list[Operator]:
-    """Final norm, projection to the vocabulary, and cross-entropy in fp32 over vocabulary-parallel logits."""
+def head_operators(architecture: Architecture, shard: Shard, *, fused_loss: bool = False) -> list[Operator]:
+    """Final norm, projection to the vocabulary, and cross-entropy over vocabulary-parallel logits.
+
+    A fused cross-entropy reads the 16-bit logits once, and once more to write their gradients: nothing of it is in fp32
+    outside the kernel. An eager one passes over fp32 copies, one kernel a step.
+    """
     if not architecture.head:
         return norm("final norm", architecture.hidden, shard, False)
     tokens, columns = shard.tokens * architecture.predicted_share, architecture.vocab / shard.tensor
@@ -89,14 +93,29 @@ def head_operators(architecture: Architecture, shard: Shard) -> list[Operator]:
             low_precision=False,
             saved=shard.stored * shard.tokens_between * architecture.hidden,
         ),
-        # 16-bit logits are read, written as fp32, then maximum, exponential and sum pass over them; backward writes
-        # fp32 and 16-bit gradients.
-        MemoryBound(
-            name="cross-entropy",
-            bytes_forward=(shard.stored + 4.0 * 5) * logits,
-            bytes_backward=(4.0 * 2 + shard.stored) * logits,
-            kernels_forward=8,
-            kernels_backward=4,
-            saved=(shard.stored + 4.0) * logits,
-        ),
+        _fused_cross_entropy(logits, shard) if fused_loss else _eager_cross_entropy(logits, shard),
     ]
+
+
+def _eager_cross_entropy(logits: Number, shard: Shard) -> MemoryBound:
+    """16-bit logits are read, written as fp32, then maximum, exponential and sum pass over them; backward writes fp32
+    and 16-bit gradients."""
+    return MemoryBound(
+        name="cross-entropy",
+        bytes_forward=(shard.stored + 4.0 * 5) * logits,
+        bytes_backward=(4.0 * 2 + shard.stored) * logits,
+        kernels_forward=8,
+        kernels_backward=4,
+        saved=(shard.stored + 4.0) * logits,
+    )
+
+
+def _fused_cross_entropy(logits: Number, shard: Shard) -> MemoryBound:
+    return MemoryBound(
+        name="cross-entropy",
+        bytes_forward=shard.stored * logits,
+        bytes_backward=2.0 * shard.stored * logits,
+        kernels_forward=2,
+        kernels_backward=2,
+        saved=(shard.stored + 4.0) / 2.0 * logits,
+    )

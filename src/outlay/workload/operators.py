@@ -115,6 +115,21 @@ class AttentionCore:
         return attended_pairs(self.queries, self.keys, causal=self.causal, window=self.window)
 
     @property
+    def blocks(self) -> Number:
+        """Squares of `queries / shards` times `keys / shards` that each device attends to one after another, as their
+        keys come round the ring; 1 without context parallelism.
+
+        >>> core = AttentionCore(name="a", batch=1, heads=1, kv_heads=1, queries=4096, keys=4096, head_dim=64,
+        ...     value_dim=64, causal=True, window=None, shards=4)
+        >>> float(core.blocks)
+        4.0
+        """
+        own = attended_pairs(
+            self.queries / self.shards, self.keys / self.shards, causal=self.causal, window=self.window
+        )
+        return self.pairs / self.shards / own
+
+    @property
     def flop_forward(self) -> Number:
         return 2.0 * self.batch * self.heads * self.pairs * (self.head_dim + self.value_dim) / self.shards
 

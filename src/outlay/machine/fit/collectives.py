@@ -1,4 +1,4 @@
-"""Fit a :class:`~outlay.machine.collectives.KindCurve` to the measured NCCL collectives inside one node of each chip.
+"""Fit a :class:`~outlay.machine.collective_curve.KindCurve` to the measured NCCL collectives inside one node of each chip.
 
 Tables give seconds by kind, group (2, 4, 8) and message. A third of the messages, drawn once, is never fitted to and gives
 the errors. What no table tells (other makers' links, the network) is in `collectives_published.json`, each with its source.
@@ -17,7 +17,8 @@ import outlay.catalog
 from outlay.catalog import accelerator
 from outlay.machine.attention import Array
 from outlay.machine.cluster import Cluster, cluster_for
-from outlay.machine.collectives import CollectiveCurve, KindCurve, collective_seconds
+from outlay.machine.collective_curve import CollectiveCurve, KindCurve
+from outlay.machine.collectives import collective_seconds
 from outlay.machine.fit.kernel_tables import data_folder, package_version
 
 PUBLISHED = Path(__file__).with_name("collectives_published.json")

@@ -1,0 +1,11 @@
+"""`outlay plan`: the best way to do something within a goal and a purse."""
+
+from __future__ import annotations
+
+from outlay.cli.lazy import LazyGroup
+
+command = LazyGroup(
+    "plan",
+    verbs={"training": ("outlay.cli.plan_training:command", "The best way to train a model within limits.")},
+    help="What is the best way, on machines that can be had?",
+)

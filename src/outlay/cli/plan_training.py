@@ -1,0 +1,112 @@
+"""`outlay plan training MODEL`: the best plan over accelerators, counts, sellers, tiers and layouts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
+from outlay.cli.complete import bare_accelerators, grids, models, optimizers, precisions, providers, tiers
+from outlay.cli.settings import Verb, came_from
+
+
+@click.command(
+    cls=Verb, name="training", example="outlay plan training llama-3-8b --tokens 1T --under 100k --within 30d"
+)
+@click.argument("model", metavar="MODEL|config.json", shell_complete=models)
+@click.option("--tokens", required=True, metavar="N", help="Tokens to train on: 1T, 300B, 15.6e12.")
+@click.option("--done", metavar="N", help="Tokens of these that are trained already.")
+@click.option("--goal", metavar="GOAL", help="cheapest (default), fastest or greenest.")
+@click.option("--under", metavar="DOLLARS", help="The most that it may cost: 50k.")
+@click.option("--within", metavar="TIME", help="The longest that it may take: 14d.")
+@click.option("--carbon", metavar="MASS", help="The most that its electricity may emit: 20t.")
+@click.option("--on", metavar="NAMES", shell_complete=bare_accelerators, help="any (default), or h100-sxm,a100-sxm.")
+@click.option("--count", metavar="COUNTS", help="1..1024 (default; doublings), 96, or 32,64.")
+@click.option(
+    "--have", metavar="NAME:COUNT,…", help="What there is of each accelerator; owned, unless --tier says else."
+)
+@click.option("--without", metavar="NAMES", shell_complete=bare_accelerators, help="Accelerators that cannot be had.")
+@click.option("--provider", metavar="NAMES", shell_complete=providers, help="Whose machines; default: anybody's.")
+@click.option("--tier", metavar="TIERS", shell_complete=tiers, help="on-demand (default), spot, reserved, owned.")
+@click.option("--layout", metavar="LAYOUT", help="auto (default), or degrees to fix: tp=8,pp=4,zero=fsdp.")
+@click.option("--seq", metavar="N", help="Tokens of a sequence.")
+@click.option("--batch", metavar="N", help="Sequences of a step (512), or tokens of it (4M tokens).")
+@click.option("--precision", metavar="NAME", shell_complete=precisions, help="bf16 (default where there is), fp8 …")
+@click.option("--optimizer", metavar="NAME", shell_complete=optimizers, help="adamw (default), adam8bit, muon …")
+@click.option("--recompute", metavar="NAME", help="none, selective or full; default: what fits fastest.")
+@click.option("--framework", metavar="NAME", help="What runs it: megatron-core, nemo, torchtitan, deepspeed …")
+@click.option("--price", metavar="DOLLARS", help="Your price of an accelerator-hour.")
+@click.option("--discount", metavar="PERCENT", help="Off the price: 30%.")
+@click.option("--grid", metavar="NAME", shell_complete=grids, help="Electricity's origin.")
+@click.option("--pue", metavar="RATIO", help="Energy of the building over that of its computers.")
+@click.option("--electricity", metavar="DOLLARS", help="Price of a kWh (owned machines).")
+@click.option("--data", metavar="BYTES", help="Training data to bring in: 4TB.")
+@click.option("--checkpoints", metavar="N", help="Checkpoints kept.")
+@click.option("--lost-work", metavar="PERCENT", help="Share lost to restarts and repeated work: 5%.")
+@click.option("--interval", metavar="PERCENT", help="Share of runs that ranges are to hold: 80 (default), 95.")
+@click.option("--all", "every", is_flag=True, help="List every plan.")
+@catalog_option
+@answer_options
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    *,
+    format: str | None,
+    output: str | None,
+    catalog: tuple[str, ...],
+    **asked: Any,
+) -> int:
+    """The best way to train a model, on machines that can be had.
+
+    Looks at every accelerator, count, seller, tier and layout, and answers with the best plan, those that no
+    other beats, the limit that binds, and the plan that failed by the least.
+
+    \b
+    outlay plan training llama-3-8b --tokens 1T --under 100k --within 30d
+    outlay plan training llama-3-70b --tokens 2T --on h100-sxm,h200 --count 64..4096 --goal fastest
+    outlay plan training llama-3-8b --tokens 1T --have h100-sxm:64,a100-sxm-80gb:128
+    """
+    form = prepare(output, format)
+    use_catalogs(catalog)
+    from outlay.cli.cache import keep_answer
+    from outlay.scenarios.planning import plan_training
+
+    model = asked.pop("model")
+    notes = tuple(
+        f"--{name.replace('_', '-')} {asked[name]} ({origin})"
+        for name, origin in came_from(context).items()
+        if name in asked
+    )
+    statement = plan_training(model, notes=notes, progress=_bar(), **_renamed(asked))
+    from outlay.statement import to_json
+
+    kept = keep_answer(to_json(statement, indent=None))
+    emit(statement, format=form, output=output, kept=kept)
+    return 0
+
+
+_LONG = {"seq": "sequence_length", "batch": "global_batch"}
+
+
+def _renamed(asked: dict[str, Any]) -> dict[str, Any]:
+    return {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
+
+
+def _bar() -> Any:
+    """A bar on stderr, on a terminal, once a second has passed."""
+    begun = time.monotonic()
+
+    def show(done: int, whole: int) -> None:
+        if not sys.stderr.isatty() or time.monotonic() - begun < 1.0:
+            return
+        filled = 40 * done // max(whole, 1)
+        end = "\r" + " " * 70 + "\r" if done == whole else ""
+        print(
+            f"\r[{'#' * filled}{'.' * (40 - filled)}] {done:,} of {whole:,}{end}", end="", file=sys.stderr, flush=True
+        )
+
+    return show

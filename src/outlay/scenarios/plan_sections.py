@@ -1,0 +1,165 @@
+"""The tables and sentences of a plan: what nothing beats, what binds, what came nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from outlay.layout import describe
+from outlay.scenarios.bottleneck import bottleneck
+from outlay.scenarios.plan_candidates import Candidate, Found
+from outlay.scenarios.plan_question import Wanted
+from outlay.search.front import front
+from outlay.search.limits import Judged
+from outlay.statement import Column, Figure, Interval, Table
+from outlay.units import format_money, format_quantity
+
+FLAGS = {"dollars": "--under", "seconds": "--within", "kg_co2e": "--carbon"}
+_UNITS = {"seconds": "s", "kg_co2e": "kg CO2e"}
+_MOST_ROWS = 12
+
+
+def machines(candidate: Candidate) -> str:
+    """`64 × h100-sxm-80gb`."""
+    question = candidate.run.question
+    return f"{question.devices:,} × {question.accelerator.name}"
+
+
+def seller(candidate: Candidate) -> str:
+    """`nebius, spot`, or the tier alone."""
+    terms = candidate.run.terms
+    return ", ".join(part for part in (terms.provider, terms.tier) if part)
+
+
+def shown(name: str, value: float) -> str:
+    """A limit's figure as a user writes it."""
+    return format_money(value) if name == "dollars" else format_quantity(value, _UNITS[name], digits=3)
+
+
+def limits_in_words(wanted: Wanted) -> str:
+    """`within 14 days under $50,000`; empty without limits."""
+    words = {"seconds": "within", "dollars": "under", "kg_co2e": "under"}
+    return " ".join(
+        f"{word} {shown(name, wanted.limits[name])}" for name, word in words.items() if name in wanted.limits
+    )
+
+
+def front_table(inside: Sequence[Candidate]) -> Table:
+    """Plans within the limits that no other beats in time and dollars, the cheapest of them, and so on to the fastest."""
+    kept = front([entry.dollars for entry in inside], [entry.seconds for entry in inside])
+    if len(kept) > _MOST_ROWS:
+        kept = kept[np.unique(np.linspace(0, len(kept) - 1, _MOST_ROWS).round().astype(int))]
+    return Table(
+        "Time against cost: plans that no other beats in both",
+        columns=("Accelerators", "Seller", "Time", Column("Cost", unit="$"), "Waits for"),
+        rows=[(*_row(inside[place]), _waits(inside[place])) for place in kept],
+        key="front",
+    )
+
+
+def all_table(candidates: Iterable[Candidate], wanted: Wanted) -> Table:
+    """Every plan, with its layout."""
+    ranked = sorted(candidates, key=lambda entry: (score(entry, wanted.goal), entry.seconds))
+    return Table(
+        "All plans",
+        columns=("Accelerators", "Seller", "Time", Column("Cost", unit="$"), "CO₂e", "MFU", "Waits for", "Layout"),
+        rows=[
+            (
+                *_row(entry),
+                Figure(Interval.of(entry.kg_co2e), unit="kg CO2e"),
+                Figure(Interval.of(entry.run.utilisation), unit="%"),
+                _waits(entry),
+                describe(entry.run.fitted.chosen.layout),
+            )
+            for entry in ranked
+        ],
+        key="all",
+    )
+
+
+def _row(entry: Candidate) -> tuple[str | float | Figure | None, ...]:
+    return (
+        machines(entry).replace(" ", "\N{NO-BREAK SPACE}"),
+        seller(entry),
+        Figure(Interval.of(entry.seconds), unit="s"),
+        entry.dollars if np.isfinite(entry.dollars) else None,
+    )
+
+
+def _waits(entry: Candidate) -> str:
+    name, share = bottleneck(entry.run)
+    return f"{name}, {share:.0%}"
+
+
+def score(entry: Candidate, goal: str) -> float:
+    """What the goal makes small."""
+    return {"cheapest": entry.dollars, "fastest": entry.seconds, "greenest": entry.kg_co2e}[goal]
+
+
+def looked_at(found: Found) -> str:
+    """How much was looked at: every count adds up."""
+    text = (
+        f"Looked at {found.looked_at:,} layouts, {found.looked_at - found.legal:,} of them illegal, "
+        f"{found.legal - found.fitting:,} too big for the memory; the fastest of each machine and count is priced with "
+        f"{len(found.candidates):,} offers."
+    )
+    small = [entry for entry in found.failed if entry.need is not None]
+    odd = len(found.failed) - len(small)
+    if small:
+        text += f" On {len(small):,} of the numbers of accelerators nothing fits."
+    if odd:
+        text += f" {odd:,} divide model or batch in no way."
+    if found.unsold:
+        text += f" {len(found.unsold):,} are listed by nobody as linked machines."
+    return text
+
+
+def binding(judged: Judged, candidates: Sequence[Candidate], wanted: Wanted, best: Candidate) -> Iterator[str]:
+    """The limit that keeps better plans out, and what giving it up would bring."""
+    goal = np.asarray([score(entry, wanted.goal) for entry in candidates])
+    for number, (name, place) in enumerate(judged.binding(goal).items()):
+        other = candidates[place]
+        limit = f"`{FLAGS[name]} {_said(name, wanted.limits[name])}`"
+        what = "What binds is" if number == 0 else "So does"
+        yield (f"{what} {limit}: without it, {machines(other)} ({seller(other)}) {_against(other, best)}.")
+
+
+def nearest(judged: Judged, candidates: Sequence[Candidate], wanted: Wanted) -> str | None:
+    """The plan that failed by the least, and why."""
+    place = judged.nearest()
+    if place is None:
+        return None
+    near = candidates[place]
+    return f"Nearest that fails: {machines(near)} ({seller(near)}): {why(judged, place, near, wanted)}."
+
+
+def why(judged: Judged, place: int, near: Candidate, wanted: Wanted) -> str:
+    """Which limits a candidate exceeds, with its figures."""
+    said = []
+    for name, share in judged.broken(place).items():
+        verb = {"seconds": "takes", "dollars": "costs", "kg_co2e": "emits"}[name]
+        value = shown(name, getattr(near, name))
+        said.append(
+            f"{verb} {value}, {format_quantity(share, '%', digits=2)} over `{FLAGS[name]} {_said(name, wanted.limits[name])}`"
+        )
+    return " and ".join(said)
+
+
+def _said(name: str, value: float) -> str:
+    return shown(name, value).replace("$", "").replace(",", "")
+
+
+def _against(other: Candidate, best: Candidate) -> str:
+    """`costs $3,100 less and takes 4 days more`."""
+    said = []
+    if np.isfinite(other.dollars) and np.isfinite(best.dollars):
+        said.append(f"costs {_difference(format_money, other.dollars - best.dollars)}")
+    said.append(
+        f"takes {_difference(lambda value: format_quantity(value, 's', digits=2), other.seconds - best.seconds)}"
+    )
+    return " and ".join(said)
+
+
+def _difference(form: Callable[[float], str], value: float) -> str:
+    return f"{form(abs(value))} {'less' if value < 0 else 'more'}"
