@@ -32,7 +32,7 @@ VERBS = {
 EPILOG = """\b
 Try:  outlay cost training llama-3-8b --tokens 1T --on h100-sxm:256
       outlay show models
-Completion:  eval "$(_OUTLAY_COMPLETE=bash_source outlay)"   (or zsh_…, fish_…)
+Completion:  eval "$(_OUTLAY_COMPLETE=bash_source outlay)"  (or zsh_…, fish_…)
 Options also come from OUTLAY_… variables and from ./outlay.toml.
 Exit codes: 0 yes, 1 no (does not fit), 2 asked wrongly, 3 in part, 70 a bug."""
 
