@@ -17,7 +17,7 @@ EXPORTS = {
     ],
     "deepseek-v3.megatron.sh": [
         *("deepseek-v3", "--tokens", "14.8T", "--on", "h100-sxm:1024", "--seq", "4096", "--batch", "15360"),
-        *("--layout", "pp=8,ep=32,mbs=1,zero=1,recompute=selective", "--export", "megatron"),
+        *("--layout", "tp=4,pp=8,ep=32,mbs=1,zero=1,recompute=selective", "--export", "megatron"),
     ],
     "llama-3-70b.torchtitan.toml": [
         *("llama-3-70b", "--tokens", "2T", "--on", "h100-sxm:256", "--seq", "8192", "--batch", "512"),

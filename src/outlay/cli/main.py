@@ -32,8 +32,7 @@ VERBS = {
 
 EPILOG = """\b
 Try:  outlay cost training llama-3-8b --tokens 1T --on h100-sxm:256
-Completion:  eval "$(_OUTLAY_COMPLETE=bash_source outlay)"   (zsh_source: zsh)
-      _OUTLAY_COMPLETE=fish_source outlay | source
+Completion:  eval "$(_OUTLAY_COMPLETE=bash_source outlay)"  (or zsh_…, fish_…)
 Options also come from OUTLAY_… variables and from ./outlay.toml.
 Exit codes: 0 yes, 1 no (does not fit), 2 asked wrongly, 3 in part, 70 a bug."""
 

@@ -67,8 +67,9 @@ def command(
 
     \b
     outlay plan training llama-3-8b --tokens 1T --under 100k --within 30d
-    outlay plan training llama-3-70b --tokens 2T --on h100-sxm,h200 --count 64..4096 --goal fastest
-    outlay plan training llama-3-8b --tokens 1T --have h100-sxm:64,a100-sxm-80gb:128
+    outlay plan training llama-3-70b --tokens 2T --on h100-sxm,h200 \\
+        --count 64..4096 --goal fastest
+    outlay plan training llama-3-8b --tokens 1T --have h100-sxm:64,l40s:16
     """
     form = prepare(output, format)
     use_catalogs(catalog)
