@@ -39,6 +39,29 @@ def test_several_go_to_a_folder(ask) -> None:
     assert Path("launch/megatron.sh").stat().st_mode & 0o111
 
 
+def test_what_is_there_is_replaced_only_when_told(ask) -> None:
+    Path("launch").mkdir()
+    Path("launch/train.sbatch").write_text("mine")
+    asked = [*PLAN, "--export", "megatron", "--export", "slurm", "-o", "launch"]
+    answer = ask(*asked)
+    assert answer.code == 2
+    assert "`launch/train.sbatch` is there already" in answer.err
+    assert [path.read_text() for path in Path("launch").iterdir()] == ["mine"]
+    assert ask(*asked, "--overwrite").code == 0
+    assert Path("launch/train.sbatch").read_text().startswith("#!")
+
+
+def test_a_plan_is_exported_in_the_layout_that_it_names(ask) -> None:
+    asked = ["plan", "training", "llama-3-8b", "--tokens", "100B", "--on", "h100-sxm", "--count", "32,64"]
+    shown = " ".join(ask(*asked).out.split())
+    file = ask(*asked, "--export", "megatron")
+    assert (file.code, file.out.count("#!/usr/bin/env bash\n")) == (0, 1)
+    layout = next(line for line in file.out.splitlines() if line.startswith("# layout")).split()[2].rstrip(",")
+    assert f"in layout {layout};" in shown
+    assert ask(*asked, "--under", "1", "--export", "megatron").code == 1
+    assert "--format" in ask(*asked, "--export", "megatron", "--format", "json").err
+
+
 def test_one_goes_to_a_file(ask) -> None:
     assert ask(*PLAN, "--export", "megatron", "-o", "run.sh").code == 0
     assert "saved in" not in Path("run.sh").read_text("utf-8")
@@ -85,6 +108,8 @@ def test_flags_go_before_the_file(ask) -> None:
         ([*PLAN, "--export", "megatrom"], ["megatrom"]),
         ([*PLAN, "--export", "megatron", "--export", "slurm"], ["folder", "-o launch/"]),
         ([*PLAN, "--export", "megatron", "--format", "json"], ["--format"]),
+        ([*PLAN, "--overwrite"], ["--export"]),
+        ([*PLAN, "--export", "megatron", "-o", "good.sh"], ["good.sh", "--overwrite"]),
         ([*PLAN, "--export", "megatron", "-o", "there/is/none.sh"], ["no folder"]),
         ([*PLAN, "--export", "torchtitan"], ["ZeRO-1", "zero=3"]),
         (["import", "absent.sh"], ["absent.sh"]),

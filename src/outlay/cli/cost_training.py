@@ -8,7 +8,7 @@ import click
 
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, grids, models, optimizers, precisions, providers, tiers
-from outlay.cli.export import TOOLS, check_target, deliver
+from outlay.cli.export import check_target, deliver, export_options
 from outlay.cli.settings import Verb, came_from
 
 
@@ -52,14 +52,7 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--interval", metavar="PERCENT", help="Share of runs that ranges are to hold: 80 (default), 95.")
 @click.option("--import", "launch", metavar="FILE", help="Price the run of a launch file (`outlay import --help`).")
 @click.option("--ignore-unknown", is_flag=True, help="With --import: leave out keys that its tool does not have.")
-@click.option(
-    "--export",
-    type=click.Choice(TOOLS),
-    multiple=True,
-    metavar="TOOL",
-    help="Write the launch file in place of the statement: torchtitan, megatron, deepspeed, accelerate, fsdp2, nemo, "
-    "slurm, skypilot. -o names a file, or a folder for several.",
-)
+@export_options
 @click.option("--strict", is_flag=True, help="Exit with 3 if a line has no price.")
 @catalog_option
 @answer_options
@@ -75,6 +68,7 @@ def command(
     launch: str | None,
     ignore_unknown: bool,
     export: tuple[str, ...],
+    overwrite: bool,
     **asked: Any,
 ) -> int:
     """Train a model from scratch on a number of tokens.
@@ -88,8 +82,7 @@ def command(
     outlay cost training config.json --tokens 1T --on a100-sxm-80gb:512 \\
         --layout tp=4,pp=2 --seq 4096 --batch "4M tokens" --provider lambda
     """
-    if export:
-        check_target(export, output, format)
+    check_target(export, output, format, overwrite=overwrite)
     form = "text" if export else prepare(output, format)
     use_catalogs(catalog)
     origins = came_from(context)
@@ -100,9 +93,9 @@ def command(
     _require(context, asked)
     model = asked.pop("model")
     if export:
-        from outlay.scenarios.launching import export_training
+        from outlay.scenarios.exporting import export_training
 
-        deliver(export_training(model, export, **asked), output)
+        deliver(export_training(model, export, **asked), output, overwrite=overwrite)
         return 0
     from outlay.cli.cache import keep_answer
     from outlay.scenarios.training_run import cost_training

@@ -10,6 +10,7 @@ import click
 
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import bare_accelerators, grids, models, optimizers, precisions, providers, tiers
+from outlay.cli.export import check_target, deliver, export_options
 from outlay.cli.settings import Verb, came_from
 
 
@@ -48,6 +49,7 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--lost-work", metavar="PERCENT", help="Share lost to restarts and repeated work: 5%.")
 @click.option("--interval", metavar="PERCENT", help="Share of runs that ranges are to hold: 80 (default), 95.")
 @click.option("--all", "every", is_flag=True, help="List every plan.")
+@export_options
 @catalog_option
 @answer_options
 @click.pass_context
@@ -58,6 +60,8 @@ def command(
     format: str | None,
     output: str | None,
     catalog: tuple[str, ...],
+    export: tuple[str, ...],
+    overwrite: bool,
     **asked: Any,
 ) -> int:
     """The best way to train a model, on machines that can be had.
@@ -71,8 +75,15 @@ def command(
         --count 64..4096 --goal fastest
     outlay plan training llama-3-8b --tokens 1T --have h100-sxm:64,l40s:16
     """
-    form = prepare(output, format)
+    check_target(export, output, format, overwrite=overwrite)
+    form = "text" if export else prepare(output, format)
     use_catalogs(catalog)
+    if export:
+        from outlay.scenarios.exporting import export_plan
+
+        files = export_plan(asked.pop("model"), export, progress=_bar(), **_renamed(asked))
+        deliver(files, output, overwrite=overwrite)
+        return 0
     from outlay.cli.cache import keep_answer
     from outlay.scenarios.planning import plan_training
 

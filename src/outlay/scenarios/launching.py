@@ -1,4 +1,4 @@
-"""From a plan to the files that start it, and from such files back to the options of a question."""
+"""From launch files back to the options of a question."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from typing import Any
 from outlay import catalog
 from outlay.errors import InputError
 from outlay.layout import Layout, describe
-from outlay.scenarios.fitting import fit
-from outlay.scenarios.question import Question, ask
-from outlay.training import Coefficients, load_coefficients
-from outlay.training.launch import Imported, Plan, Written, read, write
+from outlay.training.launch import Imported, read
 from outlay.workload import Architecture, Attention, Experts, Mlp, from_config
 
 
@@ -192,54 +189,6 @@ def _facts(architecture: Architecture) -> tuple[object, ...]:
     elif isinstance(part, Experts):
         widths = (part.width, part.gated, part.count, part.active, part.shared_width)
     return (architecture.hidden, architecture.depth, heads, widths)
-
-
-def plan_of(question: Question, layout: Layout) -> Plan:
-    """The plan of a question in a layout: what every export is written from."""
-    steps = max(-(-question.tokens // int(question.recipe.tokens)), 1)
-    return Plan(recipe=question.recipe, layout=layout, cluster=question.cluster, steps=steps)
-
-
-def export_training(
-    model: str | Mapping[str, object] | Architecture,
-    tools: tuple[str, ...],
-    *,
-    coefficients: Coefficients | None = None,
-    **asked: Any,
-) -> tuple[Written, ...]:
-    """The files with which `tools` start a training: the layout that was asked for, or the fastest that fits.
-
-    The other parameters are those of :func:`~outlay.scenarios.training_run.cost_training`; prices are of no account.
-
-    >>> files = export_training("llama-3-8b", ("megatron",), tokens="1T", on="h100-sxm:64", layout="tp=2,zero=1")
-    >>> "--tensor-model-parallel-size 2" in files[0].text
-    True
-
-    :raises InputError: for what cannot be read, and for a layout that a tool cannot run.
-    :raises DoesNotFit: if no layout fits in memory.
-    """
-    known = {name: asked.get(name) for name in _ASKED}
-    tokens, on = known.pop("tokens"), known.pop("on")
-    assert tokens is not None and on is not None
-    question = ask(model, tokens=tokens, on=on, **known)
-    chosen = fit(question, coefficients or load_coefficients()).chosen
-    plan = plan_of(question, chosen.layout)
-    return tuple(write(tool, plan) for tool in tools)
-
-
-_ASKED = (
-    "tokens",
-    "on",
-    "layout",
-    "sequence_length",
-    "global_batch",
-    "precision",
-    "optimizer",
-    "recompute",
-    "framework",
-    "gpus_per_node",
-    "interconnect",
-)
 
 
 def summary(run: ImportedRun) -> list[str]:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-
-import numpy as np
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
-from outlay import units
-from outlay.errors import DoesNotFit, InputError
 from outlay.layout import describe
-from outlay.scenarios.fitting import Fitted
-from outlay.scenarios.named import read_model
-from outlay.scenarios.plan_candidates import Candidate, Found, candidates_of
-from outlay.scenarios.plan_question import Wanted, ask_plan
+from outlay.scenarios.plan_candidates import Candidate
+from outlay.scenarios.plan_question import Wanted
+from outlay.scenarios.plan_search import Planned, search_plan
 from outlay.scenarios.plan_sections import (
-    FLAGS,
     all_table,
     binding,
     front_table,
@@ -25,20 +18,11 @@ from outlay.scenarios.plan_sections import (
     looked_at,
     machines,
     nearest,
-    score,
     seller,
-    shown,
-    why,
 )
-from outlay.scenarios.question import Question, ask
-from outlay.scenarios.run import Run
-from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.today import today as day
-from outlay.scenarios.training_run import inputs_of, notes_of, price_notes, run_of, statement_of
-from outlay.search.limits import Judged, judge
+from outlay.scenarios.training_run import inputs_of, notes_of, price_notes, statement_of
 from outlay.statement import Statement
-from outlay.training import load_coefficients
-from outlay.training.ranges import parse_level
 from outlay.units import format_quantity
 from outlay.workload import Architecture
 
@@ -95,88 +79,23 @@ def plan_training(
     :raises DoesNotFit: if no plan is within the limits, with the nearest that there is.
     """
     asked = {name: value for name, value in locals().items() if name not in ("notes", "progress", "today")}
-    level, coefficients = parse_level(interval), load_coefficients()
-    wanted = ask_plan(
-        on=on,
-        count=count,
-        providers=provider,
-        tiers=tier,
-        goal=goal,
-        under=under,
-        within=within,
-        carbon=carbon,
-        have=have,
-        without=without,
-        priced=price is not None,
-    )
-    architecture, receipt = read_model(model)
-    left = _left(tokens, done)
-
-    def question(chip: str, devices: int) -> Question:
-        found = ask(
-            architecture,
-            tokens=left,
-            on=f"{chip}:{devices}",
-            layout=layout,
-            sequence_length=sequence_length,
-            global_batch=global_batch,
-            precision=precision,
-            optimizer=optimizer,
-            recompute=recompute,
-            framework=framework,
-            gpus_per_node=None,
-            interconnect=None,
-        )
-        return replace(found, model_receipt=receipt)
-
-    def terms(asked: Question, who: str | None, kind: str) -> Terms:
-        return agree(
-            asked,
-            provider=None if price is not None else who,
-            tier=None if price is not None and kind != "owned" else kind,
-            price=price,
-            discount=discount,
-            grid=grid,
-            pue=pue,
-            electricity=electricity if kind == "owned" else None,
-            data=data,
-            checkpoints=checkpoints,
-            lost_work=lost_work,
-        )
-
-    def assemble(asked: Question, fitted: Fitted, agreed: Terms) -> Run:
-        return run_of(asked, fitted, agreed, coefficients, level)
-
-    found = candidates_of(
-        wanted, asker=question, agree=terms, assemble=assemble, coefficients=coefficients, progress=progress
-    )
-    candidates = found.candidates
-    if not candidates:
-        raise _nothing(architecture, wanted, found)
-    judged = judge(
-        {name: [getattr(entry, name) for entry in candidates] for name in ("dollars", "seconds", "kg_co2e")},
-        wanted.limits,
-    )
-    inside = [entry for entry, kept in zip(candidates, judged.within, strict=True) if kept]
-    usable = [entry for entry in inside if np.isfinite(score(entry, wanted.goal))]
-    if not usable:
-        raise _none_within(architecture, wanted, judged, candidates)
-    best = min(usable, key=lambda entry: (score(entry, wanted.goal), entry.seconds, entry.dollars))
+    planned = search_plan(model, asked, progress=progress)
+    wanted, best, candidates, judged = planned.wanted, planned.best, planned.candidates, planned.judged
     near = nearest(judged, candidates, wanted)
     return statement_of(
         best.run,
-        title=_title(architecture, left, wanted, best),
-        before=(front_table(usable), *((all_table(candidates, wanted),) if every else ())),
+        title=_title(planned),
+        before=(front_table(planned.usable), *((all_table(candidates, wanted),) if every else ())),
         notes=(
             *binding(judged, candidates, wanted, best),
             *(() if near is None else (near,)),
-            looked_at(found),
+            looked_at(planned.found),
             *_supply(best, wanted),
             *price_notes(best.run.terms, today or day()),
             *notes_of(best.run),
             *notes,
         ),
-        hints=(_again(model, architecture, left, best),),
+        hints=(_again(model, planned),),
         inputs=inputs_of(asked),
     )
 
@@ -192,80 +111,23 @@ def _supply(best: Candidate, wanted: Wanted) -> Iterator[str]:
         yield "How often spot machines are taken away is not counted yet: expect more restarts, and waits, than the lines say."
 
 
-def _left(tokens: str | float, done: str | float | None) -> int:
-    """Tokens that are still to be trained."""
-    whole = int(units.parse(tokens, "tokens", name="--tokens"))
-    trained = 0 if done is None else int(units.parse(done, "tokens", name="--done", zero=True, example="3.2T"))
-    if trained >= whole:
-        raise InputError(
-            f"`--done {done}` is all of `--tokens {tokens}`", expected="less", hint="nothing is left to plan"
-        )
-    return whole - trained
-
-
-def _title(architecture: Architecture, left: int, wanted: Wanted, best: Candidate) -> str:
+def _title(planned: Planned) -> str:
+    wanted, best = planned.wanted, planned.best
     limits = limits_in_words(wanted)
     return (
-        f"The {wanted.goal} way to train {architecture.name} on {format_quantity(left, 'tokens')}"
+        f"The {wanted.goal} way to train {planned.model} on {format_quantity(planned.tokens, 'tokens')}"
         f"{' ' + limits if limits else ''}: {machines(best)} ({seller(best)})"
     )
 
 
-def _nothing(architecture: Architecture, wanted: Wanted, found: Found) -> DoesNotFit:
-    """Nothing could be priced at all: nobody sells it, or nothing fits."""
-    small = [entry for entry in found.failed if entry.need is not None]
-    if small:
-        near = min(small, key=lambda entry: entry.need or np.inf)
-        return DoesNotFit(
-            f"{architecture.name} fits on none of the machines asked for\n"
-            f"  nearest: {near.count:,} × {near.chip}, whose fullest device needs {near.need:.2f} times its memory",
-            hint=f"write `--count {near.count * 2}..{near.count * 16}`, or larger accelerators",
-        )
-    if found.failed:
-        return DoesNotFit(found.failed[0].why, hint="write other counts, or leave `--layout` and `--batch` out")
-    chips = ", ".join(sorted(wanted.machines))
-    return DoesNotFit(
-        f"nobody offers {chips} in these counts as {' or '.join(wanted.tiers)}, linked to each other",
-        hint="write fewer (`--count`), another `--tier`, or your own `--price`",
-    )
-
-
-def _none_within(
-    architecture: Architecture, wanted: Wanted, judged: Judged, candidates: tuple[Candidate, ...]
-) -> DoesNotFit:
-    """The limits cannot be kept: the nearest plan, and what would have to give."""
-    place = judged.nearest()
-    if place is None:
-        return DoesNotFit(
-            f"nobody lists a price of what trains {architecture.name} within these limits",
-            hint="write your own `--price`, or `--goal fastest`",
-        )
-    near = candidates[place]
-    more = {name: getattr(near, name) for name in judged.broken(place)}
-    relief = " ".join(f"{FLAGS[name]} {_rounded(name, value)}" for name, value in more.items())
-    return DoesNotFit(
-        f"no plan trains {architecture.name} {limits_in_words(wanted)}\n"
-        f"  nearest: {machines(near)} ({seller(near)}) {why(judged, place, near, wanted)}\n"
-        f"  its time is {shown('seconds', near.seconds)}, its cost {shown('dollars', near.dollars)}",
-        hint=f"it is there with `{relief}`",
-    )
-
-
-def _rounded(name: str, value: float) -> str:
-    """A little more than `value`, as it is typed."""
-    if name == "seconds":
-        return f"{np.ceil(value / 8640.0) / 10:g}d" if value > 86_400 else f"{np.ceil(value / 360.0) / 10:g}h"
-    step = 10.0 ** (np.floor(np.log10(value)) - 2)
-    return f"{np.ceil(value / step) * step:.12g}{'kg' if name == 'kg_co2e' else ''}"
-
-
-def _again(model: object, architecture: Architecture, left: int, best: Candidate) -> str:
-    """The command that prices the same plan by itself."""
-    name = model if isinstance(model, str) else architecture.name
-    run = best.run
+def _again(model: object, planned: Planned) -> str:
+    """The command that prices the same plan by itself, and the flag that starts it."""
+    name = model if isinstance(model, str) else planned.model
+    run = planned.best.run
     who = f" --provider {run.terms.provider}" if run.terms.choice is not None and run.terms.provider else ""
-    tokens = format_quantity(left, "tokens", digits=3).removesuffix(" tokens").replace(" ", "")
+    tokens = format_quantity(planned.tokens, "tokens", digits=3).removesuffix(" tokens").replace(" ", "")
     return (
         f"`outlay cost training {name} --tokens {tokens} --on {run.question.accelerator.name}:{run.question.devices}"
-        f"{who} --tier {run.terms.tier}` is this plan alone, in layout {describe(run.fitted.chosen.layout)}"
+        f"{who} --tier {run.terms.tier}` is this plan alone, in layout {describe(run.fitted.chosen.layout)}; "
+        "with `--export megatron`, or another tool, it writes what starts it"
     )
