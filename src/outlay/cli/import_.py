@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from outlay.cli.answer import read_text
+from outlay.cli.answer import LARGEST, read_text
 from outlay.cli.complete import accelerators
 from outlay.cli.settings import Verb
 from outlay.errors import InputError
 
-LAUNCH_FILE = "a launch file"
+LAUNCH_FILE = "the settings of a run"
 
 
 @click.command(cls=Verb, name="import", example="outlay import run.sh")
@@ -54,8 +54,15 @@ def text_of(file: str) -> str:
     if file != "-":
         return read_text(file, what=LAUNCH_FILE)
     try:
-        return sys.stdin.read()
+        text = sys.stdin.read(LARGEST + 1)
     except UnicodeDecodeError as error:
         raise InputError(
             "the standard input is not text in UTF-8", expected=LAUNCH_FILE, hint="pipe the file itself"
         ) from error
+    if len(text) > LARGEST:
+        raise InputError(
+            f"the standard input is larger than {LARGEST // 10**6} MB",
+            expected=LAUNCH_FILE,
+            hint="pipe the file itself",
+        )
+    return text

@@ -128,6 +128,22 @@ def test_layers_with_experts(text: str, pattern: list[int]) -> None:
             ["10"],
         ),
         ("a.yaml", "distributed_type: TPU\n", ["TPU", "FSDP"]),
+        ("a.toml", "", ["empty"]),
+        ("a.sh", "run.py --tensor-model-parallel-size", ["whole number"]),
+        ("a.toml", "[training]\nseq_len = 1\nseq_len = 2", ["TOML"]),
+        ("a.toml", "parallelism = 3", ["expected a section"]),
+        ("a.toml", "[parallelism]\ntensor_parallel_degree = -8", ["-8", "from 1"]),
+        ("a.json", '{"zero_optimization": {"stage": 1, "stage": 2}}', ["`stage` twice"]),
+        ("a.json", json.dumps({f"k{n}": n for n in range(9000)}), ["5,000 keys", "k19", "4,980 more"]),
+        ("a.yaml", "distributed_type: FSDP\ndistributed_type: DEEPSPEED\n", ["`distributed_type` twice"]),
+        ("a.yaml", "distributed_type: FSDP\nfsdp_config: 3\n", ["expected a section"]),
+        ("a.yaml", "distributed_type: DEEPSPEED\ndeepspeed_config: {offload_optimizer_device: nvme}", ["nvme"]),
+        (
+            "a.yaml",
+            "distributed_type: MEGATRON_LM\nnum_processes: 8\nmegatron_lm_config: {tp_degree: 3}",
+            ["tp_degree 3"],
+        ),
+        ("a.yaml", "!!python/object/apply:os.system [echo]", ["YAML"]),
         ("a.yaml", "- 1\n", ["no mapping"]),
         ("a.yaml", "a: [", ["YAML"]),
         ("a.yaml", "distributed_type: FSDP\nfsdp_config: {fsdp_reshard: true}\n", ["fsdp_reshard"]),
@@ -160,6 +176,7 @@ def test_defaults_of_torchtitan() -> None:
 def test_auto_in_a_deepspeed_config_is_not_said() -> None:
     config = {"train_batch_size": "auto", "train_micro_batch_size_per_gpu": "auto", "zero_optimization": {"stage": 2}}
     found = read(json.dumps(config | {"bf16": {"enabled": "auto"}}), source="ds.json")
+    assert found.precision is None
     assert "micro_batch" not in found.layout
     assert found.layout["zero"] == 2
     assert found.devices is None

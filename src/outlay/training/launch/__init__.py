@@ -54,6 +54,8 @@ def read(text: str, *, source: str, tool: str | None = None, ignore_unknown: boo
     :raises UnknownName: for a tool whose files are not read.
     :raises InputError: for a text that is none of them, unknown keys, and values that cannot be used.
     """
+    if not text.strip():
+        raise InputError(f"`{source}` is empty", expected="a launch file", hint="name another file")
     name = recognise(text, source=source) if tool is None else tool.strip().lower()
     if name not in READERS:
         raise UnknownName("tool to import from", name, READERS, listing="outlay import --help")

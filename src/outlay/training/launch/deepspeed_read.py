@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 from outlay.errors import InputError
@@ -30,7 +31,7 @@ def read(text: str, *, source: str, ignore_unknown: bool = False) -> Imported:
     :raises InputError: for a text that is no JSON, unknown keys, and values that outlay has no word for.
     """
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=functools.partial(keys.once, source=source))
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"`{source}` is not JSON: {error}", expected="a DeepSpeed config", hint="correct it, or name another file"
@@ -45,11 +46,13 @@ def read(text: str, *, source: str, ignore_unknown: bool = False) -> Imported:
     reading = Reading(TOOL, source, values)
     layout, devices = _degrees(reading)
     layout |= _recompute(reading, remarks)
-    precision = "fp32"
+    precision: str | None = "fp32"
     if reading.flag("bf16.enabled") or reading.flag("bfloat16.enabled"):
         precision = "bf16"
     elif reading.flag("fp16.enabled"):
         precision = "fp16"
+    elif any(reading.automatic(key) for key in ("bf16.enabled", "bfloat16.enabled", "fp16.enabled")):
+        precision = None  # the trainer's own setting decides
     optimizer = reading.word("optimizer.type", _OPTIMIZERS, None) if "optimizer.type" in values else None
     batch = reading.count("train_batch_size")
     reading.check()
@@ -74,7 +77,8 @@ def _degrees(reading: Reading) -> tuple[dict[str, Number], int | None]:
     stage = reading.count("zero_optimization.stage", least=0) or 0
     reading.refuse(stage > 3, f"{reading.shown('zero_optimization.stage')}: expected 0 to 3")
     layout: dict[str, Number] = {"tensor": tensor, "pipeline": pipeline, "context": context, "virtual": 1}
-    layout["zero"] = min(stage, 3)
+    if not reading.automatic("zero_optimization.stage"):
+        layout["zero"] = min(stage, 3)
     if tensor > 1:
         layout["sequence_parallel"] = False
     if reading.flag("expert_parallel.enabled"):

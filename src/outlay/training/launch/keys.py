@@ -10,12 +10,14 @@ import csv
 import difflib
 import functools
 import importlib.resources
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from outlay.errors import InputError
 
 DEEPEST, MOST = 6, 5000
 """Levels and keys of a document that are looked at: twice what any of the tools takes."""
+MOST_SHOWN = 20
+"""Unknown keys that an error lists."""
 
 SOURCES = {
     "megatron": ("megatron-core 0.19.2, megatron/training/arguments.py", "2026-09-18"),
@@ -48,10 +50,15 @@ def check(tool: str, keys: Iterable[str], *, source: str, prefix: str = "", igno
     strange = [key for key in keys if key not in table]
     if strange and not ignore_unknown:
         details = []
-        for key in strange:
+        for key in strange[:MOST_SHOWN]:
+            if any(name.startswith(f"{key}.") for name in table):
+                details.append(f"{prefix}{key} by itself: expected a section, with keys of its own")
+                continue
             near = difflib.get_close_matches(key, table, n=1, cutoff=0.75)
             details.append(f"{prefix}{key}" + (f" (did you mean {prefix}{near[0]}?)" if near else ""))
-        count = "a key" if len(strange) == 1 else f"{len(strange)} keys"
+        if len(strange) > MOST_SHOWN:
+            details.append(f"and {len(strange) - MOST_SHOWN:,} more")
+        count = "a key" if len(strange) == 1 else f"{len(strange):,} keys"
         raise InputError(
             f"`{source}` has {count} that {tool} does not have, as of {SOURCES[tool][0].partition(',')[0]}",
             details=details,
@@ -67,6 +74,22 @@ def check(tool: str, keys: Iterable[str], *, source: str, prefix: str = "", igno
             "`--framework` decides what overlaps and what is fused"
         )
     return remarks
+
+
+def once(pairs: Sequence[tuple[str, object]], *, source: str) -> dict[str, object]:
+    """The mapping of these pairs.
+
+    >>> once([("stage", 1), ("cpu_offload", True)], source="deepspeed.json")
+    {'stage': 1, 'cpu_offload': True}
+
+    :raises InputError: for a key that stands there twice: parsers take the last, people often mean the first.
+    """
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise InputError(f"`{source}` has the key `{key[:80]}` twice", expected="once", hint="remove one of them")
+        found[key] = value
+    return found
 
 
 def flatten(tool: str, document: Mapping[str, object]) -> dict[str, object]:

@@ -105,7 +105,7 @@ def _arguments(text: str, source: str) -> tuple[dict[str, str], dict[str, object
     values: dict[str, object] = {}
     for name, given in found.items():
         takes = table.get(name, ("", "value"))[1]
-        values[name] = True if takes == "flag" or not given else " ".join(given)
+        values[name] = True if takes == "flag" else " ".join(given)
     return launch, values, variables
 
 

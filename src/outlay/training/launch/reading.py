@@ -24,7 +24,7 @@ class Reading:
     def shown(self, key: str) -> str:
         """A key with its value, as an error shows it."""
         value = str(self.values.get(key))
-        return f"{self.prefix}{key} {value if len(value) <= 40 else value[:40] + '…'}"
+        return f"{self.prefix}{key} {value if len(value) <= 40 else value[:40] + '…'}".rstrip()
 
     def count(self, key: str, *, least: int = 1) -> int | None:
         """A whole number, or None where there is none."""
@@ -39,6 +39,10 @@ class Reading:
             self.problems.append(f"{self.shown(key)}: expected a whole number from {least}")
             return None
         return number
+
+    def automatic(self, key: str) -> bool:
+        """Whether a value is left to the tool."""
+        return str(self.values.get(key)).lower() == "auto"
 
     def degree(self, key: str) -> int:
         """A degree of parallelism; 1 where nothing is said."""
@@ -88,8 +92,8 @@ class Reading:
         """:raises InputError: with all that could not be read."""
         if self.problems:
             raise InputError(
-                f"`{self.source}` cannot be read as a {self.tool} run",
-                details=self.problems,
+                f"`{self.source}` cannot be read as a run of {self.tool}",
+                details=list(dict.fromkeys(self.problems)),
                 hint="correct the values, or describe the run with `--layout`, `--seq` and `--batch`",
             )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from outlay.errors import InputError
+from outlay.training.launch import keys
 
 
 def dump(document: Mapping[str, object], *, indent: int = 0) -> str:
@@ -57,8 +58,17 @@ def load(text: str, *, source: str, what: str) -> dict[str, Any]:
             f"reading `{source}` needs PyYAML, which is not installed",
             hint="`pip install 'outlay[launch]'`, or convert the file to JSON",
         ) from None
+
+    class Once(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML is optional, and has no types
+        """A loader that lets no key stand in a mapping twice."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            names = [(str(key.value), None) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            keys.once([name for name in names if name[0] != "<<"], source=source)
+            return dict(super().construct_mapping(node, deep=deep))
+
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=Once)
     except (yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
