@@ -5,6 +5,7 @@
 # note: data, tokenizer, learning rate, saving and logging are left to you
 # start it once on each node, with what it leaves out: ./megatron.sh --data-path … --tokenizer-type … --lr …
 set -euo pipefail
+export CUDA_DEVICE_MAX_CONNECTIONS=1
 
 LAUNCH=(
   --nnodes 128

@@ -8,6 +8,7 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ from tests.training.launch.plans import plan, plans
 from outlay.errors import InputError
 from outlay.training.launch import Plan, write
 from outlay.training.launch.keys import flatten, known
-from outlay.training.launch.megatron import arguments, words
+from outlay.training.launch.megatron import arguments, environment, words
 
 some = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
@@ -104,6 +105,16 @@ def test_accelerate_takes_its_yaml(plan: Plan) -> None:
 @pytest.mark.torch
 @some
 @given(plan=plans())
+def test_skypilot_takes_its_task(plan: Plan) -> None:
+    schemas = pytest.importorskip("sky.utils.schemas")
+    jsonschema = pytest.importorskip("jsonschema")
+    if found := text("skypilot", plan):
+        jsonschema.validate(yaml.safe_load(found), schemas.get_task_schema())
+
+
+@pytest.mark.torch
+@some
+@given(plan=plans())
 def test_deepspeed_takes_its_json(plan: Plan) -> None:
     zero = pytest.importorskip("deepspeed.runtime.zero.config")
     if found := text("deepspeed", plan):
@@ -139,5 +150,16 @@ def test_megatron_takes_its_arguments(plan: Plan) -> None:
     module = pytest.importorskip("megatron.training.arguments", exc_type=ImportError)
     if text("megatron", plan):
         parser = module.add_megatron_arguments(argparse.ArgumentParser(allow_abbrev=False))
-        given = parser.parse_args(words(arguments(plan)[0]))
+        yours = ["--lr", "1e-4", "--min-lr", "1e-5", "--tokenizer-type", "NullTokenizer", "--mock-data"]
+        given = parser.parse_args([*words(arguments(plan)[0]), *yours])
         assert given.tensor_model_parallel_size == plan.layout.tensor
+        given.rank, given.local_rank, given.world_size = 0, 0, plan.devices
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("CUDA_DEVICE_MAX_CONNECTIONS", raising=False)
+            for setting in environment(plan):
+                patch.setenv(*setting.split("="))
+            torch = pytest.importorskip("torch")
+            patch.setattr(torch.cuda, "get_device_capability", lambda *_: (9, 0))
+            patch.setattr(torch.cuda, "get_device_properties", lambda *_: SimpleNamespace(major=9, minor=0))
+            module.validate_args(given)
+        assert given.data_parallel_size == plan.layout.data

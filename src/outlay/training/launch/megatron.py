@@ -48,6 +48,7 @@ def write(plan: Plan) -> Written:
         *comment,
         "# start it once on each node, with what it leaves out: ./megatron.sh --data-path … --tokenizer-type … --lr …",
         "set -euo pipefail",
+        *(f"export {setting}" for setting in environment(plan)),
         "",
         "LAUNCH=(",
         f"  --nnodes {plan.nodes}",
@@ -64,6 +65,13 @@ def write(plan: Plan) -> Written:
         'torchrun "${LAUNCH[@]}" pretrain_gpt.py "${ARGUMENTS[@]}" "$@"',
     ]
     return Written(name="megatron.sh", text="\n".join(script) + "\n", remarks=remarks)
+
+
+def environment(plan: Plan) -> list[str]:
+    """Variables that Megatron asks for: before Blackwell it refuses to divide tensors or sequences without this one, and
+    its FSDP refuses to run with it (megatron-core 0.19.2, `validate_args`)."""
+    divided = plan.layout.tensor * plan.layout.context > 1
+    return ["CUDA_DEVICE_MAX_CONNECTIONS=1"] if divided and plan.layout.zero < 2 else []
 
 
 def arguments(plan: Plan) -> tuple[list[str], tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from outlay.training.launch.megatron import arguments
+from outlay.training.launch.megatron import arguments, environment
 from outlay.training.launch.plan import Limits, Plan
 
 _TORCHTITAN = ("torchtitan",)
@@ -26,6 +26,7 @@ def command(plan: Plan, *, limits: Limits, address: str, rank: str) -> tuple[lis
         remarks = ["it reads deepspeed.json: `--export deepspeed` writes it; train.py is yours"]
     else:
         lines, notes = arguments(plan)
+        launch[0] = " ".join([*environment(plan), launch[0]])
         run = ["  pretrain_gpt.py", *(f"  {line}" for line in lines)]
         remarks = list(notes)
     limits.check()
