@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from outlay.layout import Recompute
 from outlay.training.launch import yaml
-from outlay.training.launch.plan import Limits, Plan, Written, header, share_of
-from outlay.training.schedule import stage_layers
+from outlay.training.launch.plan import Limits, Plan, Written, header
 
 VERSION = "accelerate 1.15"
 PRECISION = {"bf16": "bf16", "fp16": "fp16", "amp": "fp16", "fp32": "no", "fp8": "fp8"}
@@ -18,7 +17,7 @@ def write(plan: Plan) -> Written:
     """
     recipe, layout = plan.recipe, plan.layout
     limits, remarks = Limits("accelerate"), list[str]()
-    limits.refuse(recipe.precision not in PRECISION, f"no setting for the precision {recipe.precision}")
+    limits.named(recipe, precisions=PRECISION)
     limits.refuse(layout.virtual > 1, "its pipelines are not interleaved", "vpp=1")
     document: dict[str, object] = {
         "compute_environment": "LOCAL_MACHINE",
@@ -70,13 +69,10 @@ def _back_end(plan: Plan) -> str:
 def _fsdp(plan: Plan, limits: Limits) -> dict[str, object]:
     layout = plan.layout
     share, kind = float(layout.recompute_layers), Recompute(int(layout.recompute))
+    limits.whole(layout)
     limits.refuse(
         kind is Recompute.SELECTIVE and share, "its FSDP recomputes whole layers or nothing", "recompute=full"
     )
-    limits.refuse(
-        kind is Recompute.FULL and share < 1, f"it recomputes all layers, not {share_of(share)}", "recompute-layers=1"
-    )
-    limits.refuse(0 < layout.offload < 1, f"it offloads the whole, not {share_of(layout.offload)}", "offload=1")
     limits.refuse(layout.data > 1 and layout.shards == 1, "sharding among one rank is plain data parallelism", "zero=0")
     limits.refuse(
         layout.tensor > 1 and layout.sequence_parallel, "its tensor parallelism has no sequence parallelism", "sp=off"
@@ -102,9 +98,9 @@ def _fsdp(plan: Plan, limits: Limits) -> dict[str, object]:
 
 def _deepspeed(plan: Plan, limits: Limits) -> dict[str, object]:
     layout = plan.layout
-    limits.refuse(layout.shards < layout.data, "DeepSpeed shards among all data ranks, not among some", "shard=0")
+    limits.all_ranks(layout)
+    limits.whole(layout, recompute=False)
     limits.refuse(layout.recompute > 0, "with DeepSpeed, recomputation is said in the model's code", "recompute=none")
-    limits.refuse(0 < layout.offload < 1, f"it offloads the whole, not {share_of(layout.offload)}", "offload=1")
     return {
         "zero_stage": int(layout.zero),
         "gradient_accumulation_steps": plan.micro_batches,
@@ -117,10 +113,8 @@ def _deepspeed(plan: Plan, limits: Limits) -> dict[str, object]:
 def _megatron(plan: Plan, limits: Limits) -> dict[str, object]:
     layout = plan.layout
     limits.refuse(layout.zero > 1, f"its Megatron-LM does not run with ZeRO-{int(layout.zero)}", "zero=1")
-    limits.refuse(
-        layout.shards < layout.data and layout.zero, "it shards among all data ranks, not among some", "shard=0"
-    )
-    limits.refuse(0 < layout.offload < 1, f"it offloads the whole, not {share_of(layout.offload)}", "offload=1")
+    limits.all_ranks(layout)
+    limits.whole(layout)  # the layers of a stage are not known to accelerate
     table: dict[str, object] = {
         "tp_degree": int(layout.tensor),
         "pp_degree": int(layout.pipeline),
@@ -135,22 +129,9 @@ def _megatron(plan: Plan, limits: Limits) -> dict[str, object]:
         table["expert_tensor_parallel_size"] = int(layout.expert_tensor)
     if layout.offload:
         table["optimizer_cpu_offload"] = True
-    share, kind = float(layout.recompute_layers), Recompute(int(layout.recompute))
+    kind = Recompute(int(layout.recompute))
     if kind is Recompute.SELECTIVE:
-        limits.refuse(
-            share < 1, f"selective recomputation is of all layers, not of {share_of(share)}", "recompute-layers=1"
-        )
         table["recompute_granularity"] = "selective"
     elif kind is Recompute.FULL:
-        held = float(stage_layers(plan.recipe.architecture.depth, layout))
-        limits.refuse(
-            share < 1,
-            f"the layers of a stage are not known to accelerate: all or none, not {share_of(share)}",
-            "recompute-layers=1",
-        )
-        table |= {
-            "recompute_granularity": "full",
-            "recompute_method": "uniform",
-            "recompute_num_layers": 1 if held else 0,
-        }
+        table |= {"recompute_granularity": "full", "recompute_method": "uniform", "recompute_num_layers": 1}
     return {f"megatron_lm_{key}": value for key, value in table.items()}

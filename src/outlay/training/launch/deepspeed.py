@@ -24,9 +24,8 @@ def write(plan: Plan) -> Written:
     limits.refuse(
         tensor > 1 and layout.sequence_parallel, "its tensor parallelism has no sequence parallelism", "sp=off"
     )
-    limits.refuse(layout.shards < layout.data and zero, "it shards among all data ranks, not among some", "shard=0")
-    limits.refuse(recipe.precision not in ("bf16", "fp16", "fp32"), f"no setting for the precision {recipe.precision}")
-    limits.refuse(recipe.optimizer not in OPTIMIZERS, f"no optimizer of the name {recipe.optimizer}")
+    limits.all_ranks(layout)
+    limits.named(recipe, precisions=("bf16", "fp16", "fp32"), optimizers=OPTIMIZERS)
     config: dict[str, object] = {
         "train_batch_size": plan.global_batch,
         "train_micro_batch_size_per_gpu": int(layout.micro_batch),
@@ -86,7 +85,7 @@ def _recompute(plan: Plan, config: dict[str, object], limits: Limits, remarks: l
     if kind is Recompute.NONE or share == 0:
         return
     limits.refuse(kind is Recompute.SELECTIVE, "it has no word for selective recomputation", "recompute=full")
-    limits.refuse(share < 1, f"it recomputes all layers, not {share_of(share)}", "recompute-layers=1")
+    limits.whole(plan.layout, offload=False)
     config["activation_checkpointing"] = {"number_checkpoints": plan.recipe.architecture.depth}
     remarks.append(
         "recomputation is switched on in the model: model.gradient_checkpointing_enable(), or its own checkpoints"

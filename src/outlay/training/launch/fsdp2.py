@@ -22,8 +22,8 @@ def write(plan: Plan) -> Written:
     limits.refuse(
         layout.data > 1 and layout.shards == 1, "sharding among one rank is plain data parallelism", "shard=0"
     )
-    limits.refuse(recipe.precision not in DTYPES, f"no setting for the precision {recipe.precision}")
-    limits.refuse(0 < layout.offload < 1, f"it offloads the whole, not {share_of(layout.offload)}", "offload=1")
+    limits.named(recipe, precisions=DTYPES)
+    limits.whole(layout, recompute=False)
     kind, share = Recompute(int(layout.recompute)), float(layout.recompute_layers)
     limits.refuse(kind is Recompute.SELECTIVE, "selective recomputation is a policy of your own", "recompute=full")
     limits.check()

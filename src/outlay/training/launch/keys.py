@@ -1,7 +1,8 @@
 """Which keys each tool knows, and whether they matter to the cost.
 
 `keys.csv` lists them as the tools' own parsers had them (:data:`SOURCES`): `read` is read by `outlay import`, `cost` moves time
-or memory in a way that outlay does not model, `none` moves neither.
+or memory in a way that outlay does not model, `none` moves neither. `scripts/launch_keys.py` asks the tools that are
+installed again, and says what is new.
 """
 
 from __future__ import annotations
@@ -35,10 +36,7 @@ def known(tool: str) -> Mapping[str, tuple[str, str]]:
     >>> known("megatron")["tensor-model-parallel-size"], known("deepspeed")["steps_per_print"]
     (('read', 'value'), ('none', 'value'))
     """
-    text = importlib.resources.files("outlay.training.launch").joinpath("keys.csv").read_text(encoding="utf-8")
-    return {
-        row["key"]: (row["effect"], row["takes"]) for row in csv.DictReader(text.splitlines()) if row["tool"] == tool
-    }
+    return {row["key"]: (row["effect"], row["takes"]) for row in _rows("keys.csv") if row["tool"] == tool}
 
 
 def check(tool: str, keys: Iterable[str], *, source: str, prefix: str = "", ignore_unknown: bool = False) -> list[str]:
@@ -74,6 +72,25 @@ def check(tool: str, keys: Iterable[str], *, source: str, prefix: str = "", igno
             "`--framework` decides what overlaps and what is fused"
         )
     return remarks
+
+
+@functools.cache
+def names(tool: str) -> Mapping[str, str]:
+    """What a tool calls the models or accelerators of the catalog (`names.csv`): catalog name → the tool's.
+
+    torchtitan: module and flavor (0.2.2, `torchtitan/models/*/__init__.py`). NeMo: the module under
+    `megatron.bridge.recipes` and its function (megatron-bridge 0.6.2). SkyPilot: `AcceleratorName` of its catalog (0.14,
+    2026-10).
+
+    >>> names("torchtitan")["llama-3-8b"], names("skypilot")["h100-sxm-80gb"]
+    ('llama3 8B', 'H100')
+    """
+    return {row["name"]: row["theirs"] for row in _rows("names.csv") if row["tool"] == tool}
+
+
+def _rows(table: str) -> list[dict[str, str]]:
+    text = importlib.resources.files("outlay.training.launch").joinpath(table).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 def once(pairs: Sequence[tuple[str, object]], *, source: str) -> dict[str, object]:

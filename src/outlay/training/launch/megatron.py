@@ -81,8 +81,7 @@ def arguments(plan: Plan) -> tuple[list[str], tuple[str, ...]]:
     """
     limits = Limits("Megatron-LM")
     recipe, layout = plan.recipe, plan.layout
-    limits.refuse(recipe.precision not in PRECISION, f"no argument for the precision {recipe.precision}")
-    limits.refuse(recipe.optimizer not in OPTIMIZER, f"no argument for the optimizer {recipe.optimizer}")
+    limits.named(recipe, precisions=PRECISION, optimizers=OPTIMIZER)
     shape, remarks = model_arguments(recipe.architecture, recipe.sequence_length, limits)
     lines = shape + _layout(plan, limits, remarks) + _recompute(plan, limits)
     limits.check()
@@ -178,9 +177,7 @@ def _recompute(plan: Plan, limits: Limits) -> list[str]:
     if kind is Recompute.NONE or share == 0:
         return []
     if kind is Recompute.SELECTIVE:
-        limits.refuse(
-            share < 1, f"selective recomputation is of all layers, not of {share_of(share)}", "recompute-layers=1"
-        )
+        limits.whole(layout, offload=False)
         return ["--recompute-granularity selective", f"--recompute-modules {modules(plan)}"]
     if share == 1:
         return ["--recompute-granularity full", "--recompute-method uniform", "--recompute-num-layers 1"]

@@ -3,36 +3,12 @@
 from __future__ import annotations
 
 from outlay.layout import Recompute
+from outlay.training.launch import keys
 from outlay.training.launch.megatron import SHARDING, modules
-from outlay.training.launch.plan import Limits, Plan, Written, header, share_of
+from outlay.training.launch.plan import Limits, Plan, Written, header
 from outlay.training.schedule import stage_layers
 
 VERSION = "Megatron-Bridge 0.6"
-RECIPES = {
-    "llama-3-8b": ("llama.llama3", "llama3_8b_pretrain_config"),
-    "llama-3-70b": ("llama.llama3", "llama3_70b_pretrain_config"),
-    "llama-3.1-8b": ("llama.llama3", "llama31_8b_pretrain_config"),
-    "llama-3.1-70b": ("llama.llama3", "llama31_70b_pretrain_config"),
-    "llama-3.1-405b": ("llama.llama3", "llama31_405b_pretrain_config"),
-    "llama-3.2-1b": ("llama.llama3", "llama32_1b_pretrain_config"),
-    "llama-3.2-3b": ("llama.llama3", "llama32_3b_pretrain_config"),
-    "qwen2.5-7b": ("qwen.qwen2", "qwen25_7b_pretrain_config"),
-    "qwen2.5-14b": ("qwen.qwen2", "qwen25_14b_pretrain_config"),
-    "qwen2.5-32b": ("qwen.qwen2", "qwen25_32b_pretrain_config"),
-    "qwen2.5-72b": ("qwen.qwen2", "qwen25_72b_pretrain_config"),
-    "qwen3-4b": ("qwen.qwen3", "qwen3_4b_pretrain_config"),
-    "qwen3-8b": ("qwen.qwen3", "qwen3_8b_pretrain_config"),
-    "qwen3-14b": ("qwen.qwen3", "qwen3_14b_pretrain_config"),
-    "qwen3-32b": ("qwen.qwen3", "qwen3_32b_pretrain_config"),
-    "qwen3-30b-a3b": ("qwen.qwen3_moe", "qwen3_30b_a3b_pretrain_config"),
-    "qwen3-235b-a22b": ("qwen.qwen3_moe", "qwen3_235b_a22b_pretrain_config"),
-    "deepseek-v2-lite": ("deepseek.deepseek_v2", "deepseek_v2_lite_pretrain_config"),
-    "deepseek-v2": ("deepseek.deepseek_v2", "deepseek_v2_pretrain_config"),
-    "deepseek-v3": ("deepseek.deepseek_v3", "deepseek_v3_pretrain_config"),
-    "gpt-oss-20b": ("gpt_oss.gpt_oss", "gpt_oss_20b_pretrain_config"),
-    "gpt-oss-120b": ("gpt_oss.gpt_oss", "gpt_oss_120b_pretrain_config"),
-}
-"""Catalog name → module under `megatron.bridge.recipes` and function (megatron-bridge 0.6.2)."""
 PRECISION = {
     "bf16": "bf16_mixed",
     "fp16": "fp16_mixed",
@@ -51,13 +27,11 @@ def write(plan: Plan) -> Written:
     """
     recipe = plan.recipe
     limits, remarks = Limits("Megatron-Bridge"), list[str]()
-    limits.refuse(recipe.precision not in PRECISION, f"no name for the precision {recipe.precision}")
-    limits.refuse(recipe.optimizer != "adam", f"its recipes set up adam, not {recipe.optimizer}")
+    limits.named(recipe, precisions=PRECISION, optimizers=("adam",))
     fields = _fields(plan, limits)
     limits.check()
-    module, function = RECIPES.get(plan.model, ("", ""))
-    if not module:
-        module, function = "YOUR.RECIPE", "pretrain_config"
+    module, function = keys.names("nemo").get(plan.model, "YOUR.RECIPE pretrain_config").split()
+    if "YOUR" in module:
         remarks.append(f"outlay knows no recipe for {plan.model}: name the module and the function of yours")
     remarks.append("data, tokenizer, learning rate and checkpoints are the recipe's")
     comment = [f"# {line}" for line in header(plan, "NeMo Megatron-Bridge", version=VERSION, remarks=tuple(remarks))]
@@ -123,9 +97,7 @@ def _recompute(plan: Plan, limits: Limits) -> dict[str, object]:
     if kind is Recompute.NONE or share == 0:
         return {"model.recompute_granularity": None}
     if kind is Recompute.SELECTIVE:
-        limits.refuse(
-            share < 1, f"selective recomputation is of all layers, not of {share_of(share)}", "recompute-layers=1"
-        )
+        limits.whole(layout, offload=False)
         return {"model.recompute_granularity": "selective", "model.recompute_modules": modules(plan).split()}
     layers = share * float(stage_layers(depth, layout)) / int(layout.virtual)
     limits.refuse(

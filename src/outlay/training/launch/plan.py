@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from outlay.errors import InputError
@@ -93,6 +93,24 @@ class Limits:
             self.problems.append(why)
             if instead and instead not in self.changes:
                 self.changes.append(instead)
+
+    def whole(self, layout: Layout, *, offload: bool = True, recompute: bool = True) -> None:
+        """Refuse a share of the optimizer offloaded, or of the layers recomputed, by a tool that does all or nothing."""
+        part, share = float(layout.offload), float(layout.recompute_layers)
+        self.refuse(offload and 0 < part < 1, f"it offloads the whole, not {share_of(part)}", "offload=1")
+        again = recompute and layout.recompute and 0 < share < 1
+        self.refuse(again, f"it recomputes all layers, not {share_of(share)}", "recompute-layers=1")
+
+    def all_ranks(self, layout: Layout) -> None:
+        """Refuse partial sharding (HSDP)."""
+        partial = layout.zero and layout.shards < layout.data
+        self.refuse(partial, "it shards among all data ranks, not among some", "shard=0")
+
+    def named(self, recipe: Recipe, *, precisions: Container[str], optimizers: Container[str] | None = None) -> None:
+        """Refuse a precision or an optimizer that the tool has no word for."""
+        self.refuse(recipe.precision not in precisions, f"no setting for the precision {recipe.precision}")
+        unnamed = optimizers is not None and recipe.optimizer not in optimizers
+        self.refuse(unnamed, f"no setting for the optimizer {recipe.optimizer}")
 
     def check(self) -> None:
         """:raises InputError: if anything was noted."""

@@ -5,31 +5,10 @@ from __future__ import annotations
 import json
 
 from outlay.layout import Recompute
+from outlay.training.launch import keys
 from outlay.training.launch.plan import Limits, Plan, Written, header, share_of
 
 VERSION = "torchtitan 0.2 (job.config_file)"
-FLAVORS = {
-    "llama-3-8b": ("llama3", "8B"),
-    "llama-3.1-8b": ("llama3", "8B"),
-    "llama-3-70b": ("llama3", "70B"),
-    "llama-3.1-70b": ("llama3", "70B"),
-    "llama-3.3-70b": ("llama3", "70B"),
-    "llama-3.1-405b": ("llama3", "405B"),
-    "llama-4-scout": ("llama4", "17bx16e"),
-    "llama-4-maverick": ("llama4", "17bx128e"),
-    "deepseek-v2-lite": ("deepseek_v3", "16B"),
-    "deepseek-v2": ("deepseek_v3", "236B"),
-    "deepseek-v3": ("deepseek_v3", "671B"),
-    "qwen3-0.6b": ("qwen3", "0.6B"),
-    "qwen3-1.7b": ("qwen3", "1.7B"),
-    "qwen3-4b": ("qwen3", "4B"),
-    "qwen3-8b": ("qwen3", "8B"),
-    "qwen3-14b": ("qwen3", "14B"),
-    "qwen3-32b": ("qwen3", "32B"),
-    "qwen3-30b-a3b": ("qwen3", "30B-A3B"),
-    "qwen3-235b-a22b": ("qwen3", "235B-A22B"),
-}
-"""Catalog name → torchtitan's name and flavor (torchtitan 0.2.2, `torchtitan/models/*/__init__.py`)."""
 
 CONVERTERS = {"bf16": [], "fp32": [], "fp8": ["quantize.linear.float8"], "mxfp8": ["quantize.linear.mx"]}
 """Precision → model converters."""
@@ -44,11 +23,10 @@ def write(plan: Plan) -> Written:
     """
     recipe, layout = plan.recipe, plan.layout
     limits = Limits("torchtitan")
-    limits.refuse(recipe.precision not in CONVERTERS, f"no setting for the precision {recipe.precision}")
-    limits.refuse(recipe.optimizer != "adam", f"its optimizers are Adam and AdamW, not {recipe.optimizer}")
+    limits.named(recipe, precisions=CONVERTERS, optimizers=("adam",))
     remarks: list[str] = []
     model: Table = {"converters": CONVERTERS.get(recipe.precision, [])}
-    flavor = FLAVORS.get(plan.model)
+    flavor = keys.names("torchtitan").get(plan.model, "").split()
     if flavor:
         model = {"name": flavor[0], "flavor": flavor[1]} | model
     else:
@@ -61,9 +39,7 @@ def write(plan: Plan) -> Written:
         "mixed_precision_param": "float32" if recipe.precision == "fp32" else "bfloat16",
     }
     if layout.offload > 0:
-        limits.refuse(
-            layout.offload < 1, f"it offloads the whole optimizer, not {share_of(layout.offload)}", "offload=1"
-        )
+        limits.whole(layout, recompute=False)
         limits.refuse(layout.zero < 3, "it offloads what FSDP shards", "zero=3")
         training["enable_cpu_offload"] = True
         remarks.append(
@@ -73,7 +49,7 @@ def write(plan: Plan) -> Written:
         "model": model,
         "optimizer": {"name": "AdamW"},
         "training": training,
-        "parallelism": _parallelism(plan, limits, known=flavor is not None),
+        "parallelism": _parallelism(plan, limits, known=bool(flavor)),
         "activation_checkpoint": _recompute(plan, limits),
     }
     if recipe.precision == "fp8":
@@ -159,9 +135,7 @@ def _recompute(plan: Plan, limits: Limits) -> Table:
     if kind is Recompute.NONE or share == 0:
         return {"mode": "none"}
     if kind is Recompute.SELECTIVE:
-        limits.refuse(
-            share < 1, f"selective recomputation is of all layers, not of {share_of(share)}", "recompute-layers=1"
-        )
+        limits.whole(plan.layout, offload=False)
         return {"mode": "selective", "selective_ac_option": "op"}
     if share == 1:
         return {"mode": "full"}

@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from outlay import catalog
 from outlay.errors import InputError
 from outlay.layout import Recompute
 from outlay.training.launch import keys
 from outlay.training.launch.plan import Imported
 from outlay.training.launch.reading import Reading
-from outlay.training.launch.torchtitan import FLAVORS
-from outlay.workload import Number
+from outlay.workload import Number, from_config
 
 TOOL = "torchtitan"
 _SINGLE = {"1f1b": False, "gpipe": False, "interleaved1f1b": True, "interleavedzerobubble": True, "loopedbfs": True}
 _PRECISION = {"quantize.linear.float8": "fp8", "quantize.linear.mx": "mxfp8"}
-DEPTH = {
-    ("llama3", "8B"): 32,
-    ("llama3", "70B"): 80,
-    ("llama3", "405B"): 126,
-    ("llama4", "17bx16e"): 48,
-    ("llama4", "17bx128e"): 48,
-    ("deepseek_v3", "16B"): 27,
-    ("deepseek_v3", "236B"): 60,
-    ("deepseek_v3", "671B"): 61,
-    ("qwen3", "0.6B"): 28,
-    ("qwen3", "1.7B"): 28,
-    ("qwen3", "4B"): 36,
-    ("qwen3", "8B"): 36,
-    ("qwen3", "14B"): 40,
-    ("qwen3", "32B"): 64,
-    ("qwen3", "30B-A3B"): 48,
-    ("qwen3", "235B-A22B"): 94,
-}
-"""Layers of each flavor (the same files of torchtitan 0.2.2 as :data:`~outlay.training.launch.torchtitan.FLAVORS`)."""
 
 
 def read(text: str, *, source: str, ignore_unknown: bool = False) -> Imported:
@@ -53,8 +34,8 @@ def read(text: str, *, source: str, ignore_unknown: bool = False) -> Imported:
     remarks = keys.check(TOOL, values, source=source, ignore_unknown=ignore_unknown)
     reading = Reading(TOOL, source, values)
     flavor = (str(values.get("model.name", "")), str(values.get("model.flavor", "")).partition("_")[0])
-    model = next((name for name, theirs in FLAVORS.items() if theirs == flavor), None)
-    layout = _degrees(reading, DEPTH.get(flavor))
+    model = next((name for name, theirs in keys.names(TOOL).items() if theirs == " ".join(flavor)), None)
+    layout = _degrees(reading, None if model is None else _depth(model))
     pipeline = int(layout["pipeline"])
     replicas, shards = reading.count("parallelism.data_parallel_replicate_degree") or 1, _shards(reading)
     if shards is not None:
@@ -99,6 +80,11 @@ def read(text: str, *, source: str, ignore_unknown: bool = False) -> Imported:
         framework="torchtitan",
         remarks=tuple(remarks),
     )
+
+
+def _depth(model: str) -> int:
+    """Layers of a model, which torchtitan's flavors of it have too."""
+    return from_config(catalog.model_config(model).config, name=model).depth
 
 
 def _degrees(reading: Reading, depth: int | None) -> dict[str, Number]:
