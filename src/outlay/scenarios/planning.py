@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import units
@@ -148,15 +149,18 @@ def plan_training(
         return run_of(asked, fitted, agreed, coefficients, level)
 
     found = candidates_of(
-        wanted, asker=question, agree=terms, assemble=assemble, coefficients=coefficients, progress=progress
+        wanted,
+        asker=question,
+        agree=terms,
+        assemble=assemble,
+        coefficients=coefficients,
+        contenders=lambda candidates, faster: _contenders(candidates, wanted, faster),
+        progress=progress,
     )
     candidates = found.candidates
     if not candidates:
         raise _nothing(architecture, wanted, found)
-    judged = judge(
-        {name: [getattr(entry, name) for entry in candidates] for name in ("dollars", "seconds", "kg_co2e")},
-        wanted.limits,
-    )
+    judged = judge(_figures(candidates), wanted.limits)
     inside = [entry for entry, kept in zip(candidates, judged.within, strict=True) if kept]
     usable = [entry for entry in inside if np.isfinite(score(entry, wanted.goal))]
     if not usable:
@@ -179,6 +183,33 @@ def plan_training(
         hints=(_again(model, architecture, left, best),),
         inputs=inputs_of(asked),
     )
+
+
+def _figures(candidates: Sequence[Candidate]) -> dict[str, NDArray[np.float64]]:
+    return {
+        name: np.array([getattr(entry, name) for entry in candidates], dtype=np.float64)
+        for name in ("dollars", "seconds", "kg_co2e")
+    }
+
+
+def _contenders(candidates: Sequence[Candidate], wanted: Wanted, faster: float) -> Iterator[int]:
+    """Candidates that, were they `faster` by a factor and cheaper by as much, could be best, nearest, or on the front."""
+    if not candidates:
+        return
+    now = _figures(candidates)
+    then = {name: values / faster for name, values in now.items()}
+    kept = judge(now, wanted.limits).within
+    could = judge(then, wanted.limits).within
+    if not could.any():  # then the nearest counts: whatever is not much farther off than it
+        worst = np.max([np.asarray(excess) for excess in judge(now, wanted.limits).over.values()], axis=0)
+        yield from map(int, np.flatnonzero(worst + 1.0 <= (worst.min() + 1.0) * faster))
+        return
+    goal = {"cheapest": "dollars", "fastest": "seconds", "greenest": "kg_co2e"}[wanted.goal]
+    for index in np.flatnonzero(could):
+        better = (now["dollars"] < then["dollars"][index]) & (now["seconds"] < then["seconds"][index]) & kept
+        best = then[goal][index] <= now[goal][kept].min(initial=np.inf)
+        if best or not better.any():
+            yield int(index)
 
 
 def _supply(best: Candidate, wanted: Wanted) -> Iterator[str]:

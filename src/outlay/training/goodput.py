@@ -149,6 +149,7 @@ def losses(
     )
 
 
+@functools.lru_cache(maxsize=256)
 def ranges(useful_seconds: float, *, devices: int, state_bytes: float) -> dict[str, tuple[float, float, float]]:
     """Seconds lost by cause: low, likely, high.
 
