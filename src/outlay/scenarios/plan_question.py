@@ -14,7 +14,7 @@ from outlay.scenarios.terms import catalog_tiers
 
 GOALS = ("cheapest", "fastest", "greenest")
 RENTED = "on-demand"
-"""The tier that is looked at where nobody names one: how often spot machines are taken away is not modelled."""
+"""The tier that is looked at where nobody names one: what is taken away at any hour is not everybody's."""
 _COUNTS = "1..1024"
 _CATEGORIES = ("datacenter-gpu", "consumer-gpu", "workstation-gpu", "tpu", "trainium")
 """What `--on any` means: accelerators that train by themselves or together, and that somebody rents out."""

@@ -219,8 +219,6 @@ def _supply(best: Candidate, wanted: Wanted) -> Iterator[str]:
             f"Whether {best.run.terms.provider} has {best.run.question.devices:,} free, linked and for you, no list says: "
             "`--have` plans with what there is, `--without` without what there is not."
         )
-    if best.tier == "spot":
-        yield "How often spot machines are taken away is not counted yet: expect more restarts, and waits, than the lines say."
 
 
 def _left(tokens: str | float, done: str | float | None) -> int:

@@ -191,7 +191,7 @@ def _steps(run: Run) -> Iterator[Assumption]:
 
 def _lost(run: Run) -> tuple[Assumption, ...]:
     stated = run.terms.lost is not None
-    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes, stated=stated)
+    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes, stated=stated, spot=run.spot)
 
 
 def _making(run: Run) -> Iterator[Assumption]:

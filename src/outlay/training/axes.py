@@ -61,6 +61,8 @@ def axes_of(
     }
     for name, value in fixed.items():
         axes[name] = [value]
+    if "shard" not in fixed and fixed.get("zero", 3) != 3:
+        axes["shard"] = [0]
     return axes
 
 
