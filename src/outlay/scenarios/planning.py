@@ -29,9 +29,11 @@ from outlay.scenarios.plan_sections import (
     score,
     seller,
     shown,
+    substitute,
     why,
 )
 from outlay.scenarios.question import Question, ask
+from outlay.scenarios.relief import relief_table
 from outlay.scenarios.run import Run
 from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.today import today as day
@@ -148,31 +150,44 @@ def plan_training(
     def assemble(asked: Question, fitted: Fitted, agreed: Terms) -> Run:
         return run_of(asked, fitted, agreed, coefficients, level)
 
-    found = candidates_of(
-        wanted,
-        asker=question,
-        agree=terms,
-        assemble=assemble,
-        coefficients=coefficients,
-        contenders=lambda candidates, faster: _contenders(candidates, wanted, faster),
-        progress=progress,
-    )
+    def look(wanted: Wanted, progress: Callable[[int, int], None] | None = None) -> Found:
+        return candidates_of(
+            wanted,
+            asker=question,
+            agree=terms,
+            assemble=assemble,
+            coefficients=coefficients,
+            contenders=lambda candidates, faster: _contenders(candidates, wanted, faster),
+            progress=progress,
+        )
+
+    found = look(wanted, progress)
     candidates = found.candidates
     if not candidates:
         raise _nothing(architecture, wanted, found)
     judged = judge(_figures(candidates), wanted.limits)
-    inside = [entry for entry, kept in zip(candidates, judged.within, strict=True) if kept]
-    usable = [entry for entry in inside if np.isfinite(score(entry, wanted.goal))]
+    usable = _usable(candidates, wanted, judged)
     if not usable:
         raise _none_within(architecture, wanted, judged, candidates)
-    best = min(usable, key=lambda entry: (score(entry, wanted.goal), entry.seconds, entry.dollars))
+    best = _best(usable, wanted)
+    missed = _usable(look(replace(wanted, machines=wanted.gone)).candidates, wanted) if wanted.gone else []
+
+    def again(question: Question, fitted: Fitted) -> Run:
+        return assemble(question, fitted, best.run.terms)
+
+    relief = relief_table(best.run, again, coefficients)
     near = nearest(judged, candidates, wanted)
     return statement_of(
         best.run,
         title=_title(architecture, left, wanted, best),
-        before=(front_table(usable), *((all_table(candidates, wanted),) if every else ())),
+        before=tuple(
+            table
+            for table in (front_table(usable), relief, all_table(candidates, wanted) if every else None)
+            if table is not None
+        ),
         notes=(
             *binding(judged, candidates, wanted, best),
+            *(substitute(_best(missed, wanted), best, wanted) if missed else ()),
             *(() if near is None else (near,)),
             looked_at(found),
             *_supply(best, wanted),
@@ -183,6 +198,20 @@ def plan_training(
         hints=(_again(model, architecture, left, best),),
         inputs=inputs_of(asked),
     )
+
+
+def _usable(candidates: Sequence[Candidate], wanted: Wanted, judged: Judged | None = None) -> list[Candidate]:
+    """Candidates within the limits, of which one knows what the goal makes small."""
+    judged = judged or judge(_figures(candidates), wanted.limits)
+    return [
+        entry
+        for entry, kept in zip(candidates, judged.within, strict=True)
+        if kept and np.isfinite(score(entry, wanted.goal))
+    ]
+
+
+def _best(usable: Sequence[Candidate], wanted: Wanted) -> Candidate:
+    return min(usable, key=lambda entry: (score(entry, wanted.goal), entry.seconds, entry.dollars))
 
 
 def _figures(candidates: Sequence[Candidate]) -> dict[str, NDArray[np.float64]]:
