@@ -69,9 +69,8 @@ def models() -> None:
     for model in sorted({row["model"].lower() for row in found}):
         own = sorted((row for row in found if row["model"].lower() == model), key=gain)
         row = own[len(own) // 2]
-        cog.outl(
-            f"| `{row['id']}` | {row['model']} | {row['published']} | {row['planned']} | {gain(row):.1%} | {int(row['faster']):,} |"
-        )
+        layouts = f"{row['published']} | {row['planned']}"
+        cog.outl(f"| `{row['id']}` | {row['model']} | {layouts} | {gain(row):.1%} | {int(row['faster']):,} |")
     cog.outl()
 
 
