@@ -42,8 +42,8 @@ AXES: dict[str, list[Any]] = {
 CHUNK = 1 << 16
 ROUNDS = 5
 SINGLES = 60
-LEAST = 300_000.0
-AIM = 1_000_000.0
+LEAST = 1_000_000.0
+AIM = 2_000_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

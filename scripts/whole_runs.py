@@ -11,6 +11,7 @@ from typing import Any
 
 from outlay import catalog
 from outlay.training.goodput import CASES, hours_between_failures, practices, ranges
+from outlay.training.spot import held
 from outlay.units import format_quantity
 
 TABLE = Path(__file__).resolve().parent.parent / "validation" / "runs"
@@ -22,6 +23,14 @@ MEANING = {
     "size": "there, for each factor e of active parameters beyond 10 B",
     "tpu": "on TPUs",
     "unnamed": "where no framework is named",
+}
+
+SPOT = {
+    "p3.16xlarge": "AWS, 8 V100",
+    "p4d.24xlarge": "AWS, 8 A100",
+    "p5.48xlarge": "AWS, 8 H100",
+    "g6.48xlarge": "AWS, 8 L4",
+    "": "any other",
 }
 
 
@@ -108,3 +117,14 @@ def worst() -> None:
         for one in found[:WORST]
     ]
     _table(("Run", "Device-hours", "Predicted", "Predicted ÷ measured"), rows)
+
+
+def spot() -> None:
+    """How long types of machines are held, and how much of the time they are missing."""
+    rows = []
+    for instance, chip in SPOT.items():
+        found = held(instance)
+        hours = " to ".join(f"{hours:.2g}" for hours in sorted(found.hours)[::2])
+        away = found.away[1] / (1.0 + found.away[1])
+        rows.append((chip, found.bucket or "not said", f"{found.hours[1]:.2g}", hours, f"{away:.0%}"))
+    _table(("Machine", "Taken back in a month", "Hours held", "80 % of them", "Missing"), rows)

@@ -50,19 +50,33 @@ def test_the_grid_is_large_legal_and_without_repeats(layouts: Any, grid: Any) ->
     assert len(np.unique(code)) == grid.count
 
 
-def test_arrays_answer_300_000_legal_layouts_a_second(layouts: Any, grid: Any) -> None:
+@pytest.mark.parametrize(("order", "share"), [("in order", 1.0), ("shuffled", 0.5)])
+def test_arrays_answer_a_million_legal_layouts_a_second(layouts: Any, grid: Any, order: str, share: float) -> None:
     from benchmarks import machine
 
     # Random order is the hard one: neighbours share no degrees.
-    mixed = layouts.shuffled(grid)
-    part = replace(mixed, layouts=mixed.layouts.at(slice(0, SAMPLE)), count=min(SAMPLE, mixed.count))
+    whole = layouts.shuffled(grid) if order == "shuffled" else grid
+    part = replace(whole, layouts=whole.layouts.at(slice(0, SAMPLE)), count=min(SAMPLE, whole.count))
     speeds = []
     for _ in range(TRIES):
-        allowed = layouts.LEAST / max(machine.slowness(), machine.slowness())
+        allowed = share * layouts.LEAST / max(machine.slowness(), machine.slowness())
         speeds.append(part.count / layouts.answer(part) / allowed)
         if speeds[-1] >= 1.0:
             break
     assert max(speeds) >= 1.0, f"{max(speeds):.2f} of the speed that this machine should reach"
+
+
+def test_a_plan_of_the_whole_catalog_takes_seconds(layouts: Any) -> None:
+    from benchmarks import machine, plans
+
+    shares = []
+    for _ in range(TRIES):
+        allowed = plans.WHOLE * max(1.0, machine.slowness(), machine.slowness())
+        shares.append(plans.whole_catalog() / allowed)
+        if shares[-1] <= 1.0:
+            break
+    assert min(shares) <= 1.0, f"{min(shares):.2f} of the time that this machine should take"
+    assert plans.large_cluster() <= plans.LARGE * max(1.0, machine.slowness())
 
 
 def test_arrays_and_single_layouts_agree(layouts: Any, grid: Any) -> None:

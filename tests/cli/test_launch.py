@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -151,3 +152,13 @@ def test_a_vocabulary_that_nobody_says(ask) -> None:
 def test_a_plan_that_does_not_fit_is_a_no(ask) -> None:
     answer = ask("cost", "training", "llama-3.1-405b", "--tokens", "1T", "--on", "h100-sxm:8", "--export", "megatron")
     assert (answer.code, answer.out) == (1, "")
+
+
+@pytest.mark.parametrize(("export", "loaded"), [([], False), (["--export", "slurm"], True)])
+def test_launch_files_cost_nothing_until_they_are_asked_for(export: list[str], loaded: bool) -> None:
+    code = (
+        "import sys; from outlay.cli import main; code = main(sys.argv[1:]); "
+        "sys.exit(code or any(name.startswith('outlay.training.launch') for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *PLAN, *export], capture_output=True, check=False)
+    assert done.returncode == int(loaded), done.stderr

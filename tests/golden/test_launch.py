@@ -21,7 +21,7 @@ EXPORTS = {
     ],
     "llama-3-70b.torchtitan.toml": [
         *("llama-3-70b", "--tokens", "2T", "--on", "h100-sxm:256", "--seq", "8192", "--batch", "512"),
-        *("--layout", "tp=8,zero=fsdp,shard=16,mbs=1,recompute=full", "--export", "torchtitan"),
+        *("--layout", "tp=8,zero=fsdp,shard=16,mbs=1,sp=on,recompute=full", "--export", "torchtitan"),
     ],
 }
 

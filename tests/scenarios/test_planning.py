@@ -8,12 +8,21 @@ import pytest
 
 from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
+from outlay.scenarios.fitting import fit
+from outlay.scenarios.plan_candidates import WIDER
 from outlay.scenarios.plan_question import read_counts
 from outlay.scenarios.planning import plan_training
+from outlay.scenarios.question import ask
 from outlay.scenarios.training_run import cost_training
 from outlay.statement import Statement
+from outlay.training import load_coefficients
+from outlay.training.choose import TIE
 
 CHIPS = ("h100-sxm-80gb", "a100-sxm-80gb", "rtx-4090")
+BLANK = (
+    *("layout", "sequence_length", "global_batch", "precision", "optimizer", "recompute", "framework"),
+    *("gpus_per_node", "interconnect"),
+)
 SMALL = {"tokens": 20e9, "on": ",".join(CHIPS), "count": "4..16"}
 
 
@@ -32,7 +41,12 @@ def alone() -> list[tuple[float, float]]:
     found = []
     for chip, count in itertools.product(CHIPS, (4, 8, 16)):
         node = catalog.server_for(chip, count).devices
-        listings = [listing for listing in catalog.prices(chip, tier="on-demand") if not listing.doubt]
+        listings = [
+            listing
+            for listing in catalog.prices(chip, tier="on-demand")
+            if not listing.doubt
+            and (count <= node or catalog.unlinked(listing.provider, listing.provider_class) is None)
+        ]
         linked = {listing.provider for listing in catalog.prices(chip) if listing.devices >= min(count, node)}
         dated = {listing.provider for listing in listings if len(listing.date) > 4} & linked
         for seller in dated or {listing.provider for listing in listings} & linked:
@@ -65,6 +79,34 @@ def test_every_plan_is_listed_and_the_counts_add_up(alone: list[tuple[float, flo
         int(text.replace(",", "")) for text in re.findall(r"[0-9][0-9,]*(?= layouts|  of| of them| too)", said)
     )
     assert 0 <= big < looked - illegal
+
+
+@pytest.mark.parametrize(
+    ("model", "on"),
+    [
+        ("llama-3-8b", "rtx-4090:8"),
+        ("llama-3-70b", "l40s:512"),
+        ("llama-3-70b", "h100-sxm:2048"),
+        ("llama-3-8b", "v100-sxm-16gb:256"),
+        ("mixtral-8x7b", "h100-sxm:128"),
+    ],
+)
+def test_what_the_first_look_leaves_out_brings_less_than_is_allowed_for(model: str, on: str) -> None:
+    coefficients = load_coefficients()
+    question = ask(model, tokens="1T", on=on, **dict.fromkeys(BLANK))
+    narrow, wide = (fit(question, coefficients, wide=wide).chosen for wide in (False, True))
+    gain = float(narrow.estimate.step_seconds) / float(wide.estimate.step_seconds)
+    assert wide.legal > narrow.legal
+    assert 1 / TIE <= gain <= WIDER
+
+
+def test_no_seller_of_single_machines_sells_two() -> None:
+    plan = plan_training("gpt2", tokens=20e9, on="h100-sxm", count="8..64", every=True)
+    listed = next(table for table in plan.sections if table.key == "all")
+    assert any("vast-ai" in str(row[1]) and str(row[0]).startswith("8\N{NO-BREAK SPACE}") for row in listed.rows)
+    assert not any(
+        "vast-ai" in str(row[1]) and not str(row[0]).startswith("8\N{NO-BREAK SPACE}") for row in listed.rows
+    )
 
 
 def test_what_binds_is_said_and_true() -> None:

@@ -20,6 +20,7 @@ from outlay.training import (
     load_coefficients,
     software_for,
 )
+from outlay.training.axes import axes_of, layouts_of
 from outlay.training.choose import TIE
 from outlay.training.practice import whole_batch
 from outlay.training.production import load_production
@@ -34,10 +35,17 @@ def test_the_choice_is_that_of_brute_force(gpt: Recipe, coefficients: Coefficien
     )
     assert chosen is not None
     times, legal = [], 0
-    for tensor, pipeline, micro in itertools.product((1, 2, 4, 8), (1, 2, 4, 8, 16), (1, 2, 4, 8, 16, 32, 64)):
-        if 16 % (tensor * pipeline):
+    sizes = (1, 2, 4, 8, 16, 32, 64)
+    for tensor, pipeline, micro, parallel in itertools.product((1, 2, 4, 8), (1, 2, 4, 8, 16), sizes, (False, True)):
+        if 16 % (tensor * pipeline) or (parallel and tensor == 1):
             continue
-        layout = Layout(tensor=tensor, pipeline=pipeline, data=16 // (tensor * pipeline), micro_batch=micro)
+        layout = Layout(
+            tensor=tensor,
+            pipeline=pipeline,
+            data=16 // (tensor * pipeline),
+            micro_batch=micro,
+            sequence_parallel=parallel,
+        )
         if broken_rules(layout, problem):
             continue
         legal += 1
@@ -46,6 +54,24 @@ def test_the_choice_is_that_of_brute_force(gpt: Recipe, coefficients: Coefficien
             times.append(float(found.step_seconds))
     assert (chosen.legal, chosen.fitting) == (legal, len(times))
     assert float(chosen.estimate.step_seconds) <= TIE * min(times)
+
+
+def test_switches_are_all_tried_and_each_layout_once(gpt: Recipe, coefficients: Coefficients) -> None:
+    cluster = cluster_for(accelerator("a100-sxm-80gb"), 16)
+    problem = Problem(architecture=gpt.architecture, sequence_length=2048, global_batch=64, devices=16)
+    axes = axes_of(gpt, cluster, {"micro_batch": 1, "context": 1, "virtual": 1})
+    found = [layout.at(place) for layout in layouts_of(axes, problem) for place in range(len(layout.data))]
+    alone = set()
+    for values in itertools.product(*axes.values()):
+        named = dict(zip(axes, values, strict=True))
+        layout = Layout(data=16 // (named["tensor"] * named["pipeline"]), **named)
+        spelled_twice = layout.tensor == 1 and layout.sequence_parallel
+        partial = layout.shard > 0 and (layout.zero < 3 or layout.shard >= layout.data)
+        if layout.data > 0 and not broken_rules(layout, problem) and not spelled_twice and not partial:
+            alone.add(layout)
+    assert len(found) == len(set(found)) == len(alone)
+    assert set(found) == alone
+    assert {(layout.zero, layout.shard > 0) for layout in found} == {(1, False), (2, False), (3, False), (3, True)}
 
 
 def test_what_is_fixed_stays(gpt: Recipe, coefficients: Coefficients) -> None:

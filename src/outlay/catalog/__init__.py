@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from outlay.catalog.scaling_laws import LawFacts as LawFacts
     from outlay.catalog.scaling_laws import law as law
     from outlay.catalog.scaling_laws import laws as laws
+    from outlay.catalog.sellers import unlinked as unlinked
 
 _WHERE = {
     name: module
@@ -61,6 +62,7 @@ _WHERE = {
         "published": ("ModelFacts", "model_config", "models"),
         "recognise": ("resolve_accelerator",),
         "scaling_laws": ("LawFacts", "law", "laws"),
+        "sellers": ("unlinked",),
     }.items()
     for name in names
 }

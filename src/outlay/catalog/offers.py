@@ -243,6 +243,7 @@ def _prices() -> tuple[Price, ...]:
     return tuple(_price(row, chip) for chip, row in _listed())
 
 
+@rows.cached
 def _prices_of(chip: str) -> tuple[Price, ...]:
     """The listings of one accelerator: an answer about one need not read the others'."""
     return tuple(_price(row, chip) for name, row in _listed() if name == chip)

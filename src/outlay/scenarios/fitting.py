@@ -20,15 +20,18 @@ class Fitted:
     question: Question
 
 
-def fit(question: Question, coefficients: Coefficients, *, explain: bool = True) -> Fitted:
+def fit(question: Question, coefficients: Coefficients, *, explain: bool = True, wide: bool = True) -> Fitted:
     """The fastest layout that fits, on as many of the devices as are fastest.
 
-    `explain` tries what would help where nothing fits, which takes longer than the answer.
+    `explain` tries what would help where nothing fits, which takes longer than the answer. Without `wide`, layouts that are
+    hardly ever the fastest are tried only where no other fits.
 
     :raises InputError: if the degrees asked for break a rule.
     :raises DoesNotFit: if the fullest device is too small, with what would help, by the same model.
     """
-    found = _chosen(question, coefficients)
+    found = _chosen(question, coefficients, wide=wide)
+    if not wide and (found is None or not bool(found.chosen.estimate.fits)):
+        found = _chosen(question, coefficients)
     if found is None:
         raise _refused(question)
     if not bool(found.chosen.estimate.fits):
@@ -36,7 +39,7 @@ def fit(question: Question, coefficients: Coefficients, *, explain: bool = True)
     return Fitted(chosen=found.chosen, question=question.on_working(found.devices))
 
 
-def _chosen(question: Question, coefficients: Coefficients) -> Working | None:
+def _chosen(question: Question, coefficients: Coefficients, *, wide: bool = True) -> Working | None:
     return choose_working(
         question.recipe,
         question.cluster,
@@ -44,6 +47,7 @@ def _chosen(question: Question, coefficients: Coefficients) -> Working | None:
         question.fixed,
         batch=question.batch_on,
         active=question.active,
+        wide=wide,
     )
 
 

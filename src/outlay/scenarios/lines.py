@@ -214,7 +214,9 @@ def _accelerators(run: Run) -> Line:
         note="accelerators × steps × seconds a step ÷ 3,600",
         assumed=grounds(run, *STEP, "steps", *PRICE),
     )
-    return Line("Accelerators", key="accelerators", children=(steps, *(_lost(run, loss) for loss in run.losses)))
+    return Line(
+        "Accelerators", key="accelerators", children=(steps, *(_lost(run, loss) for loss in run.losses if loss.paid))
+    )
 
 
 def _lost(run: Run, loss: Loss) -> Line:

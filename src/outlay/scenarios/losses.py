@@ -5,12 +5,14 @@ The share that somebody states (`--lost-work`) stands in place of failures and w
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from outlay.scenarios.question import Question
 from outlay.statement import Assumption, Basis, Interval, Receipt
 from outlay.training.goodput import CASES, hours_between_failures, losses, practices, ranges, receipts
 from outlay.training.production import LEVEL, load_production, production_receipt
+from outlay.training.spot import Held
 from outlay.units import format_quantity
 
 SHORTFALL = "slower than benchmarks"
@@ -27,6 +29,8 @@ class Loss:
     basis: Basis
     note: str
     receipts: tuple[Receipt, ...]
+    paid: bool = True
+    """Whether machines are held meanwhile."""
 
 
 _WORDS = {
@@ -64,12 +68,14 @@ def expected(
     relative: Interval,
     level: float = LEVEL,
     lost: tuple[float, Receipt] | None = None,
+    spot: Held | None = None,
 ) -> tuple[Loss, ...]:
     """What published runs lose, by cause, and what they take longer than steps and stops explain.
 
     `relative` are the seconds of a step over those predicted. `lost` is the share that somebody says failures and restarts take.
+    `spot` is how the machines come and go, where they are spot machines.
     """
-    found = ranges(useful, devices=question.working, state_bytes=state_bytes)
+    found = ranges(useful, devices=question.working, state_bytes=state_bytes, **_held(spot))
     causes = [
         Loss(
             name=name,
@@ -85,7 +91,23 @@ def expected(
     if lost is not None:
         causes.insert(0, stated(relative * useful, *lost))
     wall = sum((loss.seconds for loss in causes), relative * useful)
-    return (*causes, _shortfall(wall, question, level))
+    shortfall = _shortfall(wall, question, level)
+    if spot is None:
+        return (*causes, shortfall)
+    waiting = Loss(
+        name="Waiting for spot machines",
+        key="waiting",
+        seconds=(wall + shortfall.seconds) * Interval.between(*spot.away),
+        basis="assumed",
+        note="hours held × hours without machines for each; nobody is paid for them",
+        receipts=spot.receipts,
+        paid=False,
+    )
+    return (*causes, shortfall, waiting)
+
+
+def _held(spot: Held | None) -> dict[str, tuple[float, float, float]]:
+    return {} if spot is None else {"held": spot.hours}
 
 
 def _shortfall(wall: Interval, question: Question, level: float) -> Loss:
@@ -130,12 +152,13 @@ _UNNAMED = "; those that name no framework, as here, took longer than those that
 
 
 def assumptions(
-    useful: float, question: Question, state_bytes: float, *, stated: bool = False
+    useful: float, question: Question, state_bytes: float, *, stated: bool = False, spot: Held | None = None
 ) -> tuple[Assumption, ...]:
     """What the lines of :func:`expected` stand on, in words; `stated` says that somebody gave the share lost to failures."""
     usual = practices()["likely"]
-    lost = losses(useful, devices=question.working, state_bytes=state_bytes, practice=usual)
-    found = ranges(useful, devices=question.working, state_bytes=state_bytes)
+    hours = math.inf if spot is None else spot.hours[1]
+    lost = losses(useful, devices=question.working, state_bytes=state_bytes, practice=usual, held=hours)
+    found = ranges(useful, devices=question.working, state_bytes=state_bytes, **_held(spot))
     parts = [part for cause, part in found.items() if not (stated and cause in _OF_FAILURES)]
     low, likely, high = (sum(part[case] for part in parts) for case in range(len(CASES)))
     shares = [format_quantity(seconds / (useful + seconds), "%", digits=2) for seconds in (low, likely, high)]
@@ -161,6 +184,7 @@ def assumptions(
         )
     return (
         stops,
+        *(() if spot is None else (_spot(spot),)),
         Assumption(
             SHORTFALL,
             value=f"{max(factors[1] - 1, 0):.0%}",
@@ -168,4 +192,19 @@ def assumptions(
             f"steps and stops{'' if question.named else _UNNAMED}",
             receipt=production_receipt(),
         ),
+    )
+
+
+def _spot(spot: Held) -> Assumption:
+    """How spot machines come and go."""
+    long, usual, short = (format_quantity(hours * 3600.0, "s", digits=2) for hours in spot.hours)
+    away = [format_quantity(odds / (1.0 + odds), "%", digits=2) for odds in spot.away]
+    of_type = (
+        f"of this type {spot.bucket} are taken back in a month" if spot.bucket else "of this type nobody says how often"
+    )
+    return Assumption(
+        "spot",
+        value=f"held for {usual} at a time ({short} to {long}), missing {away[1]} of the time ({away[0]} to {away[2]})",
+        why=f"traces of V100s on AWS, of which more than 20% a month were taken back; {of_type}",
+        receipt=spot.receipts[-1],
     )

@@ -14,7 +14,7 @@ from outlay.scenarios.terms import catalog_tiers
 
 GOALS = ("cheapest", "fastest", "greenest")
 RENTED = "on-demand"
-"""The tier that is looked at where nobody names one: how often spot machines are taken away is not modelled."""
+"""The tier that is looked at where nobody names one: what is taken away at any hour is not everybody's."""
 _COUNTS = "1..1024"
 _CATEGORIES = ("datacenter-gpu", "consumer-gpu", "workstation-gpu", "tpu", "trainium")
 """What `--on any` means: accelerators that train by themselves or together, and that somebody rents out."""
@@ -35,6 +35,8 @@ class Wanted:
     """The most of `dollars`, `seconds` and `kg_co2e`."""
     had: dict[str, int] | None
     """Accelerator → how many there are; None where there are as many as one likes."""
+    gone: dict[str, tuple[int, ...]]
+    """Accelerators that cannot be had, with the counts that would have been looked at."""
 
 
 def ask_plan(
@@ -100,6 +102,7 @@ def ask_plan(
         goal=_goal(goal),
         limits=limits,
         had=had,
+        gone={chip: _had_counts(chip, counts, had, said=count is not None) for chip in chips if chip in gone},
     )
 
 

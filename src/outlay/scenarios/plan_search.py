@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outlay import units
 from outlay.errors import DoesNotFit, InputError
@@ -20,33 +21,80 @@ from outlay.scenarios.run import Run
 from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.training_run import run_of
 from outlay.search.limits import Judged, judge
-from outlay.training import load_coefficients
+from outlay.statement import Receipt
+from outlay.training import Coefficients, load_coefficients
 from outlay.training.ranges import parse_level
 from outlay.workload import Architecture
+
+_WANTED = ("on", "count", "goal", "under", "within", "carbon", "have", "without")
+_RECIPE = ("layout", "sequence_length", "global_batch", "precision", "optimizer", "recompute", "framework")
+_TERMS = ("price", "discount", "grid", "pue", "data", "checkpoints", "lost_work")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """One training, to be asked of many machines."""
+
+    asked: Mapping[str, Any]
+    """The parameters of :func:`~outlay.scenarios.planning.plan_training`."""
+    architecture: Architecture
+    receipt: Receipt
+    tokens: int
+    """Those that are still to be trained."""
+    wanted: Wanted
+    level: float
+    """Share of runs that ranges are to hold."""
+    coefficients: Coefficients
+
+    def question(self, chip: str, devices: int) -> Question:
+        """The training on so many of one accelerator."""
+        recipe = {name: self.asked.get(name) for name in _RECIPE}
+        on = f"{chip}:{devices}"
+        found = ask(self.architecture, tokens=self.tokens, on=on, gpus_per_node=None, interconnect=None, **recipe)
+        return replace(found, model_receipt=self.receipt)
+
+    def terms(self, question: Question, who: str | None, kind: str) -> Terms:
+        """What `who` asks for it in the tier `kind`."""
+        own = self.asked.get("price") is not None
+        return agree(
+            question,
+            provider=None if own else who,
+            tier=None if own and kind != "owned" else kind,
+            electricity=self.asked.get("electricity") if kind == "owned" else None,
+            **{name: self.asked.get(name) for name in _TERMS},
+        )
+
+    def run(self, question: Question, fitted: Fitted, terms: Terms) -> Run:
+        return run_of(question, fitted, terms, self.coefficients, self.level)
+
+    def look(self, wanted: Wanted, progress: Callable[[int, int], None] | None = None) -> Found:
+        """Every candidate on the machines of `wanted`."""
+        return candidates_of(
+            wanted,
+            asker=self.question,
+            agree=self.terms,
+            assemble=self.run,
+            coefficients=self.coefficients,
+            contenders=lambda candidates, faster: _contenders(candidates, wanted, faster),
+            progress=progress,
+        )
+
+    def missed(self) -> list[Candidate]:
+        """What could be used of the machines that `--without` takes away."""
+        gone = self.wanted.gone
+        return _usable(self.look(replace(self.wanted, machines=gone)).candidates, self.wanted) if gone else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """A search that found a plan, and what it was chosen from."""
 
-    model: str
-    tokens: int
-    """Those that are still to be trained."""
-    wanted: Wanted
+    search: Search
     found: Found
     judged: Judged
-    usable: tuple[Candidate, ...]
+    usable: Sequence[Candidate]
     """Within all limits, and with a figure for the goal."""
     best: Candidate
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        return self.found.candidates
-
-
-_WANTED = ("on", "count", "goal", "under", "within", "carbon", "have", "without")
-_RECIPE = ("layout", "sequence_length", "global_batch", "precision", "optimizer", "recompute", "framework")
-_TERMS = ("price", "discount", "grid", "pue", "data", "checkpoints", "lost_work")
 
 
 def search_plan(
@@ -55,56 +103,83 @@ def search_plan(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Planned:
-    """The best plan, and all that were looked at; `asked` are the parameters of :func:`~outlay.scenarios.planning.plan_training`.
+    """The best plan, and all that were looked at.
 
     :raises InputError: for anything that cannot be read, or that contradicts itself.
     :raises DoesNotFit: if no plan is within the limits, with the nearest that there is.
     """
-    level, coefficients, price = parse_level(asked.get("interval")), load_coefficients(), asked.get("price")
+    search = _search_of(model, asked)
+    architecture, wanted = search.architecture, search.wanted
+    found = search.look(wanted, progress)
+    if not found.candidates:
+        raise _nothing(architecture, wanted, found)
+    judged = judge(_figures(found.candidates), wanted.limits)
+    usable = _usable(found.candidates, wanted, judged)
+    if not usable:
+        raise _none_within(architecture, wanted, judged, found.candidates)
+    return Planned(search=search, found=found, judged=judged, usable=usable, best=best_of(usable, wanted))
+
+
+def _search_of(model: str | Mapping[str, object] | Architecture, asked: Mapping[str, Any]) -> Search:
+    level, coefficients = parse_level(asked.get("interval")), load_coefficients()
     wanted = ask_plan(
         **{name: asked.get(name) for name in _WANTED},
         providers=asked.get("provider"),
         tiers=asked.get("tier"),
-        priced=price is not None,
+        priced=asked.get("price") is not None,
     )
     architecture, receipt = read_model(model)
-    left = _left(asked["tokens"], asked.get("done"))
-    recipe = {name: asked.get(name) for name in _RECIPE}
-
-    def question(chip: str, devices: int) -> Question:
-        found = ask(architecture, tokens=left, on=f"{chip}:{devices}", gpus_per_node=None, interconnect=None, **recipe)
-        return replace(found, model_receipt=receipt)
-
-    def terms(question: Question, who: str | None, kind: str) -> Terms:
-        return agree(
-            question,
-            provider=None if price is not None else who,
-            tier=None if price is not None and kind != "owned" else kind,
-            electricity=asked.get("electricity") if kind == "owned" else None,
-            **{name: asked.get(name) for name in _TERMS},
-        )
-
-    def assemble(question: Question, fitted: Fitted, agreed: Terms) -> Run:
-        return run_of(question, fitted, agreed, coefficients, level)
-
-    found = candidates_of(
-        wanted, asker=question, agree=terms, assemble=assemble, coefficients=coefficients, progress=progress
+    return Search(
+        asked=asked,
+        architecture=architecture,
+        receipt=receipt,
+        tokens=_left(asked["tokens"], asked.get("done")),
+        wanted=wanted,
+        level=level,
+        coefficients=coefficients,
     )
-    candidates = found.candidates
+
+
+def _usable(candidates: Sequence[Candidate], wanted: Wanted, judged: Judged | None = None) -> list[Candidate]:
+    """Candidates within the limits, of which one knows what the goal makes small."""
+    judged = judged or judge(_figures(candidates), wanted.limits)
+    return [
+        entry
+        for entry, kept in zip(candidates, judged.within, strict=True)
+        if kept and np.isfinite(score(entry, wanted.goal))
+    ]
+
+
+def best_of(usable: Sequence[Candidate], wanted: Wanted) -> Candidate:
+    """The best for the goal."""
+    return min(usable, key=lambda entry: (score(entry, wanted.goal), entry.seconds, entry.dollars))
+
+
+def _figures(candidates: Sequence[Candidate]) -> dict[str, NDArray[np.float64]]:
+    return {
+        name: np.array([getattr(entry, name) for entry in candidates], dtype=np.float64)
+        for name in ("dollars", "seconds", "kg_co2e")
+    }
+
+
+def _contenders(candidates: Sequence[Candidate], wanted: Wanted, faster: float) -> Iterator[int]:
+    """Candidates that, were they `faster` by a factor and cheaper by as much, could be best, nearest, or on the front."""
     if not candidates:
-        raise _nothing(architecture, wanted, found)
-    judged = judge(
-        {name: [getattr(entry, name) for entry in candidates] for name in ("dollars", "seconds", "kg_co2e")},
-        wanted.limits,
-    )
-    inside = [entry for entry, kept in zip(candidates, judged.within, strict=True) if kept]
-    usable = tuple(entry for entry in inside if np.isfinite(score(entry, wanted.goal)))
-    if not usable:
-        raise _none_within(architecture, wanted, judged, candidates)
-    best = min(usable, key=lambda entry: (score(entry, wanted.goal), entry.seconds, entry.dollars))
-    return Planned(
-        model=architecture.name, tokens=left, wanted=wanted, found=found, judged=judged, usable=usable, best=best
-    )
+        return
+    now = _figures(candidates)
+    then = {name: values / faster for name, values in now.items()}
+    kept = judge(now, wanted.limits).within
+    could = judge(then, wanted.limits).within
+    if not could.any():  # then the nearest counts: whatever is not much farther off than it
+        worst = np.max([np.asarray(excess) for excess in judge(now, wanted.limits).over.values()], axis=0)
+        yield from map(int, np.flatnonzero(worst + 1.0 <= (worst.min() + 1.0) * faster))
+        return
+    goal = {"cheapest": "dollars", "fastest": "seconds", "greenest": "kg_co2e"}[wanted.goal]
+    for index in np.flatnonzero(could):
+        better = (now["dollars"] < then["dollars"][index]) & (now["seconds"] < then["seconds"][index]) & kept
+        best = then[goal][index] <= now[goal][kept].min(initial=np.inf)
+        if best or not better.any():
+            yield int(index)
 
 
 def _left(tokens: str | float, done: str | float | None) -> int:

@@ -125,6 +125,16 @@ def binding(judged: Judged, candidates: Sequence[Candidate], wanted: Wanted, bes
         yield (f"{what} {limit}: without it, {machines(other)} ({seller(other)}) {_against(other, best)}.")
 
 
+def substitute(missed: Candidate, best: Candidate, wanted: Wanted) -> Iterator[str]:
+    """What the best plan costs more than one with machines that cannot be had, where that would be better."""
+    if score(missed, wanted.goal) < score(best, wanted.goal):
+        chip = missed.run.question.accelerator.name
+        yield (
+            f"The best substitute for {chip} is {machines(best)} ({seller(best)}): with it, {machines(missed)} "
+            f"({seller(missed)}) {_against(missed, best)}."
+        )
+
+
 def nearest(judged: Judged, candidates: Sequence[Candidate], wanted: Wanted) -> str | None:
     """The plan that failed by the least, and why."""
     place = judged.nearest()

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay.layout import describe
+from outlay.scenarios.fitting import Fitted
 from outlay.scenarios.plan_candidates import Candidate
 from outlay.scenarios.plan_question import Wanted
-from outlay.scenarios.plan_search import Planned, search_plan
+from outlay.scenarios.plan_search import Planned, best_of, search_plan
 from outlay.scenarios.plan_sections import (
     all_table,
     binding,
@@ -19,7 +20,11 @@ from outlay.scenarios.plan_sections import (
     machines,
     nearest,
     seller,
+    substitute,
 )
+from outlay.scenarios.question import Question
+from outlay.scenarios.relief import relief_table
+from outlay.scenarios.run import Run
 from outlay.scenarios.today import today as day
 from outlay.scenarios.training_run import inputs_of, notes_of, price_notes, statement_of
 from outlay.statement import Statement
@@ -80,14 +85,25 @@ def plan_training(
     """
     asked = {name: value for name, value in locals().items() if name not in ("notes", "progress", "today")}
     planned = search_plan(model, asked, progress=progress)
-    wanted, best, candidates, judged = planned.wanted, planned.best, planned.candidates, planned.judged
-    near = nearest(judged, candidates, wanted)
+    search, best = planned.search, planned.best
+    wanted, candidates, missed = search.wanted, planned.found.candidates, search.missed()
+
+    def again(question: Question, fitted: Fitted) -> Run:
+        return search.run(question, fitted, best.run.terms)
+
+    relief = relief_table(best.run, again, search.coefficients)
+    near = nearest(planned.judged, candidates, wanted)
     return statement_of(
         best.run,
         title=_title(planned),
-        before=(front_table(planned.usable), *((all_table(candidates, wanted),) if every else ())),
+        before=tuple(
+            table
+            for table in (front_table(planned.usable), relief, all_table(candidates, wanted) if every else None)
+            if table is not None
+        ),
         notes=(
-            *binding(judged, candidates, wanted, best),
+            *binding(planned.judged, candidates, wanted, best),
+            *(substitute(best_of(missed, wanted), best, wanted) if missed else ()),
             *(() if near is None else (near,)),
             looked_at(planned.found),
             *_supply(best, wanted),
@@ -107,25 +123,23 @@ def _supply(best: Candidate, wanted: Wanted) -> Iterator[str]:
             f"Whether {best.run.terms.provider} has {best.run.question.devices:,} free, linked and for you, no list says: "
             "`--have` plans with what there is, `--without` without what there is not."
         )
-    if best.tier == "spot":
-        yield "How often spot machines are taken away is not counted yet: expect more restarts, and waits, than the lines say."
 
 
 def _title(planned: Planned) -> str:
-    wanted, best = planned.wanted, planned.best
-    limits = limits_in_words(wanted)
+    search, best = planned.search, planned.best
+    limits = limits_in_words(search.wanted)
     return (
-        f"The {wanted.goal} way to train {planned.model} on {format_quantity(planned.tokens, 'tokens')}"
+        f"The {search.wanted.goal} way to train {search.architecture.name} on {format_quantity(search.tokens, 'tokens')}"
         f"{' ' + limits if limits else ''}: {machines(best)} ({seller(best)})"
     )
 
 
 def _again(model: object, planned: Planned) -> str:
     """The command that prices the same plan by itself, and the flag that starts it."""
-    name = model if isinstance(model, str) else planned.model
+    name = model if isinstance(model, str) else planned.search.architecture.name
     run = planned.best.run
     who = f" --provider {run.terms.provider}" if run.terms.choice is not None and run.terms.provider else ""
-    tokens = format_quantity(planned.tokens, "tokens", digits=3).removesuffix(" tokens").replace(" ", "")
+    tokens = format_quantity(planned.search.tokens, "tokens", digits=3).removesuffix(" tokens").replace(" ", "")
     return (
         f"`outlay cost training {name} --tokens {tokens} --on {run.question.accelerator.name}:{run.question.devices}"
         f"{who} --tier {run.terms.tier}` is this plan alone, in layout {describe(run.fitted.chosen.layout)}; "

@@ -15,6 +15,7 @@ from outlay.scenarios.terms import Terms
 from outlay.statement import Assumption, Interval, Receipt
 from outlay.training import OPTIMIZERS, Estimate
 from outlay.training.production import LEVEL
+from outlay.training.spot import Held, held
 
 _YEAR = 365.25 * 86_400.0
 
@@ -78,7 +79,21 @@ class Run:
             relative=self.relative,
             level=self.level or LEVEL,
             lost=None if lost is None or receipt is None else (lost, receipt),
+            spot=self.spot,
         )
+
+    @property
+    def spot(self) -> Held | None:
+        """How the machines come and go, where they are spot machines."""
+        if self.terms.tier != "spot":
+            return None
+        listing = self.terms.choice
+        return held("" if listing is None else listing.price.instance)
+
+    @cached_property
+    def busy(self) -> Interval:
+        """Seconds in which machines are held: all but those of waiting for them."""
+        return sum((loss.seconds for loss in self.losses if loss.paid), self.relative * self.useful_seconds)
 
     def hours(self, seconds: Interval) -> Interval:
         """Device-hours of seconds on all devices."""
@@ -99,9 +114,9 @@ class Run:
     @cached_property
     def kilowatt_hours(self) -> Interval:
         """At the meter of the building, over the ranges of the time and of the building's overhead."""
-        joules = self.watts * self.question.devices * self.seconds
+        joules = self.watts * self.question.devices * self.busy.likely
         likely = float(economics.energy(joules, self.terms.pue.likely))
-        return self._over_time(likely) * _relative(self.terms.pue)
+        return _relative(self.busy) * likely * _relative(self.terms.pue)
 
     @cached_property
     def operational(self) -> Interval:
@@ -131,12 +146,12 @@ class Run:
 
         The published figures of the making and the run's time are both at their low end, or both at their high end.
         """
-        worn = self.seconds * self.question.devices
+        worn = self.busy.likely * self.question.devices
         low, likely, high = (
             float(economics.embodied_carbon(worn, mass, self.life.likely * _YEAR, self.use.likely))
             for mass in (self.making.low, self.making.likely, self.making.high)
         )
-        return Interval.between(low, likely, high) * _relative(self.duration)
+        return Interval.between(low, likely, high) * _relative(self.busy)
 
     @cached_property
     def checkpoint_bytes(self) -> float:

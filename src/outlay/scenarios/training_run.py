@@ -116,14 +116,17 @@ def cost_training(
 
 
 def run_of(question: Question, fitted: Fitted, terms: Terms, coefficients: Coefficients, level: float) -> Run:
-    """The run with its range and with everything that was taken because nobody said."""
+    """The run with its range."""
     run = Run(question=question, fitted=fitted, terms=terms, fitted_on=receipts_of(coefficients))
     if coefficients == load_coefficients():  # nobody knows how far others are off
         low, high = relative_range(question, level)
         run = replace(run, relative=Interval.between(low, 1.0, high), level=level)
-    return replace(
-        run, assumed=(*question.assumed, *_layout(run), *_steps(run), *_lost(run), *terms.assumed, *_making(run))
-    )
+    return run
+
+
+def assumed_of(run: Run) -> tuple[Assumption, ...]:
+    """Everything that was taken because nobody said."""
+    return (*run.question.assumed, *_layout(run), *_steps(run), *_lost(run), *run.terms.assumed, *_making(run))
 
 
 def statement_of(
@@ -135,7 +138,8 @@ def statement_of(
     inputs: Mapping[str, str | int | float],
     before: tuple[Table, ...] = (),
 ) -> Statement:
-    """The run line by line; tables `before` its own."""
+    """The run line by line, with what was assumed for it; tables `before` its own."""
+    run = replace(run, assumed=assumed_of(run))
     return Statement(
         title,
         lines=lines_of(run),
@@ -187,7 +191,7 @@ def _steps(run: Run) -> Iterator[Assumption]:
 
 def _lost(run: Run) -> tuple[Assumption, ...]:
     stated = run.terms.lost is not None
-    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes, stated=stated)
+    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes, stated=stated, spot=run.spot)
 
 
 def _making(run: Run) -> Iterator[Assumption]:

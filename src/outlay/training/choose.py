@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from outlay.layout import Layout, Problem, Recompute, legal
 from outlay.machine import Cluster
-from outlay.search import chunks, size
-from outlay.training.axes import QUARTERS, axes_of
+from outlay.search import size
+from outlay.training.axes import QUARTERS, axes_of, layouts_of
 from outlay.training.coefficients import Coefficients
 from outlay.training.recipe import Recipe
 from outlay.training.step import Estimate, estimate
@@ -67,29 +67,29 @@ _Relief: TypeAlias = Callable[[_Scored, _Places], Iterator[Layout]]
 
 
 def choose_layout(
-    recipe: Recipe, cluster: Cluster, coefficients: Coefficients, fixed: Mapping[str, Number] | None = None
+    recipe: Recipe,
+    cluster: Cluster,
+    coefficients: Coefficients,
+    fixed: Mapping[str, Number] | None = None,
+    *,
+    wide: bool = True,
 ) -> Chosen | None:
     """The fastest legal layout that fits in memory, with the degrees in `fixed` kept.
 
     If none fits, the one that needs the least memory; None if no combination is legal. Of layouts whose times the model
     cannot tell apart (:data:`TIE`), the simplest. What saves memory only in part (recomputing some layers, holding some of
-    the optimizer's state on the host) is tried where the whole layout would be the fastest if it fitted.
+    the optimizer's state on the host) is tried where the whole layout would be the fastest if it fitted. `wide` is that of
+    :func:`outlay.training.axes.axes_of`.
     """
     fixed = dict(fixed or {})
-    axes = axes_of(recipe, cluster, fixed)
+    axes = axes_of(recipe, cluster, fixed, wide=wide)
     problem = Problem(
         architecture=recipe.architecture,
         sequence_length=recipe.sequence_length,
         global_batch=recipe.global_batch,
         devices=cluster.count,
     )
-    found: list[_Scored] = []
-    for part in chunks(axes):
-        data = cluster.count // (part["tensor"] * part["pipeline"] * part["context"])
-        layout = Layout(**{"data": data, **part})
-        keep = legal(layout, problem)
-        if keep.any():
-            found.append(_scored(recipe, layout.broadcast().at(np.flatnonzero(keep)), cluster, coefficients))
+    found = [_scored(recipe, layouts, cluster, coefficients) for layouts in layouts_of(axes, problem)]
     if not found:
         return None
     scored = _joined(found)

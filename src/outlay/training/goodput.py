@@ -117,10 +117,12 @@ def losses(
     state_bytes: Number,
     practice: Practice,
     interval: Number | None = None,
+    held: Number = math.inf,
 ) -> Losses:
     """What `useful_seconds` of steps on `devices` lose, with a state of `state_bytes` to save.
 
-    `interval` is seconds of work between checkpoints; None takes the best. A run saves at least once, at its end.
+    `interval` is seconds of work between checkpoints; None takes the best. A run saves at least once, at its end. `held` are
+    the hours after which the machines are taken away, where they are spot machines; waiting for others is not counted here.
 
     >>> lost = losses(2.6e6, devices=1024, state_bytes=1e12, practice=practices()["likely"])
     >>> round(float(lost.goodput), 3), round(float(lost.interval))
@@ -128,7 +130,7 @@ def losses(
     """
     if np.any(np.less_equal(useful_seconds, 0)) or np.any(np.less(devices, 1)):
         raise InputError("a run takes some time on some devices", hint="give positive seconds and devices")
-    between = hours_between_failures(devices, practice) * 3600.0
+    between = 3600.0 / (1.0 / hours_between_failures(devices, practice) + 1.0 / np.asarray(held, dtype=np.float64))
     write = state_bytes / (practice.storage_bandwidth * devices)
     evaluation, ramp = practice.evaluation * useful_seconds, practice.ramp * useful_seconds
     work = useful_seconds + evaluation + ramp
@@ -149,24 +151,30 @@ def losses(
     )
 
 
-def ranges(useful_seconds: float, *, devices: int, state_bytes: float) -> dict[str, tuple[float, float, float]]:
+@functools.lru_cache(maxsize=256)
+def ranges(
+    useful_seconds: float, *, devices: int, state_bytes: float, held: tuple[float, float, float] = (math.inf,) * 3
+) -> dict[str, tuple[float, float, float]]:
     """Seconds lost by cause: low, likely, high.
 
     Low and high are the best and the worst that one of the practices at a time makes of the likely run: that jobs fail
-    often, restart slowly and write slowly all at once is rarer than 80 % ranges are meant to hold.
+    often, restart slowly and write slowly all at once is rarer than 80 % ranges are meant to hold. `held` are the hours for
+    which spot machines are held at a time, the longest first.
 
     >>> low, likely, high = ranges(2.6e6, devices=16384, state_bytes=5.7e12)["restarts"]
     >>> low < likely < high
     True
     """
     usual = practices()["likely"]
-    tried = [usual]
-    for case in ("low", "high"):
+    longest, likely, shortest = held
+    tried = [(usual, likely)]
+    for case, hours in (("low", longest), ("high", shortest)):
         other = practices()[case]
-        tried += [replace(usual, **{field.name: getattr(other, field.name)}) for field in fields(Practice)]
+        tried += [(replace(usual, **{field.name: getattr(other, field.name)}), likely) for field in fields(Practice)]
+        tried.append((usual, hours))
     found = [
-        losses(useful_seconds, devices=devices, state_bytes=state_bytes, practice=practice).by_cause
-        for practice in tried
+        losses(useful_seconds, devices=devices, state_bytes=state_bytes, practice=practice, held=hours).by_cause
+        for practice, hours in tried
     ]
     return {
         cause: (

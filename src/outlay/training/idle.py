@@ -43,6 +43,7 @@ def choose_working(
     *,
     batch: Callable[[int], int],
     active: float,
+    wide: bool = True,
 ) -> Working | None:
     """The layout of the shortest run, on all devices or on fewer; None if no count allows any.
 
@@ -55,7 +56,7 @@ def choose_working(
         smaller = replace(
             cluster, count=count, node_size=min(int(cluster.node_size), count), domain=min(int(cluster.domain), count)
         )
-        chosen = choose_layout(own, smaller, coefficients, fixed)
+        chosen = choose_layout(own, smaller, coefficients, fixed, wide=wide)
         if chosen is None:
             continue
         fits = bool(chosen.estimate.fits)

@@ -76,7 +76,7 @@ def _exact(text: str | float, rule: Unit, name: str, shown: str, example: str, *
     match = _NUMBER.fullmatch(words)
     assert match is not None  # every group may be empty
     sign, digits, tail = match.groups()
-    if not re.search("[0-9]", digits):
+    if not re.match("[.,_]*[0-9]", digits):  # `E5` is no number
         raise _refused(name, shown, rule.what, example)
     if tail[:1] == "," and re.fullmatch(r",[0-9]+.*", tail):
         raise _refused(name, shown, f"{rule.what}, with a point for decimals and commas for thousands", example)

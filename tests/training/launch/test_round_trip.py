@@ -34,7 +34,9 @@ def test_a_layout_survives(tool: str) -> None:
         assert describe(Layout(**degrees)) == describe(plan.layout)
         assert found.precision == "bf16"
         if tool in ("megatron", "torchtitan"):
-            assert (found.sequence_length, found.global_batch, found.steps) == (8192, 512, 1000)
+            assert (found.sequence_length, found.steps) == (8192, 1000)
+        if tool != "accelerate":
+            assert found.global_batch == 512
 
     survives()
     assert seen >= 8, f"{tool} accepted {seen} layouts only"
