@@ -53,7 +53,10 @@ def front_table(inside: Sequence[Candidate]) -> Table:
     return Table(
         "Time against cost: plans that no other beats in both",
         columns=("Accelerators", "Seller", "Time", Column("Cost", unit="$"), "Waits for"),
-        rows=[(*_row(inside[place]), _waits(inside[place])) for place in kept],
+        rows=[
+            (*_row(inside[place], tier=len({entry.tier for entry in inside}) > 1), _waits(inside[place]))
+            for place in kept
+        ],
         key="front",
     )
 
@@ -78,10 +81,10 @@ def all_table(candidates: Iterable[Candidate], wanted: Wanted) -> Table:
     )
 
 
-def _row(entry: Candidate) -> tuple[str | float | Figure | None, ...]:
+def _row(entry: Candidate, *, tier: bool = True) -> tuple[str | float | Figure | None, ...]:
     return (
         machines(entry).replace(" ", "\N{NO-BREAK SPACE}"),
-        seller(entry),
+        seller(entry) if tier or entry.run.terms.provider is None else entry.run.terms.provider,
         Figure(Interval.of(entry.seconds), unit="s"),
         entry.dollars if np.isfinite(entry.dollars) else None,
     )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from outlay.errors import DoesNotFit, InputError
-from outlay.layout import describe
 from outlay.scenarios.fitting import Fitted, fit
 from outlay.scenarios.lines import lines_of
 from outlay.scenarios.question import Question
@@ -41,14 +40,13 @@ def relief_table(run: Run, again: Callable[[Question, Fitted], Run], coefficient
                 Figure(Interval.of(changed.duration.likely), unit="s"),
                 Figure(Interval.of(changed.seconds / run.seconds - 1.0), unit="%"),
                 amount.likely if priced and amount is not None else None,
-                describe(fitted.chosen.layout),
             )
         )
     if not rows:
         return None
     return Table(
         "What one step of relief would buy, at the same price of a device-hour",
-        columns=("With", "Time", "Change", Column("Cost", unit="$"), "Layout"),
+        columns=("With", "Time", "Change", Column("Cost", unit="$")),
         rows=rows,
         key="relief",
     )
