@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
-from outlay.cli.complete import accelerators, grids, models, optimizers, precisions, providers, tiers
+from outlay.cli.complete import accelerators, models, optimizers, precisions, providers, tiers
 from outlay.cli.export import check_target, deliver, export_options
 from outlay.cli.settings import Verb, came_from
+from outlay.cli.terms import terms_options
 
 
 @click.command(cls=Verb, name="training", example="outlay cost training llama-3-8b --tokens 1T --on h100-sxm:64")
@@ -39,16 +40,7 @@ from outlay.cli.settings import Verb, came_from
     "--provider", metavar="NAME", shell_complete=providers, help="Whose prices: `outlay show prices` lists them."
 )
 @click.option("--tier", metavar="TIER", shell_complete=tiers, help="on-demand (default), spot, reserved or owned.")
-@click.option("--price", metavar="DOLLARS", help="Your price of an accelerator-hour.")
-@click.option("--discount", metavar="PERCENT", help="Off the price: 30%.")
-@click.option(
-    "--grid", metavar="NAME", shell_complete=grids, help="Electricity's origin: `outlay show grids` lists them."
-)
-@click.option("--pue", metavar="RATIO", help="Energy of the building over that of its computers.")
-@click.option("--electricity", metavar="DOLLARS", help="Price of a kWh (owned machines).")
-@click.option("--data", metavar="BYTES", help="Training data to bring in: 4TB.")
-@click.option("--checkpoints", metavar="N", help="Checkpoints kept.")
-@click.option("--lost-work", metavar="PERCENT", help="Share lost to restarts and repeated work: 5%.")
+@terms_options
 @click.option("--interval", metavar="PERCENT", help="Share of runs that ranges are to hold: 80 (default), 95.")
 @click.option("--import", "launch", metavar="FILE", help="Price the run of a launch file (`outlay import --help`).")
 @click.option("--ignore-unknown", is_flag=True, help="With --import: leave out keys that its tool does not have.")

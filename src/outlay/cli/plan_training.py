@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
-from outlay.cli.complete import bare_accelerators, grids, models, optimizers, precisions, providers, tiers
+from outlay.cli.complete import bare_accelerators, models, optimizers, precisions, providers, tiers
 from outlay.cli.export import check_target, deliver, export_options
 from outlay.cli.settings import Verb, came_from
+from outlay.cli.terms import terms_options
 
 
 @click.command(
@@ -27,7 +28,9 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--on", metavar="NAMES", shell_complete=bare_accelerators, help="any (default), or h100-sxm,a100-sxm.")
 @click.option("--count", metavar="COUNTS", help="1..1024 (default; doublings), 96, or 32,64.")
 @click.option(
-    "--have", metavar="NAME:COUNT,…", help="What there is of each accelerator; owned, unless --tier says else."
+    "--have",
+    metavar="NAME:COUNT,…|FILE.csv",
+    help="What there is of each accelerator; owned, unless --tier says else.",
 )
 @click.option("--without", metavar="NAMES", shell_complete=bare_accelerators, help="Accelerators that cannot be had.")
 @click.option("--provider", metavar="NAMES", shell_complete=providers, help="Whose machines; default: anybody's.")
@@ -39,14 +42,7 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--optimizer", metavar="NAME", shell_complete=optimizers, help="adamw (default), adam8bit, muon …")
 @click.option("--recompute", metavar="NAME", help="none, selective or full; default: what fits fastest.")
 @click.option("--framework", metavar="NAME", help="What runs it: megatron-core, nemo, torchtitan, deepspeed …")
-@click.option("--price", metavar="DOLLARS", help="Your price of an accelerator-hour.")
-@click.option("--discount", metavar="PERCENT", help="Off the price: 30%.")
-@click.option("--grid", metavar="NAME", shell_complete=grids, help="Electricity's origin.")
-@click.option("--pue", metavar="RATIO", help="Energy of the building over that of its computers.")
-@click.option("--electricity", metavar="DOLLARS", help="Price of a kWh (owned machines).")
-@click.option("--data", metavar="BYTES", help="Training data to bring in: 4TB.")
-@click.option("--checkpoints", metavar="N", help="Checkpoints kept.")
-@click.option("--lost-work", metavar="PERCENT", help="Share lost to restarts and repeated work: 5%.")
+@terms_options
 @click.option("--interval", metavar="PERCENT", help="Share of runs that ranges are to hold: 80 (default), 95.")
 @click.option("--all", "every", is_flag=True, help="List every plan.")
 @export_options

@@ -26,7 +26,7 @@ ENERGY = (*TIME, "PUE")
 CARBON = (*ENERGY, "grid")
 POWER_BILL = (*CARBON, "tier", "electricity")
 STORAGE = (*TIME, "checkpoints", "storage")
-TRANSFER = ("network",)
+TRANSFER = ("network", "egress")
 MAKING = (*TIME, "carbon of making")
 
 

@@ -15,7 +15,7 @@ _HOURS = {"tpu": "chip-h", "trainium": "chip-h", "apple": "h", "edge": "h", "cpu
 
 def lines_of(run: Run) -> tuple[Line, ...]:
     """Accelerators, power where it is the owner's, storage, network."""
-    return (_accelerators(run), *_power(run), _storage(run), *_network(run))
+    return (_accelerators(run), *_power(run), _storage(run), *_network(run), *_beside(run))
 
 
 def hour_unit(chip: Accelerator) -> str:
@@ -273,13 +273,33 @@ def _storage(run: Run) -> Line:
         note="written evenly over the run, so each is kept for half of it on average",
         assumed=grounds(run, *STORAGE),
     )
-    return Line("Storage", key="storage", children=(kept,))
+    return Line("Storage", key="storage", children=(kept, *_data(run)))
+
+
+def _data(run: Run) -> Iterator[Line]:
+    """The training data, kept as long as the run lasts, where they are rented space."""
+    terms = run.terms
+    if terms.owned or not terms.data:
+        return
+    yield Line(
+        "Training data",
+        key="storage.data",
+        quantity=run.data_terabyte_months,
+        unit="TB·month",
+        unit_price=Interval.exact(terms.storage),
+        basis=terms.storage_receipt.basis,
+        receipts=(terms.storage_receipt,),
+        note="kept from the start of the run to its end",
+        assumed=grounds(run, *STORAGE),
+    )
 
 
 def _network(run: Run) -> Iterator[Line]:
     """Data that comes in over a provider's border; an owner has no such border."""
     terms = run.terms
     if terms.owned and terms.data is None:
+        if terms.beside.egress is not None:
+            yield Line("Network", key="network", children=tuple(_taken_out(run)))
         return
     known = terms.data is not None
     transfer = Line(
@@ -293,4 +313,59 @@ def _network(run: Run) -> Iterator[Line]:
         note="" if known else "nobody said how much data there is (`--data`)",
         assumed=grounds(run, *TRANSFER) if known else (),
     )
-    yield Line("Network", key="network", children=(transfer,))
+    yield Line("Network", key="network", children=(transfer, *_taken_out(run)))
+
+
+def _taken_out(run: Run) -> Iterator[Line]:
+    terms = run.terms
+    if terms.beside.egress is None:
+        return
+    yield Line(
+        "Data transfer out",
+        key="network.egress",
+        quantity=Interval.exact(terms.beside.egress / 1e12),
+        unit="TB",
+        unit_price=Interval.exact(terms.egress),
+        basis=terms.egress_receipt.basis,
+        receipts=(terms.egress_receipt,),
+        note="over the provider's border, once",
+        assumed=grounds(run, *TRANSFER),
+    )
+
+
+def _beside(run: Run) -> Iterator[Line]:
+    """What comes before the run and around it, as far as somebody said it."""
+    beside, terms = run.terms.beside, run.terms
+    children = []
+    if beside.exploration is not None:
+        children.append(
+            Line(
+                "Failed and exploratory runs",
+                key="beside.exploration",
+                quantity=run.hours(run.busy) * beside.exploration,
+                unit=hour_unit(run.question.accelerator),
+                unit_price=terms.price,
+                basis=None if terms.price is None else "yours",
+                receipts=(
+                    Receipt(beside.exploration, unit="", source="--exploration", date="", basis="yours"),
+                    *terms.price_receipts,
+                ),
+                note="hours of the run × share; neither time nor energy of this run",
+                assumed=grounds(run, *TIME, *PRICE),
+            )
+        )
+    if beside.people is not None:
+        said = Receipt(beside.people, unit="$", source="--people", date="", basis="yours")
+        children.append(
+            Line(
+                "People",
+                key="beside.people",
+                quantity=Interval.exact(1.0),
+                unit="team",
+                unit_price=Interval.exact(beside.people),
+                basis="yours",
+                receipts=(said,),
+            )
+        )
+    if children:
+        yield Line("Beside the run", key="beside", children=tuple(children))

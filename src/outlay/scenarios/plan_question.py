@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from outlay import catalog, units
 from outlay.catalog import Accelerator
 from outlay.errors import InputError, UnknownName
+from outlay.scenarios.inventory import names_in, read_inventory
 from outlay.scenarios.named import MOST_DEVICES, read_chip
 from outlay.scenarios.terms import catalog_tiers
 
@@ -52,6 +51,7 @@ def ask_plan(
     have: str | None,
     without: str | None,
     priced: bool,
+    bought: bool = False,
 ) -> Wanted:
     """Read it; :class:`InputError` names what cannot be read or contradicts itself."""
     limits = {
@@ -63,9 +63,9 @@ def ask_plan(
         )
         if text is not None
     }
-    had = None if have is None else _inventory(have)
+    had = None if have is None else read_inventory(have)
     wanted_tiers = _tiers(tiers, owned=had is not None)
-    sellers = None if providers is None else tuple(_provider(name) for name in _names(providers, "--provider"))
+    sellers = None if providers is None else tuple(_provider(name) for name in names_in(providers, "--provider"))
     if sellers is not None and wanted_tiers == ("owned",):
         raise InputError(
             "`--provider` and machines that are owned: what is owned is rented from nobody",
@@ -74,7 +74,7 @@ def ask_plan(
         )
     any_chip = on is None or on.strip().lower() == "any"
     chips = _chips(on, any_chip, had, wanted_tiers, sellers, priced)
-    gone = {read_chip(name, 8).name for name in _names(without, "--without")} if without is not None else set()
+    gone = {read_chip(name, 8).name for name in names_in(without, "--without")} if without is not None else set()
     if not any_chip and gone & set(chips):
         raise InputError(
             f"`--on` and `--without` both name {', '.join(sorted(gone & set(chips)))}",
@@ -87,6 +87,12 @@ def ask_plan(
             "no accelerator is left to plan with", hint="name fewer after `--without`, or more after `--on`"
         )
     counts = read_counts(_COUNTS if count is None else count)
+    if bought and len(left) > 1:
+        raise InputError(
+            f"`--hardware` is what one accelerator cost, and {len(left)} are looked at: {', '.join(left[:4])}",
+            expected="one accelerator",
+            hint=f"name one after `--on` or `--have`: `--on {left[0]}`",
+        )
     machines = {chip: _had_counts(chip, counts, had, said=count is not None) for chip in left}
     machines = {chip: numbers for chip, numbers in machines.items() if numbers}
     if not machines:
@@ -114,7 +120,7 @@ def read_counts(text: str | int) -> tuple[int, ...]:
     """
     example = "write `--count 8..1024`, `--count 96`, or `--count 32,64`"
     found: set[int] = set()
-    for part in _names(str(text), "--count", example):
+    for part in names_in(str(text), "--count", example):
         first, dots, last = part.partition("..")
         try:
             low = int(units.parse(first, "count", name="--count"))
@@ -131,21 +137,6 @@ def read_counts(text: str | int) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _inventory(text: str) -> dict[str, int]:
-    """`h100-sxm:64,a100-sxm-80gb:128`: each accelerator once."""
-    example = "write `--have h100-sxm:64,a100-sxm-80gb:128`"
-    had: dict[str, int] = {}
-    for part in _names(text, "--have", example):
-        name, colon, number = part.rpartition(":")
-        if not colon or not re.fullmatch(r"\s*[0-9]+\s*", number) or not 0 < int(number) <= MOST_DEVICES:
-            raise InputError(f"`--have {part}`", expected="NAME:COUNT", hint=example)
-        chip = read_chip(name.strip(), int(number)).name
-        if chip in had:
-            raise InputError(f"`--have` names {chip} twice", hint="write one count for each accelerator")
-        had[chip] = int(number)
-    return had
-
-
 def _chips(
     on: str | None,
     any_chip: bool,
@@ -155,7 +146,7 @@ def _chips(
     priced: bool,
 ) -> list[str]:
     if not any_chip and on is not None:
-        chips = list(dict.fromkeys(_bare(name) for name in _names(on, "--on")))
+        chips = list(dict.fromkeys(_bare(name) for name in names_in(on, "--on")))
         missing = [chip for chip in chips if had is not None and chip not in had]
         if missing:
             raise InputError(
@@ -210,7 +201,7 @@ def _tiers(text: str | None, *, owned: bool) -> tuple[str, ...]:
     if text is None:
         return ("owned" if owned else RENTED,)
     known = catalog_tiers()
-    found = tuple(dict.fromkeys(name.lower().replace("_", "-") for name in _names(text, "--tier")))
+    found = tuple(dict.fromkeys(name.lower().replace("_", "-") for name in names_in(text, "--tier")))
     for name in found:
         if name not in known:
             raise UnknownName("price tier", name, known, listing="outlay plan training --help")
@@ -227,10 +218,3 @@ def _goal(text: str | None) -> str:
     if name not in GOALS:
         raise UnknownName("goal", name, GOALS, listing="outlay plan training --help")
     return name
-
-
-def _names(text: str, flag: str, hint: str = "") -> Iterable[str]:
-    names = [part.strip() for part in text.split(",")]
-    if not all(names):
-        raise InputError(f"`{flag} {text}` has an empty name", hint=hint or f"write `{flag} NAME,NAME`")
-    return names

@@ -28,7 +28,10 @@ from outlay.workload import Architecture
 
 _WANTED = ("on", "count", "goal", "under", "within", "carbon", "have", "without")
 _RECIPE = ("layout", "sequence_length", "global_batch", "precision", "optimizer", "recompute", "framework")
-_TERMS = ("price", "discount", "grid", "pue", "data", "checkpoints", "lost_work")
+_TERMS = (
+    *("price", "discount", "grid", "pue", "data", "checkpoints", "lost_work", "egress", "exploration", "people"),
+    *("hardware", "life", "use"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,7 @@ def _search_of(model: str | Mapping[str, object] | Architecture, asked: Mapping[
         providers=asked.get("provider"),
         tiers=asked.get("tier"),
         priced=asked.get("price") is not None,
+        bought=asked.get("hardware") is not None,
     )
     architecture, receipt = read_model(model)
     return Search(

@@ -161,6 +161,11 @@ class Run:
         return self.question.parameters * each
 
     @cached_property
+    def data_terabyte_months(self) -> Interval:
+        """TB·months of the training data, kept from start to end."""
+        return self._over_time(float(economics.terabyte_months(self.terms.data or 0.0, self.seconds)))
+
+    @cached_property
     def stored_terabyte_months(self) -> Interval:
         """The checkpoints are written evenly over the run, so each is kept for half of it on average."""
         kept = self.terms.checkpoints * self.checkpoint_bytes

@@ -9,6 +9,7 @@ from outlay import catalog, units
 from outlay.catalog import Accelerator, Factor, Grid, PriceChoice
 from outlay.errors import InputError, UnknownName
 from outlay.scenarios.assumed import CHECKPOINTS_KEPT
+from outlay.scenarios.beside import Beside, amortised, read_beside
 from outlay.scenarios.question import Question
 from outlay.statement import Assumption, Basis, Interval, Receipt
 
@@ -44,6 +45,10 @@ class Terms:
     """Bytes to bring in; None where nobody said."""
     checkpoints: int
     checkpoints_receipt: Receipt
+    egress: float
+    """Dollars of a TB that is taken out."""
+    egress_receipt: Receipt
+    beside: Beside
     assumed: tuple[Assumption, ...]
 
     @property
@@ -69,19 +74,29 @@ def agree(
     data: str | float | None,
     checkpoints: str | int | None,
     lost_work: str | float | None,
+    hardware: str | float | None = None,
+    life: str | float | None = None,
+    use: str | float | None = None,
+    egress: str | float | None = None,
+    exploration: str | float | None = None,
+    people: str | float | None = None,
 ) -> Terms:
     """Read the terms; :class:`InputError` names what cannot be read or what nobody offers."""
     assumed: list[Assumption] = []
     kind, choice, interval, basis, receipts = agree_price(
         question.accelerator, provider, tier, price, discount, assumed
     )
+    if hardware is not None:
+        interval, basis, receipts = _bought(kind, price, hardware, life, use, assumed)
+    elif life is not None or use is not None:
+        raise InputError("`--life` and `--use` go with `--hardware`", hint="add `--hardware 30k`, or leave them out")
     seller = choice.provider if choice else provider
     lost, lost_receipt = _lost(lost_work)
     ratio, ratio_receipt = _pue("on-premise" if kind == "owned" and pue is None else seller, pue, question, assumed)
     place = _grid(grid, assumed)
     dollars, electricity_receipt = _electricity(kind, electricity, place, assumed)
     storage = _service("object-storage", seller)
-    ingress = _service("ingress", seller)
+    ingress, out = _service("ingress", seller), _service("egress", seller)
     kept = CHECKPOINTS_KEPT
     if checkpoints is not None:
         kept = yours(
@@ -106,6 +121,11 @@ def agree(
         bits = re.search(r"[kKMGTP]b\s*$", str(data))
         why = f"price of {ingress.provider}" + (f"; `{data}` is read as bytes, not as bits" if bits else "")
         assumed.append(Assumption("network", value=value, why=why, receipt=ingress.receipt))
+    beside = read_beside(exploration, people, egress)
+    if beside.egress:
+        because = "its own" if out.provider == seller else f"{seller or 'who rents them out'} lists none"
+        value = f"{out.provider}, {out.product}, ${out.dollars:.2f} a TB"
+        assumed.append(Assumption("egress", value=value, why=because, receipt=out.receipt))
     return Terms(
         tier=kind,
         provider=seller,
@@ -127,8 +147,36 @@ def agree(
         data=moved,
         checkpoints=int(kept.value or 0),
         checkpoints_receipt=kept,
+        egress=out.dollars,
+        egress_receipt=out.receipt,
+        beside=beside,
         assumed=tuple(assumed),
     )
+
+
+def _bought(
+    kind: str,
+    price: str | float | None,
+    hardware: str | float,
+    life: str | float | None,
+    use: str | float | None,
+    assumed: list[Assumption],
+) -> tuple[Interval, Basis, tuple[Receipt, ...]]:
+    """What a device-hour of bought machines wears off."""
+    if price is not None:
+        raise InputError(
+            f"`--price {price}` and `--hardware {hardware}` are two prices",
+            expected="one of them",
+            hint="leave `--hardware` out to pay by the hour, or `--price` to wear off what was bought",
+        )
+    if kind != "owned":
+        raise InputError(
+            f"`--hardware {hardware}` is what machines of your own cost, and these are rented ({kind})",
+            expected="owned machines",
+            hint="add `--tier owned`, or leave `--hardware` out",
+        )
+    interval, receipt = amortised(hardware, life, use, assumed)
+    return interval, "yours", (receipt,)
 
 
 def agree_price(

@@ -56,6 +56,12 @@ def cost_training(
     data: str | float | None = None,
     checkpoints: str | int | None = None,
     lost_work: str | float | None = None,
+    hardware: str | float | None = None,
+    life: str | float | None = None,
+    use: str | float | None = None,
+    egress: str | float | None = None,
+    exploration: str | float | None = None,
+    people: str | float | None = None,
     interval: str | float | None = None,
     notes: tuple[str, ...] = (),
     coefficients: Coefficients | None = None,
@@ -104,6 +110,12 @@ def cost_training(
         data=data,
         checkpoints=checkpoints,
         lost_work=lost_work,
+        hardware=hardware,
+        life=life,
+        use=use,
+        egress=egress,
+        exploration=exploration,
+        people=people,
     )
     run = run_of(question, fitted, terms, coefficients, level)
     return statement_of(
