@@ -45,6 +45,26 @@ def test_a_machine_more_is_what_pricing_it_alone_says(plan: Statement) -> None:
         assert row[1].value.likely == pytest.approx(alone.answer["seconds"].value.likely, rel=1e-6)
 
 
+def test_supply_binds_where_all_that_there_is_is_used_and_more_would_help() -> None:
+    asked = {"tokens": "100B", "goal": "fastest", "tier": "on-demand"}
+    all_of_them = plan_training("llama-3-8b", have="h100-sxm:64", **asked)
+    said = [note for note in all_of_them.notes if note.startswith("What binds is supply")]
+    assert len(said) == 1
+    share = float(re.search(r"([0-9.]+)%|([0-9.]+) %", said[0]).group(0).rstrip("% "))
+    more = plan_training("llama-3-8b", on="h100-sxm", count=72, **asked)
+    before, after = (plan.answer["seconds"].value.likely for plan in (all_of_them, more))
+    assert 100 * (1 - after / before) == pytest.approx(share, rel=0.1)
+    free = plan_training("llama-3-8b", on="h100-sxm", count=64, **asked)
+    assert not any(note.startswith("What binds is supply") for note in free.notes)
+
+
+def test_the_step_says_what_it_waits_for(plan: Statement) -> None:
+    step = next(table for table in plan.sections if table.key == "step")
+    assert step.notes[0].startswith("It waits for ")
+    shares = {row[0]: row[2] for row in step.rows}
+    assert ("recompute" in shares and shares["recompute"] >= 0.01) == any("lacks memory" in note for note in step.notes)
+
+
 def test_a_substitute_is_named_with_its_price_in_money_and_time() -> None:
     asked = {"tokens": "1T", "count": "64..512", "within": "30d"}
     plan = plan_training("llama-3-8b", have="h100-sxm:512,a100-sxm-80gb:512", tier="on-demand", **asked)

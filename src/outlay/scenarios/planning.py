@@ -27,7 +27,7 @@ from outlay.scenarios.relief import relief_table
 from outlay.scenarios.run import Run
 from outlay.scenarios.today import today as day
 from outlay.scenarios.training_run import inputs_of, notes_of, price_notes, statement_of
-from outlay.statement import Statement
+from outlay.statement import Figure, Statement, Table
 from outlay.units import format_quantity
 from outlay.workload import Architecture
 
@@ -112,7 +112,7 @@ def plan_training(
             *(substitute(best_of(missed, wanted), best, wanted) if missed else ()),
             *(() if near is None else (near,)),
             looked_at(planned.found),
-            *_supply(best, wanted),
+            *_supply(best, wanted, relief),
             *price_notes(best.run.terms, today or day()),
             *notes_of(best.run),
             *notes,
@@ -122,8 +122,15 @@ def plan_training(
     )
 
 
-def _supply(best: Candidate, wanted: Wanted) -> Iterator[str]:
-    """What a price list does not say."""
+def _supply(best: Candidate, wanted: Wanted, relief: Table | None) -> Iterator[str]:
+    """What a price list does not say, and what there is not enough of."""
+    chip, count = best.place
+    more = None if relief is None else relief.rows[0]
+    if wanted.had is not None and count == wanted.had.get(chip) and more is not None and str(more[0]).endswith("more"):
+        change = more[2]
+        assert isinstance(change, Figure)
+        shorter = format_quantity(abs(change.value.likely), "%", digits=2)
+        yield f"What binds is supply: with {more[0]} of the {chip} it would take {shorter} less time."
     if best.run.terms.choice is not None and wanted.had is None and best.run.question.devices > 1:
         yield (
             f"Whether {best.run.terms.provider} has {best.run.question.devices:,} free, linked and for you, no list says: "

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from outlay.scenarios.bottleneck import bottleneck
 from outlay.scenarios.grounds import CARBON, MAKING, STEP, grounds
 from outlay.scenarios.lines import data_sheet
 from outlay.scenarios.run import Run
 from outlay.statement import Column, Figure, Receipt, Table
 from outlay.training.ranges import doubts, likelihood, load_ranges
 from outlay.units import format_quantity
+
+_NOTICED = 0.01
+"""Share of a step below which recomputation is not worth a sentence."""
 
 
 def sections_of(run: Run) -> tuple[Table, ...]:
@@ -22,11 +28,21 @@ def _step(run: Run) -> Table:
         "One step",
         columns=("Part", Column("Time", unit="s", total=True), Column("Share", unit="%", total=True, digits=2)),
         rows=[(name, seconds, seconds / whole) for name, seconds in sorted(parts, key=lambda part: -part[1])],
+        notes=tuple(_waits(run)),
         receipts=(*data_sheet(run).values(), run.question.model_receipt, *run.fitted_on),
         assumed=grounds(run, *STEP),
         key="step",
         footer_label="Step",
     )
+
+
+def _waits(run: Run) -> Iterator[str]:
+    """What the step waits for, and whether memory is what it lacks."""
+    name, share = bottleneck(run)
+    yield f"It waits for {name}, {share:.0%} of the time."
+    again = float(run.estimate.breakdown.get("recompute", 0.0)) / run.step_seconds
+    if again >= _NOTICED:
+        yield f"It lacks memory: {again:.0%} of the time goes into making activations again."
 
 
 def _memory(run: Run) -> Table:
