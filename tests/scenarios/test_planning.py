@@ -141,6 +141,15 @@ def test_an_inventory_is_owned_and_never_exceeded() -> None:
     assert any(line.key == "power" for line in plan.lines)
 
 
+def test_owned_machines_beside_rented_ones_are_those_that_are_had() -> None:
+    with pytest.raises(InputError, match="nobody said which machines are owned"):
+        plan_training("gpt2", tokens="10B", tier="owned,spot")
+    both = plan_training("gpt2", tokens="10B", have="rtx-4090:1", tier="owned,on-demand", every=True)
+    rows = next(table for table in both.sections if table.key == "all").rows
+    assert any(row[1] == "owned" for row in rows)
+    assert any("on-demand" in str(row[1]) for row in rows)
+
+
 def test_without_takes_the_next_best() -> None:
     best = plan_training("gpt2", **SMALL)
     chip = next(name for name in CHIPS if name in best.title)

@@ -160,6 +160,12 @@ def _chips(
             "`--price` is the price of one accelerator, and `--on any` means them all",
             hint="name the accelerator: `--on h100-sxm`",
         )
+    if "owned" in tiers and len(tiers) > 1:
+        raise InputError(
+            "`--tier owned` beside rented ones: nobody said which machines are owned",
+            expected="what there is",
+            hint="add `--have h100-sxm:64`, or leave `owned` out",
+        )
     sold = {
         listing.accelerator
         for listing in catalog.prices()
