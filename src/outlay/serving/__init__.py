@@ -1,0 +1,32 @@
+"""What serving a language model takes: its memory, the time of a step, and how requests fare under a load."""
+
+from outlay.serving.coefficients import ServingCoefficients, load_serving
+from outlay.serving.deployment import Deployment, Work
+from outlay.serving.engines import Engine, engine_for
+from outlay.serving.formats import Format, format_for, formats
+from outlay.serving.iteration import CAUSES, Iteration, iteration
+from outlay.serving.kv_cache import sequence_bytes
+from outlay.serving.load import Load, Performance
+from outlay.serving.memory import ServingMemory, memory, most_sequences, weight_bytes
+
+__all__ = [
+    "CAUSES",
+    "Deployment",
+    "Engine",
+    "Format",
+    "Iteration",
+    "Load",
+    "Performance",
+    "ServingCoefficients",
+    "ServingMemory",
+    "Work",
+    "engine_for",
+    "format_for",
+    "formats",
+    "iteration",
+    "load_serving",
+    "memory",
+    "most_sequences",
+    "sequence_bytes",
+    "weight_bytes",
+]

@@ -1,0 +1,69 @@
+"""What only whole serving steps show: the few magnitudes that are fitted to measured runs rather than to kernels.
+
+They are stored with their provenance in the catalog's `serving.json`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.resources
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from outlay.machine import Coefficients as MachineCoefficients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCoefficients:
+    """Fitted magnitudes of a serving step; a value that is passed, so that a fit without a source is an ordinary call."""
+
+    launch: Mapping[str, float]
+    """Seconds the host spends on one kernel, by who launches (`eager`, `compiled`, `graph`)."""
+    step_fixed: Mapping[str, float]
+    """Seconds of a step that its device does not work, by family of engine: scheduling, sampling, detokenizing."""
+    step_sequence: Mapping[str, float]
+    """Seconds that each sequence adds to that."""
+    projections: Mapping[str, float]
+    """Products inside a step against a table of kernels, by generation of chip."""
+    memory_slowdown: float
+    """Memory-bound kernels inside a step against their ideal traffic: passes that the operators do not list."""
+    attention_slowdown: float
+    """Attention kernels inside a step against a table of kernels."""
+    framework_bytes: float
+    """Bytes of a device's context, libraries and graphs."""
+    family: Mapping[str, float] = field(default_factory=dict)
+    """Factor on device time by engine family, or by `family/generation`; 1 where not listed."""
+
+    def fixed_of(self, family: str) -> tuple[float, float]:
+        """Seconds of a step, and of each of its sequences, that the device waits for the host."""
+        return (
+            self.step_fixed.get(family, self.step_fixed["other"]),
+            self.step_sequence.get(family, self.step_sequence["other"]),
+        )
+
+    def family_of(self, family: str, generation: str) -> float:
+        """The factor on device time for an engine on a generation of chip."""
+        return self.family.get(f"{family}/{generation}", self.family.get(family, 1.0))
+
+    def replace(self, **changes: Any) -> StepCoefficients:
+        """These coefficients with some changed."""
+        return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingCoefficients:
+    """Everything fitted that a serving estimate needs: kernels of machines, and whole steps."""
+
+    machine: MachineCoefficients
+    step: StepCoefficients
+
+
+@functools.cache
+def load_serving() -> ServingCoefficients:
+    """The coefficients that the catalog ships."""
+    resource = importlib.resources.files("outlay.catalog") / "coefficients" / "serving.json"
+    content = json.loads(resource.read_text(encoding="utf-8"))
+    return ServingCoefficients(machine=MachineCoefficients(), step=StepCoefficients(**content["coefficients"]))

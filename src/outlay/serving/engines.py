@@ -1,0 +1,90 @@
+"""What a serving engine does for you: facts that differ between engines and their years.
+
+The catalog's `engines.csv` holds them, each row with its source: facts from documentation, not fitted numbers (those are
+:class:`~outlay.serving.coefficients.ServingCoefficients`). An engine that nobody listed gets the last row.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+from outlay.catalog import rows
+
+TODAY = 2026.5
+"""The year of an engine of which nobody says when it ran."""
+
+USUAL = "vllm"
+"""The engine on GPUs of which nothing is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A serving engine as the cost model sees it."""
+
+    name: str
+    family: str
+    """The group that shares fitted magnitudes."""
+    host: Literal["eager", "compiled", "graph"]
+    """Who launches kernels: Python one by one, a compiled program, or a captured graph."""
+    batching: Literal["continuous", "static"]
+    """Requests enter and leave a running batch, or a batch is begun and ended together."""
+    block_tokens: int
+    """Tokens of a block of the key-value cache; 1 is no paging."""
+    memory_share: float
+    """Share of the memory that the engine fills."""
+    chunk_tokens: int
+    """Most tokens of one step: a longer prompt is prefilled in chunks of this size."""
+    most_sequences: int
+    """Most sequences that decode together, unless told otherwise."""
+    mixed: bool
+    """Chunks of prompts and decoding sequences share a step; else prompts have steps of their own, and decoding waits."""
+    overlap_schedule: bool
+    """The next step is scheduled while the device works on this one."""
+    graph_sequences: int
+    """Sequences up to which decoding is a captured graph; 0 is any number."""
+    sequential_layers: bool
+    """Several devices hold layers and work one after another, not together, unless told otherwise."""
+    source: str
+    date: str
+    note: str
+    year: float = TODAY
+    """The year of the software."""
+
+
+@rows.cached
+def engine_for(text: str | None, year: float | None = None) -> Engine:
+    """The facts for an engine's free-text name and the year of its software; None is today's.
+
+    >>> engine_for("vLLM 0.4.2", 2024.4).mixed, engine_for("vLLM").mixed
+    (False, True)
+    """
+    words, when = (text or USUAL).strip().lower(), year or TODAY
+    row = next(
+        row
+        for row in rows.read("engines")
+        if float(row["since"]) <= when < float(row["until"]) and re.search(row["pattern"], words)
+    )
+    return replace(_facts(row), year=when)
+
+
+def _facts(row: object) -> Engine:
+    cell = cast("dict[str, str]", row)
+    return Engine(
+        name=cell["name"],
+        family=cell["family"],
+        host=cast("Literal['eager', 'compiled', 'graph']", cell["host"]),
+        batching=cast("Literal['continuous', 'static']", cell["batching"]),
+        block_tokens=int(cell["block_tokens"]),
+        memory_share=float(cell["memory_share"]),
+        chunk_tokens=int(cell["chunk_tokens"]),
+        most_sequences=int(cell["most_sequences"]),
+        mixed=cell["mixed"] == "1",
+        overlap_schedule=cell["overlap_schedule"] == "1",
+        graph_sequences=int(cell["graph_sequences"]),
+        sequential_layers=cell["sequential_layers"] == "1",
+        source=cell["source"],
+        date=cell["date"],
+        note=cell["note"],
+    )

@@ -1,0 +1,244 @@
+r"""Seconds of one step of an instance: projections of all its tokens, attention of prompts and of decoding sequences.
+
+.. math:: t = \sum_{layers} \max\bigl(t_{projections}(T) + t_{prompts} + t_{decoding} + t_{collectives},\; n_{kernels}\,
+              t_{launch}\bigr) + t_{ends} + t_{engine}(sequences)
+
+A pipeline of p stages keeps p groups of sequences in flight, each with its share of the work, so a sequence waits for one
+group's way through all layers. An engine that splits layers without a pipeline does the whole work in every layer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlay.machine import (
+    Curves,
+    attention_seconds,
+    collective_seconds,
+    curves_for,
+    gemm_seconds,
+    grouped_gemm_seconds,
+    memory_seconds,
+    power_watts,
+)
+from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.deployment import Deployment, Work
+from outlay.serving.kv_cache import token_numbers
+from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
+from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator
+
+CAUSES = (
+    "projections",
+    "experts",
+    "prompt attention",
+    "decode attention",
+    "memory-bound",
+    "head and sampling",
+    "tensor communication",
+    "expert communication",
+    "pipeline communication",
+    "launches",
+    "engine",
+)
+"""What a step's seconds are spent on; they sum to the step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Iteration:
+    """What one step takes. Every number has the shape of the layout's degrees and of the work."""
+
+    seconds: Number
+    breakdown: Mapping[str, Number]
+    """Seconds by cause (:data:`CAUSES`); they sum to `seconds`."""
+    device_watts: Number
+    """Mean electrical power of one device during the step."""
+
+
+def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficients) -> Iteration:
+    """Seconds by cause and power of one step.
+
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> from outlay.serving.coefficients import load_serving
+    >>> from outlay.workload import transformer
+    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
+    >>> one = Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1))
+    >>> step = iteration(one, Work(decoding=1, context=1024), load_serving())
+    >>> bool(5e-3 < step.seconds < 10e-3)  # 15 GB of weights at 3.35 TB/s take 4.8 ms
+    True
+    """
+    step, layout = coefficients.step, deployment.layout
+    chip = deployment.cluster.accelerator
+    curves = _curves(deployment, coefficients)
+    work = _share(deployment, work)
+    causes: dict[str, Number] = dict.fromkeys(CAUSES, 0.0)
+    for block in deployment.architecture.blocks:
+        for name, seconds in _layer(block.layer, deployment, work, curves, coefficients).items():
+            causes[name] = causes[name] + block.count * seconds
+    architecture = deployment.architecture
+    causes["head and sampling"] = _ends(deployment, work, curves)
+    hops = np.where(np.greater(layout.pipeline, 1), layout.pipeline, 0)
+    sent = work.tokens * architecture.hidden * 2.0 / layout.data
+    causes["pipeline communication"] = hops * collective_seconds(
+        "send",
+        sent,
+        np.minimum(layout.pipeline, 2),
+        stride=layout.tensor,
+        cluster=deployment.cluster,
+        curve=curves.collective,
+    )
+    factor = step.family_of(deployment.engine.family, chip.generation)
+    causes = {name: seconds * factor for name, seconds in causes.items()}
+    fixed, each = step.fixed_of(deployment.engine.family)
+    causes["engine"] = fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0))
+    total = sum(causes.values())
+    return Iteration(seconds=total, breakdown=causes, device_watts=power_watts(chip, _activity(causes, total)))
+
+
+def _share(deployment: Deployment, work: Work) -> Work:
+    """The work of one of the groups that a pipeline keeps in flight."""
+    if deployment.engine.sequential_layers:
+        return work
+    stages = deployment.layout.pipeline
+    return dataclasses.replace(
+        work, decoding=work.decoding / stages, prefill=work.prefill / stages, prompts=work.prompts / stages
+    )
+
+
+def _curves(deployment: Deployment, coefficients: ServingCoefficients) -> Curves:
+    """Curves of the types in which this deployment multiplies."""
+    return curves_for(
+        deployment.cluster.accelerator, deployment.weights.compute, deployment.base_type, coefficients.machine
+    )
+
+
+def _layer(
+    layer: Layer, deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients
+) -> dict[str, Number]:
+    """Seconds by cause of one layer."""
+    step, architecture, layout = coefficients.step, deployment.architecture, deployment.layout
+    operators = layer_work(layer, architecture.hidden, work.tokens, layout, rotary=architecture.rotary)
+    attention = layer.mixer if isinstance(layer.mixer, Attention) else None
+    if attention is not None and attention.kv_rank is not None:
+        operators = _absorbed(operators, attention, deployment, work)
+    slow = step.projections.get(deployment.cluster.accelerator.generation, step.projections["other"])
+    parts = {
+        "projections": slow * sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
+        "experts": slow * sum(_grouped(op, deployment, curves) for op in operators if isinstance(op, GroupedMatmul)),
+        "memory-bound": step.memory_slowdown
+        * sum(memory_seconds(op.bytes_forward, curve=curves.memory) for op in operators if isinstance(op, MemoryBound)),
+        "prompt attention": 0.0
+        if attention is None
+        else step.attention_slowdown * _prompts(attention, deployment, work, curves),
+        "decode attention": 0.0
+        if attention is None
+        else step.attention_slowdown * _decoding(attention, deployment, work, curves),
+    }
+    parts |= _communication(layer, deployment, work, curves)
+    device = sum(parts.values())
+    kernels = sum(op.kernels_forward if isinstance(op, MemoryBound) else 1 for op in operators) + 2
+    host = step.launch["eager" if deployment.eager else deployment.engine.host]
+    parts["launches"] = np.maximum(kernels * host - device, 0.0)
+    return parts
+
+
+def _absorbed(operators: list[Operator], attention: Attention, deployment: Deployment, work: Work) -> list[Operator]:
+    """Up-projections of keys and values for prompts alone, and the products that decoding takes in their place."""
+    share = np.where(np.greater(work.tokens, 0), work.prefill / np.maximum(work.tokens, 1e-9), 0.0)
+    kept: list[Operator] = [
+        dataclasses.replace(op, rows=op.rows * share) if isinstance(op, Matmul) and op.name == LATENT_CORE[1] else op
+        for op in operators
+    ]
+    return kept + latent_decoding(attention, work.decoding * (1.0 + work.drafted), deployment.layout)
+
+
+def _product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
+    """A dense product; where weights are stored narrower than products run, their traffic is theirs."""
+    narrow = (op.low_precision and deployment.weights.scope != "experts") or deployment.weights.scope == "all"
+    curve = curves.gemm if narrow and op.low_precision else curves.gemm_base
+    if narrow and deployment.weights.dequantized:
+        curve = dataclasses.replace(curve, input_bytes=deployment.weights.weight_bytes)
+    return op.count * gemm_seconds(op.rows, op.columns, op.depth, curve=curve)
+
+
+def _grouped(op: GroupedMatmul, deployment: Deployment, curves: Curves) -> Number:
+    """Products of the experts that this step's tokens visit."""
+    curve = curves.grouped
+    if deployment.weights.dequantized:
+        curve = dataclasses.replace(
+            curve, gemm=dataclasses.replace(curve.gemm, input_bytes=deployment.weights.weight_bytes)
+        )
+    return grouped_gemm_seconds(
+        op.rows, n=op.columns, k=op.depth, experts=op.groups, imbalance=deployment.imbalance, curve=curve
+    )
+
+
+def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
+    """Attention of prompt tokens to themselves and to what their sequence has in the cache."""
+    layout = deployment.layout
+    each = np.where(np.greater(work.prefill, 0), work.prefill / np.maximum(work.prompts, 1e-9), 0.0)
+    heads = attention.heads / layout.tensor
+    kv_heads = heads if attention.kv_rank is not None else np.maximum(attention.kv_heads / layout.tensor, 1.0)
+    sizes = (work.prompts / layout.data, heads, kv_heads)
+    dims = (attention.head_dim, attention.value_dim)
+    # A causal square of the new tokens, and a full rectangle of new tokens by those in the cache.
+    own = attention_seconds(
+        *sizes, each, each, *dims, causal=attention.causal, window=attention.window, curve=curves.attention
+    )
+    reach = work.past if attention.window is None else np.minimum(work.past, attention.window)
+    before = attention_seconds(*sizes, each, reach, *dims, causal=False, window=None, curve=curves.attention)
+    return np.where(np.greater(each, 0), own + before, 0.0)
+
+
+def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
+    """Attention of decoding sequences: every key and value in the cache is read once."""
+    if not attention.causal:
+        return 0.0
+    keys = work.context if attention.window is None else np.minimum(work.context, attention.window)
+    numbers = token_numbers(attention, deployment.layout.tensor) * keys * work.decoding / deployment.layout.data
+    return memory_seconds(numbers * deployment.cache_bytes, curve=curves.memory)
+
+
+def _communication(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> dict[str, Number]:
+    """All-reduces of attention and feed-forward, and the way of tokens to their experts and back."""
+    layout, cluster = deployment.layout, deployment.cluster
+    size = work.tokens * deployment.architecture.hidden * 2.0 / layout.data
+    parts = sum(part is not None for part in (layer.mixer, layer.feed_forward, layer.cross_attention))
+    reduces = 1 if layer.parallel else parts
+    reduce = collective_seconds("all-reduce", size, layout.tensor, cluster=cluster, curve=curves.collective)
+    sent: Number = 0.0
+    if isinstance(layer.feed_forward, Experts):
+        copies = np.minimum(layer.feed_forward.active, layout.expert)
+        group = np.where(np.greater(layout.data, 1), layout.expert, 1)
+        sent = 2.0 * collective_seconds(
+            "all-to-all",
+            size * copies / layout.tensor,
+            group,
+            stride=layout.expert_tensor,
+            cluster=cluster,
+            curve=curves.collective,
+        )
+    return {"tensor communication": reduces * reduce, "expert communication": sent}
+
+
+def _ends(deployment: Deployment, work: Work, curves: Curves) -> Number:
+    """Embedding, final norm, head and sampling."""
+    total: Number = 0.0
+    for op in ends(deployment.architecture, work.tokens, work.logits, deployment.layout):
+        if isinstance(op, Matmul):
+            total = total + _product(op, deployment, curves)
+        elif isinstance(op, MemoryBound):
+            total = total + memory_seconds(op.bytes_forward, kernels=op.kernels_forward, curve=curves.memory)
+    return total
+
+
+def _activity(causes: Mapping[str, Number], total: Number) -> dict[str, Number]:
+    """Shares of a step by what the device does: arithmetic, moving memory, communicating, waiting."""
+    arithmetic = causes["projections"] + causes["experts"] + causes["prompt attention"]
+    memory = causes["memory-bound"] + causes["decode attention"] + causes["head and sampling"]
+    sending = sum(seconds for name, seconds in causes.items() if name.endswith("communication"))
+    return {"arithmetic": arithmetic / total, "memory": memory / total, "communication": sending / total}

@@ -1,0 +1,65 @@
+"""The key-value cache: how many bytes a sequence takes on one device, in blocks, by kind of layer.
+
+A layer with a window keeps no more than its window, a state-space layer keeps a state of fixed size whatever the length,
+latent attention keeps one vector a token that every tensor-parallel device holds whole. Key-value heads are split over
+tensor-parallel devices as far as there are heads, and repeated beyond.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from outlay.serving.deployment import Deployment
+from outlay.workload import Attention, Number, StateSpace
+
+
+def sequence_bytes(deployment: Deployment, tokens: Number) -> Number:
+    """Bytes on the fullest device for one sequence of `tokens` tokens, in whole blocks.
+
+    With a pipeline, of the share of layers that one device holds; with data-parallel attention, of a sequence that
+    this device serves.
+
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> from outlay.workload import transformer
+    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True)
+    >>> h100 = Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1))
+    >>> float(sequence_bytes(h100, 1000)) / 2**20  # 63 blocks of 16 tokens, 128 KiB a token
+    126.0
+    """
+    blocks = np.ceil(np.asarray(tokens, dtype=float) / deployment.engine.block_tokens)
+    held = blocks * deployment.engine.block_tokens
+    total: Number = 0.0
+    for block in deployment.architecture.blocks:
+        mixer = block.layer.mixer
+        if isinstance(mixer, StateSpace):
+            total = total + block.count * _state_bytes(mixer, deployment)
+        elif isinstance(mixer, Attention) and mixer.causal:
+            kept = held if mixer.window is None else np.minimum(held, _window(mixer.window, deployment))
+            total = total + block.count * kept * token_numbers(mixer, deployment.layout.tensor) * deployment.cache_bytes
+    return total / deployment.layout.pipeline
+
+
+def token_numbers(attention: Attention, tensor: Number) -> Number:
+    """Numbers that one device keeps of one token in one layer.
+
+    >>> gqa = Attention(heads=32, kv_heads=8, head_dim=128, value_dim=128)
+    >>> [float(token_numbers(gqa, degree)) for degree in (1, 8, 16)]
+    [2048.0, 256.0, 256.0]
+    """
+    if attention.kv_rank is not None:
+        return float(attention.kv_rank + attention.rope_dim) * np.ones_like(tensor, dtype=float)
+    heads = np.maximum(attention.kv_heads / np.asarray(tensor, dtype=float), 1.0)
+    return heads * float(attention.head_dim + attention.value_dim)
+
+
+def _window(window: int, deployment: Deployment) -> int:
+    """Tokens that a window keeps, in whole blocks."""
+    size = deployment.engine.block_tokens
+    return -(-window // size) * size
+
+
+def _state_bytes(mixer: StateSpace, deployment: Deployment) -> Number:
+    """State (in fp32) and the last inputs of the short convolution."""
+    state = mixer.inner * mixer.state * 4.0 + mixer.convolved * (mixer.kernel - 1) * 2.0
+    return state / deployment.layout.tensor

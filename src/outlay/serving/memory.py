@@ -1,0 +1,111 @@
+"""What fills a serving device's memory, and how many sequences then fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.deployment import Deployment
+from outlay.serving.kv_cache import sequence_bytes
+from outlay.workload import Architecture, Experts, Layer, Number, parameters
+from outlay.workload.parameters import layer_parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingMemory:
+    """Bytes on the fullest device, by part; `cache` is what is left for key-value caches, negative where nothing is."""
+
+    parts: Mapping[str, Number]
+    """`weights`, `activations`, `framework`."""
+    capacity: float
+    """Bytes that the device reports, times the share that the engine fills."""
+
+    @property
+    def cache(self) -> Number:
+        return self.capacity - sum(self.parts.values())
+
+    @property
+    def fits(self) -> Number:
+        """Whether weights and working memory leave anything for a cache."""
+        return np.greater(self.cache, 0.0)
+
+
+def memory(
+    deployment: Deployment, coefficients: ServingCoefficients, *, step_tokens: Number | None = None
+) -> ServingMemory:
+    """Bytes of weights, of the activations of a step of `step_tokens` tokens (the engine's chunk), and of the framework.
+
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> from outlay.serving.coefficients import load_serving
+    >>> from outlay.workload import transformer
+    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
+    >>> found = memory(Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1)), load_serving())
+    >>> round(float(found.parts["weights"]) / 2**30, 2)
+    14.96
+    """
+    tokens = deployment.engine.chunk_tokens if step_tokens is None else step_tokens
+    held: dict[str, Number] = {
+        "weights": weight_bytes(deployment),
+        "activations": _activations(deployment, tokens),
+        "framework": coefficients.step.framework_bytes,
+    }
+    return ServingMemory(parts=held, capacity=deployment.cluster.accelerator.memory * deployment.engine.memory_share)
+
+
+def most_sequences(deployment: Deployment, space: ServingMemory, tokens: Number) -> Number:
+    """Sequences of `tokens` tokens whose caches fit, all devices of the instance together; 0 where the model does not."""
+    each = sequence_bytes(deployment, tokens)
+    return np.floor(np.maximum(space.cache, 0.0) / np.maximum(each, 1.0)) * deployment.layout.data
+
+
+def weight_bytes(deployment: Deployment) -> Number:
+    """Bytes of weights on the fullest device: its layers, and embedding or head (both where there is no pipeline).
+
+    Data-parallel attention repeats everything but routed experts on each device.
+    """
+    architecture, layout, form = deployment.architecture, deployment.layout, deployment.weights
+    wide = 4.0 if form.compute == "fp32" else 2.0
+    dense = wide if form.scope == "experts" else form.weight_bytes
+    total: Number = 0.0
+    for block in architecture.blocks:
+        count = 1 if block.shared else block.count
+        routed, rest = _layer_weights(block.layer, architecture)
+        total = total + count * (
+            routed * form.weight_bytes / (layout.expert * layout.expert_tensor) + rest * dense / layout.tensor
+        )
+    ends = parameters(architecture)
+    table = ends.embedding + ends.embedding_other
+    head = ends.head if not architecture.tied else 0
+    tables = (table + head) * (form.weight_bytes if form.scope == "all" else wide) / layout.tensor
+    return total / layout.pipeline + np.where(np.greater(layout.pipeline, 1), 0.5, 1.0) * tables
+
+
+def _layer_weights(layer: Layer, architecture: Architecture) -> tuple[float, float]:
+    """Parameters of routed experts, and of everything else in a layer."""
+    found = layer_parameters(layer, architecture.hidden)
+    if not isinstance(layer.feed_forward, Experts):
+        return 0.0, float(found.total)
+    experts = layer.feed_forward
+    routed = found.idle * experts.count / max(experts.count - experts.active, 1)
+    return float(routed), float(found.total - routed)
+
+
+def _activations(deployment: Deployment, tokens: Number) -> Number:
+    """The widest moment of a step: inputs and outputs of the widest projections, in 16 bits, and fp32 logits of its
+    sequences."""
+    architecture, layout = deployment.architecture, deployment.layout
+    widest = architecture.hidden
+    for block in architecture.blocks:
+        feed_forward = block.layer.feed_forward
+        if feed_forward is None:
+            continue
+        ups = 2 if feed_forward.gated else 1
+        copies = feed_forward.active if isinstance(feed_forward, Experts) else 1
+        widest = max(widest, (ups + 1) * feed_forward.width * copies)
+    sequences = np.minimum(deployment.engine.most_sequences, tokens)
+    logits = sequences * architecture.vocab * 4.0 / layout.tensor
+    return tokens / layout.data * (2.0 * architecture.hidden + widest / layout.tensor) * 2.0 + logits / layout.data
