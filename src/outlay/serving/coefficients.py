@@ -34,6 +34,8 @@ class StepCoefficients:
     """Attention kernels inside a step against a table of kernels."""
     framework_bytes: float
     """Bytes of a device's context, libraries and graphs."""
+    ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """llama.cpp's kernels by backend: the fields of :class:`~outlay.serving.ggml.Backend`; `other` where one is not listed."""
     family: Mapping[str, float] = field(default_factory=dict)
     """Factor on device time by engine family, or by `family/generation`; 1 where not listed."""
 

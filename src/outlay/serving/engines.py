@@ -46,6 +46,8 @@ class Engine:
     """Sequences up to which decoding is a captured graph; 0 is any number."""
     sequential_layers: bool
     """Several devices hold layers and work one after another, not together, unless told otherwise."""
+    kernels: Literal["tables", "ggml"]
+    """Whose products it runs: vendor libraries like those of the kernel tables, or llama.cpp's own."""
     source: str
     date: str
     note: str
@@ -84,6 +86,7 @@ def _facts(row: object) -> Engine:
         overlap_schedule=cell["overlap_schedule"] == "1",
         graph_sequences=int(cell["graph_sequences"]),
         sequential_layers=cell["sequential_layers"] == "1",
+        kernels=cast("Literal['tables', 'ggml']", cell["kernels"]),
         source=cell["source"],
         date=cell["date"],
         note=cell["note"],
