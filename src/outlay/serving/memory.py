@@ -49,8 +49,7 @@ def memory(
 
         >>> from outlay.catalog import accelerator
         >>> from outlay.machine import cluster_for
-        >>> from outlay.catalog import Accelerator
-    from outlay.serving.coefficients import load_serving
+        >>> from outlay.serving.coefficients import load_serving
         >>> from outlay.workload import transformer
         >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
         >>> found = memory(Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1)), load_serving())
