@@ -25,11 +25,13 @@ MEASURED: Final = (
     "total_tokens_per_s",
     "prefill_tokens_per_s",
     "decode_tokens_per_s",
-    "samples_per_s",
 )
 """What is predicted and compared, beside energy. Nothing that is predicted may look at these."""
 
-HIDDEN: Final = frozenset({*MEASURED, "energy", "peak_mem_gb", "notes"})
+REQUESTS: Final = "requests_per_s"
+"""Measured `samples_per_s` of a language model, as it is compared where a row says nothing of tokens."""
+
+HIDDEN: Final = frozenset({*MEASURED, "samples_per_s", "energy", "peak_mem_gb", "notes"})
 """Columns that a prediction never sees."""
 
 COLUMNS: Final[dict[str, Kind]] = {
@@ -95,7 +97,11 @@ def measured(record: Record) -> dict[str, float]:
     """What was measured of this row, by metric; energy only where it is stated for a token of the answer."""
     found = {column: record.numbers[column] for column in MEASURED if column in record.numbers}
     joules = joules_per_token(record.word("energy"))
-    return found if joules is None else {**found, ENERGY: joules}
+    if joules is not None:
+        found[ENERGY] = joules
+    if not found and "samples_per_s" in record.numbers:
+        found[REQUESTS] = record.numbers["samples_per_s"]
+    return found
 
 
 def joules_per_token(text: str) -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.accuracy.serving.columns import ENERGY
+from outlay.accuracy.serving.columns import ENERGY, REQUESTS
 from outlay.accuracy.serving.resolve import Question
 from outlay.accuracy.serving.sessions import Fare, Session, fare
 from outlay.errors import InputError
@@ -69,6 +69,7 @@ def _together(
         batch=np.array([math.nan if one.batch is None else one.batch for one in questions]) / instances,
         rate=np.array([math.nan if one.rate is None else one.rate for one in questions]) / instances,
         beams=np.array([float(one.beams) for one in questions]),
+        scattered=np.array([one.scattered for one in questions]),
     )
     try:
         found = fare(first.protocol, session)
@@ -95,7 +96,7 @@ def _answer(question: Question, found: Fare, index: int) -> ServingPrediction | 
         "total_tokens_per_s": at(found.total_per_second) * many,
         "prefill_tokens_per_s": at(found.prefill_per_second) * many,
         "decode_tokens_per_s": decode,
-        "samples_per_s": at(found.requests_per_second) * many,
+        REQUESTS: at(found.requests_per_second) * many,
         ENERGY: at(found.joules_per_token),
     }
     usable = {name: value for name, value in metrics.items() if math.isfinite(value) and value > 0}

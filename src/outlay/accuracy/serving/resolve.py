@@ -49,6 +49,8 @@ class Question:
     rate: float | None
     beams: int
     answer_alone: bool
+    scattered: bool
+    """Lengths are those of a data set, not all alike."""
     assumed: tuple[str, ...]
 
     @property
@@ -118,6 +120,7 @@ def resolve(record: Record) -> Question:
         rate=_number(row.word("request_rate")),
         beams=manner.beams,
         answer_alone=manner.answer_alone,
+        scattered=manner.lengths is not None,
         assumed=tuple(dict.fromkeys(filter(None, (*said, *notes, note)))),
     )
 

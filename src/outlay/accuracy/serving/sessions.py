@@ -1,10 +1,7 @@
-r"""How requests of one kind fare in a measured session: a batch, a client that keeps requests open, or as many as fit.
+"""How requests of one kind fare in a measured session: a batch, a client that keeps requests open, or as many as fit.
 
-Closed forms over arrays of rows. A client's requests spread over the steps of an answer, so that each step of c
-sequences begins c / output prompts on average; a prompt joins a step of decoding, or takes one of its own, and every
-sequence then waits for it:
-
-.. math:: t_{token} = t(c) + \frac{c}{output} \; t_{prompt}
+Clients and full instances are those of :mod:`outlay.serving.batching`; a batch that begins and ends together, and a batch
+of a stated number that runs on, are timed here from their steps.
 """
 
 from __future__ import annotations
@@ -16,9 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outlay.accuracy.serving.manner import Protocol
-from outlay.serving import Deployment, ServingCoefficients, Work, iteration, memory, most_sequences
+from outlay.serving import (
+    Deployment,
+    Load,
+    ServingCoefficients,
+    Work,
+    iteration,
+    memory,
+    most_sequences,
+    perform,
+)
 
 Floats = NDArray[np.float64]
+
+VARIATION = 0.8
+"""Standard deviation over mean of the lengths of a real data set: chats' prompts and answers scatter about so (ShareGPT)."""
+ROUNDS = 10.0
+"""Requests that a client sends one after another: benchmarks send ten for each that they keep open (InferenceMAX)."""
+MANY = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +45,8 @@ class Session:
     """Requests on one instance; nan is as many as fit."""
     rate: Floats
     beams: Floats
+    scattered: NDArray[np.bool_]
+    """Lengths are those of a data set, not all alike."""
 
     def step(self, work: Work) -> tuple[Floats, Floats]:
         """Seconds of a step, and joules of the instance's devices."""
@@ -75,9 +89,11 @@ def fare(protocol: Protocol, session: Session) -> Fare:
     """How the rows of a session fare."""
     if protocol == "batch":
         return _batch(session)
+    if protocol == "running":
+        return _running(session)
     if protocol in ("most", "rate"):
-        session = dataclasses.replace(session, batch=session.room())
-    found = _client(session, decode_only=protocol == "running")
+        session = dataclasses.replace(session, batch=np.full_like(session.batch, np.nan))
+    found = _client(session)
     return _at_rate(found, session) if protocol == "rate" else found
 
 
@@ -116,50 +132,53 @@ def _batch(session: Session) -> Fare:
     )
 
 
-def _client(session: Session, *, decode_only: bool) -> Fare:
-    """A client that keeps `batch` requests open; with `decode_only` times between tokens are those of steps without prompts."""
-    room = session.room()
-    open_, engine = session.batch, session.deployment.engine
-    count = np.minimum(open_, room) if not decode_only else open_
-    answer = np.maximum(session.output, 1.0)
+def _running(session: Session) -> Fare:
+    """`batch` sequences decode all the time: times between tokens are those of steps without prompts, rates with them."""
+    count, answer = session.batch, np.maximum(session.output, 1.0)
     plain, plain_joules = session.step(Work(decoding=count * session.beams, context=session.context))
-    one, one_joules = _prompts(session, np.ones_like(count))
-    if engine.mixed:
-        # A step holds a prompt, or as much of it as the engine's budget leaves; where prompts come faster, more of them.
-        size = np.minimum(np.maximum(session.input, 1.0), np.maximum(engine.chunk_tokens - count, 256.0))
-        mixed, mixed_joules = session.step(
-            Work(
-                decoding=count * session.beams,
-                context=session.context,
-                prefill=size,
-                prompts=1.0,
-                past=np.maximum(session.input - size, 0.0) / 2.0,
-            )
-        )
-        chunks = session.input / size
-        more, more_joules = chunks * np.maximum(mixed - plain, 0.0), chunks * np.maximum(mixed_joules - plain_joules, 0.0)
-        first = chunks * mixed
-    else:
-        more, more_joules, first = one, one_joules, one
+    prompt, prompt_joules = _prompts(session, np.ones_like(count))
     begun = count / answer
-    step = plain + begun * more
-    busy = begun * more / step
-    # A request waits for the step that runs, and for prompts before its own.
-    queue = 0.5 * plain + busy / np.maximum(1.0 - busy, 0.1) * 0.5 * more
-    waiting = np.maximum(open_ - count, 0.0) / np.maximum(count, 1e-9) * answer * step
-    ttft = waiting + queue + first
-    tpot = plain if decode_only else step
+    step = plain + begun * prompt
     rate = count / step
     return Fare(
-        ttft=ttft,
-        tpot=tpot,
-        e2e=ttft + np.maximum(answer - 1.0, 0.0) * step,
+        ttft=prompt,
+        tpot=plain,
+        e2e=prompt + np.maximum(answer - 1.0, 0.0) * step,
         output_per_second=rate,
         total_per_second=rate * (session.input + answer) / answer,
-        prefill_per_second=np.where(one > 0, session.input / np.maximum(one, 1e-12), np.nan),
+        prefill_per_second=np.where(prompt > 0, session.input / np.maximum(prompt, 1e-12), np.nan),
         decode_per_second=count / plain,
         requests_per_second=rate / answer,
-        joules_per_token=(plain_joules + begun * more_joules) / count,
+        joules_per_token=(plain_joules + begun * prompt_joules) / count,
+    )
+
+
+def _client(session: Session) -> Fare:
+    """A client that keeps `batch` requests open, or (nan) an instance that is always full."""
+    deployment, coefficients = session.deployment, session.coefficients
+    shape = session.input.shape
+    load = Load(
+        input=np.maximum(session.input, 1.0),
+        output=np.maximum(session.output * session.beams, 1.0),
+        concurrency=np.maximum(np.where(np.isnan(session.batch), session.room(), session.batch), 1.0),
+        variation=np.where(session.scattered, VARIATION, 0.0),
+        rounds=np.where(np.isnan(session.batch), MANY, ROUNDS),
+    )
+    found = perform(deployment, load, coefficients)
+    one, _ = _prompts(session, np.ones(shape))
+    decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)
+    watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
+    served = np.broadcast_to(found.requests_per_second, shape)
+    return Fare(
+        ttft=np.broadcast_to(found.ttft, shape),
+        tpot=np.broadcast_to(found.tpot, shape),
+        e2e=np.broadcast_to(found.e2e, shape),
+        output_per_second=served * session.output,
+        total_per_second=served * (session.input + session.output),
+        prefill_per_second=session.input / np.maximum(one, 1e-12),
+        decode_per_second=decoding / np.broadcast_to(found.tpot, shape),
+        requests_per_second=served,
+        joules_per_token=watts / np.maximum(served * session.output, 1e-12),
     )
 
 
