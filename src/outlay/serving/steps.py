@@ -86,7 +86,7 @@ class TabledSteps:
         decoding = np.asarray(mixture.decoding / scale, dtype=float)
         tokens = decoding * (1.0 + tables.drafted)
         row = tables.tokens.cell(tokens) + index * len(tables.tokens.widths)
-        reading = self._reading(decoding, mixture.context)
+        reading = self.reading(decoding, mixture.context)
         if np.ndim(mixture.prefill) == 0 and mixture.prefill == 0:
             total = tables.alone.line(row, tokens) + reading
             return self._launched(total, row, tokens)
@@ -116,7 +116,7 @@ class TabledSteps:
         tokens = decoding * (1.0 + tables.drafted) + prefill / scale
         row = tables.tokens.cell(tokens) + index * len(tables.tokens.widths)
         # Both kinds of work share the step: prompts decide, but for the time of reading caches.
-        share = self._reading(decoding, context) / np.maximum(self.seconds(mixture), 1e-12)
+        share = self.reading(decoding, context) / np.maximum(self.seconds(mixture), 1e-12)
         return share * alone + (1.0 - share) * tables.prompt_watts.line(row, tokens)
 
     def _place(self, decoding: np.ndarray, context: np.ndarray) -> np.ndarray:
@@ -124,8 +124,8 @@ class TabledSteps:
         first = tables.sequences.cell(decoding) + tables.index * len(tables.sequences.widths)
         return np.asarray(first * len(tables.context.widths) + tables.context.cell(context))
 
-    def _reading(self, decoding: np.ndarray, context: Number) -> np.ndarray:
-        """Attention of decoding sequences."""
+    def reading(self, decoding: np.ndarray, context: Number) -> np.ndarray:
+        """Seconds of attention of decoding sequences, `decoding` on one device of one stage."""
         length = np.asarray(context, dtype=float)
         return self.tables.decode_attention.patch(self._place(decoding, length), decoding, length)
 
