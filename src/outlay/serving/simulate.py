@@ -201,21 +201,28 @@ class _Play:
             instance.add(request, at)
 
         first = min(concurrency, len(requests))
-        for instance in instances:
-            instance.held_back = True
-        for _ in range(first):
-            send(0.0)
-        for instance in instances:
-            instance.held_back = False
-            instance.begin(0.0)
+        together = instances[0].policy.static
+
+        def send_all(times: list[float]) -> None:
+            # A batch that is begun once takes all that were sent at the same time.
+            for instance in instances:
+                instance.held_back = together
+            for at in times:
+                send(at)
+            for instance in instances:
+                instance.held_back = False
+                if instance.end == inf and instance.waiting:
+                    instance.begin(times[-1])
+
+        send_all([0.0] * first)
         while True:
             instance = min(instances, key=_end)
             if instance.end == inf:
                 return
             instance.next_event()
             answered, self._answered = self._answered, []
-            for at, _ in answered:
-                send(at)
+            if answered:
+                send_all([at for at, _ in answered])
 
 
 def _load(instance: Instance) -> int:
