@@ -19,7 +19,10 @@ from outlay.cli.terms import terms_options
     cls=Verb, name="training", example="outlay plan training llama-3-8b --tokens 1T --under 100k --within 30d"
 )
 @click.argument("model", metavar="MODEL|config.json", shell_complete=models)
-@click.option("--tokens", required=True, metavar="N", help="Tokens to train on: 1T, 300B, 15.6e12.")
+@click.option("--tokens", metavar="N", help="Tokens to train on: 1T, 300B, 15.6e12.")
+@click.option(
+    "--stages", metavar="FILE.csv", help="Stages of the run: columns stage, tokens; seq, batch, precision, layout, on …"
+)
 @click.option("--done", metavar="N", help="Tokens of these that are trained already.")
 @click.option("--goal", metavar="GOAL", help="cheapest (default), fastest or greenest.")
 @click.option("--under", metavar="DOLLARS", help="The most that it may cost: 50k.")
@@ -38,8 +41,15 @@ from outlay.cli.terms import terms_options
 @click.option("--layout", metavar="LAYOUT", help="auto (default), or degrees to fix: tp=8,pp=4,zero=fsdp.")
 @click.option("--seq", metavar="N", help="Tokens of a sequence.")
 @click.option("--batch", metavar="N", help="Sequences of a step (512), or tokens of it (4M tokens).")
-@click.option("--precision", metavar="NAME", shell_complete=precisions, help="bf16 (default where there is), fp8 …")
-@click.option("--optimizer", metavar="NAME", shell_complete=optimizers, help="adamw (default), adam8bit, muon …")
+@click.option(
+    "--precision",
+    metavar="NAME",
+    shell_complete=precisions,
+    help="bf16 (default where there is); the best of bf16,fp8.",
+)
+@click.option(
+    "--optimizer", metavar="NAME", shell_complete=optimizers, help="adamw (default); the best of adamw,adam8bit."
+)
 @click.option("--recompute", metavar="NAME", help="none, selective or full; default: what fits fastest.")
 @click.option("--framework", metavar="NAME", help="What runs it: megatron-core, nemo, torchtitan, deepspeed …")
 @terms_options
@@ -77,8 +87,8 @@ def command(
     if export:
         from outlay.scenarios.exporting import export_plan
 
-        files = export_plan(asked.pop("model"), export, progress=_bar(), **_renamed(asked))
-        deliver(files, output, overwrite=overwrite)
+        exported = export_plan(asked.pop("model"), export, progress=_bar(), **_renamed(asked))
+        deliver(exported, output, overwrite=overwrite)
         return 0
     from outlay.cli.cache import keep_answer
     from outlay.scenarios.planning import plan_training

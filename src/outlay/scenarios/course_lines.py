@@ -35,21 +35,20 @@ def lines_of_stages(stages: Sequence[Stage], runs: Sequence[Run], main: Run) -> 
 
 def renamings(stages: Sequence[Stage], runs: Sequence[Run]) -> tuple[dict[str, str], ...]:
     """For each stage, what its assumptions are called in the statement: with the stage where stages differ in them."""
-    said: dict[str, set[object]] = {}
-    for run in runs:
-        for entry in run.assumed:
-            said.setdefault(entry.name, set()).add((entry.value, entry.why))
-    everywhere = {
-        name: len(values) == 1 and all(any(entry.name == name for entry in run.assumed) for run in runs)
-        for name, values in said.items()
-    }
+    each = [_said(run) for run in runs]
+    everywhere = {name for name, values in each[0].items() if all(other.get(name) == values for other in each)}
     return tuple(
-        {
-            entry.name: entry.name if everywhere[entry.name] else f"{entry.name}, {stage.name}"
-            for entry in run.assumed
-        }
+        {entry.name: entry.name if entry.name in everywhere else f"{entry.name}, {stage.name}" for entry in run.assumed}
         for stage, run in zip(stages, runs, strict=True)
     )
+
+
+def _said(run: Run) -> dict[str, list[tuple[str, str]]]:
+    """What is assumed of each name; of some there are several."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for entry in run.assumed:
+        found.setdefault(entry.name, []).append((entry.value, entry.why))
+    return found
 
 
 def regrounded(thing: Thing, names: Mapping[str, str]) -> Thing:

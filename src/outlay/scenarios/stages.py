@@ -1,7 +1,7 @@
 """A run in stages: pre-training, context extension, annealing, post-training; read from a table, one stage a row.
 
-The columns `stage` and `tokens` are required; `seq`, `batch`, `precision`, `optimizer`, `recompute`, `layout` and `on` may be there,
-and say for one stage what the flag of that name says for all. Tokens are counts, or shares of `--tokens` in per cent.
+The columns `stage` and `tokens` are required; `seq`, `batch`, `precision`, `optimizer`, `recompute`, `layout` and `on` may be
+there, and say for one stage what the flag of that name says for all. Tokens are counts, or shares of `--tokens` in per cent.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from outlay.scenarios.question import Question, ask
 from outlay.scenarios.ranged import relative_range
 from outlay.scenarios.run import Run
 from outlay.scenarios.sections import sections_of
+from outlay.scenarios.stages import ask_stages
 from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.today import today as day
 from outlay.statement import Assumption, Interval, Statement, Table
@@ -35,8 +36,10 @@ assert _render.FORMATS
 def cost_training(
     model: str | Mapping[str, object] | Architecture,
     *,
-    tokens: str | float,
+    tokens: str | float | None = None,
     on: str,
+    stages: str | None = None,
+    done: str | float | None = None,
     layout: str | None = None,
     sequence_length: str | int | None = None,
     global_batch: str | int | None = None,
@@ -69,8 +72,9 @@ def cost_training(
 ) -> Statement:
     """What it costs to train `model` from scratch on `tokens` with the accelerators `on` (`h100-sxm:64`).
 
-    Everything else is found or assumed, and then said in `Statement.assumed`. Texts are read as on the command line
-    (`"1T"`, `"4M tokens"`, `"30%"`); numbers are in base units: tokens, sequences, bytes, shares.
+    `stages` is a table of the run's stages (:mod:`outlay.scenarios.stages`), of which `tokens` may be left out; `done` are
+    the tokens that are trained already. Everything else is found or assumed, and then said in `Statement.assumed`. Texts are
+    read as on the command line (`"1T"`, `"4M tokens"`, `"30%"`); numbers are in base units: tokens, sequences, bytes, shares.
 
     >>> answer = cost_training("gpt2", tokens=10e9, on="rtx-4090", price=0.40)
     >>> [line.key for line in answer.lines], answer.total.at_least
@@ -82,9 +86,16 @@ def cost_training(
     asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
     level = parse_level(interval)
     coefficients = coefficients or load_coefficients()
+    parts, left = ask_stages(stages, tokens, done)
+    if parts:
+        from outlay.scenarios.staged_run import cost_stages
+
+        return cost_stages(
+            parts, asked, coefficients=coefficients, level=level, notes=notes, today=today or day(), path=stages or ""
+        )
     question = ask(
         model,
-        tokens=tokens,
+        tokens=left,
         on=on,
         layout=layout,
         sequence_length=sequence_length,
