@@ -55,17 +55,57 @@ def front_table(inside: Sequence[Candidate]) -> Table:
         "Time against cost: plans that no other beats in both",
         columns=(
             *("Accelerators", "Seller", *(("Recipe",) if recipes else ()), "Time"),
-            Column("Cost", unit="$"),
-            "Waits for",
+            *(Column("Cost", unit="$"), *(() if recipes else ("Waits for",))),
         ),
         rows=[
             (
                 *_row(inside[place], tier=len({entry.tier for entry in inside}) > 1, recipe=recipes),
-                _waits(inside[place]),
+                *(() if recipes else (_waits(inside[place]),)),
             )
             for place in kept
         ],
         key="front",
+    )
+
+
+def recipes_table(inside: Sequence[Candidate], wanted: Wanted) -> Table | None:
+    """The best within the limits for each precision and optimizer; None where there was no choice."""
+    best = _best_of_each(inside, wanted, lambda entry: entry.place.recipe)
+    if len(best) < 2:
+        return None
+    return Table(
+        "The best of each recipe",
+        columns=("Recipe", "Accelerators", "Time", Column("Cost", unit="$"), "Waits for"),
+        rows=[
+            (recipe_of(entry), machines(entry).replace(" ", "\N{NO-BREAK SPACE}"), *_row(entry)[2:], _waits(entry))
+            for _, entry in sorted(best.items())
+        ],
+        key="recipes",
+    )
+
+
+def _best_of_each(
+    inside: Sequence[Candidate], wanted: Wanted, kind: Callable[[Candidate], int]
+) -> dict[int, Candidate]:
+    best: dict[int, Candidate] = {}
+    for entry in inside:
+        other = best.setdefault(kind(entry), entry)
+        if (score(entry, wanted.goal), entry.seconds) < (score(other, wanted.goal), other.seconds):
+            best[kind(entry)] = entry
+    return best
+
+
+def counts_table(inside: Sequence[Candidate], wanted: Wanted) -> Table:
+    """The best within the limits for each number of accelerators."""
+    best = _best_of_each(inside, wanted, lambda entry: entry.place.devices)
+    return Table(
+        "The best of each number",
+        columns=("Accelerators", "Seller", "Time", Column("Cost", unit="$"), "Waits for"),
+        rows=[
+            (*_row(best[count], tier=len({entry.tier for entry in best.values()}) > 1), _waits(best[count]))
+            for count in sorted(best)
+        ],
+        key="counts",
     )
 
 

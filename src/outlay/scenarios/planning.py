@@ -16,11 +16,14 @@ from outlay.scenarios.plan_search import Planned, Search, best_of, search_plan
 from outlay.scenarios.plan_sections import (
     all_table,
     binding,
+    counts_table,
     front_table,
     limits_in_words,
     looked_at,
     machines,
     nearest,
+    recipe_of,
+    recipes_table,
     seller,
     sellers_table,
     substitute,
@@ -112,6 +115,8 @@ def plan_training(
             table
             for table in (
                 front_table(planned.usable),
+                recipes_table(planned.usable, wanted),
+                counts_table(planned.usable, wanted) if "," in str(count or "") else None,
                 sellers_table(best, candidates),
                 relief,
                 all_table(candidates, wanted) if every else None,
@@ -156,6 +161,7 @@ def _title(planned: Planned) -> str:
     return (
         f"The {search.wanted.goal} way to train {search.architecture.name} on {format_quantity(search.tokens, 'tokens')}"
         f"{' ' + limits if limits else ''}: {machines(best)} ({seller(best)})"
+        f"{', in ' + recipe_of(best) if len(search.recipes) > 1 else ''}"
     )
 
 
