@@ -16,7 +16,7 @@ from outlay.scenarios.bottleneck import bottleneck
 from outlay.scenarios.named import read_model
 from outlay.scenarios.plan_search import Planned, search_plan
 from outlay.scenarios.plan_sections import limits_in_words, machines, recipe_of, seller
-from outlay.scenarios.training_run import inputs_of
+from outlay.scenarios.run_statement import inputs_of
 from outlay.statement import Cell, Column, Figure, Interval, Statement, Table
 from outlay.statement.line import total
 from outlay.training.ranges import parse_level
@@ -53,7 +53,7 @@ def compare_plans(
 
     >>> found = compare_plans(["gpt2", "gpt2-xl"], tokens=10e9, on="h100-sxm", count="8", provider="lambda")
     >>> [row[0] for row in found.statement.sections[0].rows], found.planned
-    (['gpt2-124m', 'gpt2-xl'], 2)
+    (['gpt2-124m', 'gpt2-1.5b'], 2)
 
     :raises InputError: for anything that cannot be read.
     :raises DoesNotFit: if none of them has a plan, with the first's nearest.

@@ -11,8 +11,8 @@ from outlay.scenarios.course import Course
 from outlay.scenarios.course_lines import regrounded, renamings
 from outlay.scenarios.lines import figures_of
 from outlay.scenarios.run import Run
+from outlay.scenarios.run_statement import assumed_of, notes_of, statement_of
 from outlay.scenarios.sections import sections_of
-from outlay.scenarios.training_run import assumed_of, notes_of, statement_of
 from outlay.statement import Assumption, Column, Figure, Interval, Line, Statement, Table
 
 _CHAINED = "stages, one after another"

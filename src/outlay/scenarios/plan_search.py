@@ -21,9 +21,9 @@ from outlay.scenarios.plan_question import Wanted, ask_plan
 from outlay.scenarios.plan_sections import FLAGS, limits_in_words, machines, score, seller, shown, why
 from outlay.scenarios.question import Question, ask, optimizer_name, precision_name
 from outlay.scenarios.run import Run
+from outlay.scenarios.run_statement import run_of
 from outlay.scenarios.stages import Stage, ask_stages
 from outlay.scenarios.terms import Terms, agree
-from outlay.scenarios.training_run import run_of
 from outlay.search.limits import Judged, judge
 from outlay.statement import Receipt
 from outlay.training import Coefficients, load_coefficients
@@ -37,6 +37,8 @@ _WANTED = ("on", "count", "goal", "under", "within", "carbon", "have", "without"
 _RECIPE = ("layout", "sequence_length", "global_batch", "precision", "optimizer", "recompute", "framework")
 _AXES = ("precision", "optimizer")
 """What may be asked for in several ways, to be searched over."""
+MOST_LARGER = 32_768
+"""Accelerators beyond which nobody is told to rent more."""
 _TERMS = (
     *("price", "discount", "grid", "pue", "data", "checkpoints", "lost_work", "egress", "exploration", "people"),
     *("hardware", "life", "use"),
@@ -152,7 +154,7 @@ def search_plan(
     judged = judge(_figures(found.candidates), wanted.limits)
     usable = _usable(found.candidates, wanted, judged)
     if not usable:
-        raise _none_within(architecture, wanted, judged, found.candidates)
+        raise _none_within(search, judged, found.candidates)
     return Planned(search=search, found=found, judged=judged, usable=usable, best=best_of(usable, wanted))
 
 
@@ -262,10 +264,9 @@ def _nothing(architecture: Architecture, wanted: Wanted, found: Found) -> DoesNo
     )
 
 
-def _none_within(
-    architecture: Architecture, wanted: Wanted, judged: Judged, candidates: tuple[Candidate, ...]
-) -> DoesNotFit:
+def _none_within(search: Search, judged: Judged, candidates: tuple[Candidate, ...]) -> DoesNotFit:
     """The limits cannot be kept: the nearest plan, and what would have to give."""
+    architecture, wanted = search.architecture, search.wanted
     place = judged.nearest()
     if place is None:
         return DoesNotFit(
@@ -279,8 +280,22 @@ def _none_within(
         f"no plan trains {architecture.name} {limits_in_words(wanted)}\n"
         f"  nearest: {machines(near)} ({seller(near)}) {why(judged, place, near, wanted)}\n"
         f"  its time is {shown('seconds', near.seconds)}, its cost {shown('dollars', near.dollars)}",
-        hint=f"it is there with `{relief}`",
+        hint=f"it is there with `{relief}`{_larger(search, near)}",
     )
+
+
+def _larger(search: Search, near: Candidate) -> str:
+    """More of the same accelerators than were looked at, where those keep the limits; each count is tried."""
+    wanted = search.wanted
+    most = max(wanted.machines[near.place.chip])
+    if near.place.devices < most or wanted.had is not None:
+        return ""
+    for times in (2, 4, 8):
+        if (count := times * most) <= MOST_LARGER:
+            found = search.look(replace(wanted, machines={near.place.chip: (count,)}))
+            if _usable(found.candidates, wanted):
+                return f"; or with more of them: `--count {count}`"
+    return ""
 
 
 def _rounded(name: str, value: float) -> str:

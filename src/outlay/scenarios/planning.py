@@ -30,8 +30,8 @@ from outlay.scenarios.plan_sections import (
 )
 from outlay.scenarios.question import Question
 from outlay.scenarios.relief import relief_table
+from outlay.scenarios.run_statement import inputs_of, price_notes
 from outlay.scenarios.today import today as day
-from outlay.scenarios.training_run import inputs_of, price_notes
 from outlay.statement import Figure, Statement, Table
 from outlay.units import format_quantity
 from outlay.workload import Architecture

@@ -12,9 +12,9 @@ from outlay.scenarios.course_statement import course_notes, statement_of_course
 from outlay.scenarios.named import read_model
 from outlay.scenarios.question import Question, ask
 from outlay.scenarios.run import Run
+from outlay.scenarios.run_statement import inputs_of, price_notes, run_of
 from outlay.scenarios.stages import Stage
 from outlay.scenarios.terms import Terms, agree
-from outlay.scenarios.training_run import inputs_of, price_notes, run_of
 from outlay.statement import Statement
 from outlay.statement.line import total
 from outlay.training import Coefficients
