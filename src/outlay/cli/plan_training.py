@@ -128,9 +128,10 @@ def _prices(text: str | None) -> tuple[str, ...]:
     """Several prices; none where there is one, thousands among them."""
     if text is None or "," not in text or re.fullmatch(r"\s*\$?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?\s*", text):
         return ()
-    from outlay.scenarios.inventory import names_in
-
-    return tuple(names_in(text, "--price", "write `--price 2.10,2.50`"))
+    prices = tuple(part.strip() for part in text.split(","))
+    if not all(prices):
+        raise InputError(f"`--price {text}` has an empty price", hint="write `--price 2.10,2.50`")
+    return prices
 
 
 _LONG = {"seq": "sequence_length", "batch": "global_batch"}

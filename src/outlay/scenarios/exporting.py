@@ -10,6 +10,7 @@ from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout, describe
 from outlay.scenarios.able import Able, plan_of
 from outlay.scenarios.fitting import fit
+from outlay.scenarios.plan_candidates import Candidate
 from outlay.scenarios.question import Question, ask
 from outlay.training import Coefficients, load_coefficients
 from outlay.training.launch import Written, write
@@ -103,13 +104,18 @@ def export_plan(
     from outlay.scenarios.plan_sections import against, machines, seller
 
     _one_run(asked)
-    kept = search_plan(model, asked, able=Able(tools), progress=progress).best
+    try:
+        kept = search_plan(model, asked, able=Able(tools), progress=progress).best
+    except DoesNotFit as error:
+        raise DoesNotFit(
+            f"of what {' and '.join(tools)} can run: {error.message}", hint=error.hint, need=error.need
+        ) from None
     free = search_plan(model, asked).best
     run, notes = kept.run, []
     if (free.place, free.run.fitted.chosen.layout) != (kept.place, run.fitted.chosen.layout):
         notes.append(
             f"the best plan, {machines(free)} ({seller(free)}) in {describe(free.run.fitted.chosen.layout)}, is not one that "
-            f"{' and '.join(tools)} can run: this one {against(kept, free)}"
+            f"{' and '.join(tools)} can run: this one {_costs(kept, free) or against(kept, free)}"
         )
     notes.append(
         f"this is {machines(kept)} ({seller(kept)}): {format_quantity(kept.seconds, 's', digits=3)}"
@@ -119,6 +125,14 @@ def export_plan(
         files=_written(run.question, run.fitted.chosen.layout, tools),
         notes=(*notes, *_counted_in(run.question, tools)),
     )
+
+
+def _costs(kept: Candidate, free: Candidate) -> str:
+    """Empty where there is a difference worth saying."""
+    alike = abs(kept.seconds - free.seconds) < SAME * free.seconds and (
+        kept.dollars == free.dollars or abs(kept.dollars - free.dollars) < SAME * free.dollars
+    )
+    return "costs and takes as much" if alike else ""
 
 
 def _one_run(asked: Mapping[str, Any]) -> None:

@@ -85,7 +85,7 @@ def _refused(question: Question) -> InputError:
         global_batch=batch,
         devices=devices,
     )
-    facts = f"{devices:,} devices, batch {batch:,}, {question.architecture.depth} layers"
+    facts = f"{devices:,} device{'s' if devices > 1 else ''}, batch {batch:,}, {question.architecture.depth} layers"
     rules = broken_rules(layout, problem) or ("no choice of the other degrees makes it legal",)
     return InputError(
         f"the layout {describe(layout)} cannot be trained in ({facts})",

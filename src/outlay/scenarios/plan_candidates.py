@@ -107,7 +107,7 @@ def candidates_of(
     by_place: dict[Place, list[Candidate]] = {}
     failed: list[Failed] = []
     unsold: list[Place] = []
-    offers: dict[Place, tuple[tuple[str | None, str], ...]] = {}
+    offered: dict[Place, tuple[tuple[str | None, str], ...]] = {}
 
     def look(place: Place, *, wide: bool) -> None:
         try:
@@ -115,7 +115,7 @@ def candidates_of(
         except (DoesNotFit, InputError) as error:
             failed.append(Failed(chip=place.chip, count=place.devices, error=error))
         else:
-            by_place[place] = list(_priced(place, fitted, offers[place], assemble))
+            by_place[place] = list(_priced(place, fitted, offered[place], assemble))
 
     places = [
         Place(chip, count, recipe)
@@ -126,8 +126,8 @@ def candidates_of(
     for done, place in enumerate(places):
         if progress is not None:
             progress(done, len(places))
-        offers[place] = tuple(_offers(wanted, place.chip, place.devices))
-        if offers[place]:
+        offered[place] = tuple(offers(wanted, place.chip, place.devices))
+        if offered[place]:
             look(place, wide=at_once)
         else:
             unsold.append(place)
@@ -148,9 +148,9 @@ def candidates_of(
 
 
 def _priced(
-    place: Place, fitted: tuple[Fitted, ...], offers: Iterable[tuple[str | None, str]], assemble: Assembler
+    place: Place, fitted: tuple[Fitted, ...], offered: Iterable[tuple[str | None, str]], assemble: Assembler
 ) -> Iterator[Candidate]:
-    for seller, tier in offers:
+    for seller, tier in offered:
         course = assemble(fitted, seller, tier)
         amount = total(course.lines)
         yield Candidate(
@@ -162,15 +162,16 @@ def _priced(
         )
 
 
-def _offers(wanted: Wanted, chip: str, count: int) -> Iterator[tuple[str | None, str]]:
+def offers(wanted: Wanted, chip: str, count: int) -> Iterator[tuple[str | None, str]]:
     """Sellers and tiers. Of who lists single devices alone nobody knows that it rents out linked ones; of some, that it
-    links no machines."""
+    links no machines. TPUs are listed by the chip and rented in linked slices."""
     node = int(catalog.server_for(chip, count).devices)
+    sliced = catalog.accelerator(chip).category == "tpu"
     for tier in wanted.tiers:
         if tier in ("owned", "reserved"):  # nobody lists these: the price is the user's
             yield None, tier
             continue
-        linked = {listing.provider for listing in catalog.prices(chip) if listing.devices >= min(count, node)}
+        linked = {listing.provider for listing in catalog.prices(chip) if sliced or listing.devices >= min(count, node)}
         listings = [
             listing
             for listing in catalog.prices(chip, tier=tier)

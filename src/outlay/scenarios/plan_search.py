@@ -16,7 +16,7 @@ from outlay.scenarios.course import Course, course_of, fit_all, questions_of
 from outlay.scenarios.fitting import Fitted
 from outlay.scenarios.inventory import names_in
 from outlay.scenarios.named import read_model
-from outlay.scenarios.plan_candidates import Candidate, Found, Place, candidates_of
+from outlay.scenarios.plan_candidates import Candidate, Failed, Found, Place, candidates_of, offers
 from outlay.scenarios.plan_question import Wanted, ask_plan
 from outlay.scenarios.plan_sections import FLAGS, limits_in_words, machines, score, seller, shown, why
 from outlay.scenarios.question import Question, ask, optimizer_name, precision_name
@@ -147,10 +147,10 @@ def search_plan(
     :raises DoesNotFit: if no plan is within the limits, with the nearest that there is.
     """
     search = _search_of(model, asked, able)
-    architecture, wanted = search.architecture, search.wanted
+    wanted = search.wanted
     found = search.look(wanted, progress)
     if not found.candidates:
-        raise _nothing(architecture, wanted, found)
+        raise _nothing(search, found)
     judged = judge(_figures(found.candidates), wanted.limits)
     usable = _usable(found.candidates, wanted, judged)
     if not usable:
@@ -166,6 +166,7 @@ def _search_of(model: str | Mapping[str, object] | Architecture, asked: Mapping[
         tiers=asked.get("tier"),
         priced=asked.get("price") is not None,
         bought=asked.get("hardware") is not None,
+        powered=asked.get("electricity") is not None,
     )
     architecture, receipt = read_model(model)
     stages, tokens = ask_stages(asked.get("stages"), asked.get("tokens"), asked.get("done"))
@@ -245,23 +246,48 @@ def _recipes(asked: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
     return tuple(dict(chosen) for chosen in itertools.product(*axes))
 
 
-def _nothing(architecture: Architecture, wanted: Wanted, found: Found) -> DoesNotFit | InputError:
+def _nothing(search: Search, found: Found) -> DoesNotFit | InputError:
     """Nothing could be priced at all: nobody sells it, or nothing fits."""
+    architecture, wanted = search.architecture, search.wanted
     small = [entry for entry in found.failed if entry.need is not None]
     if small:
         near = min(small, key=lambda entry: entry.need or np.inf)
         return DoesNotFit(
             f"{architecture.name} fits on none of the machines asked for\n"
             f"  nearest: {near.count:,} × {near.chip}, whose fullest device needs {near.need:.2f} times its memory",
-            hint=f"write `--count {near.count * 2}..{near.count * 16}`, or larger accelerators",
+            hint=_where_it_fits(search, near),
         )
     if found.failed:
-        return found.failed[0].error
-    chips = ", ".join(sorted(wanted.machines))
+        return max(found.failed, key=lambda entry: entry.count).error
+    chips = sorted(wanted.machines)
+    listed = [chip for chip in chips if catalog.prices(chip)]
+    if not listed:
+        node = int(catalog.server_for(chips[0], 8).devices)
+        return DoesNotFit(
+            f"nobody in the catalog rents out {', '.join(chips)}",
+            hint=f"write `--have {chips[0]}:{node}` if they are yours, or your own `--price`",
+        )
+    alone = [chip for chip in listed if tuple(offers(replace(wanted, providers=None), chip, 1))]
+    if alone and max(max(counts) for counts in wanted.machines.values()) > 1:
+        hint = f"write `--count 1 --on {alone[0]}`, or your own `--price`"
+    else:
+        tiers = sorted({listing.tier for chip in listed for listing in catalog.prices(chip)})
+        hint = f"write your own `--price`; listed are {', '.join(tiers)} (`outlay show prices {listed[0]}`)"
     return DoesNotFit(
-        f"nobody offers {chips} in these counts as {' or '.join(wanted.tiers)}, linked to each other",
-        hint="write fewer (`--count`), another `--tier`, or your own `--price`",
+        f"nobody that was asked offers {', '.join(chips)} in these counts as {' or '.join(wanted.tiers)}, linked to each other",
+        hint=hint,
     )
+
+
+def _where_it_fits(search: Search, near: Failed) -> str:
+    """More of the same, if that is enough; it is tried."""
+    wanted = search.wanted
+    for times in () if wanted.had is not None else (2, 4, 8, 16):
+        if (count := near.count * times) <= MOST_LARGER:
+            found = search.look(replace(wanted, machines={near.chip: (count,)}))
+            if found.candidates:
+                return f"write `--on {near.chip} --count {count}`, or name larger accelerators"
+    return "name larger accelerators: `outlay show accelerators` lists their memory"
 
 
 def _none_within(search: Search, judged: Judged, candidates: tuple[Candidate, ...]) -> DoesNotFit:

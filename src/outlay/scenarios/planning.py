@@ -159,10 +159,17 @@ def _title(planned: Planned) -> str:
     search, best = planned.search, planned.best
     limits = limits_in_words(search.wanted)
     return (
-        f"The {search.wanted.goal} way to train {search.architecture.name} on {format_quantity(search.tokens, 'tokens')}"
+        f"The {search.wanted.goal} way to train {search.architecture.name} on {tokens_in_words(search)}"
         f"{' ' + limits if limits else ''}: {machines(best)} ({seller(best)})"
         f"{', in ' + recipe_of(best) if len(search.recipes) > 1 else ''}"
     )
+
+
+def tokens_in_words(search: Search) -> str:
+    """`1 T tokens in 3 stages`."""
+    words = "1 token" if search.tokens == 1 else format_quantity(search.tokens, "tokens")
+    count = len(search.stages)
+    return f"{words} in {count} stage{'s' if count > 1 else ''}" if count else words
 
 
 def _quality(search: Search) -> Iterator[str]:

@@ -185,6 +185,8 @@ def _whole(
 def _rows(path: str) -> list[tuple[int, dict[str, str]]]:
     """Rows of the file with their lines, cells without spaces around them; empty lines are passed over."""
     known = (*REQUIRED, *PARAMETERS)
+    if not path.strip():
+        raise InputError("`--stages` is empty", expected="a CSV file", hint="write `--stages run.csv`, or leave it out")
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, skipinitialspace=True, strict=True)

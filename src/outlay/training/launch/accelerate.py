@@ -44,7 +44,7 @@ def write(plan: Plan) -> Written:
     if plan.nodes > 1:
         remarks.append("main_process_ip, main_process_port and each node's machine_rank are left to you")
     remarks.append(
-        f"the micro-batch is your script's: {int(layout.micro_batch)} sequences of {recipe.sequence_length:,} tokens, "
+        f"the micro-batch is your script's: {_sequences(int(layout.micro_batch))} of {recipe.sequence_length:,} tokens, "
         f"gradient_accumulation_steps {plan.micro_batches}"
     )
     comment = [f"# {line}" for line in header(plan, "accelerate", version=VERSION, remarks=tuple(remarks))]
@@ -170,3 +170,7 @@ def _megatron(plan: Plan) -> dict[str, object]:
     elif kind is Recompute.FULL:
         table |= {"recompute_granularity": "full", "recompute_method": "uniform", "recompute_num_layers": 1}
     return {f"megatron_lm_{key}": value for key, value in table.items()}
+
+
+def _sequences(count: int) -> str:
+    return "1 sequence" if count == 1 else f"{count} sequences"

@@ -89,14 +89,21 @@ class Limits:
     problems: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     """Degrees that would be accepted, as `--layout` has them."""
+    flags: list[str] = field(default_factory=list)
+    """Flags that would be accepted in place of others."""
+    fixed: bool = False
+    """Something is refused that neither a degree nor a flag changes."""
     refused: Any = False
     """Whether the plan is; an array of layouts has one entry each."""
 
-    def refuse(self, when: Any, why: str, instead: str = "") -> None:
-        """Note `why` if `when` holds, for a number or some of an array."""
+    def refuse(self, when: Any, why: str, instead: str = "", *, flag: str = "") -> None:
+        """Note `why` if `when` holds, for a number or some of an array; `instead` of a degree, or a `flag` would be accepted."""
         self.refused = np.logical_or(self.refused, when)
         if np.any(when):
             self.problems.append(why)
+            self.fixed |= not (instead or flag)
+            if flag and flag not in self.flags:
+                self.flags.append(flag)
             if instead and instead not in self.changes:
                 self.changes.append(instead)
 
@@ -117,15 +124,18 @@ class Limits:
 
     def named(self, recipe: Recipe, *, precisions: Container[str], optimizers: Container[str] | None = None) -> None:
         """Refuse a precision or an optimizer that the tool has no word for."""
-        self.refuse(recipe.precision not in precisions, f"no setting for the precision {recipe.precision}")
+        unnamed = recipe.precision not in precisions
+        self.refuse(unnamed, f"no setting for the precision {recipe.precision}", flag="--precision bf16")
         unnamed = optimizers is not None and recipe.optimizer not in optimizers
-        self.refuse(unnamed, f"no setting for the optimizer {recipe.optimizer}")
+        self.refuse(unnamed, f"no setting for the optimizer {recipe.optimizer}", flag="--optimizer adamw")
 
     def check(self) -> None:
         """:raises InputError: if anything was noted."""
         if not self.problems:
             return
-        change = f"write `{','.join(self.changes)}` in `--layout`" if self.changes else "change the plan"
+        words = [f"`{flag}`" for flag in self.flags]
+        words += [f"`{','.join(self.changes)}` in `--layout`"] if self.changes else []
+        change = f"write {' and '.join(words)}" if words and not self.fixed else "change the plan"
         other = "" if self.tool in _MEGATRONS else ", or `--export megatron`"
         raise InputError(f"{self.tool} cannot run this plan", details=self.problems, hint=change + other)
 

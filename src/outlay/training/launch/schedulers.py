@@ -23,6 +23,8 @@ def limit(plan: Plan, found: Limits) -> None:
         found.refused = np.logical_or(found.refused, of_megatron.refused)
         found.problems += of_megatron.problems
         found.changes += of_megatron.changes
+        found.flags += of_megatron.flags
+        found.fixed |= of_megatron.fixed
 
 
 def command(plan: Plan, *, address: str, rank: str) -> tuple[list[str], list[str]]:
