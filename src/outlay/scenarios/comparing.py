@@ -108,7 +108,7 @@ def _best(rows: Sequence[_Row], *, prices: bool) -> Table:
         "",
         columns=(
             *("Model", Column("Price", unit="$") if prices else "Seller", "Accelerators", "Time"),
-            *(Column("Cost", unit="$"), "CO₂e"),
+            Column("Cost", unit="$"),
         ),
         rows=[(name, _dollars(price) if prices else _who(found), *_cells(found)) for name, price, found in rows],
         key="plans",
@@ -117,13 +117,12 @@ def _best(rows: Sequence[_Row], *, prices: bool) -> Table:
 
 def _cells(found: Planned | DoesNotFit) -> tuple[Cell, ...]:
     if isinstance(found, DoesNotFit):
-        return ("no", None, None, None)
+        return ("no", None, None)
     best = found.best
     return (
         machines(best).replace(" ", "\N{NO-BREAK SPACE}"),
         Figure(Interval.of(best.seconds), unit="s"),
         best.dollars if np.isfinite(best.dollars) else None,
-        Figure(Interval.of(best.kg_co2e), unit="kg CO2e"),
     )
 
 

@@ -181,6 +181,8 @@ def _quality(search: Search) -> Iterator[str]:
         )
 
 
+LONG, SOON = 365 * 86_400.0, 90 * 86_400.0
+"""Seconds of a plan that nobody wants who did not say so, and of one that many would."""
 _KEPT = (
     *("tokens", "stages", "done", "layout", "sequence_length", "global_batch", "precision", "optimizer", "recompute"),
     *("framework", "price", "discount", "grid", "pue", "electricity", "data", "checkpoints", "lost_work", "hardware"),
@@ -191,6 +193,9 @@ _FLAGS = {"sequence_length": "seq", "global_batch": "batch"}
 
 def _again(model: object, planned: Planned) -> Iterator[str]:
     """The command that prices the same plan by itself, and the flag that starts it."""
+    quick = [entry for entry in planned.usable if entry.seconds <= SOON]
+    if "seconds" not in planned.search.wanted.limits and planned.best.seconds > LONG and quick:
+        yield f"`--within {SOON / 86_400:g}d` keeps to plans that end sooner; the cheapest machines are slow ones"
     if not isinstance(model, str):
         return
     search, best = planned.search, planned.best
