@@ -178,7 +178,7 @@ def _grouped(task: Task, n: Number, budget: Number) -> Mix:
         own=total - task.decodes - waited,
         waited=waited,
         # Groups follow each other: all but the first wait for the prompts of the one before.
-        behind=1.0 - 1.0 / groups,
+        behind=np.where(task.decodes > 0, 1.0 - 1.0 / groups, 1.0),
         beside=beside,
         alone=alone,
     )
