@@ -22,7 +22,7 @@ from outlay.serving.speculation import Speculation
 from outlay.serving.steps import Mixture, Steps
 from outlay.workload import Number
 
-ROUNDS = 3
+ROUNDS = 2
 """Repetitions that settle how many sequences decode beside a chunk, which decides its size."""
 
 
