@@ -34,6 +34,8 @@ class Engine:
     """Tokens of a block of the key-value cache; 1 is no paging."""
     memory_share: float
     """Share of the memory that the engine fills."""
+    memory_of: Literal["device", "free"]
+    """Whether that is a share of the whole device, or of what weights and activations leave free."""
     chunk_tokens: int
     """Most tokens of one step: a longer prompt is prefilled in chunks of this size."""
     most_sequences: int
@@ -80,6 +82,7 @@ def _facts(row: object) -> Engine:
         batching=cast("Literal['continuous', 'static']", cell["batching"]),
         block_tokens=int(cell["block_tokens"]),
         memory_share=float(cell["memory_share"]),
+        memory_of=cast("Literal['device', 'free']", cell["memory_of"]),
         chunk_tokens=int(cell["chunk_tokens"]),
         most_sequences=int(cell["most_sequences"]),
         mixed=cell["mixed"] == "1",
