@@ -48,6 +48,12 @@ def cost_serving(
     replicas: str | int | None = None,
     ttft: str | float | None = None,
     tpot: str | float | None = None,
+    draft: str | None = None,
+    draft_tokens: str | int | None = None,
+    acceptance: str | float | None = None,
+    adapters: str | int | None = None,
+    offload_to: str | None = None,
+    battery: str | float | None = None,
     gpus_per_node: str | int | None = None,
     interconnect: str | None = None,
     provider: str | None = None,
@@ -101,6 +107,12 @@ def cost_serving(
         replicas=replicas,
         ttft=ttft,
         tpot=tpot,
+        draft=draft,
+        draft_tokens=draft_tokens,
+        acceptance=acceptance,
+        adapters=adapters,
+        offload_to=offload_to,
+        battery=battery,
         gpus_per_node=gpus_per_node,
         interconnect=interconnect,
     )
@@ -168,7 +180,7 @@ def title_of(question: ServingQuestion) -> str:
 
 def assumed_of(run: ServingRun) -> tuple[Assumption, ...]:
     """Everything that was taken because nobody said."""
-    return (*run.question.assumed, *_layout(run.served, run.question), *run.terms.assumed, *_making(run))
+    return (*run.question.assumed, *_layout(run.served, run.question), *_split(run), *run.terms.assumed, *_making(run))
 
 
 def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
@@ -181,6 +193,19 @@ def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
         f"of {served.looked_at:,} looked at"
     )
     yield Assumption("layout", value=f"{served.replicas:,} × {layout_words(served.deployment.layout)}", why=why)
+
+
+def _split(run: ServingRun) -> Iterator[Assumption]:
+    """How many layers are on the device, and how many on the processor."""
+    deployment, whole = run.served.deployment, run.question.architecture.depth
+    if run.question.host is None:
+        return
+    if deployment.beyond is None:
+        yield Assumption("layers", value=f"all {whole} on the accelerator", why="they fit, so the processor has none")
+        return
+    near = deployment.architecture.depth
+    value = f"{near} of {whole} on the accelerator, the others on the {run.question.host.name}"
+    yield Assumption("layers", value=value, why="as many as fit; a token passes the ones, then the others")
 
 
 def _making(run: ServingRun) -> Iterator[Assumption]:

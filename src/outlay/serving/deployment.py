@@ -36,7 +36,7 @@ class Deployment:
     """Fullest expert-parallel device's tokens over the mean."""
     eager: bool = False
     """Graphs are switched off (`--enforce-eager`)."""
-    held: float = 0.0
+    held: Number = 0.0
     """Bytes of each device that stand beside this model and its caches: adapters, a model that drafts."""
     beyond: Deployment | None = None
     """The layers that other devices hold, which work after these on every token (llama.cpp's layers on the processor)."""
