@@ -21,7 +21,7 @@ from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day
 from outlay.scenarios.training_run import inputs_of, price_notes
 from outlay.serving import ServingCoefficients, load_serving
-from outlay.statement import Assumption, Statement
+from outlay.statement import Assumption, Figure, Statement
 from outlay.training.ranges import parse_level
 from outlay.workload import Architecture
 
@@ -159,7 +159,7 @@ def statement_of(run: ServingRun, *, notes: tuple[str, ...], inputs: Mapping[str
     return Statement(
         title_of(run.question),
         lines=lines_of(run),
-        answer={**figures_of(run), **cost_figures(run)},
+        answer=_answer(run),
         sections=sections_of(run),
         assumed=run.assumed,
         notes=notes,
@@ -168,6 +168,13 @@ def statement_of(run: ServingRun, *, notes: tuple[str, ...], inputs: Mapping[str
         coverage=run.level,
         version=__version__,
     )
+
+
+def _answer(run: ServingRun) -> dict[str, Figure]:
+    """Energy and carbon, then what tokens cost, then how quick they are."""
+    figures = figures_of(run)
+    first = {name: figures.pop(name) for name in ("joules", "kg_co2e")}
+    return {**first, **cost_figures(run), **figures}
 
 
 def title_of(question: ServingQuestion) -> str:
