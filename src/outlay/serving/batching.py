@@ -16,7 +16,7 @@ from outlay.serving.open_loop import open_loop
 from outlay.serving.room import Room, room
 from outlay.serving.speculation import Speculation
 from outlay.serving.static_batching import static_closed, static_open
-from outlay.serving.steps import DraftedSteps, ExactSteps, Steps, TabledSteps
+from outlay.serving.steps import Steps, timed
 from outlay.workload import Number
 
 
@@ -94,31 +94,6 @@ def maximum(
     limits = room(deployment, load, coefficients, most_sequences=most_sequences)
     load = dataclasses.replace(load, concurrency=np.maximum(limits.sequences, 1.0))
     return perform(deployment, load, coefficients, most_sequences=most_sequences, speculation=speculation, steps=steps)
-
-
-def timed(
-    deployment: Deployment,
-    coefficients: ServingCoefficients,
-    speculation: Speculation | None = None,
-    *,
-    tabled: bool = False,
-) -> Steps:
-    """Who times the steps of a deployment, drafting included; from tables where `tabled`."""
-
-    def steps(of: Deployment, drafted: Number) -> Steps:
-        if tabled:
-            return TabledSteps.of(of, coefficients, drafted=float(drafted))
-        return ExactSteps(deployment=of, coefficients=coefficients, drafted=drafted)
-
-    if speculation is None:
-        return steps(deployment, 0.0)
-    return DraftedSteps(
-        verifying=steps(deployment, speculation.drafted),
-        plain=steps(deployment, 0.0),
-        draft=None if speculation.draft is None else steps(speculation.draft, 0.0),
-        drafted=speculation.drafted,
-        share=speculation.draft_share,
-    )
 
 
 def _performance(

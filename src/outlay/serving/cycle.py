@@ -42,6 +42,8 @@ class Mix:
     """r, steps in which a request's prompt is computed, waiting among other prompts included."""
     waited: Number
     """w, steps before that."""
+    behind: Number
+    """Share of those that have prompt tokens of others."""
     beside: Number
     """B_m, sequences that decode beside prompt tokens."""
     alone: Number
@@ -125,8 +127,7 @@ def mixed_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     pure, mixed = steps.seconds(decoding), steps.seconds(prefilling)
     rest = mix.steps - mix.prefilling
     seconds = mix.prefilling * mixed + rest * pure
-    share = mix.prefilling / mix.steps
-    waiting = mix.waited * (share * mixed + (1.0 - share) * pure)
+    waiting = mix.waited * (mix.behind * mixed + (1.0 - mix.behind) * pure)
     return Cycle(
         seconds=seconds,
         ttft=waiting + mix.own * mixed,
@@ -150,7 +151,7 @@ def _mix(task: Task, n: Number) -> Mix:
 
 
 def _chosen(first: Number, one: Mix, other: Mix) -> Mix:
-    fields = ("steps", "prefilling", "tokens", "prompts", "own", "waited", "beside", "alone")
+    fields = ("steps", "prefilling", "tokens", "prompts", "own", "waited", "behind", "beside", "alone")
     return Mix(**{name: np.where(first, getattr(one, name), getattr(other, name)) for name in fields})
 
 
@@ -158,11 +159,13 @@ def _grouped(task: Task, n: Number, budget: Number) -> Mix:
     """Requests of one length, sent together: groups that fill the budget of a step stay together."""
     whole = np.ceil(task.prompt / budget)
     slots = task.devices * np.maximum(budget / task.prompt, 1.0)
-    group = np.minimum(n, slots)
+    # An idle instance begins with the first one that comes; the others find it at work.
+    groups = np.maximum(n / slots, np.minimum(n, 2.0))
+    group = n / groups
     # Several long prompts fill chunks to the end; one alone is divided evenly.
     chunks = np.where(np.greater(n, slots), np.maximum(task.prompt / budget, 1.0), whole)
-    prefilling = n / group * chunks
-    waited = np.clip(n / group - 1.0, 0.0, 1.0)
+    prefilling = groups * chunks
+    waited = np.clip(groups - 1.0, 0.0, 1.0)
     total = np.maximum(task.decodes + chunks + waited, prefilling)
     beside = np.maximum(np.minimum(n - group, n * task.decodes / total), 0.0)
     rest = np.maximum(total - prefilling, 1e-9)
@@ -174,6 +177,8 @@ def _grouped(task: Task, n: Number, budget: Number) -> Mix:
         prompts=group,
         own=total - task.decodes - waited,
         waited=waited,
+        # Groups follow each other: all but the first wait for the prompts of the one before.
+        behind=1.0 - 1.0 / groups,
         beside=beside,
         alone=alone,
     )
@@ -201,6 +206,7 @@ def _loose(task: Task, n: Number, budget: Number) -> Mix:
         prompts=np.maximum(arriving * chunks / share, 1.0),
         own=total - task.decodes - waited,
         waited=waited,
+        behind=share,
         beside=np.minimum(decoding, np.maximum(n - 1.0, 0.0)),
         alone=np.maximum(decoding, np.minimum(n, 1.0)),
     )
@@ -243,6 +249,7 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
             prompts=group,
             own=own,
             waited=waited,
+            behind=np.zeros_like(alone),
             beside=np.zeros_like(alone),
             alone=alone,
         ),

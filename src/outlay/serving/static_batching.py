@@ -45,6 +45,11 @@ def _batch(task: Task, n: Number, steps: Steps) -> _Batch:
     return _Batch(prompts=first, decoding=rest, prompt_step=prompt, step=step)
 
 
+def _longest(load: Load, n: Number) -> Number:
+    """The longest of n answers over the mean: a batch ends with it (the largest of n normal lengths)."""
+    return 1.0 + load.variation * np.sqrt(2.0 * np.log(np.maximum(n, 1.0)))
+
+
 def _fared(batch: _Batch, n: Number, wait: Number, served: Number, steps: Steps) -> Fared:
     return Fared(
         ttft=wait + batch.prompts,
@@ -61,8 +66,10 @@ def static_closed(deployment: Deployment, load: Load, task: Task, sequences: Num
     assert load.concurrency is not None and deployment is not None
     n = np.minimum(load.concurrency, np.maximum(sequences, 1.0))
     batch = _batch(task, n, steps)
-    total = batch.prompts + batch.decoding
-    return _fared(batch, n, (load.concurrency / n - 1.0) * total, n / total, steps)
+    total = batch.prompts + batch.decoding * _longest(load, n)
+    # Who ends early waits for the others.
+    early = total - batch.prompts - batch.decoding
+    return _fared(batch, n, (load.concurrency / n - 1.0) * total + early, n / total, steps)
 
 
 def static_open(
@@ -77,7 +84,7 @@ def static_open(
 
     def seconds(n: Number) -> Number:
         batch = _batch(task, n, steps)
-        return batch.prompts + batch.decoding
+        return batch.prompts + batch.decoding * _longest(load, n)
 
     utilisation = load.rate * seconds(most) / most
     low, high = np.ones(np.shape(utilisation)), np.ones(np.shape(utilisation)) * most
@@ -87,7 +94,7 @@ def static_open(
         low, high = np.where(more, middle, low), np.where(more, high, middle)
     n = high
     batch = _batch(task, n, steps)
-    total = batch.prompts + batch.decoding
+    total = batch.prompts + batch.decoding * _longest(load, n)
     busy = np.minimum(load.rate * total / n, 1.0)
     spare = np.maximum(1.0 - utilisation, 1e-9)
     full = (n / most) ** (np.sqrt(2.0 * (most + 1.0)) - 1.0)

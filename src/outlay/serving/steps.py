@@ -10,6 +10,7 @@ import numpy as np
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.iteration import Iteration, iteration
+from outlay.serving.speculation import Speculation
 from outlay.serving.tables import Tables, tabulate
 from outlay.workload import Number
 
@@ -178,3 +179,28 @@ def spread(prefill: Number, prompts: Number, data: Number) -> tuple[Number, Numb
     """
     more = np.maximum(1.0, data / np.maximum(prompts, 1e-9))
     return prefill * more, prompts * more
+
+
+def timed(
+    deployment: Deployment,
+    coefficients: ServingCoefficients,
+    speculation: Speculation | None = None,
+    *,
+    tabled: bool = False,
+) -> Steps:
+    """Who times the steps of a deployment, drafting included; from tables where `tabled`."""
+
+    def steps(of: Deployment, drafted: Number) -> Steps:
+        if tabled:
+            return TabledSteps.of(of, coefficients, drafted=float(drafted))
+        return ExactSteps(deployment=of, coefficients=coefficients, drafted=drafted)
+
+    if speculation is None:
+        return steps(deployment, 0.0)
+    return DraftedSteps(
+        verifying=steps(deployment, speculation.drafted),
+        plain=steps(deployment, 0.0),
+        draft=None if speculation.draft is None else steps(speculation.draft, 0.0),
+        drafted=speculation.drafted,
+        share=speculation.draft_share,
+    )
