@@ -10,6 +10,8 @@ from outlay.workload.operators import MemoryBound, Number, Operator
 
 STORED = 2.0
 """Bytes of a saved 16-bit activation."""
+EAGER_NORM_BYTES = 4.0
+"""Bytes of a norm's input in the type in which an eager root-mean-square norm works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ def norm(name: str, hidden: int, shard: Shard, bias: bool) -> list[Operator]:
             bytes_backward=1.5 * passes * numbers,
             kernels_forward=6 if eager else 1,
             kernels_backward=10 if eager else 2,
-            saved=shard.stored * numbers,
+            saved=(shard.stored + EAGER_NORM_BYTES * eager) * numbers,
             parameters=hidden * (2 if bias else 1),
         )
     ]
