@@ -17,10 +17,13 @@ from outlay.accuracy.chips import chip_for, fastest
 from outlay.accuracy.degrees import degrees_of
 from outlay.accuracy.records import Record
 from outlay.accuracy.shapes import COLUMNS, Known, Shape, is_encoder, is_tuned, shape_of
+from outlay.accuracy.tuning_words import tuned_in
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
+from outlay.layout import Recompute
 from outlay.machine import Cluster, cluster_for
 from outlay.training import PRECISIONS, Recipe
+from outlay.training.recipe import States
 from outlay.training.software import WHOLE_NODE as UNKNOWN_COUNT
 from outlay.training.software import Software, software_for, usual_framework
 from outlay.workload import Architecture, from_config, parameters, transformer
@@ -48,6 +51,8 @@ class Resolved:
     """Degrees by the names of :class:`outlay.layout.Layout`; what is in `open` is not among them."""
     open: tuple[str, ...]
     cluster: Cluster
+    decode_passes: float
+    """Passes of one generated token that the row's time of a step includes."""
     memory_unit: float
     """Bytes that the row's software calls a GB."""
     assumed: tuple[str, ...]
@@ -56,6 +61,7 @@ class Resolved:
         """Rows with equal keys differ in numbers alone, and can be predicted together."""
         recipe, cluster = self.recipe, self.cluster
         alike = (recipe.sequence_length, recipe.precision, recipe.optimizer, recipe.software, recipe.dropout)
+        alike += (recipe.tuning, recipe.stored, recipe.states, recipe.lengths, self.decode_passes)
         return (id(recipe.architecture), *alike, id(cluster), self.open, tuple(sorted(self.fixed)))
 
 
@@ -76,8 +82,9 @@ def resolve(record: Record) -> Resolved:
     usual = usual_framework(accelerator.category, row.whole("gpus") or UNKNOWN_COUNT)
     software, note = _software(row, usual or "pytorch", year, submission)
     said.append(note)
+    asked = tuned_in(row, architecture, software, submission)
     length, note = _length(row, architecture, submission)
-    said.append(note)
+    said += [*asked.said, "" if asked.lengths else note]
     narrowest = fastest(accelerator.peaks)
     precision, note = words.precision(
         row.word("precision"),
@@ -105,7 +112,10 @@ def resolve(record: Record) -> Resolved:
     )
     cluster = _cluster(accelerator, degrees.devices, row.whole("gpus_per_node"), row.word("interconnect"))
     said += [*degrees.assumed, *cluster.assumed]
-    fixed = dict(degrees.fixed)
+    fixed, unsettled = dict(degrees.fixed), degrees.open
+    if asked.recompute and "recompute" in unsettled:
+        fixed["recompute"] = int(Recompute.FULL)
+        unsettled = tuple(name for name in unsettled if name != "recompute")
     if accelerator.category == "tpu" and fixed.get("zero") == 3 and "tensor" in fixed:
         # MaxText shards weights inside a slice and replicates across slices (MaxText, "Sharding": ici_fsdp, dcn_data).
         inside = int(cluster.domain) // (fixed["tensor"] * fixed["context"])
@@ -121,12 +131,17 @@ def resolve(record: Record) -> Resolved:
             optimizer=optimizer,
             software=software,
             dropout=architecture.dropout or software.dropout,
+            tuning=asked.tuning,
+            stored=asked.stored,
+            states=_states(row, software, precision),
+            lengths=asked.lengths,
         ),
+        decode_passes=row.numbers.get("decode_passes", 0.0),
         fixed=fixed,
-        open=degrees.open,
+        open=unsettled,
         cluster=cluster,
         # LitGPT divides the bytes that torch reports by 1e9 (litgpt/finetune/lora.py); what devices and most logs print is GiB.
-        memory_unit=GB if re.search(r"lit-?gpt", row.word("framework").lower()) else GIB,
+        memory_unit=GB if re.search(r"lit-?gpt|peft", row.word("framework").lower()) else GIB,
         assumed=tuple(dict.fromkeys(filter(None, said))),
     )
 
@@ -136,10 +151,15 @@ def _refuse(record: Record) -> None:
         for word, reason in NOT_YET.items():
             if word in record.word(column).lower():
                 raise InputError(reason, hint="leave the row out")
-    if any(word in record.word(column).lower() for column in ("task", "framework") for word in ("lora", "adapter")):
-        raise InputError("not yet: low-rank fine-tuning (LoRA, QLoRA, adapters)", hint="leave the row out")
     if not record.word("accelerator"):
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
+
+
+def _states(record: Record, software: Software, precision: str) -> States:
+    """How trained weights are kept: a tuning script's own way, or mixed where the row says so."""
+    if not is_tuned(record) or not software.pure_states or precision != "bf16":
+        return "master"
+    return "mixed" if "mixed" in record.word("precision").lower() else "pure"
 
 
 _shapes: dict[tuple[object, ...], Shape] = {}

@@ -26,6 +26,8 @@ class Prediction:
     """Bytes on the fullest device."""
     allocated_bytes: float | None = None
     """Of these, what the framework's allocator counts; None is all."""
+    beside_seconds: float = 0.0
+    """Seconds that the row's time of a step includes beside training."""
     assumed: tuple[str, ...] = ()
     """What the predictor chose where the row left a choice."""
 
@@ -191,7 +193,9 @@ def compare(
             answer,
             batch=float(question.recipe.global_batch),
             # Tokens are counted as the row counts them: padding too.
-            length=record.whole("seq_len") or question.recipe.sequence_length,
+            length=question.recipe.mean_length
+            if question.recipe.lengths
+            else record.whole("seq_len") or question.recipe.sequence_length,
             devices=int(question.cluster.count),
             memory_unit=question.memory_unit,
         )
@@ -221,7 +225,7 @@ def compare(
     return found
 
 
-def convert(metric: str, answer: Prediction, *, batch: float, length: int, devices: int, memory_unit: float) -> float:
+def convert(metric: str, answer: Prediction, *, batch: float, length: float, devices: int, memory_unit: float) -> float:
     """A prediction in the unit of a column; `batch` sequences of `length` tokens a step on `devices`.
 
     >>> half = Prediction(step_seconds=0.5, memory_bytes=2.0**31)
@@ -230,7 +234,7 @@ def convert(metric: str, answer: Prediction, *, batch: float, length: int, devic
     [4096.0, 16.0, 2.0]
     """
     if metric == "step_time_s":
-        return answer.step_seconds
+        return answer.step_seconds + answer.beside_seconds
     if metric == "tokens_per_s_per_gpu":
         return batch * length / (answer.step_seconds * devices)
     if metric == "samples_per_s":

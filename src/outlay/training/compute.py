@@ -91,8 +91,9 @@ class Timing:
 
     @property
     def unfused(self) -> bool:
-        """Whether Python runs every elementwise operation as a kernel of its own, in software of today."""
-        return self.recipe.software.host == "eager" and not self.recipe.software.fused_elementwise
+        """Whether a tuning script runs every elementwise operation as a kernel of its own."""
+        software = self.recipe.software
+        return self.recipe.tunes and software.host == "eager" and not software.fused_elementwise
 
     @property
     def quantizes(self) -> bool:

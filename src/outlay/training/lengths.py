@@ -14,6 +14,7 @@ import csv
 import functools
 import importlib.resources
 import math
+import re
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -121,3 +122,12 @@ def data_sets() -> tuple[DataSet, ...]:
         )
         for row in csv.DictReader(text.splitlines())
     )
+
+
+def data_set(text: str) -> DataSet | None:
+    """The data set that a text names.
+
+    >>> data_set("Alpaca2k dataset").name, data_set("tatsu-lab/alpaca").name, data_set("my own")
+    ('alpaca-2k', 'alpaca', None)
+    """
+    return next((known for known in data_sets() if re.search(known.pattern, text.lower())), None)

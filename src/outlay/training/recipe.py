@@ -196,6 +196,11 @@ class Recipe:
         return self.tuning is not None and self.tuning.kind != "last"
 
     @property
+    def tunes(self) -> bool:
+        """Whether it is a tuning script's step: what those take of the host was fitted to theirs alone."""
+        return self.tuning is not None or self.states != "master" or self.lengths is not None
+
+    @property
     def cast_bytes(self) -> float:
         """Bytes of the 16-bit copy of a weight that autocast makes and autograd keeps."""
         return 2.0 if self.states == "mixed" and self.activation_bytes == 2.0 else 0.0

@@ -62,6 +62,6 @@ def critics(recipe: Recipe) -> float:
 def gathering(recipe: Recipe, layout: Layout, step: StepCoefficients) -> Number:
     """Seconds of a layer in which Python gathers its weights, where it runs every kernel."""
     software = recipe.software
-    if software.host != "eager" or software.fused_elementwise:
+    if not recipe.tunes or software.host != "eager" or software.fused_elementwise:
         return 0.0
     return step.gathered_python * (np.equal(layout.zero, 3) & np.greater(layout.data, 1))

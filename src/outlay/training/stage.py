@@ -36,6 +36,8 @@ from outlay.workload import (
     tuned,
 )
 
+NORM_COPY = 4.0
+"""Bytes of a number in the type in which an eager root-mean-square norm works."""
 LATENT_UP_PROJECTIONS = ("query up-projection", "key-value up-projection")
 
 DEGREES = (
@@ -138,6 +140,7 @@ def _evaluate(
         stored=recipe.activation_bytes,
         stored_linear=recipe.linear_bytes,
         fused_elementwise=recipe.software.fused_elementwise,
+        stored_norm=NORM_COPY if Timing(recipe=recipe, curves=curves, coefficients=coefficients).unfused else 0.0,
     )
     # Time is that of the mean micro-batch, memory that of the fullest.
     full = dataclasses.replace(shard, sequence_length=recipe.longest) if recipe.lengths else shard

@@ -10,8 +10,6 @@ from outlay.workload.operators import MemoryBound, Number, Operator
 
 STORED = 2.0
 """Bytes of a saved 16-bit activation."""
-EAGER_NORM_BYTES = 4.0
-"""Bytes of a norm's input in the type in which an eager root-mean-square norm works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +30,8 @@ class Shard:
     """Bytes of a saved input of a projection: 1 where an fp8 recipe keeps the quantized copy."""
     fused_elementwise: bool = True
     """Whether neighbours among elementwise operations run as one kernel, rather than one kernel an operation."""
+    stored_norm: float = 0.0
+    """Bytes that a root-mean-square norm keeps of each input beside its output: of the copy in which it works."""
 
     @property
     def tokens(self) -> Number:
@@ -81,7 +81,7 @@ def norm(name: str, hidden: int, shard: Shard, bias: bool) -> list[Operator]:
             bytes_backward=1.5 * passes * numbers,
             kernels_forward=6 if eager else 1,
             kernels_backward=10 if eager else 2,
-            saved=(shard.stored + EAGER_NORM_BYTES * eager) * numbers,
+            saved=(shard.stored + shard.stored_norm * eager) * numbers,
             parameters=hidden * (2 if bias else 1),
         )
     ]

@@ -16,7 +16,7 @@ import numpy as np
 
 from outlay.workload.architecture import Attention, Experts, Layer, Mlp
 from outlay.workload.operators import AttentionCore, GroupedMatmul, Matmul, MemoryBound, Number, Operator
-from outlay.workload.shard import EAGER_NORM_BYTES, Shard
+from outlay.workload.shard import Shard
 
 Kind: TypeAlias = Literal["low-rank", "rebuilt", "scale", "tokens", "last"]
 PARTS = ("query", "key", "value", "output", "gate", "up", "down")
@@ -132,7 +132,7 @@ def tuned(
 
 def _frozen_norm(op: MemoryBound, shard: Shard) -> MemoryBound:
     """A norm by itself keeps its input in fp32; what it made of it only for its own weight's gradient."""
-    kept = EAGER_NORM_BYTES / (EAGER_NORM_BYTES + shard.stored) if op.kernels_forward > 1 else 1.0
+    kept = shard.stored_norm / (shard.stored_norm + shard.stored) if op.kernels_forward > 1 else 1.0
     return replace(op, trained=False, saved=op.saved * kept)
 
 
