@@ -65,10 +65,10 @@ class Record:
 
     @property
     def allocated(self) -> bool:
-        """The row's memory is what the framework's allocator counted, as its notes say or as LitGPT prints it."""
+        """The row's memory is what the framework's allocator counted, as its notes say or as its tool prints it."""
         return (
             "allocated" in self.word("notes").lower()
-            or re.search("lit-?gpt", self.word("framework").lower()) is not None
+            or re.search("lit-?gpt|torchtune|peft", self.word("framework").lower()) is not None
         )
 
     def configuration(self) -> Record:

@@ -39,6 +39,9 @@ NOT_YET = {
 }
 """Task or family → why such a row has no prediction."""
 
+_PICTURES = re.compile(r"\bflux\b|flux\.|stable[-_ ]?diffusion|\bsdxl\b|\bsd[-_ ]?[123]|pixart|\bdit\b")
+"""Names of models that make pictures."""
+
 GIB, GB = 2.0**30, 1e9
 
 
@@ -61,7 +64,8 @@ class Resolved:
         """Rows with equal keys differ in numbers alone, and can be predicted together."""
         recipe, cluster = self.recipe, self.cluster
         alike = (recipe.sequence_length, recipe.precision, recipe.optimizer, recipe.software, recipe.dropout)
-        alike += (recipe.tuning, recipe.stored, recipe.states, recipe.lengths, self.decode_passes)
+        alike += (recipe.tuning, recipe.stored, recipe.states, recipe.lengths, self.decode_passes, recipe.document)
+        alike += (recipe.update_in_backward, recipe.paged)
         return (id(recipe.architecture), *alike, id(cluster), self.open, tuple(sorted(self.fixed)))
 
 
@@ -100,7 +104,8 @@ def resolve(record: Record) -> Resolved:
         said.append(
             f"{precision} runs as {accelerator.runs_as(PRECISIONS[precision])}: {accelerator.name} has no {precision}"
         )
-    optimizer, note = words.optimizer(row.word("optimizer"), fine_tuning=is_tuned(row), encoder=is_encoder(row))
+    usual_optimizer = "adam-8bit" if asked.paged and not row.word("optimizer") else row.word("optimizer")
+    optimizer, note = words.optimizer(usual_optimizer, fine_tuning=is_tuned(row), encoder=is_encoder(row))
     said.append(note)
     degrees = degrees_of(
         row,
@@ -135,6 +140,9 @@ def resolve(record: Record) -> Resolved:
             stored=asked.stored,
             states=_states(row, software, precision),
             lengths=asked.lengths,
+            document=asked.document,
+            update_in_backward=asked.in_backward,
+            paged=asked.paged,
         ),
         decode_passes=row.numbers.get("decode_passes", 0.0),
         fixed=fixed,
@@ -151,6 +159,8 @@ def _refuse(record: Record) -> None:
         for word, reason in NOT_YET.items():
             if word in record.word(column).lower():
                 raise InputError(reason, hint="leave the row out")
+    if _PICTURES.search(record.word("model").lower()):
+        raise InputError(NOT_YET["diffusion"], hint="leave the row out")
     if not record.word("accelerator"):
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
 

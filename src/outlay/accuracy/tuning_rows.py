@@ -42,6 +42,15 @@ _FACTS = (
 EVALUATED: Final = ("method_comparison", 27 * 300)
 """PEFT's comparison of methods adds to its training time the answers to 1,319 questions, in batches of 50, up to 300 tokens
 each: so many passes of one token (method_comparison/MetaMathQA/run.py, 2026-11)."""
+DATES: Final = {
+    "resource-tables": "2023-10",
+    "finetune_lora.md": "2023-10",
+    "config_hub": "2024-06",
+    "method_comparison": "2025-11",
+    "torchtune": "2025-01",
+    "peft readme": "2023-02",
+}
+"""When tables that say no date were measured: that of their last change."""
 HELD_BACK: Final = 0.05
 """Share of a small data set that is kept for validation, where nothing is said (LitGPT's Alpaca2k)."""
 
@@ -63,6 +72,13 @@ def normalised(cells: Mapping[str, str]) -> dict[str, str]:
     for name in _NUMBERS:
         if _FAILED.match(row.get(name, "").lower()):
             row[name] = ""
+    if not row.get("date"):
+        where = f"{row.get('source', '')} {row.get('source_url', '')}".lower()
+        row["date"] = next((date for words, date in DATES.items() if words in where), "")
+    if "config_hub" in row.get("source_url", "") + row.get("source", "") and re.match(
+        r"q?lora", row.get("method", "") or row.get("task", "")
+    ):
+        row["gpus"] = row["dp"] = row["gpus_per_node"] = "1"  # its files say `devices: 1`, on machines with more too
     _task(row)
     _lengths(row)
     _facts(row)
@@ -130,6 +146,8 @@ def _times(row: dict[str, str]) -> None:
     seconds = value * SECONDS[size.group(1)]
     per, for_ = _PER.search(unit), _FOR.search(unit)
     micro = _number(row.get("micro_batch"))
+    if (per or for_) and micro is None and re.search("iter|micro", unit):
+        row["micro_batch"], micro = "1", 1.0
     if per or for_:
         found = per or for_
         assert found is not None

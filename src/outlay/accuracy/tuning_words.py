@@ -66,6 +66,9 @@ class Tuned:
     recompute: bool
     """Every layer, as the software does where nothing is said."""
     offload: bool
+    document: float | None = None
+    in_backward: bool = False
+    paged: bool = False
     said: tuple[str, ...] = ()
 
 
@@ -112,9 +115,19 @@ def tuned_in(record: Record, architecture: Architecture, software: Software, sub
     several = (record.whole("gpus") or 1) > 1
     again = software.name == "torchtune" and not re.search(r"\+|baseline", method)
     again = again or (software.name == "litgpt" and several) or "checkpointing" in method.lower()
+    document = None
+    if lengths is None and (packed(record) or PACKS.search(record.word("framework").lower())) and not submission:
+        known = data_set(record.word("dataset"))
+        document = record.numbers.get("mean_tokens") or (known.average if known else SQUAD)
+        if architecture.family != "encoder":
+            said.append(f"samples of {document:.0f} tokens packed into a sequence")
+    alone = software.name == "torchtune" and full and not several
     return Tuned(
         tuning=tuning,
         stored=stored,
+        document=document if architecture.family != "encoder" else None,
+        in_backward="in backward" in method.lower() or (alone and not re.search(r"\+|baseline", method)),
+        paged=(alone and not re.search(r"\+|baseline", method)) or "paged" in record.word("optimizer").lower(),
         lengths=lengths,
         recompute=again,
         offload="offload" in method.lower(),
@@ -186,9 +199,21 @@ def matched(
     return (best[1], best[2]) if best else (ATTENTION, rank)
 
 
+PACKS: Final = re.compile(r"nemo|bridge|megatron")
+"""Tools whose published recipes of tuning pack samples (of SQuAD) into sequences."""
+SQUAD: Final = 185.0
+"""Tokens of a sample of SQuAD: 117 words of paragraph and 10 of question in the mean (Rajpurkar et al., arXiv:1606.05250, table 1
+and section 3), 1.3 tokens a word, and a prompt around them."""
+
+
+def packed(record: Record) -> bool:
+    """Whether samples share a sequence."""
+    return bool(record.numbers.get("packed"))
+
+
 def lengths_in(record: Record, tuning: Tuning | None, said: list[str]) -> Lengths | None:
     """How the samples of a row vary in length; None where they are packed, or nothing is known of them."""
-    if record.numbers.get("packed") or record.numbers.get("tokens_are_packed"):
+    if packed(record):
         return None
     longest = record.numbers.get("seq_len") or record.numbers.get("max_tokens")
     known, mean = data_set(record.word("dataset")), record.numbers.get("mean_tokens")

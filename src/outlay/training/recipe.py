@@ -113,6 +113,8 @@ class Recipe:
     states: States = "master"
     lengths: Lengths | None = None
     """How sequences vary in length, where they are not packed: a micro-batch is filled up to its longest."""
+    document: float | None = None
+    """Tokens of each of the samples that are packed into a sequence, which do not attend to one another."""
     update_in_backward: bool = False
     """Each weight is updated as soon as its gradient is there, which then makes room."""
     paged: bool = False

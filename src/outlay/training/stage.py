@@ -140,6 +140,7 @@ def _evaluate(
         stored=recipe.activation_bytes,
         stored_linear=recipe.linear_bytes,
         fused_elementwise=recipe.software.fused_elementwise,
+        document=recipe.document,
         stored_norm=NORM_COPY if Timing(recipe=recipe, curves=curves, coefficients=coefficients).unfused else 0.0,
     )
     # Time is that of the mean micro-batch, memory that of the fullest.
@@ -312,7 +313,7 @@ def _python_seconds(operators: list[Operator], timing: Timing, again: Number, sh
     if not timing.unfused:
         return 0.0
     coefficients, software = timing.coefficients, timing.recipe.software
-    adapted = sum(op.name.endswith(ADAPTED) for op in operators)
+    adapted = sum(isinstance(op, MemoryBound) and op.name.endswith(ADAPTED) for op in operators)
     each = coefficients.adapter_python.get(software.name, coefficients.adapter_python["other"])
     whole = coefficients.layer_python + each * adapted
     return whole * (FORWARD_PYTHON * (1 + again) + (1.0 - FORWARD_PYTHON) * share)

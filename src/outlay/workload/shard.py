@@ -30,6 +30,8 @@ class Shard:
     """Bytes of a saved input of a projection: 1 where an fp8 recipe keeps the quantized copy."""
     fused_elementwise: bool = True
     """Whether neighbours among elementwise operations run as one kernel, rather than one kernel an operation."""
+    document: float | None = None
+    """Tokens that attend to each other, where several documents are packed into a sequence; None is the whole of it."""
     stored_norm: float = 0.0
     """Bytes that a root-mean-square norm keeps of each input beside its output: of the copy in which it works."""
 

@@ -27,8 +27,8 @@ LOW_RANK_KERNELS = (6, 9)
 SCALE_KERNELS = (2, 3)
 REBUILT_KERNELS = (12, 18)
 """Kernels of one update that is built from few numbers each time: permutations, products and transforms in fp32."""
-ADAPTED = (" adapter", " scale", " update")
-"""How the names of operators end of which there is one an adapted projection."""
+ADAPTED = (" adapter", " update")
+"""How the names of operators end of which there is one for each module that stands in for an adapted projection."""
 REBUILT_PASSES = (6.0, 9.0)
 """Passes over such an update, in fp32, forward and backward."""
 
@@ -192,6 +192,8 @@ def _product(op: Matmul, layer: Layer, tuning: Tuning, shard: Shard, storage: St
     if coded:
         yield decoded(op.name, op.columns * op.depth * op.count, storage)
     yield replace(op, trained=False, saved=saved)
+    if shard.fused_elementwise and len(targets) == len(roles) > 1:
+        targets = {op.name: op.columns}  # what is one product has one adapter
     for role, columns in targets.items():
         yield from _adapter(role, op, columns, tuning, shard, storage)
 
@@ -219,11 +221,13 @@ def _adapter(
             name=f"{role} adapter out", columns=columns, depth=tuning.rank, saved=size * rows * tuning.rank, **common
         )
         inputs = rows * op.depth * ((width + size) * copied + (width + size + 1.0) * bool(tuning.dropout))
-        outputs = rows * columns * (2 * size + 3 * width)
+        # Scaled, cast to the activations' type and added: one pass where neighbours are fused, else one each.
+        apart = 0.0 if shard.fused_elementwise else 2 * size + (width + size) * copied
+        outputs = rows * columns
         yield MemoryBound(
             name=f"{role} adapter",
-            bytes_forward=inputs + outputs,
-            bytes_backward=2.0 * inputs + outputs,
+            bytes_forward=inputs + outputs * (3 * width + apart),
+            bytes_backward=2.0 * inputs + outputs * (apart or 2 * width),
             kernels_forward=ahead - 2 + bool(tuning.dropout),
             kernels_backward=back - 4 + bool(tuning.dropout),
         )
