@@ -81,6 +81,8 @@ class StepCoefficients:
     """Seconds it spends there on one adapted projection besides its kernels, by name of software (`other` else)."""
     decode_seconds: float = 1e-11
     """Seconds to decode a weight from 4 or 8 bits, beside the traffic."""
+    memory_unfused: float = 1.0
+    """Memory-bound kernels there against their traffic: small ones find much of it in the cache."""
     gathered_python: float = 2e-3
     """Seconds the host spends on a layer whose weights are gathered, where Python does all that."""
     tuning_fixed: float = 5e-3

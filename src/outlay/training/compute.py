@@ -276,7 +276,8 @@ def _moved(moved: list[MemoryBound], timing: Timing) -> PassTimes:
     curve = timing.curves.memory
     # Kernels that take all experts at once read tokens from where they arrive and write them to where they go.
     routing = 0.0 if timing.groups_experts else timing.coefficients.moe_looped
-    slow = np.array([timing.coefficients.memory_slowdown * (routing if op.routing else 1.0) for op in moved])
+    usual = timing.coefficients.memory_unfused if timing.unfused else timing.coefficients.memory_slowdown
+    slow = np.array([usual * (routing if op.routing else 1.0) for op in moved])
     slow = slow.reshape((-1,) + (1,) * (np.ndim(ahead) - 1))
     decoded = sum(op.decoded for op in moved) * timing.coefficients.decode_seconds
     return PassTimes(
