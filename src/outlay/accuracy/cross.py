@@ -88,6 +88,7 @@ TUNING = frozenset(
         "layer_python",
         "adapter_python",
         "memory_unfused",
+        "cache_faster",
         "decode_seconds",
         "gathered_python",
         "tuning_fixed",

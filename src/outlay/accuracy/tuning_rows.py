@@ -80,6 +80,7 @@ def normalised(cells: Mapping[str, str]) -> dict[str, str]:
     ):
         row["gpus"] = row["dp"] = row["gpus_per_node"] = "1"  # its files say `devices: 1`, on machines with more too
     _task(row)
+    _techniques(row)
     _lengths(row)
     _facts(row)
     _framework(row)
@@ -109,6 +110,40 @@ def _lengths(row: dict[str, str]) -> None:
             row[column] = number.group().replace(",", "")
 
 
+TECHNIQUES: Final = (
+    ("packed", r"pack"),
+    ("compile", r"compile"),
+    ("chunked", r"chunk"),
+    ("activation_recompute", r"checkpoint"),
+    ("in_backward", r"in backward"),
+    ("offload", r"offload"),
+    ("optimizer", r"8-?bit"),
+)
+"""What a table may add to a run, one row after the other, in the order in which torchtune's README does."""
+
+
+def _techniques(row: dict[str, str]) -> None:
+    """What a row adds to those above it, where they are cumulative."""
+    method = row.get("method", "")
+    if "cumulative" not in row.get("notes", ""):
+        return
+    last = max((place for place, (_, words) in enumerate(TECHNIQUES) if re.search(words, method.lower())), default=-1)
+    if re.match(r"q?lora", method.lower()):
+        last = len(TECHNIQUES) - 1
+    added = {name for name, _ in TECHNIQUES[: last + 1]}
+    if "compile" not in added:
+        row["framework"] = f"{row.get('framework') or row.get('source', '')} (eager)"
+    if "packed" in added:
+        row["packed"] = "1"
+    elif not row.get("dataset"):
+        row["dataset"] = "alpaca"
+    row["activation_recompute"] = "full" if "activation_recompute" in added else "none"
+    if "optimizer" in added:
+        row["optimizer"] = "8-bit"
+    if "in_backward" in added and "in backward" not in method:
+        row["method"] = f"{method}, optimizer in backward"
+
+
 def _facts(row: dict[str, str]) -> None:
     """What the remarks say of data, quantization and trained parameters, where no column does."""
     said = f"{row.get('notes', '')} ; {row.get('model', '')}"
@@ -120,6 +155,8 @@ def _facts(row: dict[str, str]) -> None:
     known = data_set(where)
     if known is not None and not row.get("dataset"):
         row["dataset"] = known.name
+    if not row.get("dataset") and not row.get("seq_len") and "litgpt" in where.lower().replace("-", ""):
+        row["dataset"] = "alpaca"  # what LitGPT tunes on unless told otherwise
     if re.search(r"\bpacked\b", said.lower()) and not row.get("packed"):
         row["packed"] = "1"
 

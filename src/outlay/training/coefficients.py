@@ -82,7 +82,9 @@ class StepCoefficients:
     decode_seconds: float = 1e-11
     """Seconds to decode a weight from 4 or 8 bits, beside the traffic."""
     memory_unfused: float = 1.0
-    """Memory-bound kernels there against their traffic: small ones find much of it in the cache."""
+    """Memory-bound kernels there against their traffic."""
+    cache_faster: float = 3.0
+    """How many times faster than the memory the last cache is, for kernels there that find their tensors in it."""
     gathered_python: float = 2e-3
     """Seconds the host spends on a layer whose weights are gathered, where Python does all that."""
     tuning_fixed: float = 5e-3

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from outlay.machine import Curves, attention_seconds, gemm_seconds, grouped_gemm_seconds, memory_seconds
+from outlay.machine import Curves, attention_seconds, from_memory, gemm_seconds, grouped_gemm_seconds, memory_seconds
 from outlay.training.coefficients import StepCoefficients
 from outlay.training.recipe import Recipe
 from outlay.workload import AttentionCore, GroupedMatmul, Matmul, MemoryBound, Number, Operator
@@ -274,6 +274,8 @@ def _moved(moved: list[MemoryBound], timing: Timing) -> PassTimes:
     """Element-wise work, norms and look-ups."""
     ahead, back = _stacked([op.bytes_forward for op in moved], [op.bytes_backward for op in moved])
     curve = timing.curves.memory
+    if timing.unfused:
+        ahead, back = (_uncached(way, moved, timing) for way in (ahead, back))
     # Kernels that take all experts at once read tokens from where they arrive and write them to where they go.
     routing = 0.0 if timing.groups_experts else timing.coefficients.moe_looped
     usual = timing.coefficients.memory_unfused if timing.unfused else timing.coefficients.memory_slowdown
@@ -286,6 +288,14 @@ def _moved(moved: list[MemoryBound], timing: Timing) -> PassTimes:
         kernels_forward=sum(op.kernels_forward for op in moved),
         kernels_backward=sum(op.kernels_backward for op in moved),
     )
+
+
+def _uncached(way: Any, moved: list[MemoryBound], timing: Timing) -> Any:
+    """Bytes from memory of operators whose kernels are small enough to find what they read in the cache."""
+    kernels = np.array([max(op.kernels_forward, 1) for op in moved], dtype=float)
+    kernels = kernels.reshape((-1,) + (1,) * (np.ndim(way) - 1))
+    chip = timing.curves.accelerator.name
+    return kernels * from_memory(way / kernels, chip, timing.coefficients.cache_faster)
 
 
 def launch_seconds(timing: Timing) -> float:
