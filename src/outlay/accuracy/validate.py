@@ -14,7 +14,7 @@ from outlay.accuracy.records import Record, Records, Unread
 from outlay.accuracy.resolve import Resolved, resolve
 from outlay.accuracy.shapes import is_tuned
 from outlay.errors import InputError
-from outlay.training.ranges import LEVEL, Ranges, doubts
+from outlay.training.ranges import LEVEL, Ranges, doubts, load_tuning_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +201,8 @@ def compare(
         )
         low = high = None
         if ranges:
-            spread = ranges.memory if metric == "peak_mem_gb" else ranges.time
+            own = load_tuning_ranges() if is_tuned(record) else ranges
+            spread = own.memory if metric == "peak_mem_gb" else own.time
             least, most = spread.factors(reasons, level)
             if metric in THROUGHPUT:
                 least, most = 1 / most, 1 / least

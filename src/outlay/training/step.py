@@ -165,7 +165,8 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
     parts["stragglers"] = subtotal * step.straggler * np.sqrt(np.log(np.maximum(layout.devices, 1)))
     if recipe.passes is not None:
         # By the rate that somebody stated: what slows down a step does not slow it down once more.
-        parts["generation"] = recipe.passes.generated_seconds
+        rate = recipe.passes.generation_rate * layout.devices
+        parts["generation"] = recipe.passes.generated_tokens / rate
     total = sum(parts.values())
     return Estimate(
         step_seconds=total,
