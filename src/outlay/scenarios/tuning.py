@@ -15,7 +15,7 @@ from outlay.scenarios.training_run import inputs_of, notes_of, price_notes, run_
 from outlay.scenarios.tuning_help import what_helps
 from outlay.scenarios.tuning_passes import OBJECTIVES
 from outlay.scenarios.tuning_question import TuningQuestion, ask_tuning
-from outlay.statement import Assumption, Statement
+from outlay.statement import Statement
 from outlay.training import Coefficients, load_coefficients
 from outlay.training.ranges import parse_level
 from outlay.units import format_quantity
@@ -183,10 +183,3 @@ def _notes(tuning: TuningQuestion) -> Iterator[str]:
         yield f"Answers are generated at {tuning.objective.rate:,.0f} tokens a second and device, as stated."
     if data.packed:
         yield f"A sequence holds {data.longest / data.mean:.1f} examples, which do not attend to one another."
-
-
-def padding(tuning: TuningQuestion, micro_batch: int) -> Assumption:
-    """What of a micro-batch is filling."""
-    lengths = tuning.data.lengths
-    waste = 0.0 if lengths is None else 1.0 - lengths.mean / float(lengths.padded(micro_batch))
-    return Assumption("padding", value=f"{waste:.0%} of what is computed", why="examples differ in length")

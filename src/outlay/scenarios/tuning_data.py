@@ -9,6 +9,7 @@ from outlay.errors import InputError, UnknownName
 from outlay.scenarios.tuning_passes import Objective
 from outlay.statement import Assumption, Receipt
 from outlay.training.lengths import SIGMA, DataSet, Lengths, data_sets
+from outlay.training.practice import whole_batch
 from outlay.workload import Architecture
 
 BATCH = Receipt(
@@ -37,7 +38,8 @@ class Data:
     document: float | None
     batch: int
     """Sequences of a step."""
-    examples_a_step: float
+    wanted: float | None
+    """Sequences of a step before they are rounded to what the devices can share; None where their number was asked for."""
     tokens: int
     """Tokens of the whole run, padding left out."""
     packed: bool
@@ -54,6 +56,7 @@ def read_data(
     architecture: Architecture,
     *,
     seed: str | int | None,
+    devices: int,
     assumed: list[Assumption],
 ) -> Data:
     """The data of a question; `seed` is its batch as asked."""
@@ -97,7 +100,13 @@ def read_data(
             f"`--batch` is {seed}", expected=f"at most the {count:,.0f} examples", hint=f"write `--batch {count:.0f}`"
         )
     wanted = each * goal.sequences
-    batch = max(1, round(wanted * mean / cut)) if packed else wanted
+    free = wanted * mean / cut if packed else float(wanted)
+    batch = whole_batch(free, devices) if packed or seed is None else wanted
+    if packed:
+        value = f"{batch:,} sequences of {cut:,.0f} tokens"
+        assumed.append(
+            Assumption("sequences", value=value, why=f"{each:,} examples, packed, that {devices:,} can share")
+        )
     return Data(
         examples=count,
         epochs=times,
@@ -106,7 +115,7 @@ def read_data(
         lengths=None if packed else lengths,
         document=mean if packed else None,
         batch=batch,
-        examples_a_step=batch * cut / mean / goal.sequences if packed else float(each),
+        wanted=free if packed or seed is None else None,
         tokens=max(1, round(sequences * times * mean)),
         packed=packed,
     )

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from outlay import units
 from outlay.errors import InputError
 from outlay.scenarios.frameworks import no_such
 from outlay.scenarios.named import read_model
 from outlay.training.recipe import Passes
-from outlay.workload import Architecture, Tuning
-
-if TYPE_CHECKING:
-    from outlay.scenarios.tuning_data import Data
+from outlay.workload import Architecture
 
 OBJECTIVES = {
     "sft": "imitating examples",
@@ -47,9 +43,8 @@ class Objective:
         """Sequences that the trained model sees for an example."""
         return 2 if self.name == "dpo" else self.group
 
-    def passes(self, architecture: Architecture, tuning: Tuning | None, data: Data) -> Passes | None:
+    def passes(self, architecture: Architecture) -> Passes | None:
         """What a step does beside the trained model's passes."""
-        del tuning
         if self.name in ("sft", "continue"):
             return None
         scored: list[Architecture] = []
@@ -59,10 +54,9 @@ class Objective:
             scored.append(architecture)
         if self.reward is not None:
             scored.append(self.reward)
-        generated = data.batch * (self.answer_length or 0.0)
         return Passes(
             scored=tuple(scored),
-            generated_tokens=generated,
+            answer_tokens=self.answer_length or 0.0,
             generation_rate=self.rate or 1.0,
             critic=self.name == "ppo",
         )

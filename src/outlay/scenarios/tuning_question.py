@@ -84,7 +84,8 @@ def ask_tuning(
 ) -> TuningQuestion:
     """Read a question; :class:`InputError` names what cannot be read, and flags that contradict each other."""
     architecture, _ = read_model(model)
-    chip = read_chip(*read_on(on))
+    name, count = read_on(on)
+    chip = read_chip(name, count)
     assumed: list[Assumption] = []
     chosen = _method(method, rank, targets, quantize, layers, architecture, chip, assumed)
     goal = read_objective(objective, teacher, reward, answers, answer_length, generation_rate)
@@ -98,6 +99,7 @@ def ask_tuning(
         goal,
         architecture,
         seed=global_batch,
+        devices=count,
         assumed=assumed,
     )
     paged, plain = _paged(optimizer)
@@ -134,7 +136,7 @@ def ask_tuning(
         lengths=data.lengths,
         document=data.document,
         paged=paged,
-        passes=goal.passes(architecture, chosen.tuning, data),
+        passes=goal.passes(architecture),
     )
     fixed = dict(question.fixed)
     if micro_batch is not None:
@@ -162,7 +164,7 @@ def ask_tuning(
         trained=chosen.trained,
         active=question.active * trained_flop(recipe),
         assumed=(*assumed, *question.assumed),
-        sequences=None,
+        sequences=data.wanted,
     )
     return TuningQuestion(question=question, method=chosen, data=data, objective=goal)
 

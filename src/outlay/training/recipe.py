@@ -78,8 +78,8 @@ class Passes:
     """Frozen models that run forward over the same sequences: a teacher, a reference, a reward model."""
     scored_stored: str | None = None
     """The type in which those are stored."""
-    generated_tokens: float = 0.0
-    """Tokens of answers that are generated for a step, on the same devices before it is taken."""
+    answer_tokens: float = 0.0
+    """Tokens of each sequence that are generated for a step, on the same devices before it is taken."""
     generation_rate: float = 1.0
     """Tokens a second and device at which they are, as somebody stated it."""
     critic: bool = False

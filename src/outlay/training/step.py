@@ -166,7 +166,7 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
     if recipe.passes is not None:
         # By the rate that somebody stated: what slows down a step does not slow it down once more.
         rate = recipe.passes.generation_rate * layout.devices
-        parts["generation"] = recipe.passes.generated_tokens / rate
+        parts["generation"] = recipe.global_batch * recipe.passes.answer_tokens / rate
     total = sum(parts.values())
     return Estimate(
         step_seconds=total,
