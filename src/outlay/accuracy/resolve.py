@@ -63,7 +63,13 @@ class Resolved:
     def layout_key(self) -> tuple[object, ...]:
         """Rows with equal keys differ in numbers alone, and can be predicted together."""
         recipe, cluster = self.recipe, self.cluster
-        alike = (recipe.sequence_length, recipe.precision, recipe.optimizer, recipe.software, recipe.dropout)
+        alike: tuple[object, ...] = (
+            recipe.sequence_length,
+            recipe.precision,
+            recipe.optimizer,
+            recipe.software,
+            recipe.dropout,
+        )
         alike += (recipe.tuning, recipe.stored, recipe.states, recipe.lengths, self.decode_passes, recipe.document)
         alike += (recipe.update_in_backward, recipe.paged)
         return (id(recipe.architecture), *alike, id(cluster), self.open, tuple(sorted(self.fixed)))

@@ -215,25 +215,17 @@ def lengths_in(record: Record, tuning: Tuning | None, said: list[str]) -> Length
     """How the samples of a row vary in length; None where they are packed, or nothing is known of them."""
     if packed(record):
         return None
-    longest = record.numbers.get("seq_len") or record.numbers.get("max_tokens")
     known, mean = data_set(record.word("dataset")), record.numbers.get("mean_tokens")
-    more = float(tuning.tokens) if tuning else 0.0
-    if mean is None and known is None:
-        return None
-    stated = record.numbers.get("max_tokens")
-    found = (
-        (
-            Lengths(average=mean, longest=longest or 8.0 * mean, sigma=SIGMA)
-            if mean is not None or known is None
-            else known.lengths(min(filter(None, (longest, stated)), default=None))
-        )
-        if mean is not None or known is not None
-        else None
-    )
-    if found is None:
-        return None
-    if known is not None and mean is None:
+    limits = [record.numbers[name] for name in ("seq_len", "max_tokens") if name in record.numbers]
+    cut = min(limits, default=None)
+    if mean is not None:
+        found = Lengths(average=mean, longest=cut or 8.0 * mean, sigma=SIGMA)
+    elif known is not None:
+        found = known.lengths(cut)
         said.append(f"samples of {known.name}: {found.mean:.0f} tokens in the mean, {found.longest:.0f} at most")
+    else:
+        return None
+    more = float(tuning.tokens) if tuning else 0.0
     buckets = 20.0 if "method_comparison" in record.word("source_url") + record.word("source") else 1.0
     return Lengths(
         average=found.average + more, longest=found.longest + more, sigma=found.sigma, sorted_batches=buckets

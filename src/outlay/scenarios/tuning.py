@@ -174,8 +174,8 @@ def _title(tuning: TuningQuestion) -> str:
 
 def _notes(tuning: TuningQuestion) -> Iterator[str]:
     method, data, question = tuning.method, tuning.data, tuning.question
-    share = method.trained / question.parameters
-    trained = format_quantity(method.trained, "parameters")
+    count = method.trained if question.trained is None else question.trained
+    share, trained = count / question.parameters, format_quantity(count, "parameters")
     yield f"{trained} of {format_quantity(question.parameters, 'parameters')} are trained, {share:.2%}."
     if tuning.objective.name != "sft":
         yield f"Objective: {OBJECTIVES[tuning.objective.name]}."

@@ -61,19 +61,24 @@ def read_data(
 ) -> Data:
     """The data of a question; `seed` is its batch as asked."""
     known = None if dataset is None else _known(dataset)
-    if known is None and (examples is None or length is None):
+    if examples is None and known is not None:
+        examples = known.samples
+    given = length is not None
+    if length is None and known is not None:
+        length = known.average
+    if examples is None or length is None:
         missing = [flag for flag, value in (("--examples", examples), ("--length", length)) if value is None]
         raise InputError(
             f"{' and '.join(f'`{flag}`' for flag in missing)} {'is' if len(missing) == 1 else 'are'} missing",
             expected="how many examples there are, and how many tokens one has in the mean",
             hint="add `--examples 52k --length 128`, or `--dataset alpaca`",
         )
-    count = float(known.samples) if examples is None and known else units.parse(examples, "count", name="--examples")
-    average = known.average if length is None and known else units.parse(length, "count", name="--length")
+    count = float(units.parse(examples, "count", name="--examples"))
+    average = float(units.parse(length, "count", name="--length"))
     average += goal.answer_length or 0.0
     packed = _packed(packing, assumed)
     cut = _longest(longest, average, packed, known, architecture, assumed)
-    sigma = known.lengths(cut).sigma if known and length is None else SIGMA
+    sigma = known.lengths(cut).sigma if known and not given else SIGMA
     lengths = Lengths(average=average, longest=cut, sigma=sigma)
     mean = lengths.mean
     if known is not None:

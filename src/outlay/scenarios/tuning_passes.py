@@ -94,12 +94,9 @@ def read_objective(
         return Objective(name=name, teacher=read_model(teacher)[0])
     if name not in _ONLINE:
         return Objective(name=name)
-    missing = [
-        flag
-        for flag, value in (("--generation-rate", generation_rate), ("--answer-length", answer_length))
-        if value is None
-    ]
-    if missing:
+    if generation_rate is None or answer_length is None:
+        asked = (("--generation-rate", generation_rate), ("--answer-length", answer_length))
+        missing = [flag for flag, value in asked if value is None]
         listed = " and ".join(f"`{flag}`" for flag in missing)
         raise InputError(
             f"{listed} {'is' if len(missing) == 1 else 'are'} missing",

@@ -156,12 +156,21 @@ def ask_tuning(
     if software.family in _PYTORCH and not {"tensor", "pipeline", "context"} & set(fixed):
         # What these run divides the batch and shards weights; it splits no layer.
         fixed |= {"tensor": 1, "pipeline": 1, "context": 1, "expert": 1}
+    trained = chosen.trained
+    if chosen.tuning is not None and chosen.tuning.kind == "low-rank":
+        trained = float(
+            sum(
+                block.count
+                * adapter_parameters(block.layer, architecture.hidden, chosen.tuning, merged=recipe.storage.merged)
+                for block in architecture.blocks
+            )
+        )
     question = replace(
         question,
         recipe=recipe,
         fixed=fixed,
         named=True,
-        trained=chosen.trained,
+        trained=trained,
         active=question.active * trained_flop(recipe),
         assumed=(*assumed, *question.assumed),
         sequences=data.wanted,

@@ -199,11 +199,10 @@ def _experts(op: GroupedMatmul, timing: Timing) -> PassTimes:
         backward = op.groups * (product(each, op.depth, op.columns) + gap)
         weights = op.groups * (product(op.columns, op.depth, each) + gap)
     slow = timing.sustained(low=True) * timing.coefficients.moe_slowdown
-    if not op.trained:
-        weights, gradient = 0.0, 0.0
+    once = 1.0 if op.trained else 0.0
     seconds = PassTimes(
         forward=_nothing() | {"matmul": forward * slow},
-        backward=_nothing() | {"matmul": (backward + weights) * slow, "memory": gradient},
+        backward=_nothing() | {"matmul": (backward + once * weights) * slow, "memory": once * gradient},
         kernels_forward=1,
         kernels_backward=1 + op.trained,
     )

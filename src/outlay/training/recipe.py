@@ -152,6 +152,7 @@ class Recipe:
             adapter_bytes=self.adapter_bytes,
             input_bytes=software.coded_input_bytes if self.stored else 0.0,
             whole_projection=software.whole_projection,
+            merged=software.family in ("megatron-core", "mlperf"),
         )
 
     @property

@@ -81,8 +81,10 @@ def widths(layer: Layer, hidden: int) -> dict[str, tuple[int, int]]:
     return found
 
 
-def adapter_parameters(layer: Layer, hidden: int, tuning: Tuning) -> int:
+def adapter_parameters(layer: Layer, hidden: int, tuning: Tuning, *, merged: bool = False) -> int:
     """Trained parameters of one layer: of low rank, `r (in + out)` for each target, as PEFT's LoRA has them; of experts, each.
+
+    Where targets of one product are `merged`, they have one matrix in.
 
     >>> from outlay.workload.architecture import transformer
     >>> llama = transformer(layers=32, hidden=4096, heads=32, vocab=32000, ffn_hidden=11008, gated=True)
@@ -96,6 +98,9 @@ def adapter_parameters(layer: Layer, hidden: int, tuning: Tuning) -> int:
         if part in tuning.targets:
             each = tuning.rank * (inputs + outputs) if tuning.kind == "low-rank" else outputs
             total += each * (copies if part in ("gate", "up", "down") else 1)
+    for together in (("query", "key", "value"), ("gate", "up")) if merged and tuning.kind == "low-rank" else ():
+        if set(together) <= tuning.targets & set(widths(layer, hidden)):
+            total -= (len(together) - 1) * tuning.rank * hidden * (copies if "up" in together else 1)
     return total
 
 
@@ -109,6 +114,8 @@ class Storage:
     input_bytes: float = 0.0
     """Bytes that a product with a decoded weight keeps of each number of its input."""
     whole_projection: bool = False
+    merged: bool = False
+    """What is one product has one adapter: queries, keys and values; gate and up (Megatron's `linear_qkv`, `linear_fc1`)."""
 
 
 def tuned(
@@ -192,7 +199,7 @@ def _product(op: Matmul, layer: Layer, tuning: Tuning, shard: Shard, storage: St
     if coded:
         yield decoded(op.name, op.columns * op.depth * op.count, storage)
     yield replace(op, trained=False, saved=saved)
-    if shard.fused_elementwise and len(targets) == len(roles) > 1:
+    if storage.merged and len(targets) == len(roles) > 1:
         targets = {op.name: op.columns}  # what is one product has one adapter
     for role, columns in targets.items():
         yield from _adapter(role, op, columns, tuning, shard, storage)
@@ -215,11 +222,9 @@ def _adapter(
     if tuning.kind == "low-rank":
         kept = size * rows * op.depth if copied or tuning.dropout else 0.0
         kept = kept + (rows * op.depth if tuning.dropout else 0.0)
-        common = {"rows": rows, "low_precision": False}
-        yield Matmul(name=f"{role} adapter in", columns=tuning.rank, depth=op.depth, saved=kept, **common)
-        yield Matmul(
-            name=f"{role} adapter out", columns=columns, depth=tuning.rank, saved=size * rows * tuning.rank, **common
-        )
+        thin = Matmul(name="", rows=rows, columns=tuning.rank, depth=tuning.rank, low_precision=False)
+        yield replace(thin, name=f"{role} adapter in", depth=op.depth, saved=kept)
+        yield replace(thin, name=f"{role} adapter out", columns=columns, saved=size * rows * tuning.rank)
         inputs = rows * op.depth * ((width + size) * copied + (width + size + 1.0) * bool(tuning.dropout))
         # Scaled, cast to the activations' type and added: one pass where neighbours are fused, else one each.
         apart = 0.0 if shard.fused_elementwise else 2 * size + (width + size) * copied
@@ -272,13 +277,11 @@ def _experts(op: GroupedMatmul, layer: Layer, tuning: Tuning, storage: Storage) 
     saved = op.saved if adapted else op.rows * op.depth * storage.input_bytes if coded else 0.0
     yield replace(op, trained=False, saved=saved)
     for role in targets if adapted else ():
-        columns = op.columns / len(roles)
-        common = {"rows": op.rows, "groups": op.groups, "imbalance": op.imbalance, "low_precision": False}
-        yield GroupedMatmul(name=f"{role} adapter in", columns=tuning.rank, depth=op.depth, **common)
-        yield GroupedMatmul(
+        thin = replace(op, columns=tuning.rank, depth=tuning.rank, saved=0.0, low_precision=False)
+        yield replace(thin, name=f"{role} adapter in", depth=op.depth)
+        yield replace(
+            thin,
             name=f"{role} adapter out",
-            columns=columns,
-            depth=tuning.rank,
+            columns=op.columns / len(roles),
             saved=storage.adapter_bytes * op.rows * tuning.rank,
-            **common,
         )
