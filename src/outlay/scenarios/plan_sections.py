@@ -271,7 +271,18 @@ def why(judged: Judged, place: int, near: Candidate, wanted: Wanted) -> str:
 
 
 def _said(name: str, value: float) -> str:
-    return shown(name, value).replace("$", "").replace(",", "")
+    """A limit as it is typed.
+
+    >>> _said("seconds", 14 * 86_400.0), _said("seconds", 5400.0), _said("kg_co2e", 20e3), _said("dollars", 5e4)
+    ('14d', '1.5h', '20t', '50000')
+    """
+    scales = {
+        "seconds": ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms")),
+        "kg_co2e": ((1000.0, "t"), (1.0, "kg"), (1e-3, "g")),
+        "dollars": ((1e6, "M"), (1.0, ""), (1e-9, "")),
+    }[name]
+    scale, unit = next((entry for entry in scales if value >= entry[0]), scales[-1])
+    return f"{value if not unit else value / scale:.10g}{unit}"
 
 
 def against(other: Candidate, best: Candidate) -> str:
