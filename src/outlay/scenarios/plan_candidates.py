@@ -137,8 +137,9 @@ def candidates_of(
     if progress is not None:
         progress(len(places), len(places))
     chosen = [run.fitted.chosen for entries in by_place.values() for run in entries[0].course.runs]
+    found = (candidate for entries in by_place.values() for candidate in entries)
     return Found(
-        candidates=tuple(candidate for entries in by_place.values() for candidate in entries),
+        candidates=tuple(sorted(found, key=lambda entry: (entry.dollars, entry.seconds))),  # of equals, the cheapest
         failed=tuple(failed),
         looked_at=sum(entry.looked_at for entry in chosen),
         legal=sum(entry.legal for entry in chosen),
