@@ -22,7 +22,7 @@ from outlay.serving.speculation import Speculation
 from outlay.serving.steps import Mixture, Steps
 from outlay.workload import Number
 
-ROUNDS = 3
+ROUNDS = 2
 """Repetitions that settle how many sequences decode beside a chunk, which decides its size."""
 
 
@@ -178,7 +178,7 @@ def _grouped(task: Task, n: Number, budget: Number) -> Mix:
         own=total - task.decodes - waited,
         waited=waited,
         # Groups follow each other: all but the first wait for the prompts of the one before.
-        behind=1.0 - 1.0 / groups,
+        behind=np.where(task.decodes > 0, 1.0 - 1.0 / groups, 1.0),
         beside=beside,
         alone=alone,
     )
@@ -209,6 +209,35 @@ def _loose(task: Task, n: Number, budget: Number) -> Mix:
         behind=share,
         beside=np.minimum(decoding, np.maximum(n - 1.0, 0.0)),
         alone=np.maximum(decoding, np.minimum(n, 1.0)),
+    )
+
+
+def answering_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
+    """Caches come from elsewhere: decoding alone, after the step that is under way."""
+    waited = np.clip(n - 1.0, 0.0, 1.0) / 2.0
+    passes = np.maximum(task.decodes + waited, 1e-9)
+    alone = np.maximum(n * task.decodes / passes, np.minimum(n, 1.0))
+    decoding = Mixture(decoding=alone, context=task.context)
+    pure = steps.seconds(decoding)
+    nothing = np.zeros_like(alone)
+    return Cycle(
+        seconds=passes * pure,
+        ttft=waited * pure,
+        pure=pure,
+        mixed=pure,
+        decoding=decoding,
+        prefilling=decoding,
+        mix=Mix(
+            steps=passes,
+            prefilling=nothing,
+            tokens=nothing,
+            prompts=nothing,
+            own=nothing,
+            waited=waited,
+            behind=nothing,
+            beside=nothing,
+            alone=alone,
+        ),
     )
 
 
