@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def recipe(**changes: object) -> Recipe:
     return Recipe(**(common | changes))  # type: ignore[arg-type]
 
 
-def step(asked: Recipe, layout: Layout = ONE):  # noqa: ANN201
+def step(asked: Recipe, layout: Layout = ONE):
     return estimate(asked, layout, A100, COEFFICIENTS)
 
 
@@ -175,7 +176,7 @@ def test_padding_grows_with_the_micro_batch_up_to_the_longest():
 def test_nothing_goes_back_below_the_first_trained_layer():
     depth = LLAMA.depth
     found = [step(recipe(tuning=Tuning(kind="last", layers=count))) for count in (1, depth // 2, depth)]
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in pairwise(found):
         assert earlier.step_seconds < later.step_seconds
         assert earlier.memory_bytes < later.memory_bytes
     forward = step(recipe(tuning=Tuning(kind="last", layers=0)))

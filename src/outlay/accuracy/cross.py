@@ -17,6 +17,7 @@ from outlay.accuracy.predict import predictor
 from outlay.accuracy.solve import Fit, refit
 from outlay.accuracy.validate import Predictor
 from outlay.training import Coefficients, StepCoefficients, load_coefficients
+from outlay.training.coefficients import stored_tuning
 
 KIN = (
     ("vtrain_single", "vtrain_multi"),
@@ -132,11 +133,15 @@ def load_unseen() -> Mapping[tuple[str, ...], StepCoefficients]:
     A magnitude that the model has got since the last fit is as shipped; a test asks for a new fit then.
     """
     shipped = load_coefficients().step
-    known = set(StepCoefficients.__dataclass_fields__)
-    return {
+    known = set(StepCoefficients.__dataclass_fields__) - TUNING
+    found = {
         tuple(entry["without"]): shipped.replace(**{k: v for k, v in entry["coefficients"].items() if k in known})
         for entry in stored()["refits"]
     }
+    for entry in stored_tuning().get("refits", ()):
+        family = tuple(entry["without"])
+        found[family] = found.get(family, shipped).replace(**entry["coefficients"])
+    return found
 
 
 def stored() -> Any:
