@@ -81,6 +81,8 @@ class Found:
     """Layouts."""
     legal: int
     fitting: int
+    chosen: int
+    """The fastest of each place, and of each stage there."""
     unsold: tuple[Place, ...]
     """Places that nobody of those asked sells linked together."""
 
@@ -144,6 +146,7 @@ def candidates_of(
         looked_at=sum(entry.looked_at for entry in chosen),
         legal=sum(entry.legal for entry in chosen),
         fitting=sum(entry.fitting for entry in chosen),
+        chosen=len(chosen),
         unsold=tuple(unsold),
     )
 

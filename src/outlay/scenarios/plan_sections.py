@@ -191,12 +191,16 @@ def score(entry: Candidate, goal: str) -> float:
     return {"cheapest": entry.dollars, "fastest": entry.seconds, "greenest": entry.kg_co2e}[goal]
 
 
-def looked_at(found: Found) -> str:
-    """How much was looked at: every count adds up."""
+def looked_at(found: Found, inside: Sequence[Candidate]) -> str:
+    """How much was looked at: every count adds up. `inside` are the offers within the limits."""
+    kept = len(front([entry.dollars for entry in inside], [entry.seconds for entry in inside]))
+    over = len(found.candidates) - len(inside)
     text = (
-        f"Looked at {found.looked_at:,} layouts, {found.looked_at - found.legal:,} of them illegal, "
-        f"{found.legal - found.fitting:,} too big for the memory; the fastest of each machine and count is priced with "
-        f"{len(found.candidates):,} offers."
+        f"Looked at {found.looked_at:,} layouts: {found.looked_at - found.legal:,} are illegal, "
+        f"{found.legal - found.fitting:,} too big for the memory, {found.fitting - found.chosen:,} slower than the "
+        f"{found.chosen:,} that are the fastest of their machines and number. Those are priced with "
+        f"{len(found.candidates):,} offers: {kept:,} that no other beats, {len(inside) - kept:,} that are beaten"
+        + (f", {over:,} beyond a limit." if over else ".")
     )
     small = [entry for entry in found.failed if entry.need is not None]
     odd = len(found.failed) - len(small)

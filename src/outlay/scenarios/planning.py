@@ -129,7 +129,7 @@ def plan_training(
             *binding(planned.judged, candidates, wanted, best),
             *(substitute(best_of(missed, wanted), best, wanted) if missed else ()),
             *(() if near is None else (near,)),
-            looked_at(planned.found),
+            looked_at(planned.found, planned.usable),
             *_supply(best, wanted, relief),
             *dict.fromkeys(note for run in best.course.runs for note in price_notes(run.terms, today or day())),
             *_quality(search),
