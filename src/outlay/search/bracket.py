@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-POINTS, ROUNDS = 12, 4
+POINTS, ROUNDS = 12, 3
 """Figures that are tried for each candidate in a round, and rounds: each narrows the range to one part of it."""
 
 _Floats = NDArray[np.float64]
@@ -20,17 +20,19 @@ def largest(
     *,
     points: int = POINTS,
     rounds: int = ROUNDS,
-) -> _Floats:
-    """For each candidate, a figure at which `holds`, not above `high`, and near the largest; 0 where not even `low` does.
+) -> tuple[_Floats, _Floats]:
+    """For each candidate, a figure near the largest at which `holds`, and the least that was found beyond it.
+
+    The first is 0 where not even `low` holds, and at most `high`; the second is infinite where `high` holds.
 
     `holds(places, figures)` takes the places of candidates (n, 1) and figures for each (n, points), all above 0, and is
-    true up to some figure and false beyond. The range low … high is cut in geometric steps, round by round, so the answer
-    is short of the largest by at most a factor (high / low) ** (1 / (points − 1) / (points + 1) ** (rounds − 1)).
+    true up to some figure and false beyond. The range low … high is cut in geometric steps, round by round, so the two lie
+    within a factor of (high / low) ** (1 / (points − 1) / (points + 1) ** (rounds − 1)).
 
     >>> limits = np.array([3.0, 50.0, 0.5])
-    >>> found = largest(lambda places, x: x <= limits[places], np.ones(3), np.full(3, 20.0))
-    >>> found.round(2).tolist()
-    [3.0, 20.0, 0.0]
+    >>> found, beyond = largest(lambda places, x: x <= limits[places], np.ones(3), np.full(3, 20.0))
+    >>> found.round(2).tolist(), beyond.round(2).tolist()
+    ([3.0, 20.0, 0.0], [3.0, inf, 1.0])
     """
     good, bad = np.zeros_like(low, dtype=float), np.full_like(high, np.inf, dtype=float)
     live, start, end = np.flatnonzero(high >= low), np.asarray(low, dtype=float), np.asarray(high, dtype=float)
@@ -46,4 +48,4 @@ def largest(
         bad[live] = np.where(kept < points, tried[rows, np.minimum(kept, points - 1)], bad[live])
         live = live[(good[live] > 0) & np.isfinite(bad[live])]
         start, end = good, bad
-    return good
+    return good, bad

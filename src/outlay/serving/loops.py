@@ -1,0 +1,153 @@
+"""Many instances under open loops at once, asked by how full they are rather than by what reaches them.
+
+:func:`~outlay.serving.batching.perform` looks for the requests that are inside at a given rate. Turned round, nothing has to
+be looked for: with x requests inside, :math:`\\lambda = x / Z`. That is what a search over rates wants, since it may choose
+its points. The model is the same, and so are the figures (tested).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outlay.serving.batching import perform, performance_of
+from outlay.serving.closed_loop import cycle_of
+from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.cycle import Cycle, Task
+from outlay.serving.deployment import Deployment
+from outlay.serving.load import Load, Performance
+from outlay.serving.open_loop import fared_with
+from outlay.serving.room import Room, room
+from outlay.serving.steps import ExactSteps
+
+Floats = NDArray[np.float64]
+SECANTS = 4
+"""Steps from a rate to the requests inside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loops:
+    """One instance of each of many deployments (degrees and chunks are arrays of one length) under the same requests."""
+
+    deployment: Deployment
+    load: Load
+    """Its `rate` is of no account."""
+    coefficients: ServingCoefficients
+    limits: Room
+    first: Floats
+    """Seconds of a request that is alone."""
+    full: Floats
+    """Seconds of a request among as many as fit."""
+    full_watts: Floats
+
+    def at(self, places: Any, inside: Floats) -> tuple[Floats, Performance]:
+        """The rate that keeps `inside` requests in instances at `places`, and how they fare; below the most that fit."""
+        deployment, limits = some_of(self.deployment, places), _some(self.limits, places)
+        if self._static:
+            return inside, perform(deployment, dataclasses.replace(self.load, rate=inside), self.coefficients)
+        most = np.maximum(limits.sequences, 1.0)
+        task, others = Task.of(deployment, self.load, None), np.minimum(inside, most - 1.0)
+        found = self._cycle(deployment, task, others + 1.0)
+        rate = inside / found.seconds
+        fared, utilisation, busy = fared_with(
+            rate, found, others, most, task, self.full[places], self.full_watts[places]
+        )
+        load = dataclasses.replace(self.load, rate=rate)
+        return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
+
+    def at_rate(self, places: Any, rate: Any, guess: Floats) -> Performance:
+        """How they fare when `rate` requests a second reach each; the search begins at `guess` requests inside."""
+        if self._static:
+            return self.at(places, np.asarray(rate, dtype=float))[1]
+        before, was = guess, self._rate(places, guess)
+        now = np.minimum(before * rate / was, self.most(places))
+        for _ in range(SECANTS):
+            found = self._rate(places, now)
+            slope = np.where(now != before, (found - was) / np.where(now != before, now - before, 1.0), found / now)
+            slope = np.where(slope > 0, slope, found / now)
+            before, was = now, found
+            now = np.clip(now + (rate - found) / slope, now / 4.0, self.most(places))
+        return self.at(places, now)[1]
+
+    def least(self, rate: float) -> Floats:
+        """Requests inside at `rate` a second or less: as if each were alone."""
+        return np.full_like(self.first, rate) if self._static else rate * self.first
+
+    def most(self, places: Any) -> Floats:
+        """Requests inside just before no more can be carried (static batches: the rate)."""
+        sequences = np.maximum(np.asarray(self.limits.sequences, dtype=float)[places], 1.0)
+        whole = sequences / self.full[places] if self._static else sequences
+        return cast("Floats", whole * (1.0 - 1e-6))
+
+    @property
+    def _static(self) -> bool:
+        return self.deployment.engine.batching == "static"
+
+    def _rate(self, places: Any, inside: Floats) -> Floats:
+        deployment = some_of(self.deployment, places)
+        most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
+        task = Task.of(deployment, self.load, None)
+        found = self._cycle(deployment, task, np.minimum(inside, most - 1.0) + 1.0)
+        return cast("Floats", inside / found.seconds)
+
+    def _cycle(self, deployment: Deployment, task: Task, running: Floats) -> Cycle:
+        steps = ExactSteps(deployment=deployment, coefficients=self.coefficients)
+        return cycle_of(deployment)(task, running, steps)
+
+
+def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> Loops:
+    """The loops of deployments whose degrees and chunks are arrays of one length."""
+    shape = np.shape(deployment.layout.tensor)
+    limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
+    sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
+    first, _ = _cycles(deployment, load, coefficients, np.ones(shape))
+    full, watts = _cycles(deployment, load, coefficients, sequences)
+    return Loops(
+        deployment=deployment,
+        load=load,
+        coefficients=coefficients,
+        limits=Room(
+            sequences=sequences,
+            cache_bytes=np.broadcast_to(limits.cache_bytes, shape),
+            mean_bytes=np.broadcast_to(limits.mean_bytes, shape),
+        ),
+        first=first,
+        full=full,
+        full_watts=watts,
+    )
+
+
+def _cycles(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats
+) -> tuple[Floats, Floats]:
+    """Seconds of a request among `running` that are always there, and watts of a device meanwhile."""
+    if deployment.engine.batching == "static":
+        closed = perform(deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients)
+        found: tuple[Any, Any] = running / closed.requests_per_second, closed.device_watts
+    else:
+        steps = ExactSteps(deployment=deployment, coefficients=coefficients)
+        cycle = cycle_of(deployment)(Task.of(deployment, load, None), running, steps)
+        found = cycle.seconds, cycle.joules / cycle.seconds
+    seconds, watts = (np.broadcast_to(np.asarray(figure, dtype=float), running.shape) for figure in found)
+    return seconds, watts
+
+
+def some_of(deployment: Deployment, places: Any) -> Deployment:
+    """Some of the deployments that the arrays of one spell out."""
+    chunks = np.asarray(deployment.engine.chunk_tokens)
+    engine = with_chunks(deployment, chunks[places]) if chunks.ndim else deployment.engine
+    return dataclasses.replace(deployment, layout=deployment.layout.at(places), engine=engine)
+
+
+def with_chunks(deployment: Deployment, chunks: NDArray[Any]) -> Any:
+    """The engine with an array of most tokens of a step."""
+    return dataclasses.replace(deployment.engine, chunk_tokens=cast("Any", chunks))
+
+
+def _some(limits: Room, places: Any) -> Room:
+    fields = ("sequences", "cache_bytes", "mean_bytes")
+    return Room(**{name: np.asarray(getattr(limits, name))[places] for name in fields})
