@@ -32,8 +32,10 @@ class StepCoefficients:
     """Memory-bound kernels inside a step against their ideal traffic: passes that the operators do not list."""
     attention_slowdown: float
     """Attention kernels inside a step against a table of kernels."""
-    framework_bytes: float
-    """Bytes of a device's context, libraries and graphs."""
+    framework_bytes: Mapping[str, float]
+    """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
+    ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """llama.cpp's kernels by backend: the fields of :class:`~outlay.serving.ggml.Backend`; `other` where one is not listed."""
     family: Mapping[str, float] = field(default_factory=dict)
     """Factor on device time by engine family, or by `family/generation`; 1 where not listed."""
 
@@ -43,6 +45,10 @@ class StepCoefficients:
             self.step_fixed.get(family, self.step_fixed["other"]),
             self.step_sequence.get(family, self.step_sequence["other"]),
         )
+
+    def framework_of(self, kernels: str) -> float:
+        """Bytes of context, libraries and graphs."""
+        return self.framework_bytes.get(kernels, self.framework_bytes["tables"])
 
     def family_of(self, family: str, generation: str) -> float:
         """The factor on device time for an engine on a generation of chip."""

@@ -34,6 +34,8 @@ class Engine:
     """Tokens of a block of the key-value cache; 1 is no paging."""
     memory_share: float
     """Share of the memory that the engine fills."""
+    memory_of: Literal["device", "free"]
+    """Whether that is a share of the whole device, or of what weights and activations leave free."""
     chunk_tokens: int
     """Most tokens of one step: a longer prompt is prefilled in chunks of this size."""
     most_sequences: int
@@ -46,6 +48,8 @@ class Engine:
     """Sequences up to which decoding is a captured graph; 0 is any number."""
     sequential_layers: bool
     """Several devices hold layers and work one after another, not together, unless told otherwise."""
+    kernels: Literal["tables", "ggml"]
+    """Whose products it runs: vendor libraries like those of the kernel tables, or llama.cpp's own."""
     source: str
     date: str
     note: str
@@ -78,12 +82,14 @@ def _facts(row: object) -> Engine:
         batching=cast("Literal['continuous', 'static']", cell["batching"]),
         block_tokens=int(cell["block_tokens"]),
         memory_share=float(cell["memory_share"]),
+        memory_of=cast("Literal['device', 'free']", cell["memory_of"]),
         chunk_tokens=int(cell["chunk_tokens"]),
         most_sequences=int(cell["most_sequences"]),
         mixed=cell["mixed"] == "1",
         overlap_schedule=cell["overlap_schedule"] == "1",
         graph_sequences=int(cell["graph_sequences"]),
         sequential_layers=cell["sequential_layers"] == "1",
+        kernels=cast("Literal['tables', 'ggml']", cell["kernels"]),
         source=cell["source"],
         date=cell["date"],
         note=cell["note"],

@@ -27,6 +27,7 @@ from outlay.machine import (
 )
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment, Work
+from outlay.serving.ggml_step import backend_for, ggml_layer, ggml_product
 from outlay.serving.kv_cache import token_numbers
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
 from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator
@@ -80,17 +81,21 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
         for name, seconds in _layer(block.layer, deployment, work, curves, coefficients).items():
             causes[name] = causes[name] + block.count * seconds
     architecture = deployment.architecture
-    causes["head and sampling"] = _ends(deployment, work, curves)
+    causes["head and sampling"] = _ends(deployment, work, curves, coefficients)
     hops = np.where(np.greater(layout.pipeline, 1), layout.pipeline, 0)
     sent = work.tokens * architecture.hidden * 2.0 / layout.data
-    causes["pipeline communication"] = hops * collective_seconds(
-        "send",
-        sent,
-        np.minimum(layout.pipeline, 2),
-        stride=layout.tensor,
-        cluster=deployment.cluster,
-        curve=curves.collective,
-    )
+    if deployment.engine.kernels == "ggml":
+        hop = backend_for(deployment, step).hop_seconds
+        causes["pipeline communication"] = hop * np.maximum(layout.pipeline - 1.0, 0.0)
+    else:
+        causes["pipeline communication"] = hops * collective_seconds(
+            "send",
+            sent,
+            np.minimum(layout.pipeline, 2),
+            stride=layout.tensor,
+            cluster=deployment.cluster,
+            curve=curves.collective,
+        )
     factor = step.family_of(deployment.engine.family, chip.generation)
     causes = {name: seconds * factor for name, seconds in causes.items()}
     fixed, each = step.fixed_of(deployment.engine.family)
@@ -125,6 +130,8 @@ def _layer(
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
     if attention is not None and attention.kv_rank is not None:
         operators = _absorbed(operators, attention, deployment, work)
+    if deployment.engine.kernels == "ggml":
+        return ggml_layer(layer, operators, deployment, work, backend_for(deployment, step))
     slow = step.projections.get(deployment.cluster.accelerator.generation, step.projections["other"])
     parts = {
         "projections": slow * sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
@@ -225,11 +232,15 @@ def _communication(layer: Layer, deployment: Deployment, work: Work, curves: Cur
     return {"tensor communication": reduces * reduce, "expert communication": sent}
 
 
-def _ends(deployment: Deployment, work: Work, curves: Curves) -> Number:
+def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients) -> Number:
     """Embedding, final norm, head and sampling."""
     total: Number = 0.0
     for op in ends(deployment.architecture, work.tokens, work.logits, deployment.layout):
-        if isinstance(op, Matmul):
+        if isinstance(op, Matmul) and deployment.engine.kernels == "ggml":
+            stored = deployment.weights.weight_bytes if deployment.weights.scope == "all" else 2.0
+            backend = backend_for(deployment, coefficients.step)
+            total = total + ggml_product(op, deployment, backend, weight_bytes=stored)
+        elif isinstance(op, Matmul):
             total = total + _product(op, deployment, curves)
         elif isinstance(op, MemoryBound):
             total = total + memory_seconds(op.bytes_forward, kernels=op.kernels_forward, curve=curves.memory)

@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from outlay.errors import InputError
 from outlay.workload import Number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Requests of one kind: tokens in and out, and how they come. Exactly one of `concurrency` and `rate` is given."""
+    """Requests of one kind: tokens in and out, and how they come. Exactly one of `concurrency` and `rate` is given.
+
+    Every field is a number or an array that broadcasts with the degrees of a layout.
+
+    Raises
+    ------
+    InputError
+        A size that is not positive, both or neither of `concurrency` and `rate`; all at once.
+
+    >>> load = Load(input=1024, output=256, concurrency=32, cached=0.5)
+    >>> float(load.computed), float(load.context)
+    (512.0, 1152.0)
+    """
 
     input: Number
     """Mean tokens of a prompt."""
@@ -22,11 +37,58 @@ class Load:
     """Requests a second that arrive whatever happens (an open loop)."""
     cached: Number = 0.0
     """Share of a prompt's tokens whose keys and values are in the cache already (prefix caching)."""
+    variation: Number = 0.0
+    """Standard deviation of the lengths over their mean. In a closed loop, answers of one length (0) begin and end in
+    groups, for ever; answers of many lengths soon come one by one."""
+    rounds: Number | None = None
+    """Requests that each client of a closed loop sends, one after another; the first are sent all at once, and means are
+    over all of them. None: so many that the beginning does not count."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"`{name}` is {np.min(value):g}, {said}"
+            for name, value, wrong, said in (
+                ("input", self.input, np.less(self.input, 1), "not 1 token or more"),
+                ("output", self.output, np.less(self.output, 1), "not 1 token or more"),
+                ("cached", self.cached, np.less(self.cached, 0) | np.greater(self.cached, 1), "not a share of 0 to 1"),
+                ("variation", self.variation, np.less(self.variation, 0), "not 0 or more"),
+                ("concurrency", self.concurrency, _below(self.concurrency, 1), "not 1 or more"),
+                ("rate", self.rate, _below(self.rate, 0), "not 0 or more"),
+                ("rounds", self.rounds, _below(self.rounds, 1), "not 1 or more"),
+            )
+            if value is not None and (np.any(wrong) or np.any(np.isnan(value)))
+        ]
+        if (self.concurrency is None) == (self.rate is None):
+            problems.append("`concurrency` and `rate`: one of the two is given")
+        if problems:
+            raise InputError(
+                problems[0] if len(problems) == 1 else f"{len(problems)} problems with the load",
+                details=() if len(problems) == 1 else problems,
+                hint="write `Load(input=1024, output=256, concurrency=32)`, or `rate=5` for requests a second",
+            )
+
+    @property
+    def computed(self) -> Number:
+        """Prompt tokens that are computed: at least the last one."""
+        return np.maximum(np.multiply(self.input, np.subtract(1.0, self.cached)), 1.0)
+
+    @property
+    def context(self) -> Number:
+        """Mean tokens in the cache of a sequence that decodes: long answers are met more often than short ones."""
+        return np.add(self.input, np.multiply(self.output, 1.0 + np.square(self.variation)) / 2.0)
+
+
+def _below(value: Number | None, least: float) -> Number:
+    return False if value is None else np.less(value, least)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
-    """How one instance fares under a load. Seconds, tokens a second of the whole instance, shares."""
+    """How one instance fares under a load. Seconds, tokens a second of the whole instance, shares.
+
+    A load that cannot be sustained (`utilisation` of 1 and more) has infinite `ttft`, `e2e` and `queue`; its rates are what
+    is answered all the same. A model that does not fit answers nothing: rates of 0, all times infinite.
+    """
 
     ttft: Number
     """Mean seconds from a request to its first token, queueing included."""
@@ -41,14 +103,16 @@ class Performance:
     concurrency: Number
     """Requests that are in the instance on average, waiting ones included."""
     decoding: Number
-    """Sequences that decode together on average."""
+    """Sequences that decode together on average, while there are any."""
     utilisation: Number
-    """Share of the time in which the instance works; 1 and more cannot be sustained."""
+    """Open loop: the rate over the highest that can be sustained; 1 and more cannot. Closed loop: 1."""
     cache_share: Number
     """Mean share of the room for caches that is in use."""
     queue: Number
     """Of `ttft`: seconds of waiting before the prompt is begun."""
     device_watts: Number
-    """Mean power of one device."""
+    """Mean power of one device, idle moments included."""
+    busy: Number = 1.0
+    """Share of the time in which the instance works."""
     quantiles: Mapping[str, Number] = field(default_factory=dict)
     """`ttft_p50`, `ttft_p90`, `ttft_p99`, and the same of `tpot` and `e2e`, where they are known."""

@@ -13,6 +13,13 @@ from outlay.serving.kv_cache import sequence_bytes
 from outlay.workload import Architecture, Experts, Layer, Number, parameters
 from outlay.workload.parameters import layer_parameters
 
+METAL_SHARE, METAL_SHARE_LARGE, METAL_LARGE = 2.0 / 3.0, 0.75, 37e9
+"""Share of an Apple chip's memory that its GPU may hold, in small and in large machines, and where those begin, in bytes:
+10,923 MB of 16 GB (abetlen/llama-cpp-python issue 687, 2023-09), 49 GB of 64 GB (ggml-org/llama.cpp issue 1870, 2023-08)."""
+
+SYSTEM_BYTES = 1.5e9
+"""Bytes that the system keeps where it shares its memory with the model and nobody says how much. Basis: assumed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingMemory:
@@ -21,11 +28,13 @@ class ServingMemory:
     parts: Mapping[str, Number]
     """`weights`, `activations`, `framework`."""
     capacity: float
-    """Bytes that the device reports, times the share that the engine fills."""
+    """Bytes of the device that a program may have, times the share that the engine fills."""
+    cache_share: float = 1.0
+    """Share of what is left that the engine takes for caches."""
 
     @property
     def cache(self) -> Number:
-        return self.capacity - sum(self.parts.values())
+        return (self.capacity - sum(self.parts.values())) * self.cache_share
 
     @property
     def fits(self) -> Number:
@@ -38,20 +47,20 @@ def memory(
 ) -> ServingMemory:
     """Bytes of weights, of the activations of a step of `step_tokens` tokens (the engine's chunk), and of the framework.
 
-    >>> from outlay.catalog import accelerator
-    >>> from outlay.machine import cluster_for
-    >>> from outlay.serving.coefficients import load_serving
-    >>> from outlay.workload import transformer
-    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
-    >>> found = memory(Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1)), load_serving())
-    >>> round(float(found.parts["weights"]) / 2**30, 2)
-    14.96
+        >>> from outlay.catalog import accelerator
+        >>> from outlay.machine import cluster_for
+        >>> from outlay.serving.coefficients import load_serving
+        >>> from outlay.workload import transformer
+        >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
+        >>> found = memory(Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1)), load_serving())
+        >>> round(float(found.parts["weights"]) / 2**30, 2)
+        14.96
     """
     tokens = deployment.engine.chunk_tokens if step_tokens is None else step_tokens
     held: dict[str, Number] = {
         "weights": weight_bytes(deployment),
         "activations": _activations(deployment, tokens),
-        "framework": coefficients.step.framework_bytes,
+        "framework": coefficients.step.framework_of(deployment.engine.kernels),
     }
     return ServingMemory(parts=held, capacity=deployment.cluster.accelerator.memory * deployment.engine.memory_share)
 

@@ -1,0 +1,121 @@
+"""How requests fare under a load, in closed form: one instance or a million of them, in arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from outlay.machine import power_watts
+from outlay.serving.closed_loop import Fared, closed_loop
+from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.cycle import Task
+from outlay.serving.deployment import Deployment
+from outlay.serving.load import Load, Performance
+from outlay.serving.open_loop import open_loop
+from outlay.serving.room import Room, room
+from outlay.serving.speculation import Speculation
+from outlay.serving.static_batching import static_closed, static_open
+from outlay.serving.steps import ExactSteps
+from outlay.workload import Number
+
+
+def perform(
+    deployment: Deployment,
+    load: Load,
+    coefficients: ServingCoefficients,
+    *,
+    most_sequences: Number | None = None,
+    speculation: Speculation | None = None,
+) -> Performance:
+    """Latencies and rates of one instance under a load. Layout degrees and fields of the load broadcast.
+
+    `most_sequences`: requests that run together at most; None is what the engine allows. Memory limits them too.
+
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> from outlay.serving.coefficients import load_serving
+    >>> from outlay.workload import transformer
+    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
+    >>> one = Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1))
+    >>> found = perform(one, Load(input=1024, output=256, concurrency=np.array([1, 16, 256])), load_serving())
+    >>> bool((np.diff(found.output_per_second) > 0).all() and (np.diff(found.tpot) > 0).all())
+    True
+    """
+    static = deployment.engine.batching == "static"
+    # Prompts that go first bring answers of one length into step.
+    in_step = load.rate is None and not deployment.engine.mixed and not np.any(load.variation)
+    limits = room(deployment, load, coefficients, most_sequences=most_sequences, together=static or in_step)
+    steps = ExactSteps(deployment=deployment, coefficients=coefficients, speculation=speculation)
+    task = Task.of(deployment, load, speculation)
+    utilisation: Number = 1.0
+    busy: Number = 1.0
+    if load.rate is None:
+        ways = static_closed if static else closed_loop
+        fared = ways(deployment, load, task, limits.sequences, steps)
+    else:
+        others = static_open if static else open_loop
+        fared, utilisation, busy = others(deployment, load, task, limits.sequences, steps)
+    return _performance(deployment, load, limits, fared, utilisation, busy)
+
+
+def maximum(
+    deployment: Deployment,
+    *,
+    input: Number,
+    output: Number,
+    coefficients: ServingCoefficients,
+    cached: Number = 0.0,
+    most_sequences: Number | None = None,
+    speculation: Speculation | None = None,
+    variation: Number = 0.0,
+) -> Performance:
+    """The highest throughput: as many requests as fit run together, and the next one is always there.
+
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> from outlay.serving.coefficients import load_serving
+    >>> from outlay.workload import transformer
+    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
+    >>> one = Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1))
+    >>> found = maximum(one, input=1024, output=1024, coefficients=load_serving())
+    >>> bool(250 < found.concurrency < 400)  # 52 GiB of caches, 192 MiB a request on average
+    True
+    """
+    load = Load(input=input, output=output, cached=cached, concurrency=1.0, variation=variation)
+    limits = room(deployment, load, coefficients, most_sequences=most_sequences)
+    load = dataclasses.replace(load, concurrency=np.maximum(limits.sequences, 1.0))
+    return perform(deployment, load, coefficients, most_sequences=most_sequences, speculation=speculation)
+
+
+def _performance(
+    deployment: Deployment, load: Load, limits: Room, fared: Fared, utilisation: Number, busy: Number
+) -> Performance:
+    """As the reader wants it; nothing where the model does not fit."""
+    fits = np.greater(limits.sequences, 0)
+    served = np.where(fits, fared.requests_per_second, 0.0)
+    ttft = np.where(fits, fared.ttft, np.inf)
+    further = np.maximum(np.subtract(load.output, 1.0), 0.0)
+    tpot = np.where(fits, np.where(further > 0, fared.decode_seconds / np.maximum(further, 1e-9), 0.0), np.inf)
+    e2e = ttft + np.where(further > 0, further * np.where(fits, tpot, 0.0), 0.0)
+    with np.errstate(invalid="ignore"):
+        inside = np.where(fits, load.rate * e2e if load.rate is not None else np.asarray(load.concurrency), 0.0)
+        running = np.minimum(np.nan_to_num(inside, posinf=np.inf), limits.sequences)
+    idle = power_watts(deployment.cluster.accelerator, {})
+    return Performance(
+        ttft=ttft,
+        tpot=tpot,
+        e2e=e2e,
+        requests_per_second=served,
+        output_per_second=served * load.output,
+        total_per_second=served * np.add(load.input, load.output),
+        concurrency=inside,
+        decoding=np.where(fits, fared.decoding, 0.0),
+        utilisation=np.where(fits, utilisation, np.inf),
+        cache_share=np.where(
+            fits, np.minimum(running * limits.mean_bytes / np.maximum(limits.cache_bytes, 1.0), 1.0), 0.0
+        ),
+        queue=np.where(fits, fared.queue, np.inf),
+        device_watts=np.where(fits, idle + busy * (fared.watts - idle), idle),
+        busy=np.where(fits, busy, 0.0),
+    )

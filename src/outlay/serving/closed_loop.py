@@ -1,0 +1,79 @@
+"""Clients that keep a number of requests open: the cycle of a request, with those that wait for room and the beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlay.serving.cycle import Cycle, Task, apart_cycle, mixed_cycle
+from outlay.serving.deployment import Deployment
+from outlay.serving.load import Load
+from outlay.serving.steps import Steps
+from outlay.workload import Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fared:
+    """Means over the requests of a run."""
+
+    ttft: Number
+    queue: Number
+    decode_seconds: Number
+    """From the first token to the last."""
+    requests_per_second: Number
+    decoding: Number
+    watts: Number
+    """Of one device."""
+
+
+def cycle_of(deployment: Deployment) -> Callable[[Task, Number, Steps], Cycle]:
+    """How this engine lets prompts and decoding share its time."""
+    return mixed_cycle if deployment.engine.mixed else apart_cycle
+
+
+def closed_loop(deployment: Deployment, load: Load, task: Task, sequences: Number, steps: Steps) -> Fared:
+    """`sequences` run at most; of the `concurrency` that clients keep open, the rest waits."""
+    assert load.concurrency is not None
+    n = np.minimum(load.concurrency, np.maximum(sequences, 1.0))
+    cycle = cycle_of(deployment)(task, n, steps)
+    excess = np.maximum(load.concurrency - n, 0.0)
+    queue = excess / n * cycle.seconds
+    rounds = np.inf if load.rounds is None else load.rounds
+    first = np.divide(1.0, rounds)
+    groups = n / np.maximum(cycle.mix.prompts, 1e-9)
+    ttft = cycle.ttft
+    mixing: Number = 0.0
+    tail: Number = 0.0
+    if load.rounds is not None:
+        # Those that run at once were sent at once; those behind them find a batch that is under way.
+        burst = n / load.concurrency * first
+        ttft = ttft + burst * (_burst(deployment, task, n, steps) - ttft)
+        queue = queue * (1.0 - first * (1.0 - excess / load.concurrency / 2.0))
+        if deployment.engine.mixed:
+            # In the last round the prompts of the next one are missing, and the batch empties as it was filled.
+            last = first * n / load.concurrency
+            slower = np.maximum(cycle.mixed.seconds - cycle.pure.seconds, 0.0)
+            mixing = np.maximum(cycle.mix.prefilling - cycle.mix.own, 0.0) * slower * last / 2.0
+            tail = np.maximum(groups - 1.0, 0.0) * cycle.pure.seconds * last
+    return Fared(
+        ttft=ttft + queue,
+        queue=queue,
+        decode_seconds=np.maximum(cycle.seconds - cycle.ttft - mixing, 0.0),
+        requests_per_second=n / (cycle.seconds + tail),
+        decoding=np.maximum(cycle.mix.alone, cycle.mix.beside),
+        watts=cycle.joules / cycle.seconds,
+    )
+
+
+def _burst(deployment: Deployment, task: Task, n: Number, steps: Steps) -> Number:
+    """Mean seconds to the first token of n requests that are sent together to an idle instance."""
+    budget = np.maximum(task.chunk - (n / 2.0 * task.verified / task.devices if deployment.engine.mixed else 0.0), 1.0)
+    slots = task.devices * np.maximum(budget / task.prompt, 1.0)
+    group = np.minimum(n, slots)
+    chunks = np.where(np.greater(n, slots), np.maximum(task.prompt / budget, 1.0), np.ceil(task.prompt / budget))
+    each = task.prompt / chunks
+    beside = (n - group) / 2.0 if deployment.engine.mixed else np.zeros_like(n)
+    step = steps(decoding=beside, context=task.context, prefill=group * each, prompts=group, past=task.past(each))
+    return chunks * (n / group + 1.0) / 2.0 * step.seconds

@@ -1,0 +1,60 @@
+"""Seconds of a layer in llama.cpp, from its kernels (:mod:`outlay.serving.ggml`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from outlay.serving.coefficients import StepCoefficients
+from outlay.serving.deployment import Deployment, Work
+from outlay.serving.ggml import Backend, backend_of, half_peak, product_seconds, streaming_rate
+from outlay.serving.kv_cache import token_numbers
+from outlay.workload import Attention, GroupedMatmul, Layer, Matmul, Number, Operator
+
+
+def backend_for(deployment: Deployment, step: StepCoefficients) -> Backend:
+    """The fitted backend of a deployment's chip."""
+    name = backend_of(deployment.cluster.accelerator, deployment.engine.name)
+    return Backend.from_json(step.ggml.get(name, step.ggml["other"]))
+
+
+def ggml_layer(
+    layer: Layer, operators: list[Operator], deployment: Deployment, work: Work, backend: Backend
+) -> dict[str, Number]:
+    """Seconds by cause of one layer."""
+    chip, form = deployment.cluster.accelerator, deployment.weights
+    projections: Number = 0.0
+    experts: Number = 0.0
+    for op in operators:
+        if isinstance(op, Matmul):
+            stored = form.weight_bytes if op.low_precision or form.scope == "all" else 2.0
+            projections = projections + ggml_product(op, deployment, backend, weight_bytes=stored)
+        elif isinstance(op, GroupedMatmul):
+            experts = experts + _experts(op, deployment, backend)
+    attention = layer.mixer if isinstance(layer.mixer, Attention) else None
+    stream = streaming_rate(chip, form, backend) * backend.cache_share
+    parts: dict[str, Number] = {"projections": projections, "experts": experts}
+    if attention is not None and attention.causal:
+        reach = np.inf if attention.window is None else attention.window
+        width = token_numbers(attention, deployment.layout.tensor) * deployment.cache_bytes
+        parts["decode attention"] = work.decoding * np.minimum(work.context, reach) * width / stream
+        each = np.where(np.greater(work.prefill, 0), work.prefill / np.maximum(work.prompts, 1e-9), 0.0)
+        keys = np.minimum(work.past + each / 2.0, reach)
+        flop = 2.0 * work.prefill * keys * attention.heads * (attention.head_dim + attention.value_dim)
+        parts["prompt attention"] = flop / (backend.matmul_share * half_peak(chip))
+    parts["launches"] = backend.layer_seconds
+    return parts
+
+
+def ggml_product(op: Matmul, deployment: Deployment, backend: Backend, *, weight_bytes: float) -> Number:
+    """Seconds of one dense product."""
+    chip, form = deployment.cluster.accelerator, deployment.weights
+    return op.count * product_seconds(op.rows, op.columns * op.depth, chip, form, backend, weight_bytes=weight_bytes)
+
+
+def _experts(op: GroupedMatmul, deployment: Deployment, backend: Backend) -> Number:
+    """Products of the experts that the step's tokens visit: each is read once, rows spread over them."""
+    chip, form = deployment.cluster.accelerator, deployment.weights
+    visited = np.minimum(op.groups, np.maximum(op.rows, 1.0))
+    return visited * product_seconds(
+        op.rows / visited, op.columns * op.depth, chip, form, backend, weight_bytes=form.weight_bytes
+    )

@@ -1,0 +1,95 @@
+"""Static batches: all prompts first, then all decode to the end together, and the next batch begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlay.serving.closed_loop import Fared
+from outlay.serving.cycle import Task
+from outlay.serving.deployment import Deployment
+from outlay.serving.load import Load
+from outlay.serving.steps import Steps
+from outlay.workload import Number
+
+SEARCHES = 40
+"""Halvings that find the batch which an open loop fills."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    prompts: Number
+    """Seconds of all prompts."""
+    decoding: Number
+    """Seconds of all decoding."""
+    joules: Number
+
+
+def _batch(task: Task, n: Number, steps: Steps) -> _Batch:
+    """A batch of n requests; prompts in steps of the engine's chunk, decoding at its mean context."""
+    total = n * task.prompt
+    count = np.ceil(np.maximum(total / (task.chunk * task.devices), np.ceil(task.prompt / task.chunk)) - 1e-6)
+    tokens = total / count
+    prompts = np.clip(tokens / task.prompt, np.minimum(n, 1.0), n)
+    each = np.minimum(tokens / prompts, task.prompt)
+    prompt = steps(decoding=0.0, context=0.0, prefill=tokens, prompts=prompts, past=task.past(each))
+    step = steps(decoding=n, context=task.context)
+    return _Batch(
+        prompts=count * prompt.seconds,
+        decoding=task.decodes * step.seconds,
+        joules=count * prompt.joules + task.decodes * step.joules,
+    )
+
+
+def _fared(batch: _Batch, n: Number, wait: Number, served: Number) -> Fared:
+    total = batch.prompts + batch.decoding
+    return Fared(
+        ttft=wait + batch.prompts,
+        queue=wait,
+        decode_seconds=batch.decoding,
+        requests_per_second=served,
+        decoding=n,
+        watts=batch.joules / total,
+    )
+
+
+def static_closed(deployment: Deployment, load: Load, task: Task, sequences: Number, steps: Steps) -> Fared:
+    """Clients keep `concurrency` requests open; those beyond a batch wait for the next ones."""
+    assert load.concurrency is not None and deployment is not None
+    n = np.minimum(load.concurrency, np.maximum(sequences, 1.0))
+    batch = _batch(task, n, steps)
+    total = batch.prompts + batch.decoding
+    return _fared(batch, n, (load.concurrency / n - 1.0) * total, n / total)
+
+
+def static_open(
+    deployment: Deployment, load: Load, task: Task, sequences: Number, steps: Steps
+) -> tuple[Fared, Number, Number]:
+    """A batch takes those that came during the one before it: n = rate · seconds(n), at least one.
+
+    A request waits for half a batch that is under way, and where batches are full, for others before it too.
+    """
+    assert load.rate is not None and deployment is not None
+    most = np.maximum(sequences, 1.0)
+
+    def seconds(n: Number) -> Number:
+        batch = _batch(task, n, steps)
+        return batch.prompts + batch.decoding
+
+    utilisation = load.rate * seconds(most) / most
+    low, high = np.ones(np.shape(utilisation)), np.ones(np.shape(utilisation)) * most
+    for _ in range(SEARCHES):
+        middle = (low + high) / 2.0
+        more = load.rate * seconds(middle) > middle
+        low, high = np.where(more, middle, low), np.where(more, high, middle)
+    n = high
+    batch = _batch(task, n, steps)
+    total = batch.prompts + batch.decoding
+    busy = np.minimum(load.rate * total / n, 1.0)
+    spare = np.maximum(1.0 - utilisation, 1e-9)
+    full = (n / most) ** (np.sqrt(2.0 * (most + 1.0)) - 1.0)
+    wait = busy * total / 2.0 * (1.0 + full * utilisation / spare)
+    wait = np.where(np.less(utilisation, 1.0), wait, np.inf)
+    served = np.minimum(load.rate, most / seconds(most))
+    return _fared(batch, n, wait, served), utilisation, busy
