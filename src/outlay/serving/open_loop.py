@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from outlay.serving.closed_loop import Fared, cycle_of
-from outlay.serving.cycle import Task
+from outlay.serving.cycle import Cycle, Task
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
 from outlay.serving.steps import Steps
@@ -32,22 +32,29 @@ def open_loop(
     cycle = cycle_of(deployment)
     most = np.maximum(sequences, 1.0)
     full = cycle(task, most, steps)
-    utilisation = load.rate * full.seconds / most
     inside = _inside(lambda n: cycle(task, n + 1.0, steps).seconds, load.rate, most - 1.0)
     found = cycle(task, inside + 1.0, steps)
-    busy = -np.expm1(-load.rate * found.seconds)
+    return fared_with(load.rate, found, inside, most, task, full.seconds, full.joules / full.seconds)
+
+
+def fared_with(
+    rate: Number, found: Cycle, inside: Number, most: Number, task: Task, full_seconds: Number, full_watts: Number
+) -> tuple[Fared, Number, Number]:
+    """The same for requests that find `inside` others: `found` is the cycle of one more, `full_…` are those of as many as fit."""
+    utilisation = rate * full_seconds / most
+    busy = -np.expm1(-rate * found.seconds)
     # A request comes in the middle of a step, not at its end; and finds none where nobody is inside.
     saved = found.mix.waited * (1.0 - busy / 2.0) * found.pure.seconds
     occupied = np.clip((inside + 1.0) / most, 0.0, 1.0)
     spare = np.maximum(1.0 - utilisation, 1e-9)
     wait = task.queueing * found.seconds / most * occupied ** (np.sqrt(2.0 * (most + 1.0)) - 1.0) / spare
     wait = np.where(np.less(utilisation, 1.0), wait, np.inf)
-    power = np.where(np.less(utilisation, 1.0), found.joules / found.seconds, full.joules / full.seconds)
+    power = np.where(np.less(utilisation, 1.0), found.joules / found.seconds, full_watts)
     fared = Fared(
         ttft=np.maximum(found.ttft - saved, 0.0) + wait,
         queue=wait,
         decode_seconds=found.seconds - found.ttft,
-        requests_per_second=np.minimum(load.rate, most / full.seconds),
+        requests_per_second=np.minimum(rate, most / full_seconds),
         decoding=np.maximum(found.mix.alone, found.mix.beside),
         watts=power,
     )
