@@ -20,7 +20,7 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.loops import Floats, Loops, loops_of, some_of, with_chunks
-from outlay.serving.objectives import Objectives
+from outlay.serving.objectives import NAMES, Objectives
 from outlay.serving.room import room
 
 CHUNKS = (512, 2048, 8192)
@@ -43,8 +43,6 @@ class Ways:
     """Requests a second down to which was looked."""
     relaxed: Mapping[str, Floats] = field(default_factory=dict)
     """The most with one objective given up, by its name."""
-    looked_at: int = 0
-    legal: int = 0
 
     @property
     def count(self) -> int:
@@ -75,7 +73,8 @@ def ways_of(
 ) -> tuple[Ways | None, int, int]:
     """What each layout of `deployment` carries within the objectives, down to `least` requests a second; None if none fits.
 
-    And how many were looked at, and how many of those are legal. The layout's degrees are arrays of one length. Chunks of
+    And how many were looked at, and how many of those are legal. The layout's degrees are arrays of one length, and so may
+    objectives be. Chunks of
     :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them.
     """
     layouts = int(np.size(deployment.layout.tensor))
@@ -92,7 +91,7 @@ def ways_of(
     seen, legal = (looked_at or layouts) * len(chunks), layouts * len(chunks)
     if not fits.size:
         return None, seen, legal
-    loops = loops_of(some_of(spread, fits), load, coefficients)
+    loops, objectives = loops_of(some_of(spread, fits), load, coefficients), objectives.at(every[fits])
     kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
     rate, inside, beyond = _most(loops, tuple(kinds.values()), least)
     ways = Ways(
@@ -103,8 +102,6 @@ def ways_of(
         beyond=beyond[0],
         least=least,
         relaxed={name: row for name, row in zip(kinds, rate, strict=True) if name},
-        looked_at=seen,
-        legal=legal,
     )
     return ways, seen, legal
 
@@ -123,7 +120,7 @@ def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
         if not fewer.size:
             return count.astype(np.int64)
         found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), ways.inside[fewer])
-        open_ones = fewer[ways.objectives.kept(found)]
+        open_ones = fewer[ways.objectives.at(fewer).kept(found)]
         count[open_ones] -= 1
 
 
@@ -136,13 +133,15 @@ def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
 def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Floats, Floats, Floats]:
     """By objectives and place: the most requests a second, the requests inside then, and a rate that is too much."""
     count = int(loops.first.size)
-    limits = {name: np.array([getattr(kind, name) for kind in kinds], dtype=float) for name in ("ttft", "tpot")}
+    limits = {
+        name: np.concatenate([np.broadcast_to(np.asarray(getattr(kind, name), dtype=float), (count,)) for kind in kinds])
+        for name in NAMES
+    }
+    wanted = Objectives(ttft=limits["ttft"], tpot=limits["tpot"], tail=kinds[0].tail)
 
     def holds(places: NDArray[np.intp], inside: Floats) -> NDArray[np.bool_]:
-        which, place = places // count, places % count
-        wanted = Objectives(ttft=limits["ttft"][which], tpot=limits["tpot"][which], tail=kinds[0].tail)
-        _, found = loops.at(place, inside)
-        return np.broadcast_to(wanted.kept(found), inside.shape)
+        _, found = loops.at(places % count, inside)
+        return np.broadcast_to(wanted.at(places).kept(found), inside.shape)
 
     every = np.arange(count)
     low = np.tile(np.minimum(loops.least(least), loops.most(every)), len(kinds))

@@ -42,6 +42,11 @@ class Objectives:
             held = held & np.less_equal(seconds, getattr(self, name))
         return np.asarray(held, dtype=bool)
 
+    def at(self, places: Any) -> Objectives:
+        """Those of some of the deployments, where they differ."""
+        picked = {name: np.asarray(getattr(self, name)) for name in NAMES}
+        return replace(self, **{name: value[places] if value.ndim else value[()] for name, value in picked.items()})
+
     def without(self, name: str) -> Objectives:
         """The same with one of them given up."""
         return replace(self, **{name: np.inf})
