@@ -139,15 +139,12 @@ def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Fl
     }
     wanted = Objectives(ttft=limits["ttft"], tpot=limits["tpot"], tail=kinds[0].tail)
 
-    def holds(places: NDArray[np.intp], inside: Floats) -> NDArray[np.bool_]:
-        _, found = loops.at(places % count, inside)
-        return np.broadcast_to(wanted.at(places).kept(found), inside.shape)
+    def look(places: NDArray[np.intp], inside: Floats) -> tuple[NDArray[np.bool_], Floats]:
+        rate, found = loops.at(places % count, inside)
+        return np.broadcast_to(wanted.at(places).kept(found), inside.shape), rate
 
-    every = np.arange(count)
-    low = np.tile(np.minimum(loops.least(least), loops.most(every)), len(kinds))
-    good, bad = largest(holds, low, np.tile(loops.most(every), len(kinds)))
-    places = np.tile(every, len(kinds))
-    rate = np.where(good > 0, loops.at(places, np.maximum(good, low))[0], 0.0)
-    beyond = np.where(np.isfinite(bad), loops.at(places, np.where(np.isfinite(bad), bad, low))[0], np.inf)
+    every = np.tile(np.arange(count), len(kinds))
+    high = loops.most(every)
+    found = largest(look, np.minimum(loops.least(least)[every], high), high)
     shape = (len(kinds), count)
-    return rate.reshape(shape), good.reshape(shape), beyond.reshape(shape)
+    return found.at_good.reshape(shape), found.good.reshape(shape), found.at_bad.reshape(shape)

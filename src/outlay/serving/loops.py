@@ -25,8 +25,8 @@ from outlay.serving.room import Room, room
 from outlay.serving.steps import ExactSteps
 
 Floats = NDArray[np.float64]
-SECANTS = 4
-"""Steps from a rate to the requests inside."""
+SECANTS = 3
+"""Steps from a rate to the requests inside, after the first that takes them as proportional."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
