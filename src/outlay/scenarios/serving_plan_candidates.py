@@ -55,6 +55,7 @@ def _ways(
     *,
     load: Load,
     objectives: Objectives,
+    handed_over: bool = False,
 ) -> tuple[Ways | None, Counts]:
     """Ways of one pool of instances, and how many were no ways."""
     reach = int(cluster.domain) if cluster.domain > 1 else int(cluster.node_size)
@@ -76,6 +77,7 @@ def _ways(
         coefficients,
         least=asked.rate / most,
         looked_at=found.looked_at,
+        handed_over=handed_over,
     )
     fitting = 0 if ways is None else ways.count
     return ways, Counts(looked_at=seen, illegal=seen - legal, too_big=legal - fitting)
@@ -85,9 +87,7 @@ def _aggregated(
     asked: ServingWanted, cluster: Cluster, engine: Engine, form: Format, most: int, coefficients: ServingCoefficients
 ) -> tuple[Block | None, Counts]:
     """Instances that compute prompts and decode: the least that carry the load, and some more of them."""
-    ways, counts = _ways(
-        asked, cluster, engine, form, most, coefficients, load=asked.load, objectives=asked.objectives
-    )
+    ways, counts = _ways(asked, cluster, engine, form, most, coefficients, load=asked.load, objectives=asked.objectives)
     if ways is None:
         return None, counts
     every, room = np.arange(ways.count), most // ways.devices
@@ -133,12 +133,21 @@ def _disaggregated(
     instance finds the prompt in the cache that was sent to it.
     """
     asks = (
-        (Load(input=asked.load.input, output=1.0, cached=asked.load.cached, rate=1.0), asked.objectives.without("tpot")),
-        (Load(input=asked.load.input, output=asked.load.output, cached=1.0, rate=1.0), asked.objectives.without("ttft")),
+        (
+            Load(input=asked.load.input, output=1.0, cached=asked.load.cached, rate=1.0),
+            asked.objectives.without("tpot"),
+        ),
+        (
+            Load(input=asked.load.input, output=asked.load.output, cached=1.0, rate=1.0),
+            asked.objectives.without("ttft"),
+        ),
     )
     counts, pools = Counts(), []
     for load, objectives in asks:
-        ways, seen = _ways(asked, cluster, engine, form, most, coefficients, load=load, objectives=objectives)
+        second = load.output > 1
+        ways, seen = _ways(
+            asked, cluster, engine, form, most, coefficients, load=load, objectives=objectives, handed_over=second
+        )
         counts += seen
         if ways is None:
             continue

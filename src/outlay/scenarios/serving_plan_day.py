@@ -72,7 +72,9 @@ def usual_day(peak: float) -> tuple[float, ...]:
     :raises InputError: for a peak that no day of 24 hours has.
     """
     if not 1 <= peak <= 23:
-        raise InputError(f"`--peak` is {peak:g}", expected="the busiest hour over the mean, 1 to 23", hint="write `--peak 2.4`")
+        raise InputError(
+            f"`--peak` is {peak:g}", expected="the busiest hour over the mean, 1 to 23", hint="write `--peak 2.4`"
+        )
     hours = np.cos(2.0 * np.pi * (np.arange(24) - 12.0) / 24.0) / 2.0 + 0.5
     low, high = 0.0, 1e4
     for _ in range(80):

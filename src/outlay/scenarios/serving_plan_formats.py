@@ -35,7 +35,9 @@ def published_format(config: Mapping[str, object] | None) -> tuple[str, Receipt]
     if isinstance(quantized, Mapping):
         method = str(quantized.get("quant_method", "")).lower()
         block = bool(quantized.get("weight_block_size"))
-        name = {"fp8": "fp8-block" if block else "fp8", "awq": "w4a16", "gptq": "w4a16", "mxfp4": "mxfp4"}.get(method, name)
+        name = {"fp8": "fp8-block" if block else "fp8", "awq": "w4a16", "gptq": "w4a16", "mxfp4": "mxfp4"}.get(
+            method, name
+        )
         source, date = "`quantization_config` of its configuration", ""
     return name, Receipt(name, unit="", source=source, date=date, basis="quoted" if date else "assumed")
 
@@ -89,7 +91,9 @@ def check_formats(wanted: tuple[Format, ...] | None, chips: Mapping[str, int], l
         return
     names, where = ", ".join(form.name for form in wanted), ", ".join(list(chips)[:4])
     raise InputError(
-        f"none of the accelerators asked for multiplies in {names}: {where}" if asked else f"{where} cannot run {names}",
+        f"none of the accelerators asked for multiplies in {names}: {where}"
+        if asked
+        else f"{where} cannot run {names}",
         expected="a format that one of them has",
         hint="write `--quant any`, which looks at those that each has",
     )

@@ -29,9 +29,7 @@ MODES = ("aggregated", "disaggregated")
 _ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
 _START_UP = 300.0
 _MACHINES = ("on", "count", "goal", "under", "carbon", "have", "without")
-_REQUESTS = (
-    *("input", "output", "rate", "concurrency", "users", "requests_per_user", "peak", "prefix_hit", "turns"),
-)
+_REQUESTS = (*("input", "output", "rate", "concurrency", "users", "requests_per_user", "peak", "prefix_hit", "turns"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +70,7 @@ class ServingWanted:
     @property
     def load(self) -> Load:
         """One request; its rate is set by whoever asks."""
-        return Load(
-            input=self.demand.input, output=self.demand.output, cached=self.demand.cached, rate=self.rate
-        )
+        return Load(input=self.demand.input, output=self.demand.output, cached=self.demand.cached, rate=self.rate)
 
     def engines_on(self, chip: Accelerator) -> tuple[Engine, ...]:
         """The engines that run on an accelerator."""
@@ -121,12 +117,21 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         assumed = [entry for entry in assumed if entry.name != "busiest hour"] + list(day.assumed)
         if asked.get("start_up") is None:
             assumed.append(
-                Assumption("start-up", value="5 min", why="machines are there, weights are read and graphs captured (`--start-up`)")
+                Assumption(
+                    "start-up",
+                    value="5 min",
+                    why="machines are there, weights are read and graphs captured (`--start-up`)",
+                )
             )
     published, said = published_format(_config(model))
     if asked.get("quant") is None:
         assumed.append(
-            Assumption("weights", value=published, why=f"as published ({said.source}); `--quant any` looks at others", receipt=said)
+            Assumption(
+                "weights",
+                value=published,
+                why=f"as published ({said.source}); `--quant any` looks at others",
+                receipt=said,
+            )
         )
     if asked.get("kv") is None:
         assumed.append(Assumption("cache", value="16 bits a number", why="what engines do unless told (`--kv`)"))

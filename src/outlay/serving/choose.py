@@ -70,6 +70,7 @@ def ways_of(
     *,
     least: float,
     looked_at: int = 0,
+    handed_over: bool = False,
 ) -> tuple[Ways | None, int, int]:
     """What each layout of `deployment` carries within the objectives, down to `least` requests a second; None if none fits.
 
@@ -91,7 +92,8 @@ def ways_of(
     seen, legal = (looked_at or layouts) * len(chunks), layouts * len(chunks)
     if not fits.size:
         return None, seen, legal
-    loops, objectives = loops_of(some_of(spread, fits), load, coefficients), objectives.at(every[fits])
+    loops = loops_of(some_of(spread, fits), load, coefficients, handed_over=handed_over)
+    objectives = objectives.at(every[fits])
     kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
     rate, inside, beyond = _most(loops, tuple(kinds.values()), least)
     ways = Ways(
@@ -115,8 +117,9 @@ def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
     with np.errstate(divide="ignore"):
         count = np.where(ways.rate > 0, np.ceil(rate / ways.rate * (1.0 - 1e-12)), 0.0)
     open_ones = np.arange(ways.count)
+    below = np.minimum(ways.beyond, ways.loops.sustained(open_ones))
     while True:
-        fewer = open_ones[(count[open_ones] > 1) & (rate / np.maximum(count[open_ones] - 1, 1) < ways.beyond[open_ones])]
+        fewer = open_ones[(count[open_ones] > 1) & (rate / np.maximum(count[open_ones] - 1, 1) < below[open_ones])]
         if not fewer.size:
             return count.astype(np.int64)
         found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), ways.inside[fewer])
@@ -134,7 +137,9 @@ def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Fl
     """By objectives and place: the most requests a second, the requests inside then, and a rate that is too much."""
     count = int(loops.first.size)
     limits = {
-        name: np.concatenate([np.broadcast_to(np.asarray(getattr(kind, name), dtype=float), (count,)) for kind in kinds])
+        name: np.concatenate(
+            [np.broadcast_to(np.asarray(getattr(kind, name), dtype=float), (count,)) for kind in kinds]
+        )
         for name in NAMES
     }
     wanted = Objectives(ttft=limits["ttft"], tpot=limits["tpot"], tail=kinds[0].tail)

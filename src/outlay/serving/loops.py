@@ -43,12 +43,15 @@ class Loops:
     full: Floats
     """Seconds of a request among as many as fit."""
     full_watts: Floats
+    handed_over: bool = False
+    """The first token is there already, from an instance that computes prompts: waiting counts as time between tokens."""
 
     def at(self, places: Any, inside: Floats) -> tuple[Floats, Performance]:
         """The rate that keeps `inside` requests in instances at `places`, and how they fare; below the most that fit."""
         deployment, limits = some_of(self.deployment, places), _some(self.limits, places)
         if self._static:
-            return inside, perform(deployment, dataclasses.replace(self.load, rate=inside), self.coefficients)
+            found_so = perform(deployment, dataclasses.replace(self.load, rate=inside), self.coefficients)
+            return inside, self._counted(found_so)
         most = np.maximum(limits.sequences, 1.0)
         task, others = Task.of(deployment, self.load, None), np.minimum(inside, most - 1.0)
         found = self._cycle(deployment, task, others + 1.0)
@@ -57,7 +60,7 @@ class Loops:
             rate, found, others, most, task, self.full[places], self.full_watts[places]
         )
         load = dataclasses.replace(self.load, rate=rate)
-        return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
+        return rate, self._counted(performance_of(deployment, load, limits, fared, utilisation, busy))
 
     def at_rate(self, places: Any, rate: Any, guess: Floats) -> Performance:
         """How they fare when `rate` requests a second reach each; the search begins at `guess` requests inside."""
@@ -72,6 +75,21 @@ class Loops:
             before, was = now, found
             now = np.clip(now + (rate - found) / slope, now / 4.0, self.most(places))
         return self.at(places, now)[1]
+
+    def alone(self, place: int, rate: float) -> Performance:
+        """How the instance at one place fares, by :func:`~outlay.serving.batching.perform`."""
+        load = dataclasses.replace(self.load, rate=rate)
+        return self._counted(perform(some_of(self.deployment, place), load, self.coefficients))
+
+    def sustained(self, places: Any) -> Floats:
+        """The most requests a second that can be sustained at all."""
+        return cast("Floats", np.asarray(self.limits.sequences, dtype=float)[places] / self.full[places])
+
+    def _counted(self, found: Performance) -> Performance:
+        if not self.handed_over:
+            return found
+        further = max(float(self.load.output) - 1.0, 1.0)
+        return dataclasses.replace(found, tpot=found.tpot + found.queue / further)
 
     def least(self, rate: float) -> Floats:
         """Requests inside at `rate` a second or less: as if each were alone."""
@@ -99,7 +117,9 @@ class Loops:
         return cycle_of(deployment)(task, running, steps)
 
 
-def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> Loops:
+def loops_of(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, *, handed_over: bool = False
+) -> Loops:
     """The loops of deployments whose degrees and chunks are arrays of one length."""
     shape = np.shape(deployment.layout.tensor)
     limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
@@ -118,6 +138,7 @@ def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficien
         first=first,
         full=full,
         full_watts=watts,
+        handed_over=handed_over,
     )
 
 

@@ -1,0 +1,273 @@
+"""The search behind a serving plan: every block by every offer, those within the limits, and the best of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outlay import catalog, economics
+from outlay.economics import HOURS_PER_MONTH
+from outlay.scenarios.serving_plan_block import Block, Counts, Pool
+from outlay.scenarios.serving_plan_candidates import blocks_of, transfer_seconds
+from outlay.scenarios.serving_plan_formats import check_formats
+from outlay.scenarios.serving_plan_offers import Offer, offers_of
+from outlay.scenarios.serving_plan_question import ServingWanted, ask_serving_plan
+from outlay.search.limits import Judged, judge
+from outlay.serving import Deployment, Performance, ServingCoefficients, load_serving
+from outlay.serving.loops import Floats
+from outlay.workload import Architecture
+
+GOALS = {"cheapest": "dollars", "fastest": "e2e", "greenest": "kg_co2e"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One way to serve the load, in numbers. Dollars and kg CO2e of a month, seconds, watts of all devices."""
+
+    block: Block
+    offer: Offer
+    place: int
+    """Of the plan in its block."""
+    dollars: float
+    """Infinite where nobody says what the accelerators cost."""
+    kg_co2e: float
+    kilowatt_hours: float
+    ttft: float
+    tpot: float
+    e2e: float
+    capacity: float
+    devices: int
+    day: float
+    """Device-hours of a day over those of all devices all day."""
+
+    @property
+    def chip(self) -> str:
+        return self.block.chip.name
+
+    @property
+    def decode(self) -> Deployment:
+        """One instance that decodes."""
+        return self.block.decode.ways.at(int(self.block.decode.way[self.place]))
+
+    @property
+    def prefill(self) -> Deployment | None:
+        """One instance that computes prompts alone."""
+        pool = self.block.prefill
+        return None if pool is None else pool.ways.at(int(pool.way[self.place]))
+
+    @property
+    def replicas(self) -> int:
+        return int(self.block.decode.replicas[self.place])
+
+    @property
+    def prefill_replicas(self) -> int:
+        return 0 if self.block.prefill is None else int(self.block.prefill.replicas[self.place])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """All plans of all sellers, as arrays of one length."""
+
+    blocks: tuple[Block, ...]
+    offers: tuple[Offer, ...]
+    block: NDArray[np.int64]
+    place: NDArray[np.int64]
+    offer: NDArray[np.int64]
+    figures: Mapping[str, Floats]
+    """dollars, kg_co2e, kilowatt_hours, ttft, tpot, e2e, capacity, devices, day, and `kept`."""
+
+    def __len__(self) -> int:
+        return int(self.block.size)
+
+    def plan(self, index: int) -> Plan:
+        """One of them in numbers."""
+        names = ("dollars", "kg_co2e", "kilowatt_hours", "ttft", "tpot", "e2e", "capacity", "day")
+        return Plan(
+            block=self.blocks[int(self.block[index])],
+            offer=self.offers[int(self.offer[index])],
+            place=int(self.place[index]),
+            devices=int(self.figures["devices"][index]),
+            **{name: float(self.figures[name][index]) for name in names},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingFound:
+    """Everything that a plan was chosen from."""
+
+    wanted: ServingWanted
+    offered: Offered
+    counts: Counts
+    judged: Judged
+    usable: NDArray[np.intp]
+    """Within all limits, and with a figure for the goal; the best first."""
+    best: Plan
+
+
+def search_serving(
+    model: str | Mapping[str, object] | Architecture,
+    asked: Mapping[str, Any],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    coefficients: ServingCoefficients | None = None,
+) -> ServingFound:
+    """The best plan, and all that were looked at.
+
+    :raises InputError: for anything that cannot be read, or that contradicts itself.
+    :raises DoesNotFit: if no plan carries the load within the limits, with the nearest that there is.
+    """
+    wanted = ask_serving_plan(model, asked)
+    return search_wanted(wanted, coefficients or load_serving(), progress=progress)
+
+
+def search_wanted(
+    wanted: ServingWanted, coefficients: ServingCoefficients, *, progress: Callable[[int, int], None] | None = None
+) -> ServingFound:
+    """The same for a question that has been read."""
+    from outlay.scenarios.serving_plan_no import none_within, nothing
+
+    offered, counts = offered_by_all(wanted, coefficients, progress=progress)
+    if not len(offered):
+        raise nothing(wanted, counts)
+    judged = judge(offered.figures, limits_of(wanted))
+    usable = ranked(offered, wanted, judged)
+    usable, best = _verified(offered, wanted, usable)
+    if best is None:
+        raise none_within(wanted, offered, judged)
+    return ServingFound(wanted=wanted, offered=offered, counts=counts, judged=judged, usable=usable, best=best)
+
+
+def limits_of(wanted: ServingWanted) -> dict[str, float]:
+    """The most of each figure: latencies, dollars and kg of a month."""
+    stated = {name: float(getattr(wanted.objectives, name)) for name in wanted.objectives.stated}
+    return stated | {name: most for name, most in wanted.wanted.limits.items() if name != "seconds"}
+
+
+def ranked(offered: Offered, wanted: ServingWanted, judged: Judged) -> NDArray[np.intp]:
+    """Plans within all limits that have a figure for the goal, the best first; of equal ones the one with room to spare."""
+    figures = offered.figures
+    goal = figures[GOALS[wanted.wanted.goal]]
+    usable = np.flatnonzero(judged.within & (figures["kept"] > 0) & np.isfinite(goal))
+    order = np.lexsort((-figures["capacity"][usable], figures["e2e"][usable], figures["dollars"][usable], goal[usable]))
+    return usable[order]
+
+
+def offered_by_all(
+    wanted: ServingWanted, coefficients: ServingCoefficients, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[Offered, Counts]:
+    """Every plan of every accelerator at every seller."""
+    blocks: list[Block] = []
+    offers: list[Offer] = []
+    parts: list[dict[str, Any]] = []
+    counts = Counts()
+    formats = 0
+    for done, (name, numbers) in enumerate(wanted.wanted.machines.items()):
+        if progress is not None:
+            progress(done, len(wanted.wanted.machines))
+        chip = catalog.accelerator(name)
+        own = list(offers_of(wanted.wanted, chip, wanted.money))
+        if not own:
+            continue
+        found, seen = blocks_of(wanted, chip, max(numbers), coefficients)
+        counts += seen
+        formats += seen.looked_at
+        for block in found:
+            share = block.over_the_day(wanted.rate, wanted.day)
+            for offer in own:
+                places = np.flatnonzero(block.largest <= offer.most)
+                if places.size:
+                    parts.append(
+                        _priced(wanted, block, offer, places, share) | {"block": len(blocks), "offer": len(offers)}
+                    )
+                    offers.append(offer)
+            blocks.append(block)
+    if progress is not None:
+        progress(len(wanted.wanted.machines), len(wanted.wanted.machines))
+    check_formats(wanted.formats, dict.fromkeys(wanted.wanted.machines, 1), formats, wanted.asked.get("quant"))
+    if not parts:
+        return _empty(), counts
+    names = [name for name in parts[0] if name not in ("block", "offer", "place")]
+    sizes = [part["place"].size for part in parts]
+    return (
+        Offered(
+            blocks=tuple(blocks),
+            offers=tuple(offers),
+            block=np.repeat([part["block"] for part in parts], sizes),
+            offer=np.repeat([part["offer"] for part in parts], sizes),
+            place=np.concatenate([part["place"] for part in parts]),
+            figures={name: np.concatenate([part[name] for part in parts]) for name in names},
+        ),
+        counts,
+    )
+
+
+def _priced(
+    wanted: ServingWanted, block: Block, offer: Offer, places: NDArray[np.intp], share: Floats
+) -> dict[str, Any]:
+    """What an offer makes of the plans of a block; a month has 730 hours."""
+    pue = offer.pue.likely if wanted.pue is None else wanted.pue
+    devices, hours = block.devices[places], HOURS_PER_MONTH * share[places]
+    kilowatt_hours = economics.energy(block.watts[places] * hours * 3600.0, pue)
+    dollars = np.full(places.size, np.inf) if offer.price is None else devices * hours * offer.price
+    if offer.owned:
+        dollars = dollars + economics.electricity_cost(kilowatt_hours, wanted.electricity)
+    figures = {
+        "dollars": dollars,
+        "kilowatt_hours": kilowatt_hours,
+        "kg_co2e": economics.carbon(kilowatt_hours, wanted.grid.intensity),
+        "ttft": block.ttft[places],
+        "tpot": block.tpot[places],
+        "e2e": block.e2e[places],
+        "capacity": block.capacity[places],
+        "devices": devices.astype(float),
+        "day": share[places],
+        "kept": block.kept[places].astype(float),
+    }
+    for name in wanted.objectives.stated:
+        count = block.relaxed.get(name, block.devices)[places].astype(float)
+        figures[f"without_{name}"] = np.where(count > 0, count / devices, np.inf)
+    return figures | {"place": places}
+
+
+def _empty() -> Offered:
+    none = np.zeros(0, dtype=np.int64)
+    return Offered(blocks=(), offers=(), block=none, offer=none, place=none, figures={})
+
+
+def _verified(
+    offered: Offered, wanted: ServingWanted, usable: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], Plan | None]:
+    """The same plans from the first that keeps the objectives when it is asked by itself, and that one with its figures.
+
+    The most that an instance carries is found by steps, and the time of a step is not everywhere smooth.
+    """
+    for first, index in enumerate(usable):
+        plan = alone(offered.plan(int(index)), wanted)
+        if all(getattr(plan, name) <= getattr(wanted.objectives, name) for name in wanted.objectives.stated):
+            return usable[first:], plan
+    return usable[:0], None
+
+
+def alone(plan: Plan, wanted: ServingWanted) -> Plan:
+    """A plan with the latencies of :func:`~outlay.serving.batching.perform` for exactly its replicas."""
+    ttft, tpot = latencies(plan, wanted, wanted.rate)
+    return dataclasses.replace(plan, ttft=ttft, tpot=tpot, e2e=ttft + (wanted.demand.output - 1.0) * tpot)
+
+
+def latencies(plan: Plan, wanted: ServingWanted, rate: float) -> tuple[float, float]:
+    """Seconds to the first token and between further ones when `rate` requests a second reach the plan."""
+    decode = _alone(plan.block.decode, plan.place, rate)
+    if plan.block.prefill is None or plan.prefill is None:
+        return float(decode.ttft), float(decode.tpot)
+    prefill = _alone(plan.block.prefill, plan.place, rate)
+    return float(prefill.ttft) + float(transfer_seconds(plan.prefill, wanted.demand.input)), float(decode.tpot)
+
+
+def _alone(pool: Pool, place: int, rate: float) -> Performance:
+    """One instance of a plan's pool, by itself."""
+    return pool.ways.loops.alone(int(pool.way[place]), rate / float(pool.replicas[place]))
