@@ -77,7 +77,7 @@ def command(
     if export:
         from outlay.scenarios.exporting import export_plan
 
-        files = export_plan(asked.pop("model"), export, progress=_bar(), **_renamed(asked))
+        files = export_plan(asked.pop("model"), export, progress=progress_bar(), **_renamed(asked))
         deliver(files, output, overwrite=overwrite)
         return 0
     from outlay.cli.cache import keep_answer
@@ -89,7 +89,7 @@ def command(
         for name, origin in came_from(context).items()
         if name in asked
     )
-    statement = plan_training(model, notes=notes, progress=_bar(), **_renamed(asked))
+    statement = plan_training(model, notes=notes, progress=progress_bar(), **_renamed(asked))
     from outlay.statement import to_json
 
     kept = keep_answer(to_json(statement, indent=None))
@@ -104,7 +104,7 @@ def _renamed(asked: dict[str, Any]) -> dict[str, Any]:
     return {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
 
 
-def _bar() -> Any:
+def progress_bar() -> Any:
     """A bar on stderr, on a terminal, once a second has passed."""
     begun = time.monotonic()
 

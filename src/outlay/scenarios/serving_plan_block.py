@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,9 +134,14 @@ def wide(value: Any, size: int) -> Floats:
     return np.broadcast_to(np.asarray(value, dtype=float), (size,))
 
 
-def host_watts(chip: Accelerator, devices: Sequence[int] | Ints) -> Floats:
-    """A device's share of what its server draws beside the devices, by devices of an instance."""
-    sizes, index = np.unique(np.asarray(devices), return_inverse=True)
+def host_watts(chip: Accelerator, devices: Ints) -> Floats:
+    """A device's share of what its server draws beside the devices, where so many of them are had."""
+    boxes = np.minimum(np.asarray(devices), LARGEST_BOX)
+    sizes, index = np.unique(boxes, return_inverse=True)
     servers = [catalog.server_for(chip, int(size)) for size in sizes]
     shares: Floats = np.array([server.host_watts / server.devices for server in servers])[index]
     return shares
+
+
+LARGEST_BOX = 8
+"""Cards without a usual server of their own share one of as many as there are, up to this."""

@@ -24,13 +24,18 @@ MULTIPLES = (1, 2, 4)
 
 
 def blocks_of(
-    asked: ServingWanted, chip: Accelerator, most: int, coefficients: ServingCoefficients
+    asked: ServingWanted,
+    chip: Accelerator,
+    most: int,
+    coefficients: ServingCoefficients,
+    *,
+    cluster: Cluster | None = None,
 ) -> tuple[list[Block], Counts]:
-    """Everything that at most `most` devices of one accelerator can do."""
+    """Everything that at most `most` devices of one accelerator can do; `cluster` says how they are linked, else as usual."""
     blocks: list[Block] = []
     counts = Counts()
     largest = min(LARGEST, most)
-    cluster = cluster_for(chip, max(largest, 1))
+    cluster = cluster or cluster_for(chip, max(largest, 1))
     for engine in asked.engines_on(chip):
         forms, lacking = formats_on(asked.formats, asked.published, chip, engine)
         counts += Counts(lacking=lacking)
@@ -95,16 +100,19 @@ def _aggregated(
     least = replicas_of(ways, asked.rate)
     carried = (least > 0) & (np.maximum(least, floor) <= room)
     counts += Counts(too_slow=int(np.sum(~carried)), kept=int(np.sum(carried)))
-    way, replicas = [every[~carried]], [np.maximum(room, 1)[~carried]]
-    for times in MULTIPLES:
-        count = np.maximum(least * times, floor)
-        more = carried & (count <= room) & ((times == 1) | (count > np.maximum(least, floor)))
+    way, replicas = [], []
+    # Of those that never keep the objectives, as many as would keep the others: they may come near.
+    near = np.maximum(np.where(carried, least, _fewest_relaxed(asked, ways, room)), floor)
+    for times in MULTIPLES if asked.day is None else (1,):  # more than the busiest hour needs are never on
+        count = np.maximum(near * times, floor)
+        more = (near > 0) & (count <= room) & ((times == 1) | (count > near))
         way.append(every[more])
         replicas.append(count[more])
     pool = Pool(ways=ways, way=np.concatenate(way), replicas=np.concatenate(replicas))
     performance = fared(ways, pool.way, asked.rate / pool.replicas)
     size = pool.way.size
-    watts = wide(performance.device_watts, size) + host_watts(cluster.accelerator, pool.each)
+    usual = performance if asked.usual_rate == asked.rate else fared(ways, pool.way, asked.usual_rate / pool.replicas)
+    watts = wide(usual.device_watts, size) + host_watts(cluster.accelerator, pool.devices)
     block = Block(
         chip=cluster.accelerator,
         engine=engine,
@@ -195,8 +203,18 @@ def _best_of_pool(
         wait = wide(found.tpot, places.size)
     best = front(least[places] * ways.devices[places], wait)
     chip = ways.loops.deployment.cluster.accelerator
-    watts = wide(found.device_watts, places.size) + host_watts(chip, ways.devices[places])
+    usual = found if asked.usual_rate == asked.rate else fared(ways, places, asked.usual_rate / least[places])
+    watts = wide(usual.device_watts, places.size) + host_watts(chip, least[places] * ways.devices[places])
     return Pool(ways=ways, way=places[best], replicas=least[places][best]), (wait[best], watts[best])
+
+
+def _fewest_relaxed(asked: ServingWanted, ways: Ways, room: Ints) -> Ints:
+    """The fewest instances that keep all objectives but one, or as many as may be where even that is too much."""
+    fewest = room
+    for rate in ways.relaxed.values():
+        count = _least(asked, rate)
+        fewest = np.where((count > 0) & (count < fewest), count, fewest)
+    return fewest
 
 
 def _relaxed_pools(asked: ServingWanted, one: Pool, two: Pool) -> dict[str, Ints]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from outlay import catalog
-from outlay.catalog import Accelerator, Factor
+from outlay.catalog import Accelerator
 from outlay.scenarios.plan_question import Wanted
 from outlay.scenarios.terms import agree_price
 from outlay.statement import Assumption, Interval
@@ -25,7 +25,8 @@ class Offer:
     """Dollars of a device-hour; None where nobody lists one."""
     most: int
     """Devices that are linked together: an instance is no larger. Replicas need no links."""
-    pue: Factor
+    pue: float
+    """Energy of the building over that of its computers."""
 
     @property
     def owned(self) -> bool:
@@ -53,7 +54,7 @@ def offers_of(wanted: Wanted, chip: Accelerator, money: Money) -> Iterator[Offer
                 tier=tier,
                 price=_own(chip, tier, money),
                 most=ENDLESS,
-                pue=catalog.pue("on-premise" if tier == "owned" else None),
+                pue=_pue(chip, tier),
             )
             continue
         listings = [
@@ -70,8 +71,15 @@ def offers_of(wanted: Wanted, chip: Accelerator, money: Money) -> Iterator[Offer
                 tier=tier,
                 price=_listed(chip, who, tier, money),
                 most=_linked(chip, who, node),
-                pue=catalog.pue(who),
+                pue=catalog.pue(who).likely,
             )
+
+
+def _pue(chip: Accelerator, tier: str) -> float:
+    """Of one's own building, which a machine at home or on a desk has not; of clouds else."""
+    if tier == "owned" and chip.category in ("apple", "consumer-gpu", "edge"):
+        return 1.0
+    return catalog.pue("on-premise" if tier == "owned" else None).likely
 
 
 def _linked(chip: Accelerator, who: str, node: int) -> int:

@@ -18,8 +18,8 @@ from outlay.scenarios.serving_plan_day import Day, read_day
 from outlay.scenarios.serving_plan_formats import published_format, read_formats
 from outlay.scenarios.serving_plan_offers import Money
 from outlay.scenarios.serving_problems import Problems
-from outlay.serving import Engine, Format, Load, engine_for
-from outlay.serving.formats import CACHE_BYTES
+from outlay.scenarios.serving_software import cache_of, engine_names, engine_of
+from outlay.serving import Engine, Format, Load, engine_for, format_for
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
 from outlay.workload import Architecture, load_config
@@ -68,13 +68,20 @@ class ServingWanted:
         return self.demand.rate * (self.demand.peak if self.day is None else self.day.peak)
 
     @property
+    def usual_rate(self) -> float:
+        """Requests a second at which the machines that are on work most of the day: the mean, or the busiest hour's where
+        as many are on as it needs."""
+        assert self.demand.rate is not None
+        return self.demand.rate if self.day is None else self.rate
+
+    @property
     def load(self) -> Load:
         """One request; its rate is set by whoever asks."""
         return Load(input=self.demand.input, output=self.demand.output, cached=self.demand.cached, rate=self.rate)
 
     def engines_on(self, chip: Accelerator) -> tuple[Engine, ...]:
         """The engines that run on an accelerator."""
-        listed = self.engines or (engine_for("llamacpp" if chip.category in ("apple", "edge", "cpu") else "vllm"),)
+        listed = self.engines or (engine_of(None, None, chip, []),)
         return tuple(engine for engine in listed if engine.name != "trtllm" or chip.vendor.lower() == "nvidia")
 
 
@@ -100,7 +107,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     objectives = problems.attempt(lambda: _objectives(asked.get("ttft"), asked.get("tpot")))
     engines = problems.attempt(lambda: _engines(asked.get("engine")))
     modes = problems.attempt(lambda: _modes(asked.get("mode")))
-    cache = problems.attempt(lambda: _cache(asked.get("kv")))
+    cache = problems.attempt(lambda: cache_of(asked.get("kv"), format_for("bf16"), []))
     problems.settle()
     assert objectives is not None and modes is not None and cache is not None
     hardware = asked.get("hardware")
@@ -194,7 +201,7 @@ def _engines(text: str | None) -> tuple[Engine, ...] | None:
     for name in names:
         engine = engine_for(name)
         if engine.name == "transformers":
-            raise UnknownName("serving engine", name, _ENGINES, listing="outlay plan serving --help")
+            raise UnknownName("serving engine", name, engine_names(), listing="outlay show engines")
         found.append(engine)
     return tuple(dict.fromkeys(found))
 
@@ -207,13 +214,6 @@ def _modes(text: str | None) -> tuple[str, ...]:
         if name not in MODES:
             raise UnknownName("mode of serving", name, MODES, listing="outlay plan serving --help")
     return found
-
-
-def _cache(text: str | None) -> str:
-    name = "bf16" if text is None else text.strip().lower()
-    if name not in CACHE_BYTES:
-        raise UnknownName("format of a cache", name, CACHE_BYTES, listing="outlay plan serving --help")
-    return name
 
 
 def _pue(text: str | float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,7 @@ def search_wanted(
     offered, counts = offered_by_all(wanted, coefficients, progress=progress)
     if not len(offered):
         raise nothing(wanted, counts)
-    judged = judge(offered.figures, limits_of(wanted))
+    judged = judged_of(offered, wanted)
     usable = ranked(offered, wanted, judged)
     usable, best = _verified(offered, wanted, usable)
     if best is None:
@@ -146,6 +146,11 @@ def limits_of(wanted: ServingWanted) -> dict[str, float]:
     """The most of each figure: latencies, dollars and kg of a month."""
     stated = {name: float(getattr(wanted.objectives, name)) for name in wanted.objectives.stated}
     return stated | {name: most for name, most in wanted.wanted.limits.items() if name != "seconds"}
+
+
+def judged_of(offered: Offered, wanted: ServingWanted) -> Judged:
+    """How far each plan is over each limit."""
+    return judge(offered.figures, limits_of(wanted))
 
 
 def ranked(offered: Offered, wanted: ServingWanted, judged: Judged) -> NDArray[np.intp]:
@@ -161,11 +166,8 @@ def offered_by_all(
     wanted: ServingWanted, coefficients: ServingCoefficients, *, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Offered, Counts]:
     """Every plan of every accelerator at every seller."""
-    blocks: list[Block] = []
-    offers: list[Offer] = []
-    parts: list[dict[str, Any]] = []
+    parts: list[Offered] = []
     counts = Counts()
-    formats = 0
     for done, (name, numbers) in enumerate(wanted.wanted.machines.items()):
         if progress is not None:
             progress(done, len(wanted.wanted.machines))
@@ -175,42 +177,58 @@ def offered_by_all(
             continue
         found, seen = blocks_of(wanted, chip, max(numbers), coefficients)
         counts += seen
-        formats += seen.looked_at
-        for block in found:
-            share = block.over_the_day(wanted.rate, wanted.day)
-            for offer in own:
-                places = np.flatnonzero(block.largest <= offer.most)
-                if places.size:
-                    parts.append(
-                        _priced(wanted, block, offer, places, share) | {"block": len(blocks), "offer": len(offers)}
-                    )
-                    offers.append(offer)
-            blocks.append(block)
+        part = priced_by(wanted, found, own)
+        parts += [] if part is None else [part]
     if progress is not None:
         progress(len(wanted.wanted.machines), len(wanted.wanted.machines))
-    check_formats(wanted.formats, dict.fromkeys(wanted.wanted.machines, 1), formats, wanted.asked.get("quant"))
+    check_formats(wanted.formats, wanted.wanted.machines, counts.looked_at, wanted.asked.get("quant"))
+    return _joined(parts), counts
+
+
+def priced_by(wanted: ServingWanted, blocks: Sequence[Block], offers: Sequence[Offer]) -> Offered | None:
+    """The plans of blocks at each offer; None where no offer links devices enough."""
+    parts: list[tuple[int, int, NDArray[np.intp], dict[str, Floats]]] = []
+    for number, block in enumerate(blocks):
+        share = block.over_the_day(wanted.rate, wanted.day)
+        for which, offer in enumerate(offers):
+            places = np.flatnonzero(block.largest <= offer.most)
+            if places.size:
+                parts.append((number, which, places, _priced(wanted, block, offer, places, share)))
     if not parts:
-        return _empty(), counts
-    names = [name for name in parts[0] if name not in ("block", "offer", "place")]
-    sizes = [part["place"].size for part in parts]
-    return (
-        Offered(
-            blocks=tuple(blocks),
-            offers=tuple(offers),
-            block=np.repeat([part["block"] for part in parts], sizes),
-            offer=np.repeat([part["offer"] for part in parts], sizes),
-            place=np.concatenate([part["place"] for part in parts]),
-            figures={name: np.concatenate([part[name] for part in parts]) for name in names},
-        ),
-        counts,
+        return None
+    sizes = [places.size for _, _, places, _ in parts]
+    return Offered(
+        blocks=tuple(blocks),
+        offers=tuple(offers),
+        block=np.repeat([number for number, _, _, _ in parts], sizes),
+        offer=np.repeat([which for _, which, _, _ in parts], sizes),
+        place=np.concatenate([places for _, _, places, _ in parts]),
+        figures={name: np.concatenate([figures[name] for _, _, _, figures in parts]) for name in parts[0][3]},
+    )
+
+
+def _joined(parts: Sequence[Offered]) -> Offered:
+    """The plans of several accelerators in one."""
+    if not parts:
+        none = np.zeros(0, dtype=np.int64)
+        return Offered(blocks=(), offers=(), block=none, offer=none, place=none, figures={})
+    blocks = np.cumsum([0, *(len(part.blocks) for part in parts)])
+    offers = np.cumsum([0, *(len(part.offers) for part in parts)])
+    return Offered(
+        blocks=tuple(block for part in parts for block in part.blocks),
+        offers=tuple(offer for part in parts for offer in part.offers),
+        block=np.concatenate([part.block + start for part, start in zip(parts, blocks[:-1], strict=True)]),
+        offer=np.concatenate([part.offer + start for part, start in zip(parts, offers[:-1], strict=True)]),
+        place=np.concatenate([part.place for part in parts]),
+        figures={name: np.concatenate([part.figures[name] for part in parts]) for name in parts[0].figures},
     )
 
 
 def _priced(
     wanted: ServingWanted, block: Block, offer: Offer, places: NDArray[np.intp], share: Floats
-) -> dict[str, Any]:
+) -> dict[str, Floats]:
     """What an offer makes of the plans of a block; a month has 730 hours."""
-    pue = offer.pue.likely if wanted.pue is None else wanted.pue
+    pue = offer.pue if wanted.pue is None else wanted.pue
     devices, hours = block.devices[places], HOURS_PER_MONTH * share[places]
     kilowatt_hours = economics.energy(block.watts[places] * hours * 3600.0, pue)
     dollars = np.full(places.size, np.inf) if offer.price is None else devices * hours * offer.price
@@ -231,12 +249,7 @@ def _priced(
     for name in wanted.objectives.stated:
         count = block.relaxed.get(name, block.devices)[places].astype(float)
         figures[f"without_{name}"] = np.where(count > 0, count / devices, np.inf)
-    return figures | {"place": places}
-
-
-def _empty() -> Offered:
-    none = np.zeros(0, dtype=np.int64)
-    return Offered(blocks=(), offers=(), block=none, offer=none, place=none, figures={})
+    return figures
 
 
 def _verified(
