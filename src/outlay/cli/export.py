@@ -13,7 +13,7 @@ from outlay.cli.save import check_writable, save
 from outlay.errors import InputError
 
 if TYPE_CHECKING:
-    from outlay.training.launch import Written
+    from outlay.launch import Written
 
 TOOLS = ("torchtitan", "megatron", "deepspeed", "accelerate", "fsdp2", "nemo", "slurm", "skypilot")
 

@@ -64,7 +64,8 @@ def _ways(
 ) -> tuple[Ways | None, Counts]:
     """Ways of one pool of instances, and how many were no ways."""
     reach = int(cluster.domain) if cluster.domain > 1 else int(cluster.node_size)
-    found = layouts_of(asked.architecture, engine, most=min(LARGEST, most), domain=reach)
+    largest = min(LARGEST, most, int(cluster.node_size)) if asked.one_machine else min(LARGEST, most)
+    found = layouts_of(asked.architecture, engine, most=largest, domain=reach)
     deployment = Deployment(
         architecture=asked.architecture,
         cluster=cluster,

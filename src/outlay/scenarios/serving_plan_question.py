@@ -53,6 +53,8 @@ class ServingWanted:
     engines: tuple[Engine, ...] | None
     """None is the usual one of each accelerator."""
     modes: tuple[str, ...]
+    one_machine: bool
+    """An instance stays within one machine."""
     money: Money
     pue: float | None
     """None is that of each seller."""
@@ -162,6 +164,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         cache=cache,
         engines=engines,
         modes=modes,
+        one_machine=bool(asked.get("one_machine")),
         money=Money(price=asked.get("price"), discount=asked.get("discount"), own=own),
         pue=None if asked.get("pue") is None else _pue(asked["pue"]),
         grid=grid,
