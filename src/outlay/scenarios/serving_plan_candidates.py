@@ -75,7 +75,7 @@ def _ways(
         cache=asked.cache,
     )
     if load.output == 1:  # of the time to the first token, sending the cache is a part
-        objectives = Objectives(ttft=objectives.ttft - transfer_seconds(deployment, load.input))
+        objectives = Objectives(ttft=objectives.ttft - transfer_seconds(deployment, float(load.input)))
     ways, seen, legal = ways_of(
         deployment,
         load,
@@ -153,7 +153,7 @@ def _disaggregated(
     )
     counts, pools = Counts(), []
     for load, objectives in asks:
-        second = load.output > 1
+        second = float(load.output) > 1
         ways, seen = _ways(
             asked, cluster, engine, form, most, coefficients, load=load, objectives=objectives, handed_over=second
         )
@@ -164,7 +164,7 @@ def _disaggregated(
         carried = (least > 0) & (least * ways.devices < most)
         counts += Counts(too_slow=int(np.sum(~carried)), kept=int(np.sum(carried)))
         if carried.any():
-            pools.append(_best_of_pool(ways, np.flatnonzero(carried), least, asked, first=load.output == 1))
+            pools.append(_best_of_pool(ways, np.flatnonzero(carried), least, asked, first=not second))
     if len(pools) < 2:
         return None, counts
     (one, at_one), (two, at_two) = pools

@@ -100,7 +100,8 @@ def held(needed: ArrayLike, day: Day) -> NDArray[np.float64]:
     later = [np.roll(counts, -step, axis=-1) for step in range(min(int(whole), parts) + 1)]
     now = np.max(np.stack(later), axis=0)  # at the beginning of a part: it, and those that begin within `start_up`
     further = np.maximum(now, np.roll(counts, -min(int(whole) + 1, parts), axis=-1))
-    return (1.0 - rest) * now + rest * further
+    paid: NDArray[np.float64] = (1.0 - rest) * now + rest * further
+    return paid
 
 
 def _listed(path: Path) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
@@ -85,15 +85,13 @@ def runs(form: Format, chip: Accelerator, engine: Engine) -> bool:
     return chip.has(form.compute)
 
 
-def check_formats(wanted: tuple[Format, ...] | None, chips: Mapping[str, int], left: int, asked: str | None) -> None:
+def check_formats(wanted: tuple[Format, ...] | None, chips: Sequence[str], looked_at: int) -> None:
     """Refuse formats that none of the machines has."""
-    if left or wanted is None:
+    if looked_at or wanted is None:
         return
-    names, where = ", ".join(form.name for form in wanted), ", ".join(list(chips)[:4])
+    names = ", ".join(form.name for form in wanted)
     raise InputError(
-        f"none of the accelerators asked for multiplies in {names}: {where}"
-        if asked
-        else f"{where} cannot run {names}",
-        expected="a format that one of them has",
+        f"none of the accelerators asked for runs {names}: {', '.join(chips[:4])}",
+        expected="a format that one of them multiplies in, and its engine reads",
         hint="write `--quant any`, which looks at those that each has",
     )

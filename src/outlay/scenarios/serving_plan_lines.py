@@ -11,8 +11,8 @@ from outlay.economics import HOURS_PER_MONTH
 from outlay.scenarios.lines import hour_unit
 from outlay.scenarios.serving_plan_block import Pool, replicas_by_part
 from outlay.scenarios.serving_plan_day import held
+from outlay.scenarios.serving_plan_offered import Plan
 from outlay.scenarios.serving_plan_question import ServingWanted
-from outlay.scenarios.serving_plan_search import Plan
 from outlay.scenarios.serving_plan_words import degrees
 from outlay.scenarios.terms import Terms
 from outlay.statement import Figure, Interval, Line, Receipt

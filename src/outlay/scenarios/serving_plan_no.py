@@ -6,8 +6,8 @@ import numpy as np
 
 from outlay.errors import DoesNotFit
 from outlay.scenarios.serving_plan_block import Counts
+from outlay.scenarios.serving_plan_offered import Offered
 from outlay.scenarios.serving_plan_question import ServingWanted
-from outlay.scenarios.serving_plan_search import Offered
 from outlay.scenarios.serving_plan_words import (
     FLAGS,
     instances,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from outlay import catalog, units
 from outlay.catalog import Accelerator, Grid
 from outlay.errors import InputError, UnknownName
@@ -174,13 +176,10 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
 
 
 def _objectives(ttft: str | float | None, tpot: str | float | None) -> Objectives:
-    said = (("ttft", ttft, "500ms"), ("tpot", tpot, "50ms"))
-    limits = {
-        name: float(units.parse(text, "s", name=f"--{name}", example=example))
-        for name, text, example in said
-        if text is not None
-    }
-    return Objectives(**limits)
+    def seconds(name: str, text: str | float | None, example: str) -> float:
+        return np.inf if text is None else float(units.parse(text, "s", name=name, example=example))
+
+    return Objectives(ttft=seconds("--ttft", ttft, "500ms"), tpot=seconds("--tpot", tpot, "50ms"))
 
 
 def _day(text: str | None, start_up: str | float | None, peak: float | None) -> Day | None:

@@ -12,8 +12,9 @@ from outlay.catalog import Accelerator
 from outlay.machine import cluster_for
 from outlay.machine.cluster import Cluster
 from outlay.scenarios.serving_plan_candidates import LARGEST, blocks_of
+from outlay.scenarios.serving_plan_offered import GOALS, Plan, judged_of, ranked
 from outlay.scenarios.serving_plan_question import ServingWanted
-from outlay.scenarios.serving_plan_search import GOALS, Plan, ServingFound, judged_of, priced_by, ranked
+from outlay.scenarios.serving_plan_search import ServingFound, priced_by
 from outlay.serving import ServingCoefficients, format_for
 from outlay.statement import Cell, Column, Figure, Interval, Table
 from outlay.units import format_quantity
@@ -57,10 +58,10 @@ def relief_table(found: ServingFound, coefficients: ServingCoefficients) -> Tabl
         )
     if not rows:
         return None
-    change = {"dollars": "Cost", "e2e": "Answer", "kg_co2e": "CO₂e"}[key]
+    heading = {"dollars": "Cost", "e2e": "Answer", "kg_co2e": "CO₂e"}[key]
     return Table(
         "What one step of relief would buy, on the same accelerators at the same seller",
-        columns=("With", Column("Accelerators"), "First", "Each", Column("Month", unit="$"), f"{change} changes"),
+        columns=("With", Column("Accelerators"), "First", "Each", Column("Month", unit="$"), f"{heading} changes"),
         rows=rows,
         key="relief",
     )
@@ -85,7 +86,8 @@ def _reliefs(best: Plan, wanted: ServingWanted) -> Iterator[_Relief]:
         yield _Relief(words=f"weights in {narrower}", wanted=dataclasses.replace(wanted, formats=formats), chip=chip)
     for name in wanted.objectives.stated:
         twice = 2.0 * float(getattr(wanted.objectives, name))
-        objectives = dataclasses.replace(wanted.objectives, **{name: twice})
+        old = wanted.objectives
+        objectives = dataclasses.replace(old, ttft=twice) if name == "ttft" else dataclasses.replace(old, tpot=twice)
         yield _Relief(
             words=f"--{name} {format_quantity(twice, 's').replace(' ', '')}",
             wanted=dataclasses.replace(wanted, objectives=objectives),

@@ -15,85 +15,14 @@ from outlay.economics import HOURS_PER_MONTH
 from outlay.scenarios.serving_plan_block import Block, Counts, Pool
 from outlay.scenarios.serving_plan_candidates import blocks_of, transfer_seconds
 from outlay.scenarios.serving_plan_formats import check_formats
+from outlay.scenarios.serving_plan_no import none_within, nothing
+from outlay.scenarios.serving_plan_offered import Offered, Plan, judged_of, ranked
 from outlay.scenarios.serving_plan_offers import Offer, offers_of
 from outlay.scenarios.serving_plan_question import ServingWanted, ask_serving_plan
-from outlay.search.limits import Judged, judge
-from outlay.serving import Deployment, Performance, ServingCoefficients, load_serving
+from outlay.search.limits import Judged
+from outlay.serving import Performance, ServingCoefficients, load_serving
 from outlay.serving.loops import Floats
 from outlay.workload import Architecture
-
-GOALS = {"cheapest": "dollars", "fastest": "e2e", "greenest": "kg_co2e"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """One way to serve the load, in numbers. Dollars and kg CO2e of a month, seconds, watts of all devices."""
-
-    block: Block
-    offer: Offer
-    place: int
-    """Of the plan in its block."""
-    dollars: float
-    """Infinite where nobody says what the accelerators cost."""
-    kg_co2e: float
-    kilowatt_hours: float
-    ttft: float
-    tpot: float
-    e2e: float
-    capacity: float
-    devices: int
-    day: float
-    """Device-hours of a day over those of all devices all day."""
-
-    @property
-    def chip(self) -> str:
-        return self.block.chip.name
-
-    @property
-    def decode(self) -> Deployment:
-        """One instance that decodes."""
-        return self.block.decode.ways.at(int(self.block.decode.way[self.place]))
-
-    @property
-    def prefill(self) -> Deployment | None:
-        """One instance that computes prompts alone."""
-        pool = self.block.prefill
-        return None if pool is None else pool.ways.at(int(pool.way[self.place]))
-
-    @property
-    def replicas(self) -> int:
-        return int(self.block.decode.replicas[self.place])
-
-    @property
-    def prefill_replicas(self) -> int:
-        return 0 if self.block.prefill is None else int(self.block.prefill.replicas[self.place])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
-    """All plans of all sellers, as arrays of one length."""
-
-    blocks: tuple[Block, ...]
-    offers: tuple[Offer, ...]
-    block: NDArray[np.int64]
-    place: NDArray[np.int64]
-    offer: NDArray[np.int64]
-    figures: Mapping[str, Floats]
-    """dollars, kg_co2e, kilowatt_hours, ttft, tpot, e2e, capacity, devices, day, and `kept`."""
-
-    def __len__(self) -> int:
-        return int(self.block.size)
-
-    def plan(self, index: int) -> Plan:
-        """One of them in numbers."""
-        names = ("dollars", "kg_co2e", "kilowatt_hours", "ttft", "tpot", "e2e", "capacity", "day")
-        return Plan(
-            block=self.blocks[int(self.block[index])],
-            offer=self.offers[int(self.offer[index])],
-            place=int(self.place[index]),
-            devices=int(self.figures["devices"][index]),
-            **{name: float(self.figures[name][index]) for name in names},
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +58,6 @@ def search_wanted(
     wanted: ServingWanted, coefficients: ServingCoefficients, *, progress: Callable[[int, int], None] | None = None
 ) -> ServingFound:
     """The same for a question that has been read."""
-    from outlay.scenarios.serving_plan_no import none_within, nothing
-
     offered, counts = offered_by_all(wanted, coefficients, progress=progress)
     if not len(offered):
         raise nothing(wanted, counts)
@@ -140,26 +67,6 @@ def search_wanted(
     if best is None:
         raise none_within(wanted, offered, judged)
     return ServingFound(wanted=wanted, offered=offered, counts=counts, judged=judged, usable=usable, best=best)
-
-
-def limits_of(wanted: ServingWanted) -> dict[str, float]:
-    """The most of each figure: latencies, dollars and kg of a month."""
-    stated = {name: float(getattr(wanted.objectives, name)) for name in wanted.objectives.stated}
-    return stated | {name: most for name, most in wanted.wanted.limits.items() if name != "seconds"}
-
-
-def judged_of(offered: Offered, wanted: ServingWanted) -> Judged:
-    """How far each plan is over each limit."""
-    return judge(offered.figures, limits_of(wanted))
-
-
-def ranked(offered: Offered, wanted: ServingWanted, judged: Judged) -> NDArray[np.intp]:
-    """Plans within all limits that have a figure for the goal, the best first; of equal ones the one with room to spare."""
-    figures = offered.figures
-    goal = figures[GOALS[wanted.wanted.goal]]
-    usable = np.flatnonzero(judged.within & (figures["kept"] > 0) & np.isfinite(goal))
-    order = np.lexsort((-figures["capacity"][usable], figures["e2e"][usable], figures["dollars"][usable], goal[usable]))
-    return usable[order]
 
 
 def offered_by_all(
@@ -181,7 +88,7 @@ def offered_by_all(
         parts += [] if part is None else [part]
     if progress is not None:
         progress(len(wanted.wanted.machines), len(wanted.wanted.machines))
-    check_formats(wanted.formats, wanted.wanted.machines, counts.looked_at, wanted.asked.get("quant"))
+    check_formats(wanted.formats, tuple(wanted.wanted.machines), counts.looked_at)
     return _joined(parts), counts
 
 
@@ -230,14 +137,13 @@ def _priced(
     """What an offer makes of the plans of a block; a month has 730 hours."""
     pue = offer.pue if wanted.pue is None else wanted.pue
     devices, hours = block.devices[places], HOURS_PER_MONTH * share[places]
-    kilowatt_hours = economics.energy(block.watts[places] * hours * 3600.0, pue)
-    dollars = np.full(places.size, np.inf) if offer.price is None else devices * hours * offer.price
-    if offer.owned:
-        dollars = dollars + economics.electricity_cost(kilowatt_hours, wanted.electricity)
-    figures = {
+    kilowatt_hours: Any = economics.energy(block.watts[places] * hours * 3600.0, pue)
+    price = np.inf if offer.price is None else offer.price
+    dollars = devices * hours * price + (kilowatt_hours * wanted.electricity if offer.owned else 0.0)
+    figures: dict[str, Floats] = {
         "dollars": dollars,
         "kilowatt_hours": kilowatt_hours,
-        "kg_co2e": economics.carbon(kilowatt_hours, wanted.grid.intensity),
+        "kg_co2e": kilowatt_hours * wanted.grid.intensity,
         "ttft": block.ttft[places],
         "tpot": block.tpot[places],
         "e2e": block.e2e[places],

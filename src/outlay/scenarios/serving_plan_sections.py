@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from outlay.scenarios.serving_demand import rate_words
 from outlay.scenarios.serving_plan_lines import Priced
-from outlay.scenarios.serving_plan_search import GOALS, Plan, ServingFound, limits_of
+from outlay.scenarios.serving_plan_offered import GOALS, Plan, limits_of
+from outlay.scenarios.serving_plan_search import ServingFound
 from outlay.scenarios.serving_plan_words import (
     FLAGS,
     instances,

@@ -6,8 +6,8 @@ import numpy as np
 
 from outlay.layout import Layout
 from outlay.scenarios.serving_demand import rate_words
+from outlay.scenarios.serving_plan_offered import Offered, Plan, limits_of
 from outlay.scenarios.serving_plan_question import ServingWanted
-from outlay.scenarios.serving_plan_search import Offered, Plan, limits_of
 from outlay.search.limits import Judged
 from outlay.units import format_money, format_quantity
 

@@ -9,16 +9,9 @@ from dataclasses import replace
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
 from outlay.scenarios.serving_plan_lines import Priced, figures_of, lines_of
+from outlay.scenarios.serving_plan_offered import GOALS, Plan, judged_of, ranked
 from outlay.scenarios.serving_plan_relief import relief_table
-from outlay.scenarios.serving_plan_search import (
-    GOALS,
-    Plan,
-    ServingFound,
-    judged_of,
-    offered_by_all,
-    ranked,
-    search_serving,
-)
+from outlay.scenarios.serving_plan_search import ServingFound, offered_by_all, search_serving
 from outlay.scenarios.serving_plan_sections import (
     all_table,
     binding,

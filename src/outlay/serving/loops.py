@@ -83,7 +83,8 @@ class Loops:
 
     def sustained(self, places: Any) -> Floats:
         """The most requests a second that can be sustained at all."""
-        return cast("Floats", np.asarray(self.limits.sequences, dtype=float)[places] / self.full[places])
+        most: Floats = np.asarray(self.limits.sequences, dtype=float)[places] / self.full[places]
+        return most
 
     def _counted(self, found: Performance) -> Performance:
         if not self.handed_over:
@@ -99,7 +100,8 @@ class Loops:
         """Requests inside just before no more can be carried (static batches: the rate)."""
         sequences = np.maximum(np.asarray(self.limits.sequences, dtype=float)[places], 1.0)
         whole = sequences / self.full[places] if self._static else sequences
-        return cast("Floats", whole * (1.0 - 1e-6))
+        below: Floats = whole * (1.0 - 1e-6)
+        return below
 
     @property
     def _static(self) -> bool:
