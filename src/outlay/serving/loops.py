@@ -112,7 +112,8 @@ class Loops:
         most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
         task = Task.of(deployment, self.load, None)
         found = self._cycle(deployment, task, np.minimum(inside, most - 1.0) + 1.0)
-        return cast("Floats", inside / found.seconds)
+        rate: Floats = inside / found.seconds
+        return rate
 
     def _cycle(self, deployment: Deployment, task: Task, running: Floats) -> Cycle:
         steps = ExactSteps(deployment=deployment, coefficients=self.coefficients)
