@@ -17,6 +17,11 @@ from outlay.cli import main
 
 SCREENS = Path(__file__).parent / "screens"
 POINTS = Path(__file__).resolve().parents[2] / "validation" / "losses" / "chinchilla.csv"
+STAGES = """stage,tokens,seq,batch
+Pre-training,950B,8192,4M tokens
+Long context,40B,65536,4M tokens
+Annealing,10B,8192,2M tokens
+"""
 QUESTIONS = {
     "llama-3-8b": ["llama-3-8b", "--tokens", "15T", "--on", "h100-sxm:64"],
     "gpt-3-175b": [
@@ -45,6 +50,22 @@ SIZES = {
 PLANS = {
     "plan-limits": ["llama-3-8b", "--tokens", "1T", "--under", "250k", "--within", "14d", "--count", "32..512"],
     "plan-have": ["gpt2", "--tokens", "10B", "--have", "a100-sxm-80gb:6,rtx-4090:2", "--goal", "fastest", "--all"],
+    "plan-stages": [
+        "llama-3-8b",
+        "--stages",
+        "run.csv",
+        "--on",
+        "h100-sxm,h200-sxm",
+        "--count",
+        "64",
+        "--done",
+        "950B",
+    ],
+    "plan-models": ["llama-3-8b", "llama-3-70b", "--tokens", "1T", "--within", "60d", "--on", "h100-sxm", "--all"],
+    "plan-recipes": [
+        *("mixtral-8x7b", "--tokens", "100B", "--on", "h100-sxm,h200-sxm", "--count", "32,64"),
+        *("--precision", "bf16,fp8", "--optimizer", "adamw,adam8bit"),
+    ],
     "plan-no": ["llama-3-8b", "--tokens", "1T", "--on", "h100-sxm", "--under", "10k", "--count", "64..128"],
 }
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -55,6 +76,7 @@ def desk(tmp_path, monkeypatch):
     """A folder, a cache and a day of their own."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(POINTS, tmp_path / "losses.csv")
+    (tmp_path / "run.csv").write_text(STAGES, encoding="utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01

@@ -22,6 +22,8 @@ KIN = (
     ("vtrain_single", "vtrain_multi"),
     ("megatron_2021_a100", "megatron_h100_readme"),
     ("nvidia_megatron_bridge", "nvidia_nemo_24_25", "nvidia_dgxc_benchmarking"),
+    ("NVIDIA/TensorRT-LLM docs", "NVIDIA/TensorRT-Model-Optimizer examples/benchmark.md"),
+    ("AI-Hypercomputer/jetstream-pytorch benchmarks/summary.md", "AI-Hypercomputer/tpu-recipes inference READMEs"),
 )
 """Sources that measured with one software on one kind of cluster: they are left out together."""
 

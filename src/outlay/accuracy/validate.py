@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from outlay.accuracy.contradictions import of_speeds
+from outlay.accuracy.metrics import RATES
 from outlay.accuracy.records import Record, Records, Unread
 from outlay.accuracy.resolve import Resolved, resolve
 from outlay.accuracy.shapes import is_tuned
@@ -30,7 +31,7 @@ class Prediction:
     """What the predictor chose where the row left a choice."""
 
 
-THROUGHPUT = ("tokens_per_s_per_gpu", "samples_per_s")
+THROUGHPUT = ("tokens_per_s_per_gpu", "samples_per_s", *RATES)
 """Metrics of which more is better."""
 Predictor = Callable[[Sequence[Resolved]], Sequence[Prediction | InputError]]
 """Predictions in the order of the questions; an `InputError` in the place of one that cannot be answered."""

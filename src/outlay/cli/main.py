@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -21,7 +22,10 @@ VERBS = {
     "cost": ("outlay.cli.cost:command", "What will it cost? A statement, line by line."),
     "plan": ("outlay.cli.plan:command", "What is the best way, on machines that can be had?"),
     "size": ("outlay.cli.size:command", "Which model is worth training for a budget?"),
-    "show": ("outlay.cli.show:command", "Accelerators, models, prices, grids, engines, formats, laws; with age and source."),
+    "show": (
+        "outlay.cli.show:command",
+        "Accelerators, models, prices, grids, engines, formats, laws; with age and source.",
+    ),
     "diff": ("outlay.cli.diff:command", "Subtract one statement from another."),
     "explain": ("outlay.cli.explain:command", "How one figure came about, down to its sources."),
     "cite": ("outlay.cli.cite:command", "The sources behind a statement."),
@@ -116,6 +120,16 @@ def _click_error(error: click.ClickException) -> str:
         message = f"`{name}` is missing"
         example = getattr(context.command, "example", "") if context else ""
         hint = f"write `{example}`" if example else hint
+    elif isinstance(error, click.BadOptionUsage) and "requires an argument" in error.message:
+        message = f"`{error.option_name}` has no value"
+    elif (
+        isinstance(error, click.BadParameter)
+        and error.param is not None
+        and isinstance(kind := error.param.type, click.Choice)
+    ):
+        said = re.match(r"'(.*?)' is not one of", error.message)
+        shown = f"`{error.param.opts[0]}` is `{said[1]}`" if said else f"`{error.param.opts[0]}`"
+        message = f"{shown}: expected one of {', '.join(map(str, kind.choices))}"
     else:
         message = error.format_message().rstrip(".")
         message = message[:1].lower() + message[1:] if not message[:2].isupper() else message

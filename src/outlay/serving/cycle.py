@@ -19,10 +19,10 @@ import numpy as np
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
 from outlay.serving.speculation import Speculation
-from outlay.serving.steps import Step, Steps
+from outlay.serving.steps import Mixture, Steps
 from outlay.workload import Number
 
-ROUNDS = 3
+ROUNDS = 2
 """Repetitions that settle how many sequences decode beside a chunk, which decides its size."""
 
 
@@ -42,6 +42,8 @@ class Mix:
     """r, steps in which a request's prompt is computed, waiting among other prompts included."""
     waited: Number
     """w, steps before that."""
+    behind: Number
+    """Share of those that have prompt tokens of others."""
     beside: Number
     """B_m, sequences that decode beside prompt tokens."""
     alone: Number
@@ -50,18 +52,25 @@ class Mix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """One request's way through the instance, in seconds, and what a device takes for all requests of it."""
+    """One request's way through the instance, in seconds."""
 
     seconds: Number
     """Z: from being sent to the next one being sent."""
     ttft: Number
-    pure: Step
+    pure: Number
     """A step of decoding alone."""
-    mixed: Step
+    mixed: Number
     """A step with prompt tokens."""
-    joules: Number
-    """Of one device in the time Z."""
+    decoding: Mixture
+    """What a step of decoding alone works on."""
+    prefilling: Mixture
+    """What a step with prompt tokens works on."""
     mix: Mix
+
+    def watts(self, steps: Steps) -> Number:
+        """Mean of the cycle, of one device."""
+        share = self.mix.prefilling * self.mixed / self.seconds
+        return share * steps.watts(self.prefilling) + (1.0 - share) * steps.watts(self.decoding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,20 +120,21 @@ def mixed_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     """Chunks of prompts share steps with decoding sequences."""
     mix = _mix(task, n)
     each = np.minimum(mix.tokens / np.maximum(mix.prompts, 1e-9), task.prompt)
-    pure = steps(decoding=mix.alone, context=task.context)
-    mixed = steps(
+    decoding = Mixture(decoding=mix.alone, context=task.context)
+    prefilling = Mixture(
         decoding=mix.beside, context=task.context, prefill=mix.tokens, prompts=mix.prompts, past=task.past(each)
     )
+    pure, mixed = steps.seconds(decoding), steps.seconds(prefilling)
     rest = mix.steps - mix.prefilling
-    seconds = mix.prefilling * mixed.seconds + rest * pure.seconds
-    share = mix.prefilling / mix.steps
-    waiting = mix.waited * (share * mixed.seconds + (1.0 - share) * pure.seconds)
+    seconds = mix.prefilling * mixed + rest * pure
+    waiting = mix.waited * (mix.behind * mixed + (1.0 - mix.behind) * pure)
     return Cycle(
         seconds=seconds,
-        ttft=waiting + mix.own * mixed.seconds,
+        ttft=waiting + mix.own * mixed,
         pure=pure,
         mixed=mixed,
-        joules=mix.prefilling * mixed.joules + rest * pure.joules,
+        decoding=decoding,
+        prefilling=prefilling,
         mix=mix,
     )
 
@@ -141,7 +151,7 @@ def _mix(task: Task, n: Number) -> Mix:
 
 
 def _chosen(first: Number, one: Mix, other: Mix) -> Mix:
-    fields = ("steps", "prefilling", "tokens", "prompts", "own", "waited", "beside", "alone")
+    fields = ("steps", "prefilling", "tokens", "prompts", "own", "waited", "behind", "beside", "alone")
     return Mix(**{name: np.where(first, getattr(one, name), getattr(other, name)) for name in fields})
 
 
@@ -149,11 +159,13 @@ def _grouped(task: Task, n: Number, budget: Number) -> Mix:
     """Requests of one length, sent together: groups that fill the budget of a step stay together."""
     whole = np.ceil(task.prompt / budget)
     slots = task.devices * np.maximum(budget / task.prompt, 1.0)
-    group = np.minimum(n, slots)
+    # An idle instance begins with the first one that comes; the others find it at work.
+    groups = np.maximum(n / slots, np.minimum(n, 2.0))
+    group = n / groups
     # Several long prompts fill chunks to the end; one alone is divided evenly.
     chunks = np.where(np.greater(n, slots), np.maximum(task.prompt / budget, 1.0), whole)
-    prefilling = n / group * chunks
-    waited = np.clip(n / group - 1.0, 0.0, 1.0)
+    prefilling = groups * chunks
+    waited = np.clip(groups - 1.0, 0.0, 1.0)
     total = np.maximum(task.decodes + chunks + waited, prefilling)
     beside = np.maximum(np.minimum(n - group, n * task.decodes / total), 0.0)
     rest = np.maximum(total - prefilling, 1e-9)
@@ -165,6 +177,8 @@ def _grouped(task: Task, n: Number, budget: Number) -> Mix:
         prompts=group,
         own=total - task.decodes - waited,
         waited=waited,
+        # Groups follow each other: all but the first wait for the prompts of the one before.
+        behind=np.where(task.decodes > 0, 1.0 - 1.0 / groups, 1.0),
         beside=beside,
         alone=alone,
     )
@@ -192,6 +206,7 @@ def _loose(task: Task, n: Number, budget: Number) -> Mix:
         prompts=np.maximum(arriving * chunks / share, 1.0),
         own=total - task.decodes - waited,
         waited=waited,
+        behind=share,
         beside=np.minimum(decoding, np.maximum(n - 1.0, 0.0)),
         alone=np.maximum(decoding, np.minimum(n, 1.0)),
     )
@@ -212,18 +227,21 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     chunks = np.where(np.greater(together, slots), np.maximum(task.prompt / task.chunk, 1.0), whole)
     each = task.prompt / chunks
     each_visit = together / group * chunks
-    decoding = np.where(np.greater(passes, 0), n * task.decodes / np.maximum(passes, 1e-9), 0.0)
-    pure = steps(decoding=np.maximum(decoding, np.minimum(n, 1.0)), context=task.context)
-    prompts = steps(decoding=0.0, context=0.0, prefill=group * each, prompts=group, past=task.past(each))
+    together_decoding = np.where(np.greater(passes, 0), n * task.decodes / np.maximum(passes, 1e-9), 0.0)
+    alone = np.maximum(together_decoding, np.minimum(n, 1.0))
+    decoding = Mixture(decoding=alone, context=task.context)
+    prompts = Mixture(decoding=0.0, context=0.0, prefill=group * each, prompts=group, past=task.past(each))
+    pure, mixed = steps.seconds(decoding), steps.seconds(prompts)
     prefilling = visits * each_visit
     # Those of the same visit end one group after the other; without answers, each is sent again at once.
     own = np.where(task.decodes > 0, chunks * (together / group + 1.0) / 2.0, prefilling)
     return Cycle(
-        seconds=passes * pure.seconds + prefilling * prompts.seconds,
-        ttft=waited * pure.seconds + own * prompts.seconds,
+        seconds=passes * pure + prefilling * mixed,
+        ttft=waited * pure + own * mixed,
         pure=pure,
-        mixed=prompts,
-        joules=passes * pure.joules + prefilling * prompts.joules,
+        mixed=mixed,
+        decoding=decoding,
+        prefilling=prompts,
         mix=Mix(
             steps=passes,
             prefilling=prefilling,
@@ -231,7 +249,8 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
             prompts=group,
             own=own,
             waited=waited,
-            beside=np.zeros_like(decoding),
-            alone=decoding,
+            behind=np.zeros_like(alone),
+            beside=np.zeros_like(alone),
+            alone=alone,
         ),
     )

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from outlay.serving.batching import perform, performance_of
 from outlay.serving.closed_loop import cycle_of
 from outlay.serving.coefficients import ServingCoefficients
-from outlay.serving.cycle import Cycle, Task
+from outlay.serving.cycle import Task
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
-from outlay.serving.open_loop import fared_with
+from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
-from outlay.serving.steps import ExactSteps
+from outlay.serving.steps import timed
 
 Floats = NDArray[np.float64]
 SECANTS = 3
@@ -42,24 +42,27 @@ class Loops:
     """Seconds of a request that is alone."""
     full: Floats
     """Seconds of a request among as many as fit."""
-    full_watts: Floats
     handed_over: bool = False
     """The first token is there already, from an instance that computes prompts: waiting counts as time between tokens."""
 
-    def at(self, places: Any, inside: Floats) -> tuple[Floats, Performance]:
-        """The rate that keeps `inside` requests in instances at `places`, and how they fare; below the most that fit."""
+    def at(self, places: Any, inside: Floats, *, watts: bool = False) -> tuple[Floats, Performance]:
+        """The rate that keeps `inside` requests in instances at `places`, and how they fare; below the most that fit.
+
+        Their power only where `watts` asks for it: it takes as long again.
+        """
         deployment, limits = some_of(self.deployment, places), _some(self.limits, places)
         if self._static:
             found_so = perform(deployment, dataclasses.replace(self.load, rate=inside), self.coefficients)
             return inside, self._counted(found_so)
         most = np.maximum(limits.sequences, 1.0)
         task, others = Task.of(deployment, self.load, None), np.minimum(inside, most - 1.0)
-        found = self._cycle(deployment, task, others + 1.0)
-        rate = inside / found.seconds
-        fared, utilisation, busy = fared_with(
-            rate, found, others, most, task, self.full[places], self.full_watts[places]
-        )
+        steps = timed(deployment, self.coefficients)
+        found = cycle_of(deployment)(task, others + 1.0, steps)
+        rate: Floats = inside / found.seconds
         load = dataclasses.replace(self.load, rate=rate)
+        fared, utilisation, busy = fared_among(others, found, deployment, load, task, most, self.full[places])
+        if watts:
+            fared = dataclasses.replace(fared, watts=found.watts(steps))
         return rate, self._counted(performance_of(deployment, load, limits, fared, utilisation, busy))
 
     def at_rate(self, places: Any, rate: Any, guess: Floats) -> Performance:
@@ -74,7 +77,7 @@ class Loops:
             slope = np.where(slope > 0, slope, found / now)
             before, was = now, found
             now = np.clip(now + (rate - found) / slope, now / 4.0, self.most(places))
-        return self.at(places, now)[1]
+        return self.at(places, now, watts=True)[1]
 
     def alone(self, place: int, rate: float) -> Performance:
         """How the instance at one place fares, by :func:`~outlay.serving.batching.perform`."""
@@ -111,13 +114,9 @@ class Loops:
         deployment = some_of(self.deployment, places)
         most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
         task = Task.of(deployment, self.load, None)
-        found = self._cycle(deployment, task, np.minimum(inside, most - 1.0) + 1.0)
-        rate: Floats = inside / found.seconds
+        running = np.minimum(inside, most - 1.0) + 1.0
+        rate: Floats = inside / cycle_of(deployment)(task, running, timed(deployment, self.coefficients)).seconds
         return rate
-
-    def _cycle(self, deployment: Deployment, task: Task, running: Floats) -> Cycle:
-        steps = ExactSteps(deployment=deployment, coefficients=self.coefficients)
-        return cycle_of(deployment)(task, running, steps)
 
 
 def loops_of(
@@ -127,8 +126,8 @@ def loops_of(
     shape = np.shape(deployment.layout.tensor)
     limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
-    first, _ = _cycles(deployment, load, coefficients, np.ones(shape))
-    full, watts = _cycles(deployment, load, coefficients, sequences)
+    first = _cycle_seconds(deployment, load, coefficients, np.ones(shape))
+    full = _cycle_seconds(deployment, load, coefficients, sequences)
     return Loops(
         deployment=deployment,
         load=load,
@@ -140,24 +139,19 @@ def loops_of(
         ),
         first=first,
         full=full,
-        full_watts=watts,
         handed_over=handed_over,
     )
 
 
-def _cycles(
-    deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats
-) -> tuple[Floats, Floats]:
-    """Seconds of a request among `running` that are always there, and watts of a device meanwhile."""
+def _cycle_seconds(deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats) -> Floats:
+    """Seconds of a request among `running` that are always there."""
     if deployment.engine.batching == "static":
         closed = perform(deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients)
-        found: tuple[Any, Any] = running / closed.requests_per_second, closed.device_watts
+        found: Any = running / closed.requests_per_second
     else:
-        steps = ExactSteps(deployment=deployment, coefficients=coefficients)
-        cycle = cycle_of(deployment)(Task.of(deployment, load, None), running, steps)
-        found = cycle.seconds, cycle.joules / cycle.seconds
-    seconds, watts = (np.broadcast_to(np.asarray(figure, dtype=float), running.shape) for figure in found)
-    return seconds, watts
+        found = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients)).seconds
+    seconds: Floats = np.broadcast_to(np.asarray(found, dtype=float), running.shape)
+    return seconds
 
 
 def some_of(deployment: Deployment, places: Any) -> Deployment:

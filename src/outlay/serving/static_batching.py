@@ -10,7 +10,7 @@ from outlay.serving.closed_loop import Fared
 from outlay.serving.cycle import Task
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
-from outlay.serving.steps import Steps
+from outlay.serving.steps import Mixture, Steps
 from outlay.workload import Number
 
 SEARCHES = 40
@@ -23,7 +23,13 @@ class _Batch:
     """Seconds of all prompts."""
     decoding: Number
     """Seconds of all decoding."""
-    joules: Number
+    prompt_step: Mixture
+    step: Mixture
+
+    def watts(self, steps: Steps) -> Number:
+        """Mean of the batch, of one device."""
+        share = self.prompts / (self.prompts + self.decoding)
+        return share * steps.watts(self.prompt_step) + (1.0 - share) * steps.watts(self.step)
 
 
 def _batch(task: Task, n: Number, steps: Steps) -> _Batch:
@@ -33,24 +39,25 @@ def _batch(task: Task, n: Number, steps: Steps) -> _Batch:
     tokens = total / count
     prompts = np.clip(tokens / task.prompt, np.minimum(n, 1.0), n)
     each = np.minimum(tokens / prompts, task.prompt)
-    prompt = steps(decoding=0.0, context=0.0, prefill=tokens, prompts=prompts, past=task.past(each))
-    step = steps(decoding=n, context=task.context)
-    return _Batch(
-        prompts=count * prompt.seconds,
-        decoding=task.decodes * step.seconds,
-        joules=count * prompt.joules + task.decodes * step.joules,
-    )
+    prompt = Mixture(decoding=0.0, context=0.0, prefill=tokens, prompts=prompts, past=task.past(each))
+    step = Mixture(decoding=n, context=task.context)
+    first, rest = count * steps.seconds(prompt), task.decodes * steps.seconds(step)
+    return _Batch(prompts=first, decoding=rest, prompt_step=prompt, step=step)
 
 
-def _fared(batch: _Batch, n: Number, wait: Number, served: Number) -> Fared:
-    total = batch.prompts + batch.decoding
+def _longest(load: Load, n: Number) -> Number:
+    """The longest of n answers over the mean: a batch ends with it (the largest of n normal lengths)."""
+    return 1.0 + load.variation * np.sqrt(2.0 * np.log(np.maximum(n, 1.0)))
+
+
+def _fared(batch: _Batch, n: Number, wait: Number, served: Number, steps: Steps) -> Fared:
     return Fared(
         ttft=wait + batch.prompts,
         queue=wait,
         decode_seconds=batch.decoding,
         requests_per_second=served,
         decoding=n,
-        watts=batch.joules / total,
+        watts=batch.watts(steps),
     )
 
 
@@ -59,8 +66,10 @@ def static_closed(deployment: Deployment, load: Load, task: Task, sequences: Num
     assert load.concurrency is not None and deployment is not None
     n = np.minimum(load.concurrency, np.maximum(sequences, 1.0))
     batch = _batch(task, n, steps)
-    total = batch.prompts + batch.decoding
-    return _fared(batch, n, (load.concurrency / n - 1.0) * total, n / total)
+    total = batch.prompts + batch.decoding * _longest(load, n)
+    # Who ends early waits for the others.
+    early = total - batch.prompts - batch.decoding
+    return _fared(batch, n, (load.concurrency / n - 1.0) * total + early, n / total, steps)
 
 
 def static_open(
@@ -75,7 +84,7 @@ def static_open(
 
     def seconds(n: Number) -> Number:
         batch = _batch(task, n, steps)
-        return batch.prompts + batch.decoding
+        return batch.prompts + batch.decoding * _longest(load, n)
 
     utilisation = load.rate * seconds(most) / most
     low, high = np.ones(np.shape(utilisation)), np.ones(np.shape(utilisation)) * most
@@ -85,11 +94,11 @@ def static_open(
         low, high = np.where(more, middle, low), np.where(more, high, middle)
     n = high
     batch = _batch(task, n, steps)
-    total = batch.prompts + batch.decoding
+    total = batch.prompts + batch.decoding * _longest(load, n)
     busy = np.minimum(load.rate * total / n, 1.0)
     spare = np.maximum(1.0 - utilisation, 1e-9)
     full = (n / most) ** (np.sqrt(2.0 * (most + 1.0)) - 1.0)
     wait = busy * total / 2.0 * (1.0 + full * utilisation / spare)
     wait = np.where(np.less(utilisation, 1.0), wait, np.inf)
     served = np.minimum(load.rate, most / seconds(most))
-    return _fared(batch, n, wait, served), utilisation, busy
+    return _fared(batch, n, wait, served, steps), utilisation, busy
