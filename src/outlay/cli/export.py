@@ -13,11 +13,7 @@ from outlay.cli.save import check_writable, save
 from outlay.errors import InputError
 
 if TYPE_CHECKING:
-<<<<<<< HEAD
-    from outlay.launch import Written
-=======
     from outlay.scenarios.exporting import Exported
->>>>>>> main
 
 TOOLS = ("torchtitan", "megatron", "deepspeed", "accelerate", "fsdp2", "nemo", "slurm", "skypilot")
 

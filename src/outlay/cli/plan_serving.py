@@ -98,8 +98,8 @@ def command(
     if export:
         from outlay.scenarios.serving_exporting import export_serving_plan
 
-        files = export_serving_plan(model, export, progress=progress_bar(), **asked)
-        deliver(files, output, overwrite=overwrite)
+        exported = export_serving_plan(model, export, progress=progress_bar(), **asked)
+        deliver(exported, output, overwrite=overwrite)
         return 0
     from outlay.cli.cache import keep_answer
     from outlay.scenarios.serving_planning import plan_serving

@@ -97,13 +97,8 @@ def command(
     if export:
         from outlay.scenarios.exporting import export_plan
 
-<<<<<<< HEAD
-        files = export_plan(asked.pop("model"), export, progress=progress_bar(), **_renamed(asked))
-        deliver(files, output, overwrite=overwrite)
-=======
-        exported = export_plan(names[0], export, progress=_bar(), **_renamed(asked))
+        exported = export_plan(names[0], export, progress=progress_bar(), **_renamed(asked))
         deliver(exported, output, overwrite=overwrite)
->>>>>>> main
         return 0
     from outlay.cli.cache import keep_answer
 
@@ -112,22 +107,18 @@ def command(
         for name, origin in came_from(context).items()
         if name in asked
     )
-<<<<<<< HEAD
-    statement = plan_training(model, notes=notes, progress=progress_bar(), **_renamed(asked))
-=======
->>>>>>> main
     from outlay.statement import to_json
 
     if len(names) > 1 or prices:
         from outlay.scenarios.comparing import compare_plans
 
         asked["every"] = bool(asked.get("every")) or form != "text"
-        found = compare_plans(names, prices=prices, notes=notes, progress=_bar(), **_renamed(asked))
+        found = compare_plans(names, prices=prices, notes=notes, progress=progress_bar(), **_renamed(asked))
         statement, code = found.statement, 0 if found.planned == found.asked else 3
     else:
         from outlay.scenarios.planning import plan_training
 
-        statement, code = plan_training(names[0], notes=notes, progress=_bar(), **_renamed(asked)), 0
+        statement, code = plan_training(names[0], notes=notes, progress=progress_bar(), **_renamed(asked)), 0
     kept = keep_answer(to_json(statement, indent=None))
     emit(statement, format=form, output=output, kept=kept)
     return code

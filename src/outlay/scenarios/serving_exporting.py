@@ -9,7 +9,7 @@ import numpy as np
 
 from outlay import catalog
 from outlay.errors import InputError
-from outlay.launch import Written
+from outlay.scenarios.exporting import Exported
 from outlay.scenarios.serving_plan_block import Pool, replicas_by_part
 from outlay.scenarios.serving_plan_question import ServingWanted
 from outlay.scenarios.serving_plan_search import ServingFound, search_serving
@@ -28,13 +28,13 @@ def export_serving_plan(
     *,
     progress: Callable[[int, int], None] | None = None,
     **asked: Any,
-) -> tuple[Written, ...]:
+) -> Exported:
     """The files with which `tools` start the best plan; a tool that is an engine is the engine that is planned with.
 
     The parameters are those of :func:`~outlay.scenarios.serving_planning.plan_serving`.
 
-    >>> files = export_serving_plan("llama-3-8b", ("vllm",), rate=2, input=1024, output=256, on="h100-sxm", ttft="1s")
-    >>> "--max-num-seqs" in files[0].text
+    >>> found = export_serving_plan("llama-3-8b", ("vllm",), rate=2, input=1024, output=256, on="h100-sxm", ttft="1s")
+    >>> "--max-num-seqs" in found.files[0].text
     True
 
     :raises InputError: for what cannot be read, and for a best plan that a tool cannot run.
@@ -46,7 +46,7 @@ def export_serving_plan(
     asked["one_machine"] = bool({"dynamo", "k8s"} & set(tools))  # a pod is on one machine
     found = search_serving(model, asked, progress=progress)
     plan = launch_plan(model, found)
-    return tuple(write(tool, plan) for tool in dict.fromkeys(tools))
+    return Exported(files=tuple(write(tool, plan) for tool in dict.fromkeys(tools)), notes=())
 
 
 def launch_plan(model: str | Mapping[str, object] | Architecture, found: ServingFound) -> ServingPlan:

@@ -22,11 +22,14 @@ from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
+from outlay.serving.static_batching import batch_of, batch_seconds, static_among
 from outlay.serving.steps import timed
 
 Floats = NDArray[np.float64]
-SECANTS = 3
+SECANTS = 4
 """Steps from a rate to the requests inside, after the first that takes them as proportional."""
+CLOSE = 1e-3
+"""Error of the rate that is small enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +54,19 @@ class Loops:
         Their power only where `watts` asks for it: it takes as long again.
         """
         deployment, limits = some_of(self.deployment, places), _some(self.limits, places)
-        if self._static:
-            found_so = perform(deployment, dataclasses.replace(self.load, rate=inside), self.coefficients)
-            return inside, self._counted(found_so)
         most = np.maximum(limits.sequences, 1.0)
-        task, others = Task.of(deployment, self.load, None), np.minimum(inside, most - 1.0)
-        steps = timed(deployment, self.coefficients)
+        task, steps = Task.of(deployment, self.load, None), timed(deployment, self.coefficients)
+        if self._static:
+            n = np.maximum(inside, 1.0)
+            batch = batch_of(task, n, steps)
+            total = batch_seconds(batch, self.load, n)
+            rate = inside / total
+            load = dataclasses.replace(self.load, rate=rate)
+            fared, utilisation, busy = static_among(n, batch, total, load, most, self.full[places], steps)
+            return rate, self._counted(performance_of(deployment, load, limits, fared, utilisation, busy))
+        others = np.minimum(inside, most - 1.0)
         found = cycle_of(deployment)(task, others + 1.0, steps)
-        rate: Floats = inside / found.seconds
+        rate = inside / found.seconds
         load = dataclasses.replace(self.load, rate=rate)
         fared, utilisation, busy = fared_among(others, found, deployment, load, task, most, self.full[places])
         if watts:
@@ -67,12 +75,12 @@ class Loops:
 
     def at_rate(self, places: Any, rate: Any, guess: Floats) -> Performance:
         """How they fare when `rate` requests a second reach each; the search begins at `guess` requests inside."""
-        if self._static:
-            return self.at(places, np.asarray(rate, dtype=float))[1]
         before, was = guess, self._rate(places, guess)
         now = np.minimum(before * rate / was, self.most(places))
         for _ in range(SECANTS):
             found = self._rate(places, now)
+            if np.all(np.abs(found - rate) <= CLOSE * rate):
+                break
             slope = np.where(now != before, (found - was) / np.where(now != before, now - before, 1.0), found / now)
             slope = np.where(slope > 0, slope, found / now)
             before, was = now, found
@@ -97,13 +105,11 @@ class Loops:
 
     def least(self, rate: float) -> Floats:
         """Requests inside at `rate` a second or less: as if each were alone."""
-        return np.full_like(self.first, rate) if self._static else rate * self.first
+        return rate * self.first
 
     def most(self, places: Any) -> Floats:
-        """Requests inside just before no more can be carried (static batches: the rate)."""
-        sequences = np.maximum(np.asarray(self.limits.sequences, dtype=float)[places], 1.0)
-        whole = sequences / self.full[places] if self._static else sequences
-        below: Floats = whole * (1.0 - 1e-6)
+        """Requests inside just before no more can be carried."""
+        below: Floats = np.maximum(np.asarray(self.limits.sequences, dtype=float)[places], 1.0) * (1.0 - 1e-6)
         return below
 
     @property
@@ -112,11 +118,13 @@ class Loops:
 
     def _rate(self, places: Any, inside: Floats) -> Floats:
         deployment = some_of(self.deployment, places)
+        task, steps = Task.of(deployment, self.load, None), timed(deployment, self.coefficients)
+        if self._static:
+            n = np.maximum(inside, 1.0)
+            return np.asarray(inside / batch_seconds(batch_of(task, n, steps), self.load, n), dtype=float)
         most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
-        task = Task.of(deployment, self.load, None)
         running = np.minimum(inside, most - 1.0) + 1.0
-        rate: Floats = inside / cycle_of(deployment)(task, running, timed(deployment, self.coefficients)).seconds
-        return rate
+        return np.asarray(inside / cycle_of(deployment)(task, running, steps).seconds, dtype=float)
 
 
 def loops_of(

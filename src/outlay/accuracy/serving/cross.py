@@ -14,6 +14,7 @@ from outlay.accuracy.serving.solve import Fit, refit
 from outlay.serving import ServingCoefficients, load_serving
 from outlay.serving.coefficients import StepCoefficients
 
+
 def refits(found: Fit) -> dict[tuple[str, ...], StepCoefficients]:
     """Coefficients without each family of sources that the fit used."""
     return {family: refit(found, family) for family in families(row.source for row in found.rows)}
