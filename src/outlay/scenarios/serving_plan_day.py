@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from outlay.errors import InputError
+from outlay.scenarios.serving_demand import BUSIEST
 from outlay.statement import Assumption
 
 MOST_PARTS = 24 * 60
@@ -42,14 +43,14 @@ def read_day(text: str, start_up: float, peak: float | None) -> Day:
     :raises InputError: for a file that cannot be read, or has no such column, or rows that are no numbers.
     """
     if text.strip().lower() == "diurnal":
-        ratio = 2.4 if peak is None else peak
+        ratio = float(BUSIEST.value or 1.0) if peak is None else peak
         said = Assumption(
             "day",
-            value=f"a bell, {ratio:g} × the mean in its busiest hour",
-            why="a tenth of a day's requests in its busiest hour, the usual ratio of telephone networks (`--peak`, "
-            "`--day FILE`)"
+            value=f"a bell round noon, {ratio:g} × its mean in the busiest hour",
+            why=f"{BUSIEST.source} (`--peak`); `--day FILE` takes a curve"
             if peak is None
-            else "as `--peak` says; `--day FILE` takes a curve",
+            else "`--day FILE` takes a curve",
+            receipt=BUSIEST if peak is None else None,
         )
         return Day(share=usual_day(ratio), start_up=start_up, assumed=(said,))
     if peak is not None:

@@ -30,7 +30,6 @@ MODES = ("aggregated", "disaggregated")
 """Prompts and decoding on the same instances, or each on its own."""
 _ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
 _START_UP = 300.0
-_MACHINES = ("on", "count", "goal", "under", "carbon", "have", "without")
 _REQUESTS = (*("input", "output", "rate", "concurrency", "users", "requests_per_user", "peak", "prefix_hit", "turns"),)
 
 
@@ -116,7 +115,13 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     assert objectives is not None and modes is not None and cache is not None
     hardware = asked.get("hardware")
     wanted = ask_plan(
-        **{name: asked.get(name) for name in _MACHINES},
+        on=asked.get("on"),
+        count=asked.get("count"),
+        goal=asked.get("goal"),
+        under=asked.get("under"),
+        carbon=asked.get("carbon"),
+        have=asked.get("have"),
+        without=asked.get("without"),
         within=None,
         providers=asked.get("provider"),
         tiers=asked.get("tier"),

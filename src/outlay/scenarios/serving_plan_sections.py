@@ -186,7 +186,9 @@ def _saved(priced: Priced) -> Iterator[str]:
         f"Instances that an hour needs are asked for {ready} before it." if day.start_up else "They are ready at once."
     )
     fixed = plan.dollars / plan.day if plan.day else plan.dollars
-    if np.isfinite(fixed) and fixed > 0:
+    if plan.day > 1.0 - 1e-9:
+        yield "Every hour takes all of them: following the day saves nothing."
+    elif np.isfinite(fixed) and fixed > 0:
         saved = format_quantity(1.0 - plan.day, "%", digits=2)
         yield (
             f"Following the day costs {format_money(plan.dollars)} a month, all {plan.devices:,} all day "

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
+from outlay.scenarios.run_statement import inputs_of, price_notes
 from outlay.scenarios.serving_plan_lines import Priced, figures_of, lines_of
 from outlay.scenarios.serving_plan_offered import GOALS, Plan, judged_of, ranked
 from outlay.scenarios.serving_plan_relief import relief_table
@@ -35,7 +36,6 @@ from outlay.scenarios.serving_provenance import serving_receipts
 from outlay.scenarios.serving_question import ServingQuestion, ask_serving
 from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day_of
-from outlay.scenarios.training_run import inputs_of, price_notes
 from outlay.serving import ServingCoefficients, load_serving
 from outlay.statement import Assumption, Statement
 from outlay.workload import Architecture

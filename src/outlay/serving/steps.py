@@ -71,7 +71,7 @@ class ExactSteps:
         if int(np.prod(shape)) > TOGETHER:
             return self.seconds(first), self.seconds(second)
         both = (np.stack([np.broadcast_to(value, shape) for value in values]) for values in zip(*parts, strict=True))
-        found = self.seconds(Mixture(**dict(zip(_FIELDS, both, strict=True))))
+        found = np.asarray(self.seconds(Mixture(**dict(zip(_FIELDS, both, strict=True)))))
         return found[0], found[1]
 
     def _iteration(self, mixture: Mixture) -> Iteration:
