@@ -54,6 +54,8 @@ def largest(
         # Both ends are known after the first round.
         share = np.linspace(0.0, 1.0, points) if number == 0 else np.linspace(0.0, 1.0, points + 2)[1:-1]
         tried = start[live, None] * (end[live, None] / start[live, None]) ** share
+        if number == 0:
+            tried[:, 0], tried[:, -1] = start[live], end[live]  # powers are not exact
         holds, value = look(live[:, None], tried)
         kept = np.cumprod(holds, axis=1).sum(axis=1)  # up to the first that does not
         rows = np.arange(live.size)
