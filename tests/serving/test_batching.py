@@ -64,7 +64,7 @@ def test_littles_law_and_the_floor(
     np.testing.assert_allclose(found.requests_per_second * found.e2e, found.concurrency, rtol=1e-6)
     assert (found.e2e >= found.e2e[0] * (1 - 1e-9)).all()
     assert (found.tpot >= found.tpot[0] * (1 - 1e-9)).all()
-    assert (np.diff(found.requests_per_second) >= -0.02 * found.requests_per_second[1:]).all()
+    assert (np.diff(found.requests_per_second) >= -0.03 * found.requests_per_second[1:]).all()
     assert (found.cache_share <= 1).all()
 
 

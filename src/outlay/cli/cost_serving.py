@@ -35,6 +35,12 @@ EXAMPLE = "outlay cost serving llama-3-8b --on h100-sxm:1 --input 1024 --output 
 @click.option("--replicas", metavar="N", help="Instances; default: as many as there are devices for.")
 @click.option("--ttft", metavar="TIME", help="The first token comes within: 500ms.")
 @click.option("--tpot", metavar="TIME", help="Each further token comes within: 50ms.")
+@click.option("--draft", metavar="MODEL", help="What guesses the next tokens: a small model, mtp or lookup.")
+@click.option("--draft-tokens", metavar="N", help="With --draft: tokens that are guessed before a step.")
+@click.option("--acceptance", metavar="PERCENT", help="With --draft: guessed tokens that are right: 70%.")
+@click.option("--adapters", metavar="N", help="Low-rank adapters (LoRA) that stay in memory.")
+@click.option("--offload-to", metavar="NAME", help="Processor for the layers that do not fit (llama.cpp).")
+@click.option("--battery", metavar="ENERGY", help="What the battery holds: 99.6Wh.")
 @click.option("--gpus-per-node", metavar="N", help="Accelerators of one node.")
 @click.option("--interconnect", metavar="TEXT", help="Network: 400 Gbit/s (of each accelerator), 8x 400 Gbit/s.")
 @click.option(

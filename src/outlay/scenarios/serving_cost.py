@@ -21,7 +21,7 @@ from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day
 from outlay.scenarios.training_run import inputs_of, price_notes
 from outlay.serving import ServingCoefficients, load_serving
-from outlay.statement import Assumption, Statement
+from outlay.statement import Assumption, Figure, Statement
 from outlay.training.ranges import parse_level
 from outlay.workload import Architecture
 
@@ -48,6 +48,12 @@ def cost_serving(
     replicas: str | int | None = None,
     ttft: str | float | None = None,
     tpot: str | float | None = None,
+    draft: str | None = None,
+    draft_tokens: str | int | None = None,
+    acceptance: str | float | None = None,
+    adapters: str | int | None = None,
+    offload_to: str | None = None,
+    battery: str | float | None = None,
     gpus_per_node: str | int | None = None,
     interconnect: str | None = None,
     provider: str | None = None,
@@ -101,6 +107,12 @@ def cost_serving(
         replicas=replicas,
         ttft=ttft,
         tpot=tpot,
+        draft=draft,
+        draft_tokens=draft_tokens,
+        acceptance=acceptance,
+        adapters=adapters,
+        offload_to=offload_to,
+        battery=battery,
         gpus_per_node=gpus_per_node,
         interconnect=interconnect,
     )
@@ -147,7 +159,7 @@ def statement_of(run: ServingRun, *, notes: tuple[str, ...], inputs: Mapping[str
     return Statement(
         title_of(run.question),
         lines=lines_of(run),
-        answer={**figures_of(run), **cost_figures(run)},
+        answer=_answer(run),
         sections=sections_of(run),
         assumed=run.assumed,
         notes=notes,
@@ -156,6 +168,13 @@ def statement_of(run: ServingRun, *, notes: tuple[str, ...], inputs: Mapping[str
         coverage=run.level,
         version=__version__,
     )
+
+
+def _answer(run: ServingRun) -> dict[str, Figure]:
+    """Energy and carbon, then what tokens cost, then how quick they are."""
+    figures = figures_of(run)
+    first = {name: figures.pop(name) for name in ("joules", "kg_co2e")}
+    return {**first, **cost_figures(run), **figures}
 
 
 def title_of(question: ServingQuestion) -> str:
@@ -168,7 +187,7 @@ def title_of(question: ServingQuestion) -> str:
 
 def assumed_of(run: ServingRun) -> tuple[Assumption, ...]:
     """Everything that was taken because nobody said."""
-    return (*run.question.assumed, *_layout(run.served, run.question), *run.terms.assumed, *_making(run))
+    return (*run.question.assumed, *_layout(run.served, run.question), *_split(run), *run.terms.assumed, *_making(run))
 
 
 def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
@@ -181,6 +200,19 @@ def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
         f"of {served.looked_at:,} looked at"
     )
     yield Assumption("layout", value=f"{served.replicas:,} × {layout_words(served.deployment.layout)}", why=why)
+
+
+def _split(run: ServingRun) -> Iterator[Assumption]:
+    """How many layers are on the device, and how many on the processor."""
+    deployment, whole = run.served.deployment, run.question.architecture.depth
+    if run.question.host is None:
+        return
+    if deployment.beyond is None:
+        yield Assumption("layers", value=f"all {whole} on the accelerator", why="they fit, so the processor has none")
+        return
+    near = deployment.architecture.depth
+    value = f"{near} of {whole} on the accelerator, the others on the {run.question.host.name}"
+    yield Assumption("layers", value=value, why="as many as fit; a token passes the ones, then the others")
 
 
 def _making(run: ServingRun) -> Iterator[Assumption]:

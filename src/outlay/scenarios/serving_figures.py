@@ -21,6 +21,8 @@ class UnitCost:
     dollars: Interval | None
     joules: Interval
     carbon: Interval
+    unit: str = "$"
+    """Of its dollars, as they are shown."""
 
 
 def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
@@ -30,12 +32,12 @@ def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
     joules = run.kilowatt_hours * 3.6e6
     inward = run.input_share
     parts = {
-        "hour": ("an hour", 1.0 / HOURS),
-        "month": ("a month", 1.0),
-        "request": ("1,000 requests", 1e3 / run.requests),
-        "input": ("a million input tokens", MILLION * inward / run.input_tokens),
-        "output": ("a million output tokens", MILLION * (1.0 - inward) / run.output_tokens),
-        "token": ("a million tokens, both", MILLION / (run.input_tokens + run.output_tokens)),
+        "hour": ("an hour", 1.0 / HOURS, "$/h"),
+        "month": ("a month", 1.0, "$"),
+        "request": ("1,000 requests", 1e3 / run.requests, "$/1,000"),
+        "input": ("a million input tokens", MILLION * inward / run.input_tokens, "$/M"),
+        "output": ("a million output tokens", MILLION * (1.0 - inward) / run.output_tokens, "$/M"),
+        "token": ("a million tokens, both", MILLION / (run.input_tokens + run.output_tokens), "$/M"),
     }
     return {
         key: UnitCost(
@@ -43,8 +45,9 @@ def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
             dollars=None if amount is None else amount * share,
             joules=joules * share,
             carbon=carbon * share,
+            unit=unit,
         )
-        for key, (name, share) in parts.items()
+        for key, (name, share, unit) in parts.items()
     }
 
 
@@ -55,9 +58,9 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
     hour = " in the busiest hour" if demand.peak > 1 else ""
     figures = {"joules": _energy(run), "kg_co2e": _carbon(run)}
     latencies = (
-        ("ttft", busiest.ttft, "first token after", f"mean, waiting included{hour}"),
-        ("tpot", busiest.tpot, "then one each", f"mean{hour}"),
-        ("e2e", busiest.e2e, "answers take", f"first token + (tokens − 1) × seconds of each{hour}"),
+        ("ttft", busiest.ttft, "first token", f"mean, waiting included{hour}"),
+        ("tpot", busiest.tpot, "each further token", f"mean{hour}"),
+        ("e2e", busiest.e2e, "whole answer", f"first token + (tokens − 1) × seconds of each{hour}"),
     )
     for key, seconds, label, note in latencies:
         if key != "ttft" and demand.output <= 1:
@@ -75,7 +78,7 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
     figures["output_tokens_per_second"] = Figure(
         Interval.of(float(served.mean.output_per_second) * served.working),
         unit="tokens/s",
-        label="all answer",
+        label="output",
         note="requests a second × tokens of an answer",
         parts=(
             Figure(Interval.of(served.requests_per_second), unit="requests/s", label="Requests"),
@@ -87,10 +90,22 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
         figures["utilisation"] = Figure(
             Interval.of(demand.rate / served.most_requests_per_second),
             unit="%",
-            label="of what they can do" if demand.peak == 1 else "on average, of what they can do",
+            label="utilisation",
             note="mean requests a second ÷ the most that can be answered",
             parts=(Figure(Interval.of(served.most_requests_per_second), unit="requests/s", label="The most"),),
             assumed=grounds(run, *TIME),
+        )
+    if question.battery is not None:
+        figures["battery"] = Figure(
+            Interval.of(question.battery / run.watts),
+            unit="s",
+            label="battery lasts",
+            note="what it holds ÷ power of the device and of what stands around it",
+            parts=(
+                Figure(Interval.exact(question.battery), unit="J", label="It holds"),
+                Figure(Interval.of(run.watts), unit="W", label="Power"),
+            ),
+            assumed=grounds(run, *ENERGY),
         )
     return figures
 
@@ -98,7 +113,7 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
 def cost_figures(run: ServingRun) -> dict[str, Figure]:
     """Dollars of a million tokens; of electricity alone where the accelerators have no price."""
     found = {}
-    alone = ", electricity alone," if run.terms.price is None else ""
+    alone = " (electricity alone)" if run.terms.price is None else ""
     costs = unit_costs(run)
     for key, name in (("input", "dollars_per_million_input"), ("output", "dollars_per_million_output")):
         dollars = costs[key].dollars
@@ -106,8 +121,8 @@ def cost_figures(run: ServingRun) -> dict[str, Figure]:
             continue
         found[name] = Figure(
             dollars,
-            unit="$",
-            label=costs[key].name + alone,
+            unit="$/M tokens",
+            label=f"{key}{alone}",
             note="the month's dollars × the share of device time ÷ tokens of a month",
             assumed=grounds(run, *TIME, *PRICE),
         )
@@ -180,7 +195,7 @@ def _step_parts(run: ServingRun) -> tuple[Figure, ...]:
     form = Figure(
         Interval.exact(question.weights.weight_bits),
         unit="bit",
-        label=f"A weight in {question.weights.name}",
+        label="Bits of a weight",
         receipts=(question.weights.receipt,),
     )
     sheet = tuple(

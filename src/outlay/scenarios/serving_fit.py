@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from outlay.errors import InputError
 from outlay.layout import SHORT, Layout, Problem, broken_rules
+from outlay.scenarios.serving_extras import offloaded
 from outlay.scenarios.serving_question import DEGREES, ServingQuestion
 from outlay.serving import Deployment, Performance, ServingCoefficients, ServingMemory, maximum, memory, perform
 from outlay.serving.layouts import RULES, layouts_of, legal
@@ -84,9 +85,10 @@ def serve(question: ServingQuestion, coefficients: ServingCoefficients) -> Serve
 def try_layouts(question: ServingQuestion, coefficients: ServingCoefficients) -> Tried:
     """How every legal layout fares under its share of the busiest load."""
     layouts, replicas = _candidates(question)
-    demand, deployment = question.demand, question.deployment(layouts)
+    demand, deployment = question.demand, instances(question, layouts, coefficients)
     share: Any = replicas if demand.concurrency is None else np.minimum(replicas, demand.concurrency)
-    performance = perform(deployment, demand.load(share), coefficients)
+    speculation = question.speculation(deployment)
+    performance = perform(deployment, demand.load(share), coefficients, speculation=speculation)
     shape = replicas.shape
     fits = np.broadcast_to(np.greater(performance.requests_per_second, 0.0), shape)
     if demand.concurrency is None:
@@ -104,16 +106,39 @@ def try_layouts(question: ServingQuestion, coefficients: ServingCoefficients) ->
     )
 
 
+def instances(question: ServingQuestion, layout: Layout, coefficients: ServingCoefficients) -> Deployment:
+    """The deployment, with the layers that its device has no room for on its processor where that was asked for."""
+    deployment = question.deployment(layout)
+    if question.host is None:
+        return deployment
+    demand = question.demand
+    return offloaded(
+        replace(deployment, layout=Layout(sequence_parallel=False)),
+        question.host,
+        coefficients,
+        sequences=demand.concurrency or 1,
+        tokens=demand.input + demand.output,
+    )[0]
+
+
 def served_at(question: ServingQuestion, tried: Tried, place: int, coefficients: ServingCoefficients) -> Served:
     """One of the layouts, in full."""
     layout = tried.layouts.at(place)
-    deployment, demand = question.deployment(layout), question.demand
+    deployment, demand = instances(question, layout, coefficients), question.demand
+    speculation = question.speculation(deployment)
     replicas = int(tried.replicas[place])
     working = replicas if demand.concurrency is None else min(replicas, demand.concurrency)
-    busiest = perform(deployment, demand.load(working), coefficients)
-    mean = busiest if demand.peak == 1 else perform(deployment, demand.load(working, busiest=False), coefficients)
+    busiest = perform(deployment, demand.load(working), coefficients, speculation=speculation)
+    mean = busiest
+    if demand.peak > 1:
+        mean = perform(deployment, demand.load(working, busiest=False), coefficients, speculation=speculation)
     most = maximum(
-        deployment, input=demand.input, output=demand.output, coefficients=coefficients, cached=demand.cached
+        deployment,
+        input=demand.input,
+        output=demand.output,
+        coefficients=coefficients,
+        cached=demand.cached,
+        speculation=speculation,
     )
     return Served(
         deployment=deployment,

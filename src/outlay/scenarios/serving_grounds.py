@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from outlay.scenarios.serving_run import ServingRun
 
-MODEL = ("engine", "weights", "arithmetic", "cache", "expert load", "cluster", "layout")
+MODEL = ("engine", "weights", "arithmetic", "cache", "expert load", "cluster", "layout", "layers", "adapters")
 """What decides the seconds and bytes of a step, beside the model."""
-LOAD = ("request", "requests", "busiest hour", "prefix cache")
+LOAD = ("request", "requests", "busiest hour", "prefix cache", "drafted tokens", "acceptance")
 TIME = (*MODEL, *LOAD)
 PRICE = ("tier", "price", "life of devices", "use of devices")
 ENERGY = (*TIME, "PUE")

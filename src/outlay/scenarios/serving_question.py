@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from outlay import catalog, units
 from outlay.catalog import Accelerator, Server
 from outlay.errors import InputError
+from outlay.layout import Layout
 from outlay.layout import parse as parse_layout
 from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.links import EXAMPLE, plain_links
 from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.scenarios.serving_demand import Demand, read_demand
+from outlay.scenarios.serving_extras import Draft, adapter_bytes, read_adapters, read_draft, read_offload
 from outlay.scenarios.serving_problems import Problems
 from outlay.scenarios.serving_software import cache_of, engine_of, format_of
-from outlay.serving import Deployment, Engine, Format
+from outlay.serving import Deployment, Engine, Format, Speculation
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
 from outlay.workload import Architecture, Number, parameters
@@ -41,6 +43,12 @@ class ServingQuestion:
     fixed: Mapping[str, Number]
     """Degrees of the layout that were asked for."""
     replicas: int | None
+    draft: Draft | None
+    adapters: int
+    host: Accelerator | None
+    """The processor that holds the layers for which the device has no room; None where nobody asked for it."""
+    battery: float | None
+    """Joules that a battery holds; None where nobody said."""
     parameters: int
     active: float
     model_receipt: Receipt
@@ -56,16 +64,24 @@ class ServingQuestion:
     def devices(self) -> int:
         return int(self.cluster.count)
 
-    def deployment(self, layout: object) -> Deployment:
+    def deployment(self, layout: Layout) -> Deployment:
         """One instance, or arrays of them."""
-        return Deployment(
+        plain = Deployment(
             architecture=self.architecture,
             cluster=self.cluster,
-            layout=layout,  # type: ignore[arg-type]
+            layout=layout,
             engine=self.engine,
             weights=self.weights,
             cache=self.cache,
         )
+        held: Number = self.adapters * adapter_bytes(self.architecture) / layout.tensor if self.adapters else 0.0
+        if self.draft is not None:
+            held = held + self.draft.held(plain)
+        return replace(plain, held=held)
+
+    def speculation(self, deployment: Deployment) -> Speculation | None:
+        """How instances of `deployment` draft."""
+        return None if self.draft is None else self.draft.speculation(deployment)
 
 
 def ask_serving(
@@ -88,6 +104,12 @@ def ask_serving(
     replicas: str | int | None,
     ttft: str | float | None,
     tpot: str | float | None,
+    draft: str | None,
+    draft_tokens: str | int | None,
+    acceptance: str | float | None,
+    adapters: str | int | None,
+    offload_to: str | None,
+    battery: str | float | None,
     gpus_per_node: str | int | None,
     interconnect: str | None,
 ) -> ServingQuestion:
@@ -116,9 +138,13 @@ def ask_serving(
     copies = problems.attempt(lambda: _replicas(replicas, count))
     wanted = problems.attempt(lambda: _objectives(ttft, tpot))
     cluster = problems.attempt(lambda: _cluster(chip, count, gpus_per_node, interconnect, assumed))
+    drafting = problems.attempt(lambda: read_draft(draft, draft_tokens, acceptance, architecture, assumed))
+    loaded = problems.attempt(lambda: read_adapters(adapters, assumed))
+    joules = problems.attempt(lambda: _battery(battery))
     problems.settle()
     assert cluster is not None and wanted is not None
     software = engine_of(engine, quant, chip, assumed)
+    host = read_offload(offload_to, chip, software.kernels, count)
     weights = format_of(quant, architecture, chip, software, model, assumed)
     assumed += demand.assumed
     if architecture.is_moe:
@@ -135,6 +161,10 @@ def ask_serving(
         objectives=wanted,
         fixed=degrees or {},
         replicas=copies,
+        draft=drafting,
+        adapters=loaded or 0,
+        host=host,
+        battery=joules,
         parameters=found.total,
         active=float(found.active),
         model_receipt=receipt,
@@ -197,6 +227,15 @@ def _objectives(ttft: str | float | None, tpot: str | float | None) -> Objective
         return np.inf if text is None else float(units.parse(text, "s", name=flag, example=example))
 
     return Objectives(ttft=seconds(ttft, "--ttft", "500ms"), tpot=seconds(tpot, "--tpot", "50ms"))
+
+
+def _battery(text: str | float | None) -> float | None:
+    if text is None:
+        return None
+    found = units.parse(text, "J", name="--battery", example="99.6Wh")
+    if found > 3.6e12:
+        raise InputError(f"`--battery` is {text}", expected="at most 1 GWh", hint="write `--battery 99.6Wh`")
+    return found
 
 
 def _cluster(

@@ -11,7 +11,7 @@ from outlay.errors import DoesNotFit, InputError
 from outlay.machine import cluster_for
 from outlay.scenarios.named import MOST_DEVICES
 from outlay.scenarios.serving_demand import rate_words
-from outlay.scenarios.serving_fit import Served, Tried, layout_words, serve, try_layouts
+from outlay.scenarios.serving_fit import Served, Tried, instances, layout_words, serve, try_layouts
 from outlay.scenarios.serving_question import ServingQuestion
 from outlay.serving import ServingCoefficients, format_for, maximum, memory
 from outlay.units import format_quantity
@@ -65,7 +65,7 @@ def _carries(question: ServingQuestion, count: int, coefficients: ServingCoeffic
 
 
 def _too_small(question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients) -> DoesNotFit:
-    deployment = question.deployment(tried.layouts)
+    deployment = instances(question, tried.layouts, coefficients)
     space = memory(deployment, coefficients)
     need = sum(np.broadcast_to(np.asarray(size, dtype=float), tried.fits.shape) for size in space.parts.values())
     place = int(np.argmin(need))
@@ -119,12 +119,14 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
 def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients) -> DoesNotFit:
     demand = question.demand
     assert demand.rate is not None
+    deployment = instances(question, tried.layouts, coefficients)
     found = maximum(
-        question.deployment(tried.layouts),
+        deployment,
         input=demand.input,
         output=demand.output,
         coefficients=coefficients,
         cached=demand.cached,
+        speculation=question.speculation(deployment),
     )
     most = np.where(tried.fits, np.asarray(found.requests_per_second) * tried.replicas, 0.0)
     place = int(np.argmax(most))

@@ -66,20 +66,28 @@ class ServingRun:
 
     @cached_property
     def decoding(self) -> Iteration:
-        """One step of the sequences that decode together in the busiest hour."""
+        """One step of the sequences that decode together in the busiest hour, drafted tokens with it."""
         load = self.question.demand.load(self.served.working)
         together = max(float(self.served.busiest.decoding), 1.0)
-        return iteration(
-            self.served.deployment, Work(decoding=together, context=float(load.context)), self.coefficients
-        )
+        drafted = 0.0 if self.question.draft is None else float(self.question.draft.drafted)
+        work = Work(decoding=together, context=float(load.context), drafted=drafted)
+        return iteration(self.served.deployment, work, self.coefficients)
+
+    @cached_property
+    def answer_seconds(self) -> float:
+        """Device time of the tokens of one answer after its first, which comes with its prompt."""
+        further = max(self.question.demand.output - 1.0, 0.0)
+        together = max(float(self.served.busiest.decoding), 1.0)
+        speculation = self.question.speculation(self.served.deployment)
+        if speculation is None:
+            return float(self.decoding.seconds) * further / together
+        # Drafting is in the seconds between tokens, not in the step that verifies them.
+        return min(float(self.served.busiest.tpot), float(self.served.most.tpot)) * further / together
 
     @cached_property
     def shares(self) -> dict[str, float]:
         """Of the paid device time: prompts, answers, and waiting for requests. They sum to 1."""
-        demand, served = self.question.demand, self.served
-        prompt = float(self.prompt.seconds)
-        each = max(demand.output - 1.0, 0.0) / max(float(served.busiest.decoding), 1.0)
-        answer = float(self.decoding.seconds) * each
+        served, prompt, answer = self.served, float(self.prompt.seconds), self.answer_seconds
         whole = served.replicas * int(served.deployment.devices) / self.question.devices
         busy = float(served.mean.busy) * served.working / served.replicas * whole
         busy = 1.0 if busy > 1.0 - _NOTICED else busy

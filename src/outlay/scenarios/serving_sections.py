@@ -27,7 +27,7 @@ def _costs(run: ServingRun) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (
             cost.name,
-            None if cost.dollars is None else Figure(_likely(cost.dollars), unit="$"),
+            None if cost.dollars is None else Figure(_likely(cost.dollars), unit=cost.unit),
             Figure(_likely(cost.joules), unit="J"),
             Figure(_likely(cost.carbon), unit="kg CO2e"),
         )
@@ -83,6 +83,11 @@ def _load(run: ServingRun) -> Table:
         rows.append((label, words))
     rows.append(("input tokens", f"{_rate(run.input_tokens / run.requests * served.requests_per_second)}"))
     rows.append(("output tokens", f"{_rate(demand.output * served.requests_per_second)}"))
+    rows.append(("power", f"{format_quantity(run.watts, 'W')} on average, all included"))
+    if question.battery is not None:
+        hours = question.battery / run.watts / 3600.0
+        tokens = format_quantity(question.battery / run.watts * demand.output * served.requests_per_second, "tokens")
+        rows.append(("battery", f"{hours:,.2g} h of {format_quantity(question.battery, 'J')}: {tokens} of answers"))
     return Table(
         "The load" if demand.peak == 1 else "The load, latencies in its busiest hour",
         columns=("What", "How much"),
@@ -165,7 +170,8 @@ def _room(run: ServingRun) -> Iterator[str]:
     tokens = question.demand.input + question.demand.output
     room = float(most_sequences(served.deployment, served.space, tokens))
     engine = question.engine.most_sequences * float(served.deployment.layout.data)
-    words = f"Caches of {room:,.0f} requests of {tokens:,.0f} tokens fit"
+    noun = "The cache of 1 request" if room == 1 else f"Caches of {room:,.0f} requests"
+    words = f"{noun} of {tokens:,.0f} tokens {'fits' if room == 1 else 'fit'}"
     words += f"; {question.engine.name} runs {engine:,.0f} together" if engine < room else ""
     yield f"{words}. The load takes {float(served.busiest.cache_share):.0%} of the room."
     longest, limit = longest_context(run), question.architecture.max_length

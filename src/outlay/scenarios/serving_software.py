@@ -24,15 +24,23 @@ _OTHER = ("transformers", "huggingface", "hf")
 def engine_of(asked: str | None, quant: str | None, chip: Accelerator, assumed: list[Assumption]) -> Engine:
     """The engine; unknown names are refused, though rows of measurements may have any."""
     if asked is not None:
-        words = asked.strip().lower()
-        known = [name for name in engine_names() if name != "transformers"]
-        found = engine_for(words) if words else None
-        if found is None or (found.name == "transformers" and not any(name in words for name in _OTHER)):
-            raise UnknownName("serving engine", asked, [*known, "transformers"], listing="outlay show engines")
-        return found
+        return engine_named(asked)
     name, why = _usual_engine(quant, chip)
     assumed.append(Assumption("engine", value=name, why=why))
     return engine_for(name)
+
+
+def engine_named(name: str) -> Engine:
+    """The engine that goes by `name`; records of runs may name any, a question only one that is known.
+
+    >>> engine_named("vLLM").name, engine_named("TensorRT-LLM").name
+    ('vllm', 'trtllm')
+    """
+    words = name.strip().lower()
+    found = engine_for(words) if words else None
+    if found is None or (found.name == "transformers" and not any(other in words for other in _OTHER)):
+        raise UnknownName("serving engine", name, engine_names(), listing="outlay show engines")
+    return found
 
 
 def engine_names() -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from outlay.serving.open_loop import open_loop
 from outlay.serving.room import Room, room
 from outlay.serving.speculation import Speculation
 from outlay.serving.static_batching import static_closed, static_open
-from outlay.serving.steps import ExactSteps
+from outlay.serving.steps import DraftedSteps, ExactSteps, Steps, TabledSteps
 from outlay.workload import Number
 
 
@@ -27,10 +27,17 @@ def perform(
     *,
     most_sequences: Number | None = None,
     speculation: Speculation | None = None,
+    steps: Steps | None = None,
 ) -> Performance:
     """Latencies and rates of one instance under a load. Layout degrees and fields of the load broadcast.
 
-    `most_sequences`: requests that run together at most; None is what the engine allows. Memory limits them too.
+    Parameters
+    ----------
+    most_sequences
+        Requests that run together at most, of the whole instance; None is what the engine allows. Memory limits them too.
+    steps
+        Who times steps: None is :func:`~outlay.serving.iteration.iteration` itself; for many loads,
+        `TabledSteps.of(deployment, coefficients)` is faster. With speculation, steps include it (:func:`timed`).
 
     >>> from outlay.catalog import accelerator
     >>> from outlay.machine import cluster_for
@@ -46,7 +53,7 @@ def perform(
     # Prompts that go first bring answers of one length into step.
     in_step = load.rate is None and not deployment.engine.mixed and not np.any(load.variation)
     limits = room(deployment, load, coefficients, most_sequences=most_sequences, together=static or in_step)
-    steps = ExactSteps(deployment=deployment, coefficients=coefficients, speculation=speculation)
+    steps = timed(deployment, coefficients, speculation) if steps is None else steps
     task = Task.of(deployment, load, speculation)
     utilisation: Number = 1.0
     busy: Number = 1.0
@@ -69,6 +76,7 @@ def maximum(
     most_sequences: Number | None = None,
     speculation: Speculation | None = None,
     variation: Number = 0.0,
+    steps: Steps | None = None,
 ) -> Performance:
     """The highest throughput: as many requests as fit run together, and the next one is always there.
 
@@ -85,7 +93,32 @@ def maximum(
     load = Load(input=input, output=output, cached=cached, concurrency=1.0, variation=variation)
     limits = room(deployment, load, coefficients, most_sequences=most_sequences)
     load = dataclasses.replace(load, concurrency=np.maximum(limits.sequences, 1.0))
-    return perform(deployment, load, coefficients, most_sequences=most_sequences, speculation=speculation)
+    return perform(deployment, load, coefficients, most_sequences=most_sequences, speculation=speculation, steps=steps)
+
+
+def timed(
+    deployment: Deployment,
+    coefficients: ServingCoefficients,
+    speculation: Speculation | None = None,
+    *,
+    tabled: bool = False,
+) -> Steps:
+    """Who times the steps of a deployment, drafting included; from tables where `tabled`."""
+
+    def steps(of: Deployment, drafted: Number) -> Steps:
+        if tabled:
+            return TabledSteps.of(of, coefficients, drafted=float(drafted))
+        return ExactSteps(deployment=of, coefficients=coefficients, drafted=drafted)
+
+    if speculation is None:
+        return steps(deployment, 0.0)
+    return DraftedSteps(
+        verifying=steps(deployment, speculation.drafted),
+        plain=steps(deployment, 0.0),
+        draft=None if speculation.draft is None else steps(speculation.draft, 0.0),
+        drafted=speculation.drafted,
+        share=speculation.draft_share,
+    )
 
 
 def _performance(

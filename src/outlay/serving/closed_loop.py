@@ -10,7 +10,7 @@ import numpy as np
 from outlay.serving.cycle import Cycle, Task, apart_cycle, mixed_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
-from outlay.serving.steps import Steps
+from outlay.serving.steps import Mixture, Steps
 from outlay.workload import Number
 
 
@@ -54,16 +54,16 @@ def closed_loop(deployment: Deployment, load: Load, task: Task, sequences: Numbe
         if deployment.engine.mixed:
             # In the last round the prompts of the next one are missing, and the batch empties as it was filled.
             last = first * n / load.concurrency
-            slower = np.maximum(cycle.mixed.seconds - cycle.pure.seconds, 0.0)
+            slower = np.maximum(cycle.mixed - cycle.pure, 0.0)
             mixing = np.maximum(cycle.mix.prefilling - cycle.mix.own, 0.0) * slower * last / 2.0
-            tail = np.maximum(groups - 1.0, 0.0) * cycle.pure.seconds * last
+            tail = np.maximum(groups - 1.0, 0.0) * cycle.pure * last
     return Fared(
         ttft=ttft + queue,
         queue=queue,
         decode_seconds=np.maximum(cycle.seconds - cycle.ttft - mixing, 0.0),
         requests_per_second=n / (cycle.seconds + tail),
         decoding=np.maximum(cycle.mix.alone, cycle.mix.beside),
-        watts=cycle.joules / cycle.seconds,
+        watts=cycle.watts(steps),
     )
 
 
@@ -75,5 +75,5 @@ def _burst(deployment: Deployment, task: Task, n: Number, steps: Steps) -> Numbe
     chunks = np.where(np.greater(n, slots), np.maximum(task.prompt / budget, 1.0), np.ceil(task.prompt / budget))
     each = task.prompt / chunks
     beside = (n - group) / 2.0 if deployment.engine.mixed else np.zeros_like(n)
-    step = steps(decoding=beside, context=task.context, prefill=group * each, prompts=group, past=task.past(each))
-    return chunks * (n / group + 1.0) / 2.0 * step.seconds
+    step = Mixture(decoding=beside, context=task.context, prefill=group * each, prompts=group, past=task.past(each))
+    return chunks * (n / group + 1.0) / 2.0 * steps.seconds(step)

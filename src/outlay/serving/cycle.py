@@ -19,7 +19,7 @@ import numpy as np
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
 from outlay.serving.speculation import Speculation
-from outlay.serving.steps import Step, Steps
+from outlay.serving.steps import Mixture, Steps
 from outlay.workload import Number
 
 ROUNDS = 3
@@ -50,18 +50,25 @@ class Mix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """One request's way through the instance, in seconds, and what a device takes for all requests of it."""
+    """One request's way through the instance, in seconds."""
 
     seconds: Number
     """Z: from being sent to the next one being sent."""
     ttft: Number
-    pure: Step
+    pure: Number
     """A step of decoding alone."""
-    mixed: Step
+    mixed: Number
     """A step with prompt tokens."""
-    joules: Number
-    """Of one device in the time Z."""
+    decoding: Mixture
+    """What a step of decoding alone works on."""
+    prefilling: Mixture
+    """What a step with prompt tokens works on."""
     mix: Mix
+
+    def watts(self, steps: Steps) -> Number:
+        """Mean of the cycle, of one device."""
+        share = self.mix.prefilling * self.mixed / self.seconds
+        return share * steps.watts(self.prefilling) + (1.0 - share) * steps.watts(self.decoding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,20 +118,22 @@ def mixed_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     """Chunks of prompts share steps with decoding sequences."""
     mix = _mix(task, n)
     each = np.minimum(mix.tokens / np.maximum(mix.prompts, 1e-9), task.prompt)
-    pure = steps(decoding=mix.alone, context=task.context)
-    mixed = steps(
+    decoding = Mixture(decoding=mix.alone, context=task.context)
+    prefilling = Mixture(
         decoding=mix.beside, context=task.context, prefill=mix.tokens, prompts=mix.prompts, past=task.past(each)
     )
+    pure, mixed = steps.seconds(decoding), steps.seconds(prefilling)
     rest = mix.steps - mix.prefilling
-    seconds = mix.prefilling * mixed.seconds + rest * pure.seconds
+    seconds = mix.prefilling * mixed + rest * pure
     share = mix.prefilling / mix.steps
-    waiting = mix.waited * (share * mixed.seconds + (1.0 - share) * pure.seconds)
+    waiting = mix.waited * (share * mixed + (1.0 - share) * pure)
     return Cycle(
         seconds=seconds,
-        ttft=waiting + mix.own * mixed.seconds,
+        ttft=waiting + mix.own * mixed,
         pure=pure,
         mixed=mixed,
-        joules=mix.prefilling * mixed.joules + rest * pure.joules,
+        decoding=decoding,
+        prefilling=prefilling,
         mix=mix,
     )
 
@@ -212,18 +221,21 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     chunks = np.where(np.greater(together, slots), np.maximum(task.prompt / task.chunk, 1.0), whole)
     each = task.prompt / chunks
     each_visit = together / group * chunks
-    decoding = np.where(np.greater(passes, 0), n * task.decodes / np.maximum(passes, 1e-9), 0.0)
-    pure = steps(decoding=np.maximum(decoding, np.minimum(n, 1.0)), context=task.context)
-    prompts = steps(decoding=0.0, context=0.0, prefill=group * each, prompts=group, past=task.past(each))
+    together_decoding = np.where(np.greater(passes, 0), n * task.decodes / np.maximum(passes, 1e-9), 0.0)
+    alone = np.maximum(together_decoding, np.minimum(n, 1.0))
+    decoding = Mixture(decoding=alone, context=task.context)
+    prompts = Mixture(decoding=0.0, context=0.0, prefill=group * each, prompts=group, past=task.past(each))
+    pure, mixed = steps.seconds(decoding), steps.seconds(prompts)
     prefilling = visits * each_visit
     # Those of the same visit end one group after the other; without answers, each is sent again at once.
     own = np.where(task.decodes > 0, chunks * (together / group + 1.0) / 2.0, prefilling)
     return Cycle(
-        seconds=passes * pure.seconds + prefilling * prompts.seconds,
-        ttft=waited * pure.seconds + own * prompts.seconds,
+        seconds=passes * pure + prefilling * mixed,
+        ttft=waited * pure + own * mixed,
         pure=pure,
-        mixed=prompts,
-        joules=passes * pure.joules + prefilling * prompts.joules,
+        mixed=mixed,
+        decoding=decoding,
+        prefilling=prompts,
         mix=Mix(
             steps=passes,
             prefilling=prefilling,
@@ -231,7 +243,7 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
             prompts=group,
             own=own,
             waited=waited,
-            beside=np.zeros_like(decoding),
-            alone=decoding,
+            beside=np.zeros_like(alone),
+            alone=alone,
         ),
     )

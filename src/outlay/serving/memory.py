@@ -47,14 +47,14 @@ def memory(
 ) -> ServingMemory:
     """Bytes of weights, of the activations of a step of `step_tokens` tokens (the engine's chunk), and of the framework.
 
-        >>> from outlay.catalog import accelerator
-        >>> from outlay.machine import cluster_for
-        >>> from outlay.serving.coefficients import load_serving
-        >>> from outlay.workload import transformer
-        >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
-        >>> found = memory(Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1)), load_serving())
-        >>> round(float(found.parts["weights"]) / 2**30, 2)
-        14.96
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> from outlay.serving.coefficients import load_serving
+    >>> from outlay.workload import transformer
+    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
+    >>> found = memory(Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1)), load_serving())
+    >>> round(float(found.parts["weights"]) / 2**30, 2)
+    14.96
     """
     tokens = deployment.engine.chunk_tokens if step_tokens is None else step_tokens
     held: dict[str, Number] = {
@@ -62,6 +62,8 @@ def memory(
         "activations": _activations(deployment, tokens),
         "framework": coefficients.step.framework_of(deployment.engine.kernels),
     }
+    if np.any(deployment.held):
+        held["beside the model"] = deployment.held
     return ServingMemory(parts=held, capacity=deployment.cluster.accelerator.memory * deployment.engine.memory_share)
 
 

@@ -11,6 +11,8 @@ Where the batch may hold L requests, those that find it full wait as before L se
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from outlay.serving.closed_loop import Fared, cycle_of
@@ -20,8 +22,10 @@ from outlay.serving.load import Load
 from outlay.serving.steps import Steps
 from outlay.workload import Number
 
-SEARCHES = 14
-"""Halvings and chords that find n; the error of n is then below a thousandth."""
+SEARCHES = 20
+"""Chords that find n at most."""
+CLOSE = 1e-3
+"""Error of n, over n + 1, that is small enough."""
 
 
 def open_loop(
@@ -37,36 +41,41 @@ def open_loop(
     found = cycle(task, inside + 1.0, steps)
     busy = -np.expm1(-load.rate * found.seconds)
     # A request comes in the middle of a step, not at its end; and finds none where nobody is inside.
-    saved = found.mix.waited * (1.0 - busy / 2.0) * found.pure.seconds
+    saved = found.mix.waited * (1.0 - busy / 2.0) * found.pure
     occupied = np.clip((inside + 1.0) / most, 0.0, 1.0)
     spare = np.maximum(1.0 - utilisation, 1e-9)
     wait = task.queueing * found.seconds / most * occupied ** (np.sqrt(2.0 * (most + 1.0)) - 1.0) / spare
     wait = np.where(np.less(utilisation, 1.0), wait, np.inf)
-    power = np.where(np.less(utilisation, 1.0), found.joules / found.seconds, full.joules / full.seconds)
     fared = Fared(
         ttft=np.maximum(found.ttft - saved, 0.0) + wait,
         queue=wait,
         decode_seconds=found.seconds - found.ttft,
         requests_per_second=np.minimum(load.rate, most / full.seconds),
         decoding=np.maximum(found.mix.alone, found.mix.beside),
-        watts=power,
+        watts=found.watts(steps),
     )
     return fared, utilisation, np.where(np.less(utilisation, 1.0), busy, 1.0)
 
 
-def _inside(seconds: object, rate: Number, most: Number) -> Number:
-    """n with n = rate · seconds(n), between 0 and `most`; `most` where even that many are not enough."""
-    assert callable(seconds)
-    low, high = np.zeros(np.broadcast(rate, most).shape), np.zeros(np.broadcast(rate, most).shape) + most
+def _inside(seconds: Callable[[Number], Number], rate: Number, most: Number) -> Number:
+    """n with n = rate · seconds(n), between 0 and `most`; `most` where even that many are not enough.
+
+    False position; an end that stays twice counts half (the Illinois rule), or it would stay for ever.
+    """
+    low = np.zeros(np.broadcast(rate, most).shape)
+    high = low + most
     at_low, at_high = rate * seconds(low) - low, rate * seconds(high) - high
     over = at_high >= 0
+    found, side = np.where(over, high, low), low
     for _ in range(SEARCHES):
-        spread = np.where(at_low - at_high != 0, at_low - at_high, 1.0)
-        middle = np.clip(low + (high - low) * at_low / spread, low, high)
-        at = rate * seconds(middle) - middle
+        apart = at_low - at_high
+        found = np.where(over, high, low + (high - low) * at_low / np.where(apart > 0, apart, 1.0))
+        at = rate * seconds(found) - found
+        if np.all((np.abs(at) <= CLOSE * (1.0 + found)) | over):
+            break
         above = at > 0
-        # The end that stays counts half (Illinois), or one end would never move.
-        at_high = np.where(above, np.where(over, at_high, at_high / 2.0), at)
-        at_low = np.where(above, at, at_low / 2.0)
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.where(over, most, (low + high) / 2.0)
+        at_high = np.where(above, np.where(side > 0, at_high / 2.0, at_high), at)
+        at_low = np.where(above, at, np.where(side < 0, at_low / 2.0, at_low))
+        low, high = np.where(above, found, low), np.where(above | over, high, found)
+        side = np.where(above, 1.0, -1.0)
+    return found

@@ -10,7 +10,7 @@ from outlay.serving.closed_loop import Fared
 from outlay.serving.cycle import Task
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
-from outlay.serving.steps import Steps
+from outlay.serving.steps import Mixture, Steps
 from outlay.workload import Number
 
 SEARCHES = 40
@@ -23,7 +23,13 @@ class _Batch:
     """Seconds of all prompts."""
     decoding: Number
     """Seconds of all decoding."""
-    joules: Number
+    prompt_step: Mixture
+    step: Mixture
+
+    def watts(self, steps: Steps) -> Number:
+        """Mean of the batch, of one device."""
+        share = self.prompts / (self.prompts + self.decoding)
+        return share * steps.watts(self.prompt_step) + (1.0 - share) * steps.watts(self.step)
 
 
 def _batch(task: Task, n: Number, steps: Steps) -> _Batch:
@@ -33,24 +39,20 @@ def _batch(task: Task, n: Number, steps: Steps) -> _Batch:
     tokens = total / count
     prompts = np.clip(tokens / task.prompt, np.minimum(n, 1.0), n)
     each = np.minimum(tokens / prompts, task.prompt)
-    prompt = steps(decoding=0.0, context=0.0, prefill=tokens, prompts=prompts, past=task.past(each))
-    step = steps(decoding=n, context=task.context)
-    return _Batch(
-        prompts=count * prompt.seconds,
-        decoding=task.decodes * step.seconds,
-        joules=count * prompt.joules + task.decodes * step.joules,
-    )
+    prompt = Mixture(decoding=0.0, context=0.0, prefill=tokens, prompts=prompts, past=task.past(each))
+    step = Mixture(decoding=n, context=task.context)
+    first, rest = count * steps.seconds(prompt), task.decodes * steps.seconds(step)
+    return _Batch(prompts=first, decoding=rest, prompt_step=prompt, step=step)
 
 
-def _fared(batch: _Batch, n: Number, wait: Number, served: Number) -> Fared:
-    total = batch.prompts + batch.decoding
+def _fared(batch: _Batch, n: Number, wait: Number, served: Number, steps: Steps) -> Fared:
     return Fared(
         ttft=wait + batch.prompts,
         queue=wait,
         decode_seconds=batch.decoding,
         requests_per_second=served,
         decoding=n,
-        watts=batch.joules / total,
+        watts=batch.watts(steps),
     )
 
 
@@ -60,7 +62,7 @@ def static_closed(deployment: Deployment, load: Load, task: Task, sequences: Num
     n = np.minimum(load.concurrency, np.maximum(sequences, 1.0))
     batch = _batch(task, n, steps)
     total = batch.prompts + batch.decoding
-    return _fared(batch, n, (load.concurrency / n - 1.0) * total, n / total)
+    return _fared(batch, n, (load.concurrency / n - 1.0) * total, n / total, steps)
 
 
 def static_open(
@@ -92,4 +94,4 @@ def static_open(
     wait = busy * total / 2.0 * (1.0 + full * utilisation / spare)
     wait = np.where(np.less(utilisation, 1.0), wait, np.inf)
     served = np.minimum(load.rate, most / seconds(most))
-    return _fared(batch, n, wait, served), utilisation, busy
+    return _fared(batch, n, wait, served, steps), utilisation, busy

@@ -1,4 +1,4 @@
-"""Seconds and joules of the two kinds of step that a load is made of: decoding alone, and with prompt tokens."""
+"""Seconds and watts of the two kinds of step that a load is made of: decoding alone, and with prompt tokens."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.iteration import iteration
-from outlay.serving.speculation import Speculation
+from outlay.serving.iteration import Iteration, iteration
+from outlay.serving.tables import Tables, tabulate
 from outlay.workload import Number
 
 FRACTIONS = 6
@@ -18,74 +18,156 @@ FRACTIONS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """What one step takes."""
+class Mixture:
+    """What one step of an instance works on, as means: :class:`~outlay.serving.deployment.Work` of a steady state."""
 
-    seconds: Number
-    joules: Number
-    """Of one device."""
+    decoding: Number
+    """Sequences that get their next tokens."""
+    context: Number
+    prefill: Number = 0.0
+    """Prompt tokens, of `prompts` prompts that have `past` tokens in the cache."""
+    prompts: Number = 1.0
+    past: Number = 0.0
 
 
 class Steps(Protocol):
-    """Whoever knows what a step takes. `prompts` are spread over data-parallel devices; the fullest one decides."""
+    """Whoever knows what a step takes. Prompts are spread over data-parallel devices; the fullest one decides."""
 
-    def __call__(
-        self,
-        *,
-        decoding: Number,
-        context: Number,
-        prefill: Number = 0.0,
-        prompts: Number = 1.0,
-        past: Number = 0.0,
-    ) -> Step: ...
+    def seconds(self, mixture: Mixture) -> Number: ...
+
+    def watts(self, mixture: Mixture) -> Number:
+        """Of one device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExactSteps:
-    """Steps by :func:`~outlay.serving.iteration.iteration` itself, drafting included."""
+    """Steps by :func:`~outlay.serving.iteration.iteration` itself."""
 
     deployment: Deployment
     coefficients: ServingCoefficients
-    speculation: Speculation | None = None
+    drafted: Number = 0.0
+    """Tokens beyond the next one that are verified for each decoding sequence."""
 
-    def __call__(
-        self,
-        *,
-        decoding: Number,
-        context: Number,
-        prefill: Number = 0.0,
-        prompts: Number = 1.0,
-        past: Number = 0.0,
-    ) -> Step:
-        prefill, prompts = spread(prefill, prompts, self.deployment.layout.data)
+    def seconds(self, mixture: Mixture) -> Number:
+        return self._iteration(mixture).seconds
+
+    def watts(self, mixture: Mixture) -> Number:
+        return self._iteration(mixture).device_watts
+
+    def _iteration(self, mixture: Mixture) -> Iteration:
+        prefill, prompts = spread(mixture.prefill, mixture.prompts, self.deployment.layout.data)
         # Means are not whole; but a trace of a token must not begin another tile of a product.
-        prefill, decoding = np.round(prefill, FRACTIONS), np.round(decoding, FRACTIONS)
-        drafted = 0.0 if self.speculation is None else self.speculation.drafted
-        work = Work(decoding=decoding, context=context, prefill=prefill, prompts=prompts, past=past, drafted=drafted)
-        found = iteration(self.deployment, work, self.coefficients)
-        step = Step(seconds=found.seconds, joules=found.seconds * found.device_watts)
-        return step if self.speculation is None else self._drafted(step, work, self.speculation)
+        work = Work(
+            decoding=np.round(mixture.decoding, FRACTIONS),
+            context=mixture.context,
+            prefill=np.round(prefill, FRACTIONS),
+            prompts=prompts,
+            past=mixture.past,
+            drafted=self.drafted,
+        )
+        return iteration(self.deployment, work, self.coefficients)
 
-    def _drafted(self, step: Step, work: Work, speculation: Speculation) -> Step:
-        """With what drafting takes: one token after another, each a step of the draft, which sees the prompts too."""
-        some = np.greater(work.decoding, 0)
-        plain = Work(decoding=work.decoding, context=work.context)
-        share = speculation.drafted * np.where(some, speculation.draft_share, 0.0)
-        # A step that verifies one token is what an extra layer is a share of.
-        own = iteration(self.deployment, plain, self.coefficients)
-        seconds = step.seconds + share * own.seconds
-        joules = step.joules + share * own.seconds * own.device_watts
-        if speculation.draft is None:
-            return Step(seconds=seconds, joules=joules)
-        draft = iteration(speculation.draft, plain, self.coefficients)
-        prompt = iteration(
-            speculation.draft, Work(prefill=work.prefill, prompts=work.prompts, past=work.past), self.coefficients
-        )
-        times, read = np.where(some, speculation.drafted, 0.0), np.where(np.greater(work.prefill, 0), 1.0, 0.0)
-        return Step(
-            seconds=seconds + times * draft.seconds + read * prompt.seconds,
-            joules=joules + times * draft.seconds * draft.device_watts + read * prompt.seconds * prompt.device_watts,
-        )
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TabledSteps:
+    """Steps from tables: within 1 or 2 % of the exact ones, at a tenth of their time or less, for many loads."""
+
+    tables: Tables
+
+    @staticmethod
+    def of(deployment: Deployment, coefficients: ServingCoefficients, *, drafted: float = 0.0) -> TabledSteps:
+        """Tables of a deployment; `perform` takes them for the same deployment and any load."""
+        return TabledSteps(tables=tabulate(deployment, coefficients, drafted=drafted))
+
+    def seconds(self, mixture: Mixture) -> Number:
+        tables = self.tables
+        index = tables.index
+        scale = tables.scale.take(index)
+        decoding = np.asarray(mixture.decoding / scale, dtype=float)
+        tokens = decoding * (1.0 + tables.drafted)
+        row = tables.tokens.cell(tokens) + index * len(tables.tokens.widths)
+        reading = self.reading(decoding, mixture.context)
+        if np.ndim(mixture.prefill) == 0 and mixture.prefill == 0:
+            total = tables.alone.line(row, tokens) + reading
+            return self._launched(total, row, tokens)
+        prefill, prompts = spread(mixture.prefill, mixture.prompts, tables.data.take(index))
+        prefill, prompts = prefill / scale, prompts / scale
+        both = tokens + prefill
+        total = np.where(tokens > 0, tables.difference.line(row, tokens), tables.fixed.take(index)) + reading
+        total += tables.prompts.line(tables.tokens.cell(both) + index * len(tables.tokens.widths), both)
+        total += tables.each_prompt.take(index) * (prompts * scale)
+        each, past = np.asarray(prefill / prompts), np.asarray(mixture.past, dtype=float)
+        chunk, before = len(tables.chunk.widths), len(tables.past.widths)
+        cell = (tables.chunk.cell(each) + index * chunk) * before + tables.past.cell(past)
+        together = tables.together.patch(cell, each, past) + prompts * tables.each.patch(cell, each, past)
+        total += np.maximum(tables.least.patch(cell, each, past), together)
+        return self._launched(total, row, tokens)
+
+    def watts(self, mixture: Mixture) -> Number:
+        tables = self.tables
+        index = tables.index
+        scale = tables.scale.take(index)
+        decoding = np.asarray(mixture.decoding / scale, dtype=float)
+        context = np.asarray(mixture.context, dtype=float)
+        alone = tables.decode_watts.patch(self._place(decoding, context), decoding, context)
+        if np.ndim(mixture.prefill) == 0 and mixture.prefill == 0:
+            return alone
+        prefill, _ = spread(mixture.prefill, mixture.prompts, tables.data.take(index))
+        tokens = decoding * (1.0 + tables.drafted) + prefill / scale
+        row = tables.tokens.cell(tokens) + index * len(tables.tokens.widths)
+        # Both kinds of work share the step: prompts decide, but for the time of reading caches.
+        share = self.reading(decoding, context) / np.maximum(self.seconds(mixture), 1e-12)
+        return share * alone + (1.0 - share) * tables.prompt_watts.line(row, tokens)
+
+    def _place(self, decoding: np.ndarray, context: np.ndarray) -> np.ndarray:
+        tables = self.tables
+        first = tables.sequences.cell(decoding) + tables.index * len(tables.sequences.widths)
+        return np.asarray(first * len(tables.context.widths) + tables.context.cell(context))
+
+    def reading(self, decoding: np.ndarray, context: Number) -> np.ndarray:
+        """Seconds of attention of decoding sequences, `decoding` on one device of one stage."""
+        length = np.asarray(context, dtype=float)
+        return self.tables.decode_attention.patch(self._place(decoding, length), decoding, length)
+
+    def _launched(self, total: np.ndarray, row: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """With what the host takes longer to launch the kernels of layers than they run."""
+        tables = self.tables
+        if not tables.host.any():
+            return total
+        return np.asarray(np.maximum(total, tables.host.take(tables.index) + tables.ends.line(row, tokens)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftedSteps:
+    """Steps with what drafting takes: one token after another, each a step of the draft, which sees prompts too."""
+
+    verifying: Steps
+    plain: Steps
+    """Of the same model, one token a sequence: what a layer that drafts is a share of."""
+    draft: Steps | None
+    drafted: Number
+    share: Number
+
+    def seconds(self, mixture: Mixture) -> Number:
+        return self.verifying.seconds(mixture) + sum(seconds for seconds, _ in self._drafting(mixture))
+
+    def watts(self, mixture: Mixture) -> Number:
+        parts = [(self.verifying.seconds(mixture), self.verifying.watts(mixture)), *self._drafting(mixture)]
+        return sum(seconds * watts for seconds, watts in parts) / sum(seconds for seconds, _ in parts)
+
+    def _drafting(self, mixture: Mixture) -> list[tuple[Number, Number]]:
+        """Seconds and watts of each part."""
+        times = np.where(np.greater(mixture.decoding, 0), self.drafted, 0.0)
+        alone = Mixture(decoding=mixture.decoding, context=mixture.context)
+        parts: list[tuple[Number, Number]] = [(times * self.share * self.plain.seconds(alone), self.plain.watts(alone))]
+        if self.draft is not None:
+            parts.append((times * self.draft.seconds(alone), self.draft.watts(alone)))
+            prompts = Mixture(
+                decoding=0.0, context=0.0, prefill=mixture.prefill, prompts=mixture.prompts, past=mixture.past
+            )
+            read = np.where(np.greater(mixture.prefill, 0), 1.0, 0.0)
+            parts.append((read * self.draft.seconds(prompts), self.draft.watts(prompts)))
+        return parts
 
 
 def spread(prefill: Number, prompts: Number, data: Number) -> tuple[Number, Number]:
