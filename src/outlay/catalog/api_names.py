@@ -34,9 +34,8 @@ def weights_of(name: str) -> str | None:
     (None, 'mistral-7b', 'deepseek-r1')
     """
     known = _names()
-    for plain in _plain(name):
-        if _LATER.match(plain):
-            return None
+    for form in _plain(name):
+        plain = "" if _LATER.match(form) else form
         while plain:
             if (found := known.get(squeeze(plain))) is not None:
                 return found
