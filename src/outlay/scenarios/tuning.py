@@ -9,9 +9,9 @@ import outlay.render as _render  # statements that come from here show themselve
 from outlay.errors import DoesNotFit
 from outlay.scenarios.fitting import Fitted, fit
 from outlay.scenarios.hints import hints_of
+from outlay.scenarios.run_statement import inputs_of, notes_of, price_notes, run_of, statement_of
 from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day
-from outlay.scenarios.training_run import inputs_of, notes_of, price_notes, run_of, statement_of
 from outlay.scenarios.tuning_help import what_helps
 from outlay.scenarios.tuning_passes import OBJECTIVES
 from outlay.scenarios.tuning_question import TuningQuestion, ask_tuning
