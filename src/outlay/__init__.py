@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from outlay.layout import Layout as Layout
     from outlay.machine import Cluster as Cluster
     from outlay.scenarios.planning import plan_training as plan_training
+    from outlay.scenarios.serving_cost import cost_serving as cost_serving
     from outlay.scenarios.sizing import best_size as best_size
     from outlay.scenarios.training_estimate import estimate_training as estimate_training
     from outlay.scenarios.training_run import cost_training as cost_training
+    from outlay.scenarios.tuning import cost_finetune as cost_finetune
     from outlay.statement import Interval as Interval
     from outlay.statement import Line as Line
     from outlay.statement import Receipt as Receipt
@@ -43,6 +45,8 @@ _HOMES = {
     "InputError": "outlay.errors",
     "Layout": "outlay.layout",
     "Cluster": "outlay.machine",
+    "cost_serving": "outlay.scenarios.serving_cost",
+    "cost_finetune": "outlay.scenarios.tuning",
     "cost_training": "outlay.scenarios.training_run",
     "Interval": "outlay.statement",
     "Line": "outlay.statement",

@@ -25,7 +25,21 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 def answer_options(verb: Verb) -> Verb:
     """Add `--format` and `-o` to a verb; they arrive as `format` and `output`."""
-    verb = click.option("-o", "--output", metavar="FILE", help="Write the answer to FILE, not to the screen.")(verb)
+    return _with_format(
+        click.option("-o", "--output", metavar="FILE", help="Write the answer to FILE, not to the screen.")(verb)
+    )
+
+
+def answer_options_of_tokens(verb: Verb) -> Verb:
+    """The same for verbs whose `--output` are tokens of an answer: the file is `-o` or `--output-file`."""
+    return _with_format(
+        click.option(
+            "output", "-o", "--output-file", metavar="FILE", help="Write the answer to FILE, not to the screen."
+        )(verb)
+    )
+
+
+def _with_format(verb: Verb) -> Verb:
     return click.option(
         "--format", type=click.Choice(FORMATS), metavar="FORMAT", help="text (default), json, csv, md or html."
     )(verb)

@@ -52,6 +52,20 @@ def laws(context: click.Context, parameter: click.Parameter, incomplete: str) ->
     return [name for name in _names(catalog.laws()) if name.startswith(incomplete.lower())]
 
 
+def engines(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Serving engines."""
+    from outlay.scenarios.serving_software import engine_names
+
+    return [name for name in engine_names() if name.startswith(incomplete.lower())]
+
+
+def formats(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Number formats of weights."""
+    from outlay.serving import formats as known
+
+    return [entry.name for entry in known() if entry.name.startswith(incomplete.lower())]
+
+
 def precisions(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Number formats of a training."""
     from outlay.training import PRECISIONS

@@ -22,7 +22,10 @@ VERBS = {
     "cost": ("outlay.cli.cost:command", "What will it cost? A statement, line by line."),
     "plan": ("outlay.cli.plan:command", "What is the best way, on machines that can be had?"),
     "size": ("outlay.cli.size:command", "Which model is worth training for a budget?"),
-    "show": ("outlay.cli.show:command", "Accelerators, models, prices, grids, laws; with age and source."),
+    "show": (
+        "outlay.cli.show:command",
+        "Accelerators, models, prices, grids, engines, formats, laws; with age and source.",
+    ),
     "diff": ("outlay.cli.diff:command", "Subtract one statement from another."),
     "explain": ("outlay.cli.explain:command", "How one figure came about, down to its sources."),
     "cite": ("outlay.cli.cite:command", "The sources behind a statement."),

@@ -1,4 +1,4 @@
-"""Options of money, power and place, which every verb that prices a training takes alike."""
+"""Options of money, power and place, which verbs that price something take alike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from outlay.cli.complete import grids
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
-_OPTIONS = (
+_PLACE = (
     click.option("--price", metavar="DOLLARS", help="Your price of an accelerator-hour."),
     click.option("--discount", metavar="PERCENT", help="Off the price: 30%."),
     click.option(
@@ -24,6 +24,8 @@ _OPTIONS = (
     ),
     click.option("--pue", metavar="RATIO", help="Energy of the building over that of its computers."),
     click.option("--electricity", metavar="DOLLARS", help="Price of a kWh (owned machines)."),
+)
+_RUN = (
     click.option("--data", metavar="BYTES", help="Training data to bring in and to keep: 4TB."),
     click.option("--egress", metavar="BYTES", help="What is taken out in the end: 500GB."),
     click.option("--checkpoints", metavar="N", help="Checkpoints kept."),
@@ -35,8 +37,23 @@ _OPTIONS = (
 )
 
 
+_MONTH = (
+    click.option("--egress", metavar="BYTES", help="What is taken out in a month: 500GB."),
+    click.option("--people", metavar="DOLLARS", help="What the people cost in a month who run it: 10k."),
+)
+
+
 def terms_options(verb: Verb) -> Verb:
-    """Add the options, in this order."""
-    for option in reversed(_OPTIONS):
+    """Add the options of a training, in this order."""
+    return _added(verb, (*_PLACE, *_RUN))
+
+
+def serving_terms_options(verb: Verb) -> Verb:
+    """Add the options of a month of serving, in this order."""
+    return _added(verb, (*_PLACE, *_MONTH))
+
+
+def _added(verb: Verb, options: tuple[Callable[[Verb], Verb], ...]) -> Verb:
+    for option in reversed(options):
         verb = option(verb)
     return verb

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from outlay import catalog, units
 from outlay.catalog import Accelerator, Factor, Grid, PriceChoice
 from outlay.errors import InputError, UnknownName
 from outlay.scenarios.assumed import CHECKPOINTS_KEPT
 from outlay.scenarios.beside import Beside, amortised, read_beside
-from outlay.scenarios.question import Question
 from outlay.statement import Assumption, Basis, Interval, Receipt
 
 _MOST_CHECKPOINTS = 10**6
+
+
+class OnChip(Protocol):
+    """A question of what runs on one kind of accelerator."""
+
+    @property
+    def accelerator(self) -> Accelerator: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +69,7 @@ def yours(value: float | str, unit: str, flag: str) -> Receipt:
 
 
 def agree(
-    question: Question,
+    question: OnChip,
     *,
     provider: str | None,
     tier: str | None,
@@ -262,7 +269,7 @@ def _lost(asked: str | float | None) -> tuple[float | None, Receipt | None]:
 
 
 def _pue(
-    seller: str | None, asked: str | float | None, question: Question, assumed: list[Assumption]
+    seller: str | None, asked: str | float | None, question: OnChip, assumed: list[Assumption]
 ) -> tuple[Interval, Receipt]:
     if asked is not None:
         ratio = units.parse(asked, "", name="--pue")

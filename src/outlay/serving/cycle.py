@@ -19,10 +19,10 @@ import numpy as np
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
 from outlay.serving.speculation import Speculation
-from outlay.serving.steps import Mixture, Steps
+from outlay.serving.steps import Mixture, Steps, pair
 from outlay.workload import Number
 
-ROUNDS = 3
+ROUNDS = 2
 """Repetitions that settle how many sequences decode beside a chunk, which decides its size."""
 
 
@@ -124,7 +124,7 @@ def mixed_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     prefilling = Mixture(
         decoding=mix.beside, context=task.context, prefill=mix.tokens, prompts=mix.prompts, past=task.past(each)
     )
-    pure, mixed = steps.seconds(decoding), steps.seconds(prefilling)
+    pure, mixed = pair(steps, decoding, prefilling)
     rest = mix.steps - mix.prefilling
     seconds = mix.prefilling * mixed + rest * pure
     waiting = mix.waited * (mix.behind * mixed + (1.0 - mix.behind) * pure)
@@ -157,13 +157,12 @@ def _chosen(first: Number, one: Mix, other: Mix) -> Mix:
 
 def _grouped(task: Task, n: Number, budget: Number) -> Mix:
     """Requests of one length, sent together: groups that fill the budget of a step stay together."""
-    whole = np.ceil(task.prompt / budget)
     slots = task.devices * np.maximum(budget / task.prompt, 1.0)
     # An idle instance begins with the first one that comes; the others find it at work.
     groups = np.maximum(n / slots, np.minimum(n, 2.0))
     group = n / groups
     # Several long prompts fill chunks to the end; one alone is divided evenly.
-    chunks = np.where(np.greater(n, slots), np.maximum(task.prompt / budget, 1.0), whole)
+    chunks = _chunks(task.prompt / budget, n / slots)
     prefilling = groups * chunks
     waited = np.clip(groups - 1.0, 0.0, 1.0)
     total = np.maximum(task.decodes + chunks + waited, prefilling)
@@ -178,10 +177,16 @@ def _grouped(task: Task, n: Number, budget: Number) -> Mix:
         own=total - task.decodes - waited,
         waited=waited,
         # Groups follow each other: all but the first wait for the prompts of the one before.
-        behind=1.0 - 1.0 / groups,
+        behind=np.where(task.decodes > 0, 1.0 - 1.0 / groups, 1.0),
         beside=beside,
         alone=alone,
     )
+
+
+def _chunks(steps: Number, crowd: Number) -> Number:
+    """Steps of one prompt that would fill `steps` of them: whole ones when alone, as many as it fills among others."""
+    whole, filled = np.ceil(steps), np.maximum(steps, 1.0)
+    return np.asarray(whole + (filled - whole) * np.clip(crowd - 1.0, 0.0, 1.0))
 
 
 def _loose(task: Task, n: Number, budget: Number) -> Mix:
@@ -212,9 +217,37 @@ def _loose(task: Task, n: Number, budget: Number) -> Mix:
     )
 
 
+def answering_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
+    """Caches come from elsewhere: decoding alone, after the step that is under way."""
+    waited = np.clip(n - 1.0, 0.0, 1.0) / 2.0
+    passes = np.maximum(task.decodes + waited, 1e-9)
+    alone = np.maximum(n * task.decodes / passes, np.minimum(n, 1.0))
+    decoding = Mixture(decoding=alone, context=task.context)
+    pure = steps.seconds(decoding)
+    nothing = np.zeros_like(alone)
+    return Cycle(
+        seconds=passes * pure,
+        ttft=waited * pure,
+        pure=pure,
+        mixed=pure,
+        decoding=decoding,
+        prefilling=decoding,
+        mix=Mix(
+            steps=passes,
+            prefilling=nothing,
+            tokens=nothing,
+            prompts=nothing,
+            own=nothing,
+            waited=waited,
+            behind=nothing,
+            beside=nothing,
+            alone=alone,
+        ),
+    )
+
+
 def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     """Prompts have steps of their own, and go first: decoding stands still meanwhile."""
-    whole = np.ceil(task.prompt / task.chunk)
     slots = task.devices * np.maximum(task.chunk / task.prompt, 1.0)
     waited = np.where(task.loose, np.clip(n - 1.0, 0.0, 1.0), 0.0)
     passes = task.decodes + waited
@@ -224,7 +257,7 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     visits = np.where(task.loose, n * -np.expm1(-others) / others, 1.0)
     together = np.maximum(n / visits, 1.0)
     group = np.minimum(together, slots)
-    chunks = np.where(np.greater(together, slots), np.maximum(task.prompt / task.chunk, 1.0), whole)
+    chunks = _chunks(task.prompt / task.chunk, together / slots)
     each = task.prompt / chunks
     each_visit = together / group * chunks
     together_decoding = np.where(np.greater(passes, 0), n * task.decodes / np.maximum(passes, 1e-9), 0.0)

@@ -36,6 +36,10 @@ class Deployment:
     """Fullest expert-parallel device's tokens over the mean."""
     eager: bool = False
     """Graphs are switched off (`--enforce-eager`)."""
+    held: Number = 0.0
+    """Bytes of each device that stand beside this model and its caches: adapters, a model that drafts."""
+    beyond: Deployment | None = None
+    """The layers that other devices hold, which work after these on every token (llama.cpp's layers on the processor)."""
 
     @property
     def devices(self) -> Number:

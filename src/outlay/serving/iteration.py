@@ -75,6 +75,8 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     >>> bool(5e-3 < step.seconds < 10e-3)  # 15 GB of weights at 3.35 TB/s take 4.8 ms
     True
     """
+    if deployment.beyond is not None:
+        return _one_after_another(deployment, deployment.beyond, work, coefficients)
     step, layout = coefficients.step, deployment.layout
     chip = deployment.cluster.accelerator
     curves = _curves(deployment, coefficients)
@@ -105,6 +107,18 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     causes["engine"] = fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0))
     total = sum(causes.values())
     return Iteration(seconds=total, breakdown=causes, device_watts=power_watts(chip, _activity(causes, total)))
+
+
+def _one_after_another(first: Deployment, then: Deployment, work: Work, coefficients: ServingCoefficients) -> Iteration:
+    """A step through the layers of one kind of device, then through those of another; the engine's own time counts once."""
+    near = iteration(dataclasses.replace(first, beyond=None), work, coefficients)
+    far = iteration(then, work, coefficients)
+    causes = {name: near.breakdown[name] + far.breakdown[name] for name in CAUSES if name != "engine"}
+    causes["engine"] = near.breakdown["engine"]
+    idle = power_watts(first.cluster.accelerator, {})
+    total = sum(causes.values())
+    watts = (near.seconds * near.device_watts + (total - near.seconds) * idle) / total
+    return Iteration(seconds=total, breakdown=causes, device_watts=watts)
 
 
 def _share(deployment: Deployment, work: Work) -> Work:

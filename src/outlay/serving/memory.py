@@ -62,6 +62,8 @@ def memory(
         "activations": _activations(deployment, tokens),
         "framework": coefficients.step.framework_of(deployment.engine.kernels),
     }
+    if np.any(deployment.held):
+        held["beside the model"] = deployment.held
     return ServingMemory(parts=held, capacity=deployment.cluster.accelerator.memory * deployment.engine.memory_share)
 
 

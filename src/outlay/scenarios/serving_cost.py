@@ -1,0 +1,236 @@
+"""What serving costs: the question with its blanks filled, an instance's layout, a month of it, and its statement."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import outlay.render as _render  # statements that come from here show themselves in notebooks
+from outlay import __version__
+from outlay.scenarios.run_statement import inputs_of, price_notes
+from outlay.scenarios.serving_figures import cost_figures, figures_of
+from outlay.scenarios.serving_fit import Served, Tried, layout_words, serve
+from outlay.scenarios.serving_hints import hints_of
+from outlay.scenarios.serving_lines import lines_of
+from outlay.scenarios.serving_provenance import serving_receipts
+from outlay.scenarios.serving_question import ServingQuestion, ask_serving
+from outlay.scenarios.serving_refusal import refusal
+from outlay.scenarios.serving_run import ServingRun
+from outlay.scenarios.serving_sections import sections_of
+from outlay.scenarios.terms import agree
+from outlay.scenarios.today import today as day
+from outlay.serving import ServingCoefficients, load_serving
+from outlay.statement import Assumption, Figure, Statement
+from outlay.training.ranges import parse_level
+from outlay.workload import Architecture
+
+assert _render.FORMATS
+
+
+def cost_serving(
+    model: str | Mapping[str, object] | Architecture,
+    *,
+    on: str,
+    input: str | int | None = None,
+    output: str | int | None = None,
+    rate: str | float | None = None,
+    concurrency: str | int | None = None,
+    users: str | int | None = None,
+    requests_per_user: str | float | None = None,
+    peak: str | float | None = None,
+    prefix_hit: str | float | None = None,
+    turns: str | int | None = None,
+    engine: str | None = None,
+    quant: str | None = None,
+    kv: str | None = None,
+    layout: str | None = None,
+    replicas: str | int | None = None,
+    ttft: str | float | None = None,
+    tpot: str | float | None = None,
+    draft: str | None = None,
+    draft_tokens: str | int | None = None,
+    acceptance: str | float | None = None,
+    adapters: str | int | None = None,
+    offload_to: str | None = None,
+    battery: str | float | None = None,
+    gpus_per_node: str | int | None = None,
+    interconnect: str | None = None,
+    provider: str | None = None,
+    tier: str | None = None,
+    price: str | float | None = None,
+    discount: str | float | None = None,
+    grid: str | None = None,
+    pue: str | float | None = None,
+    electricity: str | float | None = None,
+    hardware: str | float | None = None,
+    life: str | float | None = None,
+    use: str | float | None = None,
+    egress: str | float | None = None,
+    people: str | float | None = None,
+    interval: str | float | None = None,
+    notes: tuple[str, ...] = (),
+    coefficients: ServingCoefficients | None = None,
+    today: datetime.date | None = None,
+) -> Statement:
+    """What a month of serving `model` costs with the accelerators `on` (`h100-sxm:8`).
+
+    The load is one of `rate` (`"5/s"`), `concurrency` or `users`. Everything else is found or assumed, and then said in
+    `Statement.assumed`. Texts are read as on the command line; numbers are in base units.
+
+    >>> answer = cost_serving("llama-3-8b", on="h100-sxm:1", input=1024, output=256, rate=2, price=2)
+    >>> answer.total.amount.likely, [line.key for line in answer.lines]
+    (1460.0, ['accelerators'])
+
+    :raises InputError: for anything that cannot be read, or that nobody sells.
+    :raises DoesNotFit: if the model does not fit, or the load is too much, with what would help.
+    """
+    asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
+    level = parse_level(interval)
+    coefficients = coefficients or load_serving()
+    question = ask_serving(
+        model,
+        on=on,
+        input=input,
+        output=output,
+        rate=rate,
+        concurrency=concurrency,
+        users=users,
+        requests_per_user=requests_per_user,
+        peak=peak,
+        prefix_hit=prefix_hit,
+        turns=turns,
+        engine=engine,
+        quant=quant,
+        kv=kv,
+        layout=layout,
+        replicas=replicas,
+        ttft=ttft,
+        tpot=tpot,
+        draft=draft,
+        draft_tokens=draft_tokens,
+        acceptance=acceptance,
+        adapters=adapters,
+        offload_to=offload_to,
+        battery=battery,
+        gpus_per_node=gpus_per_node,
+        interconnect=interconnect,
+    )
+    terms = agree(
+        question,
+        provider=provider,
+        tier=tier,
+        price=price,
+        discount=discount,
+        grid=grid,
+        pue=pue,
+        electricity=electricity,
+        data=None,
+        checkpoints=0,
+        lost_work=None,
+        hardware=hardware,
+        life=life,
+        use=use,
+        egress=egress,
+        people=people,
+    )
+    served = serve(question, coefficients)
+    if isinstance(served, Tried):
+        raise refusal(question, served, coefficients)
+    run = ServingRun(
+        question=question,
+        served=served,
+        terms=terms,
+        coefficients=coefficients,
+        fitted_on=serving_receipts(coefficients),
+        level=None,
+    )
+    del level  # ranges of serving are not known yet
+    return statement_of(
+        run,
+        notes=(*price_notes(terms, today or day()), *notes_of(run), *notes),
+        inputs=inputs_of(asked),
+    )
+
+
+def statement_of(run: ServingRun, *, notes: tuple[str, ...], inputs: Mapping[str, str | int | float]) -> Statement:
+    """A month line by line, with what was assumed for it."""
+    run = replace(run, assumed=assumed_of(run))
+    return Statement(
+        title_of(run.question),
+        lines=lines_of(run),
+        answer=_answer(run),
+        sections=sections_of(run),
+        assumed=run.assumed,
+        notes=notes,
+        hints=hints_of(run),
+        inputs=inputs,
+        coverage=run.level,
+        version=__version__,
+    )
+
+
+def _answer(run: ServingRun) -> dict[str, Figure]:
+    """Energy and carbon, then what tokens cost, then how quick they are."""
+    figures = figures_of(run)
+    first = {name: figures.pop(name) for name in ("joules", "kg_co2e")}
+    return {**first, **cost_figures(run), **figures}
+
+
+def title_of(question: ServingQuestion) -> str:
+    """What is served to whom on what, for a month."""
+    demand = question.demand
+    sizes = f"{demand.input:,.0f} tokens in, {demand.output:,.0f} out"
+    devices = f"{question.devices:,} × {question.accelerator.name}"
+    return f"A month of {question.architecture.name} on {devices}: {demand.words}, {sizes}"
+
+
+def assumed_of(run: ServingRun) -> tuple[Assumption, ...]:
+    """Everything that was taken because nobody said."""
+    return (*run.question.assumed, *_layout(run.served, run.question), *_split(run), *run.terms.assumed, *_making(run))
+
+
+def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
+    """The layout and the number of instances, unless they were asked for."""
+    if served.looked_at <= 1:
+        return
+    best = "quickest" if question.demand.rate is not None else "one that answers most"
+    why = (
+        f"the {best} of {served.carrying:,} that carry the load, of {served.fitting:,} that fit, "
+        f"of {served.looked_at:,} looked at"
+    )
+    yield Assumption("layout", value=f"{served.replicas:,} × {layout_words(served.deployment.layout)}", why=why)
+
+
+def _split(run: ServingRun) -> Iterator[Assumption]:
+    """How many layers are on the device, and how many on the processor."""
+    deployment, whole = run.served.deployment, run.question.architecture.depth
+    if run.question.host is None:
+        return
+    if deployment.beyond is None:
+        yield Assumption("layers", value=f"all {whole} on the accelerator", why="they fit, so the processor has none")
+        return
+    near = deployment.architecture.depth
+    value = f"{near} of {whole} on the accelerator, the others on the {run.question.host.name}"
+    yield Assumption("layers", value=value, why="as many as fit; a token passes the ones, then the others")
+
+
+def _making(run: ServingRun) -> Iterator[Assumption]:
+    yield Assumption(
+        "carbon of making",
+        value=f"{run.making.likely:.0f} kg a device ({run.making.low:.0f} to {run.making.high:.0f})",
+        why=f"over {run.life.likely:g} years",
+        receipt=run.making.receipt,
+    )
+
+
+def notes_of(run: ServingRun) -> Iterator[str]:
+    """What a reader should know beside the lines."""
+    served = run.served
+    yield "A month is 730 hours, and all of them are paid."
+    if served.idle:
+        yield f"{served.idle:,} of {run.question.devices:,} accelerators belong to no instance; they are paid for."
+    if served.working < served.replicas:
+        yield f"{served.replicas - served.working:,} instances get no request: there are fewer clients than instances."
+    if run.level is None:
+        yield "How far these times are off is not known yet: ranges are of the building and of making the devices alone."

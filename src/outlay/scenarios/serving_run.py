@@ -1,0 +1,158 @@
+"""A month of serving: device-hours by what they are spent on, energy, carbon, and what a request and a token cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from outlay import catalog, economics
+from outlay.machine import power_watts
+from outlay.scenarios.serving_fit import Served
+from outlay.scenarios.serving_question import ServingQuestion
+from outlay.scenarios.terms import Terms
+from outlay.serving import Iteration, ServingCoefficients, Work, iteration
+from outlay.statement import Assumption, Interval, Receipt
+
+HOURS = economics.HOURS_PER_MONTH
+SECONDS = HOURS * 3600.0
+_YEAR = 365.25 * 86_400.0
+_NOTICED = 1e-3
+"""Share of idle time below which none is spoken of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingRun:
+    """A deployment that serves for a month: its question, how it is served, and the terms."""
+
+    question: ServingQuestion
+    served: Served
+    terms: Terms
+    coefficients: ServingCoefficients
+    fitted_on: tuple[Receipt, ...]
+    assumed: tuple[Assumption, ...] = ()
+    relative: Interval = field(default_factory=lambda: Interval.of(1.0))
+    """Seconds over those predicted: the range that holds a share `level` of deployments."""
+    level: float | None = None
+
+    @cached_property
+    def requests(self) -> float:
+        """Of a month."""
+        return self.served.requests_per_second * SECONDS
+
+    @property
+    def input_tokens(self) -> float:
+        """Prompt tokens of a month, those that the cache holds included."""
+        return self.requests * self.question.demand.input
+
+    @property
+    def output_tokens(self) -> float:
+        """Answered tokens of a month."""
+        return self.requests * self.question.demand.output
+
+    @cached_property
+    def device_hours(self) -> float:
+        """Of a month: all devices, at work or not."""
+        return self.question.devices * HOURS
+
+    @cached_property
+    def prompt(self) -> Iteration:
+        """One prompt by itself."""
+        demand = self.question.demand
+        load = demand.load(self.served.working)
+        past = demand.input - float(load.computed)
+        return iteration(
+            self.served.deployment, Work(prefill=float(load.computed), prompts=1.0, past=past), self.coefficients
+        )
+
+    @cached_property
+    def decoding(self) -> Iteration:
+        """One step of the sequences that decode together in the busiest hour, drafted tokens with it."""
+        load = self.question.demand.load(self.served.working)
+        together = max(float(self.served.busiest.decoding), 1.0)
+        drafted = 0.0 if self.question.draft is None else float(self.question.draft.drafted)
+        work = Work(decoding=together, context=float(load.context), drafted=drafted)
+        return iteration(self.served.deployment, work, self.coefficients)
+
+    @cached_property
+    def answer_seconds(self) -> float:
+        """Device time of the tokens of one answer after its first, which comes with its prompt."""
+        further = max(self.question.demand.output - 1.0, 0.0)
+        together = max(float(self.served.busiest.decoding), 1.0)
+        speculation = self.question.speculation(self.served.deployment)
+        if speculation is None:
+            return float(self.decoding.seconds) * further / together
+        # Drafting is in the seconds between tokens, not in the step that verifies them.
+        return min(float(self.served.busiest.tpot), float(self.served.most.tpot)) * further / together
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """Of the paid device time: prompts, answers, and waiting for requests. They sum to 1."""
+        served, prompt, answer = self.served, float(self.prompt.seconds), self.answer_seconds
+        whole = served.replicas * int(served.deployment.devices) / self.question.devices
+        busy = float(served.mean.busy) * served.working / served.replicas * whole
+        busy = 1.0 if busy > 1.0 - _NOTICED else busy
+        return {
+            "input": busy * prompt / (prompt + answer),
+            "output": busy * answer / (prompt + answer),
+            "idle": 1.0 - busy,
+        }
+
+    @property
+    def input_share(self) -> float:
+        """Of what is paid, that of prompts; idle time is shared out as the work is."""
+        return self.shares["input"] / (self.shares["input"] + self.shares["output"])
+
+    @cached_property
+    def host_watts(self) -> float:
+        """A device's share of what its server draws beside the devices."""
+        return self.question.server.host_watts / self.question.server.devices
+
+    @cached_property
+    def device_watts(self) -> float:
+        """Mean of all devices over the day, idle ones included."""
+        served, idle = self.served, float(power_watts(self.question.accelerator, {}))
+        working = served.working * int(served.deployment.devices)
+        return (float(served.mean.device_watts) * working + idle * (self.question.devices - working)) / (
+            self.question.devices
+        )
+
+    @property
+    def watts(self) -> float:
+        """Of everything, at the sockets of the servers."""
+        return (self.device_watts + self.host_watts) * self.question.devices
+
+    @cached_property
+    def kilowatt_hours(self) -> Interval:
+        """Of a month, at the meter of the building."""
+        pue = self.terms.pue
+        likely = float(economics.energy(self.watts * SECONDS, pue.likely))
+        if pue.low is None or pue.high is None:
+            return Interval.of(likely)
+        return Interval.between(likely * pue.low / pue.likely, likely, likely * pue.high / pue.likely)
+
+    @cached_property
+    def operational(self) -> Interval:
+        """kg CO₂e of a month's electricity."""
+        return self.kilowatt_hours * float(economics.carbon(1.0, self.terms.grid.intensity))
+
+    @cached_property
+    def making(self) -> catalog.Factor:
+        """kg CO₂e of making one device."""
+        return catalog.embodied_carbon(self.question.accelerator)
+
+    @cached_property
+    def life(self) -> catalog.Factor:
+        return catalog.factor("device-life", "datacenter")
+
+    @cached_property
+    def embodied(self) -> Interval:
+        """kg CO₂e: the month's share of the devices' making, over all of their life."""
+        low, likely, high = (
+            float(economics.embodied_carbon(self.question.devices * SECONDS, mass, self.life.likely * _YEAR))
+            for mass in (self.making.low, self.making.likely, self.making.high)
+        )
+        return Interval.between(low, likely, high)
+
+    def latency(self, seconds: float) -> Interval:
+        """Seconds with the range of a step's."""
+        return self.relative * seconds

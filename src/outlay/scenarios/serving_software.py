@@ -1,0 +1,161 @@
+"""Engine, number format and cache of a deployment: as asked, else the usual ones of the accelerator and the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from outlay import catalog
+from outlay.catalog import Accelerator, rows
+from outlay.errors import InputError, UnknownName
+from outlay.serving import Engine, Format, engine_for, format_for
+from outlay.serving.formats import CACHE_BYTES
+from outlay.statement import Assumption
+from outlay.workload import Architecture
+
+_HOME = ("apple", "edge", "cpu")
+"""Categories of machines on which llama.cpp is the usual engine."""
+_SERVERS = ("datacenter-gpu", "workstation-gpu", "consumer-gpu")
+_CACHES = {"auto": "bf16", "float16": "fp16", "f16": "fp16", "bfloat16": "bf16", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}
+_OTHER = ("transformers", "huggingface", "hf")
+
+
+def engine_of(asked: str | None, quant: str | None, chip: Accelerator, assumed: list[Assumption]) -> Engine:
+    """The engine; unknown names are refused, though rows of measurements may have any."""
+    if asked is not None:
+        return engine_named(asked)
+    name, why = _usual_engine(quant, chip)
+    assumed.append(Assumption("engine", value=name, why=why))
+    return engine_for(name)
+
+
+def engine_named(name: str) -> Engine:
+    """The engine that goes by `name`; records of runs may name any, a question only one that is known.
+
+    >>> engine_named("vLLM").name, engine_named("TensorRT-LLM").name
+    ('vllm', 'trtllm')
+    """
+    words = name.strip().lower()
+    found = engine_for(words) if words else None
+    if found is None or (found.name == "transformers" and not any(other in words for other in _OTHER)):
+        raise UnknownName("serving engine", name, engine_names(), listing="outlay show engines")
+    return found
+
+
+def engine_names() -> tuple[str, ...]:
+    """The engines that `--engine` takes.
+
+    >>> {"vllm", "trtllm", "sglang", "llamacpp"} <= set(engine_names())
+    True
+    """
+    return tuple(dict.fromkeys(row["name"] for row in rows.read("engines")))
+
+
+def _usual_engine(quant: str | None, chip: Accelerator) -> tuple[str, str]:
+    """The engine that is usual on a chip, and why."""
+    if quant is not None and is_gguf(quant):
+        return "llamacpp", f"it runs {quant.strip().lower()} files"
+    if chip.category in _HOME:
+        return "llamacpp", f"the usual one on a {chip.name}"
+    usual = {"tpu": "jetstream", "trainium": "neuronx"}.get(chip.category)
+    if chip.generation.startswith("gaudi"):
+        usual = "optimum-habana"
+    return (usual, f"the usual one on a {chip.name}") if usual else ("vllm", "the usual one on such accelerators")
+
+
+def is_gguf(quant: str) -> bool:
+    """Whether a format is one of llama.cpp's files.
+
+    >>> is_gguf("Q4_K_M"), is_gguf("fp8")
+    (True, False)
+    """
+    return bool(re.fullmatch(r"i?q[1-8]_[a-z0-9_]+", quant.strip().lower().replace("-", "_")))
+
+
+def format_of(
+    asked: str | None,
+    architecture: Architecture,
+    chip: Accelerator,
+    engine: Engine,
+    model: str | Mapping[str, object] | Architecture,
+    assumed: list[Assumption],
+) -> Format:
+    """The weights' format; where the chip does not multiply in it, what it runs as, said."""
+    if asked is None:
+        name, why = _published(model)
+        if name == "bf16" and not chip.has("bf16") and chip.has("fp16"):
+            name, why = "fp16", f"a {chip.name} has no bf16"
+        assumed.append(Assumption("weights", value=name, why=why))
+    else:
+        if not asked.strip():
+            raise InputError("`--quant` is empty", hint="write `--quant fp8`, or leave it out")
+        name = asked
+    found = format_for(name)
+    if found.scope == "experts" and not architecture.is_moe:
+        raise InputError(
+            f"`--quant {asked}` stores experts so, and {architecture.name} has none",
+            hint="write `--quant nvfp4` or `--quant w4a16`",
+        )
+    if is_gguf(found.name) and engine.kernels != "ggml":
+        raise InputError(
+            f"`--quant {found.name}` is a format of llama.cpp, and {engine.name} is the engine",
+            expected="a format that it runs",
+            hint="write `--engine llamacpp`, or `--quant w4a16`",
+        )
+    return _on_chip(found, chip, engine, assumed)
+
+
+def _on_chip(found: Format, chip: Accelerator, engine: Engine, assumed: list[Assumption]) -> Format:
+    """The format as the chip runs it."""
+    if engine.kernels == "ggml":  # widens each block itself, on any chip
+        return found
+    if chip.has(found.compute):
+        return found
+    runs = chip.runs_as(found.compute)
+    if runs == "fp32" and found.compute != "fp32" and not chip.has("bf16") and not chip.has("fp16"):
+        own = ", ".join(chip.peaks)
+        raise InputError(
+            f"{chip.name} does not multiply in {found.compute}", expected=f"one of {own}", hint="write `--quant fp32`"
+        )
+    if found.dequantized or found.weight_bits >= 16:
+        assumed.append(Assumption("arithmetic", value=runs, why=f"a {chip.name} does not multiply in {found.compute}"))
+        return replace(found, compute=runs, activation=runs)
+    value = f"{found.name} weights, widened to {runs} before each product"
+    why = f"a {chip.name} does not multiply in {found.compute}: memory and traffic are saved, arithmetic is not"
+    assumed.append(Assumption("arithmetic", value=value, why=why))
+    return replace(found, compute=runs, activation=runs, dequantized=True)
+
+
+def _published(model: str | Mapping[str, object] | Architecture) -> tuple[str, str]:
+    """The format of the published checkpoint: what its config says, else 16 bits."""
+    config: Mapping[str, object] = {}
+    if isinstance(model, Mapping):
+        config = model
+    elif isinstance(model, str):
+        try:
+            config = catalog.model_config(model).config
+        except InputError:
+            config = {}
+    said = config.get("quantization_config")
+    if isinstance(said, Mapping):
+        method = str(said.get("quant_method", "")).lower()
+        if method == "fp8" and said.get("weight_block_size"):
+            method = "fp8-block"
+        try:
+            return format_for(method).name, "that of the published weights"
+        except InputError:
+            pass
+    return "bf16", "weights are published in 16 bits (`--quant` says another)"
+
+
+def cache_of(asked: str | None, weights: Format, assumed: list[Assumption]) -> str:
+    """The number format of the key-value cache."""
+    if asked is None:
+        assumed.append(Assumption("cache", value="16 bits a number", why="what engines do unless told (`--kv`)"))
+        return "bf16"
+    name = asked.strip().lower()
+    name = _CACHES.get(name, name)
+    if name not in CACHE_BYTES:
+        raise UnknownName("format of a cache", asked, CACHE_BYTES, listing="outlay show formats")
+    return name

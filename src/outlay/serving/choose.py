@@ -1,0 +1,155 @@
+"""What every layout of one accelerator in one format can carry within latency objectives, and how many of it a load takes.
+
+Whether an instance keeps its objectives depends on the requests a second that reach it, and on nothing else of the load's
+size. So the most that it carries is looked for once, by layout and batch limit (:func:`ways_of`), and every count of
+replicas follows: of a load, of each hour of a day.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outlay.search.bracket import largest
+from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.deployment import Deployment
+from outlay.serving.load import Load, Performance
+from outlay.serving.loops import Floats, Loops, loops_of, some_of, with_chunks
+from outlay.serving.objectives import NAMES, Objectives
+from outlay.serving.room import room
+
+CHUNKS = (512, 2048, 8192)
+"""Most tokens of a step that are tried, beside the engine's own: short steps keep decoding quick, long ones prompts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """Ways to run one instance, as arrays of one length: layout and chunk, and what each carries."""
+
+    loops: Loops
+    objectives: Objectives
+    rate: Floats
+    """The most requests a second of one instance within the objectives; 0 where not even the least load is."""
+    inside: Floats
+    """Requests inside then."""
+    beyond: Floats
+    """A rate beyond, at which the objectives are not kept."""
+    least: float
+    """Requests a second down to which was looked."""
+    relaxed: Mapping[str, Floats] = field(default_factory=dict)
+    """The most with one objective given up, by its name."""
+
+    @property
+    def count(self) -> int:
+        """Ways that fit in memory."""
+        return int(self.rate.size)
+
+    @property
+    def devices(self) -> NDArray[np.int64]:
+        """Devices of one instance."""
+        whole = np.asarray(self.loops.deployment.devices, dtype=np.int64)
+        return np.broadcast_to(whole, self.rate.shape)
+
+    def at(self, place: int) -> Deployment:
+        """The deployment of one of them, in numbers."""
+        found = some_of(self.loops.deployment, place)
+        chunk: Any = int(found.engine.chunk_tokens)
+        return dataclasses.replace(found, engine=dataclasses.replace(found.engine, chunk_tokens=chunk))
+
+
+def ways_of(
+    deployment: Deployment,
+    load: Load,
+    objectives: Objectives,
+    coefficients: ServingCoefficients,
+    *,
+    least: float,
+    looked_at: int = 0,
+    handed_over: bool = False,
+) -> tuple[Ways | None, int, int]:
+    """What each layout of `deployment` carries within the objectives, down to `least` requests a second; None if none fits.
+
+    And how many were looked at, and how many of those are legal. The layout's degrees are arrays of one length, and so may
+    objectives be. Chunks of
+    :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them.
+    """
+    layouts = int(np.size(deployment.layout.tensor))
+    own = deployment.engine.chunk_tokens
+    chunks = sorted({own, *(chunk for chunk in CHUNKS if chunk < own)}) if deployment.engine.mixed else [own]
+    every = np.repeat(np.arange(layouts), len(chunks))
+    spread = dataclasses.replace(
+        deployment,
+        layout=deployment.layout.at(every),
+        engine=with_chunks(deployment, np.tile(np.asarray(chunks), layouts)),
+    )
+    limits = room(spread, load, coefficients, together=deployment.engine.batching == "static")
+    fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), every.shape))
+    seen, legal = (looked_at or layouts) * len(chunks), layouts * len(chunks)
+    if not fits.size:
+        return None, seen, legal
+    loops = loops_of(some_of(spread, fits), load, coefficients, handed_over=handed_over)
+    objectives = objectives.at(every[fits])
+    kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
+    rate, inside, beyond = _most(loops, tuple(kinds.values()), least)
+    ways = Ways(
+        loops=loops,
+        objectives=objectives,
+        rate=rate[0],
+        inside=inside[0],
+        beyond=beyond[0],
+        least=least,
+        relaxed={name: row for name, row in zip(kinds, rate, strict=True) if name},
+    )
+    return ways, seen, legal
+
+
+def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
+    """The least instances of each way that carry `rate` requests a second; 0 where no count does.
+
+    The most that an instance carries is known between two figures; where one instance less would lie between them, it is
+    asked.
+    """
+    with np.errstate(divide="ignore"):
+        count = np.where(ways.rate > 0, np.ceil(rate / ways.rate * (1.0 - 1e-12)), 0.0)
+    open_ones = np.arange(ways.count)
+    below = np.minimum(ways.beyond, ways.loops.sustained(open_ones))
+    while True:
+        fewer = open_ones[(count[open_ones] > 1) & (rate / np.maximum(count[open_ones] - 1, 1) < below[open_ones])]
+        if not fewer.size:
+            return count.astype(np.int64)
+        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), ways.inside[fewer])
+        open_ones = fewer[ways.objectives.at(fewer).kept(found)]
+        count[open_ones] -= 1
+
+
+def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
+    """How an instance of each of the ways at `places` fares when `rate` requests a second reach it."""
+    guess = np.where(ways.inside[places] > 0, ways.inside[places], ways.loops.least(ways.least)[places])
+    return ways.loops.at_rate(places, rate, guess)
+
+
+def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Floats, Floats, Floats]:
+    """By objectives and place: the most requests a second, the requests inside then, and a rate that is too much."""
+    count = int(loops.first.size)
+    limits = {
+        name: np.concatenate(
+            [np.broadcast_to(np.asarray(getattr(kind, name), dtype=float), (count,)) for kind in kinds]
+        )
+        for name in NAMES
+    }
+    wanted = Objectives(ttft=limits["ttft"], tpot=limits["tpot"], tail=kinds[0].tail)
+
+    def look(places: NDArray[np.intp], inside: Floats) -> tuple[NDArray[np.bool_], Floats]:
+        rate, found = loops.at(places % count, inside)
+        return np.broadcast_to(wanted.at(places).kept(found), inside.shape), rate
+
+    every = np.tile(np.arange(count), len(kinds))
+    high = loops.most(every)
+    found = largest(look, np.minimum(loops.least(least)[every], high), high)
+    shape = (len(kinds), count)
+    return found.at_good.reshape(shape), found.good.reshape(shape), found.at_bad.reshape(shape)
