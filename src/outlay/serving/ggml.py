@@ -46,8 +46,8 @@ class Backend:
     """Seconds to hand a token from one device to the next, where layers are split over several."""
     cache_share: float
     """Share of the streaming bandwidth that reading keys and values reaches."""
-    matmul_share: float
-    """Share of the peak that products of many rows reach."""
+    matmul_share: Mapping[str, float]
+    """Share of the peak that products of many rows reach, by kind of format: plain ones go to the vendor's library."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Backend:
@@ -106,7 +106,7 @@ def product_seconds(
     Few rows are a pass over the weights; more take the time of the arithmetic too.
     """
     passing = weights * weight_bytes / streaming_rate(accelerator, form, backend)
-    arithmetic = 2.0 * rows * weights / (backend.matmul_share * half_peak(accelerator))
+    arithmetic = 2.0 * rows * weights / (backend.matmul_share[kind_of(form)] * half_peak(accelerator))
     return np.where(np.less_equal(rows, FEW_ROWS), np.maximum(passing, 0.0), passing + arithmetic)
 
 
