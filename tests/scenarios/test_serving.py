@@ -253,3 +253,33 @@ def test_rates(text, rate):
 def test_rates_that_are_none(text):
     with pytest.raises(InputError):
         read_rate(text)
+
+
+def azure(tmp_path, rows=400, seconds=100.0):
+    """A trace in Azure's form, made up."""
+    lines = ["TIMESTAMP,ContextTokens,GeneratedTokens"]
+    lines += [
+        f"2023-11-16 18:{int(at // 60):02d}:{at % 60:010.7f},{300 + 7 * (row % 100)},{50 + row % 80}"
+        for row, at in ((row, row * seconds / rows) for row in range(rows))
+    ]
+    path = tmp_path / "day.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_trace_is_played_request_by_request(tmp_path):
+    found = ask("llama-3-8b", on="h100-sxm:2", input=None, output=None, rate=None, trace=azure(tmp_path), ttft="200ms")
+    assert "400 requests of day.csv" in found.title
+    rows = cells(found, "latency")
+    for mean, *shares in rows.values():
+        assert shares == sorted(shares)
+        assert shares[0] <= mean * 1.5
+    assert math.isclose(rows["first token"][0], figure(found, "ttft"))
+    note = next(table for table in found.sections if table.key == "latency").notes[0]
+    assert "of requests keep what is allowed" in note
+    tokens = sum(50 + row % 80 for row in range(400))
+    month = figure(found, "output_tokens_per_second") * 730 * 3600
+    assert math.isclose(
+        month * figure(found, "dollars_per_million_output") / 1e6 / found.total.amount.likely, 1, abs_tol=0.5
+    )
+    assert 0.9 < figure(found, "output_tokens_per_second") * 100 / tokens <= 1.0

@@ -8,6 +8,7 @@ import click
 
 from outlay.cli.answer import answer_options_of_tokens, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, engines, formats, models, providers, tiers
+from outlay.cli.plan_training import progress_bar
 from outlay.cli.settings import Verb, came_from
 from outlay.cli.terms import serving_terms_options
 
@@ -21,6 +22,9 @@ EXAMPLE = "outlay cost serving llama-3-8b --on h100-sxm:1 --input 1024 --output 
 @click.option("output_tokens", "--output", metavar="N", help="Tokens of an answer.")
 @click.option("--rate", metavar="N/TIME", help="Requests: 5/s, 300/min, 20k/h, 1M/day.")
 @click.option("--concurrency", metavar="N", help="Requests that are open at a time: 32.")
+@click.option(
+    "--trace", metavar="FILE", help="Requests one by one: Azure's CSV, Mooncake's JSONL, arrival,input,output."
+)
 @click.option("--users", metavar="N", help="People who use it in a day: 10000.")
 @click.option("--requests-per-user", metavar="N", help="With --users: requests of each in a day.")
 @click.option("--peak", metavar="RATIO", help="Requests of the busiest hour over the mean: 2.5.")
@@ -90,7 +94,7 @@ def command(
         for name, origin in origins.items()
         if _LONG.get(name, name) in asked
     )
-    statement = cost_serving(model, **asked, notes=notes)
+    statement = cost_serving(model, **asked, notes=notes, progress=progress_bar())
     from outlay.statement import to_json
 
     kept = keep_answer(to_json(statement, indent=None))

@@ -97,7 +97,7 @@ def command(
     if export:
         from outlay.scenarios.exporting import export_plan
 
-        exported = export_plan(names[0], export, progress=_bar(), **_renamed(asked))
+        exported = export_plan(names[0], export, progress=progress_bar(), **_renamed(asked))
         deliver(exported, output, overwrite=overwrite)
         return 0
     from outlay.cli.cache import keep_answer
@@ -113,12 +113,12 @@ def command(
         from outlay.scenarios.comparing import compare_plans
 
         asked["every"] = bool(asked.get("every")) or form != "text"
-        found = compare_plans(names, prices=prices, notes=notes, progress=_bar(), **_renamed(asked))
+        found = compare_plans(names, prices=prices, notes=notes, progress=progress_bar(), **_renamed(asked))
         statement, code = found.statement, 0 if found.planned == found.asked else 3
     else:
         from outlay.scenarios.planning import plan_training
 
-        statement, code = plan_training(names[0], notes=notes, progress=_bar(), **_renamed(asked)), 0
+        statement, code = plan_training(names[0], notes=notes, progress=progress_bar(), **_renamed(asked)), 0
     kept = keep_answer(to_json(statement, indent=None))
     emit(statement, format=form, output=output, kept=kept)
     return code
@@ -141,7 +141,7 @@ def _renamed(asked: dict[str, Any]) -> dict[str, Any]:
     return {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
 
 
-def _bar() -> Any:
+def progress_bar() -> Any:
     """A bar on stderr, on a terminal, once a second has passed."""
     begun = time.monotonic()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
@@ -20,7 +21,7 @@ from outlay.scenarios.serving_run import ServingRun
 from outlay.scenarios.serving_sections import sections_of
 from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day
-from outlay.serving import ServingCoefficients, load_serving
+from outlay.serving import Requests, ServingCoefficients, load_serving
 from outlay.statement import Assumption, Figure, Statement
 from outlay.training.ranges import parse_level
 from outlay.workload import Architecture
@@ -36,6 +37,7 @@ def cost_serving(
     output: str | int | None = None,
     rate: str | float | None = None,
     concurrency: str | int | None = None,
+    trace: str | Path | Requests | None = None,
     users: str | int | None = None,
     requests_per_user: str | float | None = None,
     peak: str | float | None = None,
@@ -72,11 +74,13 @@ def cost_serving(
     notes: tuple[str, ...] = (),
     coefficients: ServingCoefficients | None = None,
     today: datetime.date | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Statement:
     """What a month of serving `model` costs with the accelerators `on` (`h100-sxm:8`).
 
-    The load is one of `rate` (`"5/s"`), `concurrency` or `users`. Everything else is found or assumed, and then said in
-    `Statement.assumed`. Texts are read as on the command line; numbers are in base units.
+    The load is one of `rate` (`"5/s"`), `concurrency`, `users` or `trace`, whose requests are played one by one. Everything
+    else is found or assumed, and then said in `Statement.assumed`. Texts are read as on the command line; numbers are in
+    base units.
 
     >>> answer = cost_serving("llama-3-8b", on="h100-sxm:1", input=1024, output=256, rate=2, price=2)
     >>> answer.total.amount.likely, [line.key for line in answer.lines]
@@ -85,7 +89,9 @@ def cost_serving(
     :raises InputError: for anything that cannot be read, or that nobody sells.
     :raises DoesNotFit: if the model does not fit, or the load is too much, with what would help.
     """
-    asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
+    asked = {
+        name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today", "progress")
+    }
     level = parse_level(interval)
     coefficients = coefficients or load_serving()
     question = ask_serving(
@@ -95,6 +101,7 @@ def cost_serving(
         output=output,
         rate=rate,
         concurrency=concurrency,
+        trace=trace,
         users=users,
         requests_per_user=requests_per_user,
         peak=peak,
@@ -134,7 +141,7 @@ def cost_serving(
         egress=egress,
         people=people,
     )
-    served = serve(question, coefficients)
+    served = serve(question, coefficients, progress=progress)
     if isinstance(served, Tried):
         raise refusal(question, served, coefficients)
     run = ServingRun(
@@ -228,6 +235,8 @@ def notes_of(run: ServingRun) -> Iterator[str]:
     """What a reader should know beside the lines."""
     served = run.served
     yield "A month is 730 hours, and all of them are paid."
+    if served.replay is not None:
+        yield "The layout was chosen by the means of the trace; the month is as busy as the trace, all along."
     if served.idle:
         yield f"{served.idle:,} of {run.question.devices:,} accelerators belong to no instance; they are paid for."
     if served.working < served.replicas:

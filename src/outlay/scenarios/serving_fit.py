@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,8 +13,20 @@ from outlay.errors import InputError
 from outlay.layout import SHORT, Layout, Problem, broken_rules
 from outlay.scenarios.serving_extras import offloaded
 from outlay.scenarios.serving_question import DEGREES, ServingQuestion
-from outlay.serving import Deployment, Performance, ServingCoefficients, ServingMemory, maximum, memory, perform
+from outlay.serving import (
+    Deployment,
+    Performance,
+    Replay,
+    ServingCoefficients,
+    ServingMemory,
+    maximum,
+    memory,
+    perform,
+    simulate,
+)
 from outlay.serving.layouts import RULES, layouts_of, legal
+
+Progress = Callable[[int, int], None]
 
 TIE = 1.02
 """Layouts within this factor of the best are as good; of them the one with the fewest devices an instance is taken."""
@@ -41,6 +54,8 @@ class Served:
     """Layouts that fit in memory."""
     carrying: int
     """Layouts that carry the load within its objectives."""
+    replay: Replay | None = None
+    """What became of each request of a trace."""
 
     @property
     def requests_per_second(self) -> float:
@@ -65,7 +80,9 @@ class Tried:
     """Sustains the load and keeps the objectives."""
 
 
-def serve(question: ServingQuestion, coefficients: ServingCoefficients) -> Served | Tried:
+def serve(
+    question: ServingQuestion, coefficients: ServingCoefficients, *, progress: Progress | None = None
+) -> Served | Tried:
     """The best way to serve the load, or all ways where none carries it.
 
     With a rate every way that carries it answers as much, so the quickest is taken; with a number of clients, the one
@@ -79,7 +96,8 @@ def serve(question: ServingQuestion, coefficients: ServingCoefficients) -> Serve
     close = np.flatnonzero(score <= best * TIE)
     # Of layouts that are as good, the fewest devices an instance: what fails then takes less with it.
     place = int(close[np.argmin(np.asarray(tried.layouts.devices)[close])])
-    return served_at(question, tried, place, coefficients)
+    served = served_at(question, tried, place, coefficients)
+    return served if question.demand.requests is None else _played(question, served, coefficients, progress)
 
 
 def try_layouts(question: ServingQuestion, coefficients: ServingCoefficients) -> Tried:
@@ -139,6 +157,7 @@ def served_at(question: ServingQuestion, tried: Tried, place: int, coefficients:
         coefficients=coefficients,
         cached=demand.cached,
         speculation=speculation,
+        variation=demand.variation,
     )
     return Served(
         deployment=deployment,
@@ -153,6 +172,33 @@ def served_at(question: ServingQuestion, tried: Tried, place: int, coefficients:
         fitting=int(tried.fits.sum()),
         carrying=int(tried.carries.sum()),
     )
+
+
+def _played(
+    question: ServingQuestion, served: Served, coefficients: ServingCoefficients, progress: Progress | None
+) -> Served:
+    """With the requests of the trace played one by one; rates are then those of one instance, as closed forms give them."""
+    assert question.demand.requests is not None
+    replay = simulate(
+        served.deployment,
+        question.demand.requests,
+        coefficients,
+        replicas=served.replicas,
+        speculation=question.speculation(served.deployment),
+        progress=progress,
+    )
+    found = replay.performance
+    share = 1.0 / served.replicas
+    found = replace(
+        found,
+        requests_per_second=found.requests_per_second * share,
+        output_per_second=found.output_per_second * share,
+        total_per_second=found.total_per_second * share,
+        concurrency=found.concurrency * share,
+        # How far from the most that can be answered is the closed form's business: a trace is as long as it is.
+        utilisation=served.busiest.utilisation,
+    )
+    return replace(served, busiest=found, mean=found, replay=replay)
 
 
 def _score(question: ServingQuestion, tried: Tried) -> NDArray[np.float64]:

@@ -18,7 +18,12 @@ def hints_of(run: ServingRun) -> tuple[str, ...]:
 def _fewer(run: ServingRun) -> Iterator[str]:
     """The fewest accelerators, by halves, that carry the load within its objectives."""
     question = run.question
-    if question.demand.rate is None or question.replicas is not None or question.fixed:
+    if (
+        question.demand.rate is None
+        or question.demand.requests is not None
+        or question.replicas is not None
+        or question.fixed
+    ):
         return
     count, found = question.devices, None
     while count % 2 == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from outlay.scenarios.serving_demand import Demand, read_demand
 from outlay.scenarios.serving_extras import Draft, adapter_bytes, read_adapters, read_draft, read_offload
 from outlay.scenarios.serving_problems import Problems
 from outlay.scenarios.serving_software import cache_of, engine_of, format_of
-from outlay.serving import Deployment, Engine, Format, Speculation
+from outlay.serving import Deployment, Engine, Format, Requests, Speculation
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
 from outlay.workload import Architecture, Number, parameters
@@ -92,6 +93,7 @@ def ask_serving(
     output: str | int | None,
     rate: str | float | None,
     concurrency: str | int | None,
+    trace: str | Path | Requests | None,
     users: str | int | None,
     requests_per_user: str | float | None,
     peak: str | float | None,
@@ -127,6 +129,7 @@ def ask_serving(
         output=output,
         rate=rate,
         concurrency=concurrency,
+        trace=trace,
         users=users,
         requests_per_user=requests_per_user,
         peak=peak,

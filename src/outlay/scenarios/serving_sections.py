@@ -19,7 +19,7 @@ from outlay.units import format_quantity
 
 def sections_of(run: ServingRun) -> tuple[Table, ...]:
     """What it comes to, the load, a step, memory, carbon."""
-    return (_costs(run), _load(run), _step(run), _memory(run), _carbon(run))
+    return (_costs(run), _load(run), *_latency(run), _step(run), _memory(run), _carbon(run))
 
 
 def _costs(run: ServingRun) -> Table:
@@ -95,6 +95,39 @@ def _load(run: ServingRun) -> Table:
         assumed=grounds(run, *TIME),
         receipts=run.fitted_on,
         key="load",
+    )
+
+
+def _latency(run: ServingRun) -> Iterator[Table]:
+    """What half, nine in ten and 99 in 100 requests of a trace wait at most."""
+    replay, wanted = run.served.replay, run.question.objectives
+    if replay is None:
+        return
+    busiest = run.served.busiest
+    rows: list[tuple[Cell, ...]] = [
+        (label, float(mean), *(float(busiest.quantiles[f"{name}_p{share}"]) for share in (50, 90, 99)))
+        for name, label, mean in (
+            ("ttft", "first token", busiest.ttft),
+            ("tpot", "each further token", busiest.tpot),
+            ("e2e", "whole answer", busiest.e2e),
+        )
+    ]
+    notes = []
+    if wanted.stated:
+        kept = float(replay.good(ttft=float(wanted.ttft), tpot=float(wanted.tpot)).mean())
+        notes.append(f"{kept:.1%} of requests keep what is allowed.")
+    again = int((replay.preempted > 0).sum())
+    if again:
+        notes.append(f"{again:,} requests were put back because the room for caches ran out, and computed again.")
+    columns = [Column("What"), *(Column(name, unit="s") for name in ("Mean", "Half", "9 in 10", "99 in 100"))]
+    yield Table(
+        f"{len(replay.arrival):,} requests, played one by one in {format_quantity(replay.seconds, 's')}",
+        columns=columns,
+        rows=rows,
+        notes=notes,
+        receipts=run.fitted_on,
+        assumed=grounds(run, *TIME),
+        key="latency",
     )
 
 
