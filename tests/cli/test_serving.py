@@ -105,6 +105,11 @@ def test_rates(ask, value):
         ({"battery": "100"}, ["--battery"]),
         ({"battery": "0Wh"}, ["--battery"]),
         ({"interval": "200"}, ["--interval"]),
+        ({"prefill_on": "h100-sxm:1"}, ["--decode-on"]),
+        ({"decode_on": "h100-sxm:1", "on": None}, ["--prefill-on"]),
+        ({"prefill_on": "h100-sxm:1", "decode_on": "h100-sxm:1"}, ["`--on h100-sxm:1`", "do not go together"]),
+        ({"prefill_on": "h100-sxm:0", "decode_on": "h100-sxm:1", "on": None}, ["h100-sxm:0"]),
+        ({"prefill_on": "h100-sxm:1", "decode_on": "h100-sxm:2", "on": None, "replicas": 2}, ["--replicas"]),
     ],
 )
 def test_contradictions(ask, flags, words):

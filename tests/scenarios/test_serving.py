@@ -25,6 +25,9 @@ EVERYTHING = [
     {**USUAL, "rate": None, "users": 50_000, "turns": 5, "input": 200},
     {**USUAL, "draft": "llama-3-8b", "acceptance": "70%"},
     {**USUAL, "price": None, "tier": "owned", "hardware": "30k"},
+    {**USUAL, "on": None, "prefill_on": "h100-sxm:4", "decode_on": "h100-sxm:4"},
+    {**USUAL, "on": None, "prefill_on": "h100-sxm:4", "decode_on": "h200:4", "price": None},
+    {**USUAL, "on": None, "prefill_on": "h100-sxm:4", "decode_on": "h100-sxm:4", "rate": None, "concurrency": 50},
 ]
 
 
@@ -283,3 +286,38 @@ def test_a_trace_is_played_request_by_request(tmp_path):
         month * figure(found, "dollars_per_million_output") / 1e6 / found.total.amount.likely, 1, abs_tol=0.5
     )
     assert 0.9 < figure(found, "output_tokens_per_second") * 100 / tokens <= 1.0
+
+
+def test_prompts_apart_are_priced_by_their_own_devices():
+    found = ask(on=None, prefill_on="l40s:8", decode_on="h200:4", rate=2, price=None)
+    first, last = found.find("accelerators").children
+    assert first.quantity.likely == 8 * 730
+    assert last.quantity.likely == 4 * 730
+    assert first.unit_price.likely < last.unit_price.likely
+    names = [entry.name for entry in found.assumed]
+    assert "price of prompts" in names
+    assert "transfer" in names
+    load = cells(found, "load")
+    assert "l40s" in load["for prompts"][0]
+    assert "h200" in load["for answers"][0]
+
+
+def test_answers_are_not_held_up_by_prompts_that_are_computed_elsewhere():
+    together = ask(on="h100-sxm:8", layout="tp=4", rate=6, input=3000)
+    apart = ask(on=None, prefill_on="h100-sxm:4", decode_on="h100-sxm:4", layout="tp=4", rate=6, input=3000)
+    assert figure(apart, "tpot") < figure(together, "tpot")
+
+
+def test_too_much_for_both_is_told_how_many_of_each(tmp_path):
+    with pytest.raises(DoesNotFit) as refused:
+        ask(on=None, prefill_on="h100-sxm:2", decode_on="h100-sxm:2", rate=60)
+    words = refused.value.hint.rpartition("write `")[2].rstrip("`").split()
+    asked = dict(zip(words[::2], words[1::2], strict=True))
+    assert ask(on=None, prefill_on=asked["--prefill-on"], decode_on=asked["--decode-on"], rate=60).answer
+
+
+def test_a_trace_is_played_on_both(tmp_path):
+    asked = {"input": None, "output": None, "rate": None, "trace": azure(tmp_path)}
+    found = cost_serving("llama-3-8b", prefill_on="h100-sxm:1", decode_on="h100-sxm:1", price=2, **asked)
+    assert math.isclose(cells(found, "latency")["first token"][0], figure(found, "ttft"))
+    assert math.isclose(found.total.amount.likely, 2 * 730 * 2)

@@ -18,6 +18,10 @@ EXAMPLE = "outlay cost serving llama-3-8b --on h100-sxm:1 --input 1024 --output 
 @click.command(cls=Verb, name="serving", example=EXAMPLE)
 @click.argument("model", metavar="MODEL|config.json", shell_complete=models)
 @click.option("--on", metavar="NAME:COUNT", shell_complete=accelerators, help="Accelerators: h100-sxm:8.")
+@click.option(
+    "--prefill-on", metavar="NAME:COUNT", shell_complete=accelerators, help="For prompts alone (with --decode-on)."
+)
+@click.option("--decode-on", metavar="NAME:COUNT", shell_complete=accelerators, help="For answers alone.")
 @click.option("input_tokens", "--input", metavar="N", help="Tokens of a prompt (with --turns, those that are new).")
 @click.option("output_tokens", "--output", metavar="N", help="Tokens of an answer.")
 @click.option("--rate", metavar="N/TIME", help="Requests: 5/s, 300/min, 20k/h, 1M/day.")
@@ -83,7 +87,7 @@ def command(
     use_catalogs(catalog)
     origins = came_from(context)
     asked = {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
-    if "on" not in asked:
+    if not {"on", "prefill_on", "decode_on"} & set(asked):
         on = next(parameter for parameter in context.command.params if parameter.name == "on")
         raise click.MissingParameter(ctx=context, param=on)
     from outlay.cli.cache import keep_answer

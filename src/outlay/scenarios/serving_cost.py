@@ -11,15 +11,16 @@ import outlay.render as _render  # statements that come from here show themselve
 from outlay import __version__
 from outlay.scenarios.run_statement import inputs_of, price_notes
 from outlay.scenarios.serving_figures import cost_figures, figures_of
-from outlay.scenarios.serving_fit import Served, Tried, layout_words, serve
+from outlay.scenarios.serving_fit import serve
 from outlay.scenarios.serving_hints import hints_of
 from outlay.scenarios.serving_lines import lines_of
 from outlay.scenarios.serving_provenance import serving_receipts
 from outlay.scenarios.serving_question import ServingQuestion, ask_serving
-from outlay.scenarios.serving_refusal import refusal
+from outlay.scenarios.serving_refusal import devices_of, refusal
 from outlay.scenarios.serving_run import ServingRun
 from outlay.scenarios.serving_sections import sections_of
-from outlay.scenarios.terms import agree
+from outlay.scenarios.serving_ways import Served, Tried, layout_words
+from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.today import today as day
 from outlay.serving import Requests, ServingCoefficients, load_serving
 from outlay.statement import Assumption, Figure, Statement
@@ -32,7 +33,9 @@ assert _render.FORMATS
 def cost_serving(
     model: str | Mapping[str, object] | Architecture,
     *,
-    on: str,
+    on: str | None = None,
+    prefill_on: str | None = None,
+    decode_on: str | None = None,
     input: str | int | None = None,
     output: str | int | None = None,
     rate: str | float | None = None,
@@ -97,6 +100,8 @@ def cost_serving(
     question = ask_serving(
         model,
         on=on,
+        prefill_on=prefill_on,
+        decode_on=decode_on,
         input=input,
         output=output,
         rate=rate,
@@ -123,24 +128,30 @@ def cost_serving(
         gpus_per_node=gpus_per_node,
         interconnect=interconnect,
     )
-    terms = agree(
-        question,
-        provider=provider,
-        tier=tier,
-        price=price,
-        discount=discount,
-        grid=grid,
-        pue=pue,
-        electricity=electricity,
-        data=None,
-        checkpoints=0,
-        lost_work=None,
-        hardware=hardware,
-        life=life,
-        use=use,
-        egress=egress,
-        people=people,
-    )
+    if use is None and hardware is not None:
+        use = 1.0  # a month of serving pays for every hour
+
+    def agreed(pool: ServingQuestion) -> Terms:
+        return agree(
+            pool,
+            provider=provider,
+            tier=tier,
+            price=price,
+            discount=discount,
+            grid=grid,
+            pue=pue,
+            electricity=electricity,
+            data=None,
+            checkpoints=0,
+            lost_work=None,
+            hardware=hardware,
+            life=life,
+            use=use,
+            egress=egress,
+            people=people,
+        )
+
+    terms = agreed(question)
     served = serve(question, coefficients, progress=progress)
     if isinstance(served, Tried):
         raise refusal(question, served, coefficients)
@@ -148,6 +159,7 @@ def cost_serving(
         question=question,
         served=served,
         terms=terms,
+        prompt_terms=None if question.prefill is None else agreed(question.prefill),
         coefficients=coefficients,
         fitted_on=serving_receipts(coefficients),
         level=None,
@@ -188,13 +200,20 @@ def title_of(question: ServingQuestion) -> str:
     """What is served to whom on what, for a month."""
     demand = question.demand
     sizes = f"{demand.input:,.0f} tokens in, {demand.output:,.0f} out"
-    devices = f"{question.devices:,} × {question.accelerator.name}"
+    devices = devices_of(question)
     return f"A month of {question.architecture.name} on {devices}: {demand.words}, {sizes}"
 
 
 def assumed_of(run: ServingRun) -> tuple[Assumption, ...]:
     """Everything that was taken because nobody said."""
-    return (*run.question.assumed, *_layout(run.served, run.question), *_split(run), *run.terms.assumed, *_making(run))
+    return (
+        *run.question.assumed,
+        *_layout(run.served, run.question),
+        *_split(run),
+        *run.terms.assumed,
+        *_others(run),
+        *_making(run),
+    )
 
 
 def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
@@ -206,7 +225,19 @@ def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
         f"the {best} of {served.carrying:,} that carry the load, of {served.fitting:,} that fit, "
         f"of {served.looked_at:,} looked at"
     )
-    yield Assumption("layout", value=f"{served.replicas:,} × {layout_words(served.deployment.layout)}", why=why)
+    value = f"{served.replicas:,} × {layout_words(served.deployment.layout)}"
+    if served.prefill is not None:
+        value = f"{served.prefill_replicas:,} × {layout_words(served.prefill.layout)} for prompts, {value} for answers"
+    yield Assumption("layout", value=value, why=why)
+
+
+def _others(run: ServingRun) -> Iterator[Assumption]:
+    """What was assumed of the price of the devices for prompts, where they are of another kind."""
+    if run.prompt_terms is None:
+        return
+    for entry in run.prompt_terms.assumed:
+        if entry.name in ("price", "tier") and entry not in run.terms.assumed:
+            yield replace(entry, name=f"{entry.name} of prompts")
 
 
 def _split(run: ServingRun) -> Iterator[Assumption]:
@@ -238,7 +269,7 @@ def notes_of(run: ServingRun) -> Iterator[str]:
     if served.replay is not None:
         yield "The layout was chosen by the means of the trace; the month is as busy as the trace, all along."
     if served.idle:
-        yield f"{served.idle:,} of {run.question.devices:,} accelerators belong to no instance; they are paid for."
+        yield f"{served.idle:,} of {run.question.all_devices:,} accelerators belong to no instance; they are paid for."
     if served.working < served.replicas:
         yield f"{served.replicas - served.working:,} instances get no request: there are fewer clients than instances."
     if run.level is None:

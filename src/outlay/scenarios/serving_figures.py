@@ -137,7 +137,7 @@ def _energy(run: ServingRun) -> Figure:
         note="month × devices × (power of a device + its share of the server) × PUE",
         parts=(
             Figure(Interval.exact(SECONDS), unit="s", label="Month"),
-            Figure(Interval.exact(question.devices), unit="devices", label="Accelerators"),
+            Figure(Interval.exact(question.all_devices), unit="devices", label="Accelerators"),
             Figure(
                 Interval.of(run.device_watts),
                 unit="W",

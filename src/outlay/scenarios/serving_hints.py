@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from outlay.scenarios.serving_fit import Served, serve
+from outlay.scenarios.serving_fit import serve
 from outlay.scenarios.serving_refusal import on_count
 from outlay.scenarios.serving_run import HOURS, ServingRun
+from outlay.scenarios.serving_ways import Served
 from outlay.units import format_money, format_quantity
 
 

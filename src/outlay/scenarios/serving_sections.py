@@ -9,10 +9,10 @@ import numpy as np
 from outlay.scenarios.serving_bottleneck import waits_for
 from outlay.scenarios.serving_demand import rate_words
 from outlay.scenarios.serving_figures import data_sheet, device_receipts, unit_costs
-from outlay.scenarios.serving_fit import layout_words
 from outlay.scenarios.serving_grounds import CARBON, MAKING, MODEL, PRICE, TIME, grounds
 from outlay.scenarios.serving_run import ServingRun
-from outlay.serving import most_sequences, sequence_bytes
+from outlay.scenarios.serving_ways import layout_words
+from outlay.serving import Deployment, memory, most_sequences, sequence_bytes
 from outlay.statement import Cell, Column, Figure, Interval, Table
 from outlay.units import format_quantity
 
@@ -33,8 +33,10 @@ def _costs(run: ServingRun) -> Table:
         )
         for cost in costs.values()
     ]
-    split = f"Input and output are told apart by device time: prompts {run.input_share:.0%}, answers the rest"
-    notes = [f"{split}; idle time goes with them."]
+    notes = [
+        f"Input and output are told apart by device time: prompts {run.input_share:.0%}, answers the rest; "
+        + ("each has devices of its own." if run.served.prefill is not None else "idle time goes with them.")
+    ]
     if run.terms.price is None:
         notes.append("The accelerators have no price, so dollars are of the rest alone.")
     return Table(
@@ -57,10 +59,11 @@ def _load(run: ServingRun) -> Table:
     question, served = run.question, run.served
     demand, busiest, wanted = question.demand, served.busiest, question.objectives
     rows: list[tuple[Cell, ...]] = []
-    instance = (
-        f"{int(served.deployment.devices)} × {question.accelerator.name}, {layout_words(served.deployment.layout)}"
-    )
-    rows.append(("instances", f"{served.replicas:,} of {instance}"))
+    if served.prefill is not None and question.prefill is not None:
+        rows.append(("for prompts", _instances(served.prefill_replicas, served.prefill)))
+        rows.append(("for answers", _instances(served.replicas, served.deployment)))
+    else:
+        rows.append(("instances", _instances(served.replicas, served.deployment)))
     if demand.rate is not None:
         most = f"{rate_words(served.most_requests_per_second)} at most"
         rows.append(("requests", f"{rate_words(demand.rate)}; {most}"))
@@ -96,6 +99,11 @@ def _load(run: ServingRun) -> Table:
         receipts=run.fitted_on,
         key="load",
     )
+
+
+def _instances(count: int, deployment: Deployment) -> str:
+    devices, name = int(deployment.devices), deployment.cluster.accelerator.name
+    return f"{count:,} of {devices:,} × {name}, {layout_words(deployment.layout)}"
 
 
 def _latency(run: ServingRun) -> Iterator[Table]:
@@ -186,7 +194,7 @@ def _memory(run: ServingRun) -> Table:
     parts = [(name, float(size)) for name, size in served.space.parts.items() if float(size) > 0]
     parts.append(("room for caches", float(served.space.cache)))
     return Table(
-        "Memory of the fullest device",
+        "Memory of the fullest device" + (" of those that answer" if served.prefill is not None else ""),
         columns=("Part", Column("Size", unit="B", total=True), Column("Share", unit="%", total=True, digits=2)),
         rows=[(name, size, size / there) for name, size in parts],
         notes=tuple(_room(run)),
@@ -210,6 +218,10 @@ def _room(run: ServingRun) -> Iterator[str]:
     longest, limit = longest_context(run), question.architecture.max_length
     whose = " (the model's own)" if limit and longest >= limit else ""
     yield f"The longest context that fits is {longest:,} tokens{whose}."
+    if served.prefill is not None:
+        space = memory(served.prefill, run.coefficients)
+        weights, room = float(space.parts["weights"]), float(most_sequences(served.prefill, space, tokens))
+        yield f"Those of prompts hold {format_quantity(weights, 'B')} of weights, and have room for {room:,.0f} caches."
 
 
 def longest_context(run: ServingRun) -> int:
