@@ -9,6 +9,7 @@ from statistics import fmean, median
 from typing import Any
 
 from outlay.accuracy.columns import MEASURED
+from outlay.accuracy.metrics import once_a_kind
 from outlay.accuracy.runs_columns import METRIC as HOURS
 from outlay.accuracy.validate import Comparison, Validation
 
@@ -178,6 +179,14 @@ def summarise(validation: Validation) -> dict[str, Any]:
             "speed": coverage(speed),
             "memory": coverage(memory),
             "whole_runs": coverage(hours),
+        },
+        "serving": {
+            kind: {
+                "overall": Errors.of(group).as_dict(),
+                "by_source": {source: Errors.of(rows).as_dict() for source, rows in by_source(group).items()},
+                "ranges": coverage(group) if validation.level is not None else None,
+            }
+            for kind, group in once_a_kind(validation.comparisons).items()
         },
         "every_comparison": Errors.of(validation.comparisons).as_dict() if validation.comparisons else None,
         "skipped_by_reason": dict(reasons(validation)),

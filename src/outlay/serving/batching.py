@@ -63,7 +63,7 @@ def perform(
     else:
         others = static_open if static else open_loop
         fared, utilisation, busy = others(deployment, load, task, limits.sequences, steps)
-    return _performance(deployment, load, limits, fared, utilisation, busy)
+    return performance_of(deployment, load, limits, fared, utilisation, busy)
 
 
 def maximum(
@@ -96,7 +96,7 @@ def maximum(
     return perform(deployment, load, coefficients, most_sequences=most_sequences, speculation=speculation, steps=steps)
 
 
-def _performance(
+def performance_of(
     deployment: Deployment, load: Load, limits: Room, fared: Fared, utilisation: Number, busy: Number
 ) -> Performance:
     """As the reader wants it; nothing where the model does not fit."""

@@ -19,7 +19,7 @@ import numpy as np
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
 from outlay.serving.speculation import Speculation
-from outlay.serving.steps import Mixture, Steps
+from outlay.serving.steps import Mixture, Steps, pair
 from outlay.workload import Number
 
 ROUNDS = 2
@@ -124,7 +124,7 @@ def mixed_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     prefilling = Mixture(
         decoding=mix.beside, context=task.context, prefill=mix.tokens, prompts=mix.prompts, past=task.past(each)
     )
-    pure, mixed = steps.seconds(decoding), steps.seconds(prefilling)
+    pure, mixed = pair(steps, decoding, prefilling)
     rest = mix.steps - mix.prefilling
     seconds = mix.prefilling * mixed + rest * pure
     waiting = mix.waited * (mix.behind * mixed + (1.0 - mix.behind) * pure)

@@ -187,7 +187,7 @@ class _Pools:
         inside = number_inside(lambda n: self.answer(n + 1.0).seconds, passed / self.decode_instances, most - 1.0)
         found = self.answer(inside + 1.0)
         one = replace(load, rate=passed / self.decode_instances)
-        place = slot_wait(one, self.answering, most, full, found, inside, decoding)
+        place = slot_wait(one, self.answering, most, full.seconds, found, inside, decoding)
         share = np.minimum(sending, 0.999)
         behind = share / (2.0 * (1.0 - share)) * self.sending
         squared = 1.0 + np.square(load.variation)

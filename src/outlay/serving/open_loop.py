@@ -20,6 +20,7 @@ Where the batch may hold L requests, those that find it full wait as in front of
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,19 +45,28 @@ def open_loop(
     cycle = cycle_of(deployment)
     most = np.maximum(sequences, 1.0)
     full = cycle(task, most, steps)
-    utilisation = load.rate * full.seconds / most
     inside = number_inside(lambda n: cycle(task, n + 1.0, steps).seconds, load.rate, most - 1.0)
     found = cycle(task, inside + 1.0, steps)
+    fared, utilisation, busy = fared_among(inside, found, deployment, load, task, most, full.seconds)
+    return replace(fared, watts=found.watts(steps)), utilisation, busy
+
+
+def fared_among(
+    inside: Number, found: Cycle, deployment: Deployment, load: Load, task: Task, most: Number, full_seconds: Number
+) -> tuple[Fared, Number, Number]:
+    """The same, without watts, where it is known how many others a request finds `inside`: `found` is the cycle of one more."""
+    assert load.rate is not None
+    utilisation = load.rate * full_seconds / most
     busy = -np.expm1(-load.rate * found.seconds)
     first, after = _prompt_waits(deployment, load, task, found, inside, busy)
-    wait = slot_wait(load, task, most, full, found, inside, utilisation)
+    wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation)
     fared = Fared(
         ttft=np.maximum(first, 0.0) + wait,
         queue=wait,
         decode_seconds=found.seconds - found.ttft + after,
-        requests_per_second=np.minimum(load.rate, most / full.seconds),
+        requests_per_second=np.minimum(load.rate, most / full_seconds),
         decoding=np.maximum(found.mix.alone, found.mix.beside),
-        watts=found.watts(steps),
+        watts=0.0,
     )
     return fared, utilisation, np.where(np.less(utilisation, 1.0), busy, 1.0)
 
@@ -89,14 +99,14 @@ def _prompt_waits(
 
 
 def slot_wait(
-    load: Load, task: Task, most: Number, full: Cycle, found: Cycle, inside: Number, utilisation: Number
+    load: Load, task: Task, most: Number, full_seconds: Number, found: Cycle, inside: Number, utilisation: Number
 ) -> Number:
     """Seconds before there is a place in the batch; infinite where the load cannot be sustained.
 
     The number inside varies more than a Poisson number: the more there are, the longer each stays.
     """
     assert load.rate is not None
-    slope = (full.seconds - found.seconds) / np.maximum(most - inside - 1.0, 1e-9)
+    slope = (full_seconds - found.seconds) / np.maximum(most - inside - 1.0, 1e-9)
     steady = 1.0 - np.clip(load.rate * slope, 0.0, 0.99)
     deviation = np.sqrt(np.maximum(inside, 1e-12) * (1.0 + np.square(load.variation)) / steady)
     distance = np.clip((most - inside) / deviation, 1e-3, 30.0)

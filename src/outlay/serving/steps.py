@@ -31,6 +31,11 @@ class Mixture:
     past: Number = 0.0
 
 
+_FIELDS = ("decoding", "context", "prefill", "prompts", "past")
+TOGETHER = 1 << 11
+"""Steps that are asked together at most: of more, the arithmetic takes longer than the call."""
+
+
 class Steps(Protocol):
     """Whoever knows what a step takes. Prompts are spread over data-parallel devices; the fullest one decides."""
 
@@ -54,6 +59,20 @@ class ExactSteps:
 
     def watts(self, mixture: Mixture) -> Number:
         return self._iteration(mixture).device_watts
+
+    def pair(self, first: Mixture, second: Mixture) -> tuple[Number, Number]:
+        """Seconds of two, asked together: short arrays take no longer than one number."""
+        parts = [[getattr(each, name) for name in _FIELDS] for each in (first, second)]
+        layout = self.deployment.layout
+        shape = np.broadcast_shapes(
+            *(np.shape(value) for part in parts for value in part),
+            *(np.shape(getattr(layout, name)) for name in ("tensor", "pipeline", "data", "expert", "expert_tensor")),
+        )
+        if int(np.prod(shape)) > TOGETHER:
+            return self.seconds(first), self.seconds(second)
+        both = (np.stack([np.broadcast_to(value, shape) for value in values]) for values in zip(*parts, strict=True))
+        found = np.asarray(self.seconds(Mixture(**dict(zip(_FIELDS, both, strict=True)))))
+        return found[0], found[1]
 
     def _iteration(self, mixture: Mixture) -> Iteration:
         prefill, prompts = spread(mixture.prefill, mixture.prompts, self.deployment.layout.data)
@@ -169,6 +188,13 @@ class DraftedSteps:
             read = np.where(np.greater(mixture.prefill, 0), 1.0, 0.0)
             parts.append((read * self.draft.seconds(prompts), self.draft.watts(prompts)))
         return parts
+
+
+def pair(steps: Steps, first: Mixture, second: Mixture) -> tuple[Number, Number]:
+    """Seconds of two steps."""
+    if isinstance(steps, ExactSteps):
+        return steps.pair(first, second)
+    return steps.seconds(first), steps.seconds(second)
 
 
 def spread(prefill: Number, prompts: Number, data: Number) -> tuple[Number, Number]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from outlay.errors import InputError
+from outlay.launch import Written as Written
 from outlay.layout import Layout
 from outlay.machine import Cluster
 from outlay.machine.cluster import nodes_of
@@ -51,15 +52,6 @@ class Plan:
     def micro_batches(self) -> int:
         """Micro-batches that one replica goes through in a step."""
         return max(self.global_batch // int(self.layout.data * self.layout.micro_batch), 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """One file, and what its reader must know that the file cannot say to the tool."""
-
-    name: str
-    text: str
-    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
