@@ -16,6 +16,7 @@ from outlay.scenarios.serving_hints import hints_of
 from outlay.scenarios.serving_lines import lines_of
 from outlay.scenarios.serving_provenance import serving_receipts
 from outlay.scenarios.serving_question import ServingQuestion, ask_serving
+from outlay.scenarios.serving_ranged import relative_ranges
 from outlay.scenarios.serving_refusal import devices_of, refusal
 from outlay.scenarios.serving_run import ServingRun
 from outlay.scenarios.serving_sections import sections_of
@@ -24,7 +25,7 @@ from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.today import today as day
 from outlay.serving import Requests, ServingCoefficients, load_serving
 from outlay.statement import Assumption, Figure, Statement
-from outlay.training.ranges import parse_level
+from outlay.training.ranges import parse_level, percent
 from outlay.workload import Architecture
 
 assert _render.FORMATS
@@ -162,9 +163,9 @@ def cost_serving(
         prompt_terms=None if question.prefill is None else agreed(question.prefill),
         coefficients=coefficients,
         fitted_on=serving_receipts(coefficients),
-        level=None,
     )
-    del level  # ranges of serving are not known yet
+    if coefficients == load_serving():  # nobody knows how far others are off
+        run = replace(run, relative=relative_ranges(question, level), level=level)
     return statement_of(
         run,
         notes=(*price_notes(terms, today or day()), *notes_of(run), *notes),
@@ -273,4 +274,9 @@ def notes_of(run: ServingRun) -> Iterator[str]:
     if served.working < served.replicas:
         yield f"{served.replicas - served.working:,} instances get no request: there are fewer clients than instances."
     if run.level is None:
-        yield "How far these times are off is not known yet: ranges are of the building and of making the devices alone."
+        yield "How far coefficients of your own are off is not known: `outlay validate` prints the error on measured runs."
+    else:
+        yield (
+            f"Ranges: {percent(run.level)} of measured deployments from sources that our fit had not used lie within them; to "
+            "energy the range of the building is added, each at its worst."
+        )

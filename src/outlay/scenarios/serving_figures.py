@@ -11,6 +11,9 @@ from outlay.statement import Figure, Interval, Receipt
 from outlay.statement.line import total
 
 MILLION = 1e6
+_EACH = ("request", "input", "output", "token")
+_KINDS = {"ttft": "first", "tpot": "decode", "e2e": "answers"}
+"""Latency → the kind of measurements that says how far off it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,8 @@ def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
     carbon = run.operational + run.embodied
     joules = run.kilowatt_hours * 3.6e6
     inward = run.input_share
+    # With clients that wait, a slower deployment answers less for the same money.
+    slower = run.ranged("answers", 1.0) if run.question.demand.rate is None else Interval.exact(1.0)
     parts = {
         "hour": ("an hour", 1.0 / HOURS, "$/h"),
         "month": ("a month", 1.0, "$"),
@@ -42,7 +47,7 @@ def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
     return {
         key: UnitCost(
             name=name,
-            dollars=None if amount is None else amount * share,
+            dollars=None if amount is None else amount * share * (slower if key in _EACH else 1.0),
             joules=joules * share,
             carbon=carbon * share,
             unit=unit,
@@ -66,7 +71,7 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
         if key != "ttft" and demand.output <= 1:
             continue
         figures[key] = Figure(
-            run.latency(float(seconds)),
+            run.ranged(_KINDS[key], float(seconds)),
             unit="s",
             label=label,
             note=note,
@@ -76,7 +81,7 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
             assumed=grounds(run, *TIME),
         )
     figures["output_tokens_per_second"] = Figure(
-        Interval.of(float(served.mean.output_per_second) * served.working),
+        _as_often(run, float(served.mean.output_per_second) * served.working),
         unit="tokens/s",
         label="output",
         note="requests a second × tokens of an answer",
@@ -108,6 +113,16 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
             assumed=grounds(run, *ENERGY),
         )
     return figures
+
+
+def _as_often(run: ServingRun, rate: float) -> Interval:
+    """A rate of answers: that of the load, or one that falls as clients wait longer."""
+    slower = run.relative.get("answers")
+    if run.question.demand.rate is not None:
+        return Interval.exact(rate)
+    if slower is None or not slower.low or not slower.high:
+        return Interval.of(rate)
+    return Interval.between(rate / slower.high, rate, rate / slower.low)
 
 
 def cost_figures(run: ServingRun) -> dict[str, Figure]:

@@ -138,6 +138,15 @@ def _played(
         )
     # How far from the most that can be answered is the closed form's business: a trace is as long as it is.
     found = replace(each_of(replay.performance, served.replicas), utilisation=served.busiest.utilisation)
+    # The month goes on as the trace began: its last answers, which come after the last request, do not make it slower.
+    rate, demand = question.demand.rate or 0.0, question.demand
+    each = rate / served.replicas
+    found = replace(
+        found,
+        requests_per_second=each,
+        output_per_second=each * demand.output,
+        total_per_second=each * (demand.input + demand.output),
+    )
     return replace(served, busiest=found, mean=found, replay=replay)
 
 

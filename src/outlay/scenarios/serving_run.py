@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -33,8 +34,8 @@ class ServingRun:
     coefficients: ServingCoefficients
     fitted_on: tuple[Receipt, ...] = ()
     assumed: tuple[Assumption, ...] = ()
-    relative: Interval = field(default_factory=lambda: Interval.of(1.0))
-    """Seconds over those predicted: the range that holds a share `level` of deployments."""
+    relative: Mapping[str, Interval] = field(default_factory=dict)
+    """Seconds (or joules) over those predicted, by kind of figure: the range that holds a share `level` of deployments."""
     level: float | None = None
 
     @cached_property
@@ -146,8 +147,9 @@ class ServingRun:
         pue = self.terms.pue
         likely = float(economics.energy(self.watts * SECONDS, pue.likely))
         if pue.low is None or pue.high is None:
-            return Interval.of(likely)
-        return Interval.between(likely * pue.low / pue.likely, likely, likely * pue.high / pue.likely)
+            return self.ranged("energy", likely)
+        building = Interval.between(pue.low / pue.likely, 1.0, pue.high / pue.likely)
+        return building * self.ranged("energy", likely)
 
     @cached_property
     def operational(self) -> Interval:
@@ -176,6 +178,7 @@ class ServingRun:
             whole = whole + Interval.between(low, likely, high)
         return whole
 
-    def latency(self, seconds: float) -> Interval:
-        """Seconds with the range of a step's."""
-        return self.relative * seconds
+    def ranged(self, kind: str, likely: float) -> Interval:
+        """A figure that goes as the time (or the energy) of a kind of figure, with the range of that."""
+        relative = self.relative.get(kind)
+        return Interval.of(likely) if relative is None else relative * likely
