@@ -35,7 +35,8 @@ def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
     joules = run.kilowatt_hours * 3.6e6
     inward = run.input_share
     # With clients that wait, a slower deployment answers less for the same money.
-    slower = run.ranged("answers", 1.0) if run.question.demand.rate is None else Interval.exact(1.0)
+    waits = run.question.demand.rate is None and run.terms.price is not None
+    slower = run.ranged("answers", 1.0) if waits else Interval.exact(1.0)
     parts = {
         "hour": ("an hour", 1.0 / HOURS, "$/h"),
         "month": ("a month", 1.0, "$"),
