@@ -87,7 +87,7 @@ def cost_serving(
     base units.
 
     >>> answer = cost_serving("llama-3-8b", on="h100-sxm:1", input=1024, output=256, rate=2, price=2)
-    >>> answer.total.amount.likely, [line.key for line in answer.lines]
+    >>> round(answer.total.amount.likely, 2), [line.key for line in answer.lines]
     (1460.0, ['accelerators'])
 
     :raises InputError: for anything that cannot be read, or that nobody sells.

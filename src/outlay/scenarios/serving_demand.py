@@ -98,7 +98,7 @@ def read_demand(
     output: str | int | None,
     rate: str | float | None,
     concurrency: str | int | None,
-    trace: str | Path | Requests | None,
+    trace: str | Path | Requests | None = None,
     users: str | int | None,
     requests_per_user: str | float | None,
     peak: str | float | None,
