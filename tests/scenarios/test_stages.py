@@ -218,3 +218,23 @@ def test_shares_that_are_not_the_whole_and_sums_that_differ_are_refused(file) ->
 
 def test_names_become_keys() -> None:
     assert slug("Context extension, 128K") == "context-extension-128k"
+
+
+@pytest.mark.parametrize(
+    ("on", "asked"),
+    [
+        ("rtx-4090:7", {"optimizer": "muon", "global_batch": 512}),  # some of them are idle
+        ("h100-sxm:16", {"tier": "spot", "lost_work": "5%"}),
+        ("tpu-v5p:8", {"tier": "owned", "grid": "france", "checkpoints": 0}),
+        ("v100-sxm-32gb:4", {"precision": "fp16", "recompute": "full", "framework": "torchtitan", "interval": 50}),
+    ],
+)
+def test_one_stage_is_the_run_without_stages_however_it_is_asked(file, on: str, asked: dict[str, object]) -> None:
+    whole = cost_training("bert-large", tokens="12.3B", on=on, **asked)
+    one = cost_training("bert-large", stages=file("stage,tokens\nall,12.3B\n"), on=on, **asked)
+    for name, figure in whole.answer.items():
+        ends = ("low", "likely", "high")
+        expected = [getattr(figure.value, end) for end in ends]
+        assert [getattr(one.answer[name].value, end) for end in ends] == pytest.approx(expected), name
+    assert one.total.at_least == whole.total.at_least
+    assert one.total.amount.likely == pytest.approx(whole.total.amount.likely)
