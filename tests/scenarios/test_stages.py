@@ -216,6 +216,20 @@ def test_shares_that_are_not_the_whole_and_sums_that_differ_are_refused(file) ->
         cost_training("gpt2", **ON)
 
 
+def test_names_in_any_script_and_of_any_length_are_shown(file) -> None:
+    from outlay.render import render
+
+    long = "a stage whose name goes on for much longer than anybody would want to read it"
+    whole = cost_training("gpt2", stages=file(f"stage,tokens\n预训练,1B\n{long},1B\n=1+1,1B\n"), **ON)
+    assert [child.name for child in whole.find("accelerators").children] == ["预训练", long, "=1+1"]
+    assert whole.find("accelerators").children[0].key == "accelerators.line-2"
+    assert from_json(to_json(whole)) == whole
+    assert "\n=" not in render(whole, "csv")
+    assert ",=1+1" not in render(whole, "csv")
+    for line in render(whole).splitlines():
+        assert sum(2 if ord(char) > 0x2E80 else 1 for char in line) <= 80
+
+
 def test_names_become_keys() -> None:
     assert slug("Context extension, 128K") == "context-extension-128k"
 
