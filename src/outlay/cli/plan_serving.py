@@ -113,7 +113,9 @@ def command(
     from outlay.statement import to_json
 
     kept = keep_answer(to_json(statement, indent=None))
-    emit(statement, format=form, output=output, kept=kept)
+    # A CSV is one table: that of all plans where it was asked for, else the lines.
+    table = statement.find("all") if form == "csv" and asked.get("every") else statement
+    emit(table, format=form, output=output, kept=kept)
     return 0
 
 
