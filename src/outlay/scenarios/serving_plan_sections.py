@@ -117,15 +117,17 @@ def _short(plan: Plan, *, several: bool) -> str:
 def all_table(found: ServingFound) -> Table:
     """Every plan within the limits, the best first."""
     rows: list[tuple[Cell, ...]] = []
+    known: dict[tuple[int, int], tuple[Cell, ...]] = {}  # how a plan runs, whoever sells its machines
     for place in found.usable:
         plan = found.offered.plan(int(place))
+        key = int(found.offered.block[place]), plan.place
+        if key not in known:
+            form, engine = plan.block.form.name, plan.block.engine.name
+            known[key] = (instances(plan), form, engine, int(plan.decode.engine.chunk_tokens))
         rows.append(
             (
                 machines(plan),
-                instances(plan),
-                plan.block.form.name,
-                plan.block.engine.name,
-                int(plan.decode.engine.chunk_tokens),
+                *known[key],
                 seller(plan),
                 plan.ttft,
                 plan.tpot,
