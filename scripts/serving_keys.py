@@ -86,7 +86,11 @@ def k8s(folder: Path) -> Iterator[tuple[str, str]]:
         maps: dict[str, dict[str, str]] = {}
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             named = node.target.id if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) else ""
-            if named in ("openapi_types", "attribute_map") and isinstance(node, ast.AnnAssign) and node.value is not None:
+            if (
+                named in ("openapi_types", "attribute_map")
+                and isinstance(node, ast.AnnAssign)
+                and node.value is not None
+            ):
                 maps[named] = ast.literal_eval(node.value)
         for field, name in maps["attribute_map"].items():
             yield f"{kind}.{name}", maps["openapi_types"][field]

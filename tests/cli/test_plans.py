@@ -42,11 +42,14 @@ def test_several_prices_and_one_with_thousands(ask) -> None:
         ["--tier", "spot", "--discount", "10%", "--data", "1TB", "--people", "5k", "--exploration", "20%"],
         ["--done", "3B", "--price", "2", "--on", "h100-sxm", "--lost-work", "4%", "--checkpoints", "2"],
         ["--stages", "run.csv", "--done", "1B", "--on", "h100-sxm,a100-sxm-80gb", "--count", "4..8"],
+        ["--stages", "own.csv", "--on", "h100-sxm,gh200-96gb", "--count", "8", "--provider", "lambda,vultr,hyperstack"],
+        ["--stages", "own.csv", "--price", "2", "--on", "h100-sxm", "--count", "8"],
         ["--have", "h100-sxm:8", "--hardware", "30k", "--life", "4", "--use", "80%", "--layout", "zero=3"],
     ],
 )
 def test_the_last_hint_is_the_same_plan(ask, more: list[str]) -> None:
     Path("run.csv").write_text(STAGES)
+    Path("own.csv").write_text("stage,tokens,on\npre,8B,\nlater,2B,l40s:4\n")
     count = [] if "--have" in more or "--count" in more else ["--count", "1..8"]
     plan = json.loads(ask(*ASKED, *count, *more, "--format", "json").out)
     command = re.search("`(outlay cost training .*?)`", plan["hints"][-1])[1]

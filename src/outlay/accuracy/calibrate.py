@@ -75,9 +75,7 @@ def draws(rows: Sequence[Scored]) -> float:
     return sum(total.values()) ** 2 / sum(value**2 for value in total.values())
 
 
-def calibrate(
-    rows: Sequence[Scored], *, trimmed: float, lower: float = 0.5, names: Sequence[str] = DOUBTS
-) -> Spread:
+def calibrate(rows: Sequence[Scored], *, trimmed: float, lower: float = 0.5, names: Sequence[str] = DOUBTS) -> Spread:
     """The spread of some rows; `trimmed` is the share of its tails that it keeps inside, `lower` of the rest that below.
 
     The scales are those of a Laplace distribution of the errors, by maximum likelihood with a ridge on the doubts.
@@ -169,7 +167,9 @@ def document(rows: Sequence[Scored], *, names: Sequence[str] = DOUBTS) -> dict[s
         "draws": round(draws(rows), 2),
         **{name: getattr(spread, name) for name in Spread.__dataclass_fields__},
         "held": {
-            f"{level:g}": _report(rows, held if level == LEVEL else nested(rows, level, trimmed=trimmed, lower=lower, names=names))
+            f"{level:g}": _report(
+                rows, held if level == LEVEL else nested(rows, level, trimmed=trimmed, lower=lower, names=names)
+            )
             for level in (LEVEL, 0.95)
         },
     }

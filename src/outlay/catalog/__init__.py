@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from outlay.catalog.compressed import Quality as Quality
+    from outlay.catalog.compressed import quality as quality
     from outlay.catalog.devices import Accelerator as Accelerator
     from outlay.catalog.devices import accelerator as accelerator
     from outlay.catalog.devices import accelerators as accelerators
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 _WHERE = {
     name: module
     for module, names in {
+        "compressed": ("Quality", "quality"),
         "devices": ("Accelerator", "accelerator", "accelerators"),
         "electricity": ("Grid", "grid", "grids"),
         "figures": ("Factor", "embodied_carbon", "factor", "factors", "pue"),

@@ -13,11 +13,12 @@ from outlay import __version__
 from outlay.errors import DoesNotFit, InputError
 from outlay.layout import describe
 from outlay.scenarios.bottleneck import bottleneck
+from outlay.scenarios.lines import data_sheet
 from outlay.scenarios.named import read_model
 from outlay.scenarios.plan_search import Planned, search_plan
 from outlay.scenarios.plan_sections import limits_in_words, machines, recipe_of, seller
 from outlay.scenarios.run_statement import inputs_of
-from outlay.statement import Cell, Column, Figure, Interval, Statement, Table
+from outlay.statement import Cell, Column, Figure, Interval, Receipt, Statement, Table
 from outlay.statement.line import total
 from outlay.training.ranges import parse_level
 from outlay.units import format_quantity
@@ -105,12 +106,13 @@ def _title(planned: Planned, names: Sequence[str]) -> str:
 def _best(rows: Sequence[_Row], *, prices: bool) -> Table:
     """Model, plan, time, cost: what fits a screen."""
     return Table(
-        "",
+        "Plans",
         columns=(
             *("Model", Column("Price", unit="$") if prices else "Seller", "Accelerators", "Time"),
             Column("Cost", unit="$"),
         ),
         rows=[(name, _dollars(price) if prices else _who(found), *_cells(found)) for name, price, found in rows],
+        receipts=tuple(dict.fromkeys(receipt for _, _, found in rows for receipt in _receipts(found))),
         key="plans",
     )
 
@@ -126,6 +128,12 @@ def _cells(found: Planned | DoesNotFit) -> tuple[Cell, ...]:
     )
 
 
+def _receipts(found: Planned | DoesNotFit) -> Iterator[Receipt]:
+    """Where a plan's price, model, machines and coefficients come from."""
+    for run in () if isinstance(found, DoesNotFit) else found.best.course.runs:
+        yield from (*run.terms.price_receipts, run.question.model_receipt, *data_sheet(run).values(), *run.fitted_on)
+
+
 def _who(found: Planned | DoesNotFit) -> Cell:
     if isinstance(found, DoesNotFit):
         return None
@@ -138,10 +146,10 @@ def _joules(found: Planned) -> Interval:
 
 
 def _every(rows: Sequence[_Row], *, prices: bool) -> Table:
-    """Every figure of every plan, one a row, for programs: with low and high of its range."""
+    """Every figure of every plan, one a row: likely, and low and high of its range."""
     return Table(
         "Every figure",
-        columns=("Model", *((Column("Price", unit="$"),) if prices else ()), "Figure", "Value", "Unit", "Low", "High"),
+        columns=("Model", *((Column("Price", unit="$"),) if prices else ()), "Figure", "Likely", "Low", "High"),
         rows=[
             (name, *((_dollars(price),) if prices else ()), *figure)
             for name, price, found in rows
@@ -160,23 +168,26 @@ def _figures(found: Planned) -> Iterator[tuple[Cell, ...]]:
         ("device-hour", run.terms.price, "$"),
         ("time", best.course.duration, "s"),
         ("energy", _joules(found), "J"),
-        ("co2e", best.course.operational, "kg CO2e"),
-        ("step", run.relative * run.step_seconds, "s"),
+        ("CO₂e", best.course.operational, "kg CO2e"),
+        ("one step", run.relative * run.step_seconds, "s"),
+        ("MFU", Interval.of(run.utilisation), "%"),
+        ("tokens", Interval.exact(found.search.tokens), "tokens"),
+        ("model", Interval.exact(run.question.parameters), "parameters"),
+        ("devices", Interval.exact(best.place.devices), "devices"),
     ):
         if value is not None:
-            yield (name, value.likely, unit, value.low, value.high)
-    yield ("accelerators", best.place.devices, best.place.chip, None, None)
-    yield ("model FLOP utilisation", run.utilisation, "", None, None)
-    yield ("tokens", found.search.tokens, "tokens", None, None)
-    yield ("parameters", run.question.parameters, "parameters", None, None)
+            bounds = (value.low, value.high) if value.has_range else (None, None)
+            spread = (None if bound is None else Figure(Interval.exact(bound), unit=unit) for bound in bounds)
+            yield (name, Figure(Interval.exact(value.likely), unit=unit), *spread)
     waits, share = bottleneck(run)
     for name, text in (
+        ("accelerator", best.place.chip),
         ("seller", seller(best)),
         ("recipe", recipe_of(best)),
         ("layout", "; ".join(describe(each.fitted.chosen.layout) for each in best.course.runs)),
         ("waits for", f"{waits}, {share:.0%}"),
     ):
-        yield (name, text, "", None, None)
+        yield (name, text, None, None)
 
 
 def _dollars(price: object) -> Cell:

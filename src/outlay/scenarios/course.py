@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
 from outlay.scenarios.course_lines import lines_of_stages
 from outlay.scenarios.fitting import Fitted, fit
@@ -104,6 +105,16 @@ def fit_all(
                 f"stage `{stage.name}`: {error.message}", hint=f"for this stage, {error.hint}", need=error.need
             ) from None
     return tuple(found)
+
+
+def seller_for(chip: str, who: str | None, kind: str | None) -> tuple[str | None, str | None]:
+    """The seller and the tier that were asked for, if he lists the accelerator so; else anybody who rents it out.
+
+    For a stage on machines of its own, which need not be those of the others.
+    """
+    if who is None or who in {listing.provider for listing in catalog.prices(chip, tier=kind)}:
+        return who, kind
+    return None, kind if kind is not None and catalog.prices(chip, tier=kind) else None
 
 
 def course_of(

@@ -12,6 +12,7 @@ from outlay.scenarios.able import Able, plan_of
 from outlay.scenarios.fitting import fit
 from outlay.scenarios.plan_candidates import Candidate
 from outlay.scenarios.question import Question, ask
+from outlay.scenarios.stages import ask_stages
 from outlay.training import Coefficients, load_coefficients
 from outlay.training.launch import Written, write
 from outlay.units import format_money, format_quantity
@@ -37,7 +38,7 @@ def export_training(
     model: str | Mapping[str, object] | Architecture,
     tools: tuple[str, ...],
     *,
-    tokens: str | float,
+    tokens: str | float | None = None,
     on: str,
     coefficients: Coefficients | None = None,
     **asked: Any,
@@ -55,7 +56,8 @@ def export_training(
     """
     _one_run(asked)
     coefficients = coefficients or load_coefficients()
-    question = ask(model, tokens=tokens, on=on, **{name: asked.get(name) for name in _ASKED})
+    _, left = ask_stages(None, tokens, asked.get("done"))
+    question = ask(model, tokens=left, on=on, **{name: asked.get(name) for name in _ASKED})
     free = fit(question, coefficients)
     kept = _within(question, coefficients, Able(tools))
     notes = []

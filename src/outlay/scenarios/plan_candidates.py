@@ -81,6 +81,8 @@ class Found:
     """Layouts."""
     legal: int
     fitting: int
+    chosen: int
+    """The fastest of each place, and of each stage there."""
     unsold: tuple[Place, ...]
     """Places that nobody of those asked sells linked together."""
 
@@ -137,12 +139,14 @@ def candidates_of(
     if progress is not None:
         progress(len(places), len(places))
     chosen = [run.fitted.chosen for entries in by_place.values() for run in entries[0].course.runs]
+    found = (candidate for entries in by_place.values() for candidate in entries)
     return Found(
-        candidates=tuple(candidate for entries in by_place.values() for candidate in entries),
+        candidates=tuple(sorted(found, key=lambda entry: (entry.dollars, entry.seconds))),  # of equals, the cheapest
         failed=tuple(failed),
         looked_at=sum(entry.looked_at for entry in chosen),
         legal=sum(entry.legal for entry in chosen),
         fitting=sum(entry.fitting for entry in chosen),
+        chosen=len(chosen),
         unsold=tuple(unsold),
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
-from outlay.scenarios.course import Course, course_of, fit_all, questions_of
+from outlay.scenarios.course import Course, course_of, fit_all, questions_of, seller_for
 from outlay.scenarios.fitting import Fitted
 from outlay.scenarios.inventory import names_in
 from outlay.scenarios.named import read_model
@@ -84,15 +84,18 @@ class Search:
     def terms(self, question: Question, who: str | None, kind: str) -> Terms:
         """What `who` asks for it in the tier `kind`; of a stage on machines of its own that he has not, anybody."""
         own = self.asked.get("price") is not None
-        if self.stages and who is not None:
-            chip = question.accelerator.name
-            sold = {listing.provider for listing in catalog.prices(chip, tier=kind)}
-            who, kind = (who, kind) if who in sold else (None, kind if sold else "on-demand")
+        tier: str | None = kind
+        if self.stages and not own:
+            chip, had = question.accelerator.name, self.wanted.had
+            if kind == "owned" and had is not None and had.get(chip, 0) < question.devices:
+                who, tier = None, None
+            else:
+                who, tier = seller_for(chip, who, kind)
         return agree(
             question,
             provider=None if own else who,
-            tier=None if own and kind != "owned" else kind,
-            electricity=self.asked.get("electricity") if kind == "owned" else None,
+            tier=None if own and kind != "owned" else tier,
+            electricity=self.asked.get("electricity") if tier == "owned" else None,
             **{name: self.asked.get(name) for name in _TERMS},
         )
 

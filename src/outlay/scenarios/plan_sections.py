@@ -13,10 +13,12 @@ from outlay.scenarios.plan_question import Wanted
 from outlay.search.front import front
 from outlay.search.limits import Judged
 from outlay.statement import Column, Figure, Interval, Table
+from outlay.statement.line import total
 from outlay.units import format_money, format_quantity
 
 FLAGS = {"dollars": "--under", "seconds": "--within", "kg_co2e": "--carbon"}
 _UNITS = {"seconds": "s", "kg_co2e": "kg CO2e"}
+_VERBS = {"seconds": "takes", "dollars": "costs", "kg_co2e": "emits"}
 _MOST_ROWS = 12
 _MOST_SELLERS = 8
 
@@ -189,12 +191,16 @@ def score(entry: Candidate, goal: str) -> float:
     return {"cheapest": entry.dollars, "fastest": entry.seconds, "greenest": entry.kg_co2e}[goal]
 
 
-def looked_at(found: Found) -> str:
-    """How much was looked at: every count adds up."""
+def looked_at(found: Found, inside: Sequence[Candidate]) -> str:
+    """How much was looked at: every count adds up. `inside` are the offers within the limits."""
+    kept = len(front([entry.dollars for entry in inside], [entry.seconds for entry in inside]))
+    over = len(found.candidates) - len(inside)
     text = (
-        f"Looked at {found.looked_at:,} layouts, {found.looked_at - found.legal:,} of them illegal, "
-        f"{found.legal - found.fitting:,} too big for the memory; the fastest of each machine and count is priced with "
-        f"{len(found.candidates):,} offers."
+        f"Looked at {found.looked_at:,} layouts: {found.looked_at - found.legal:,} are illegal, "
+        f"{found.legal - found.fitting:,} too big for the memory, {found.fitting - found.chosen:,} slower than the "
+        f"{found.chosen:,} that are the fastest of their machines and number. Those are priced with "
+        f"{len(found.candidates):,} offers: {kept:,} that no other beats, {len(inside) - kept:,} that are beaten"
+        + (f", {over:,} beyond a limit." if over else ".")
     )
     small = [entry for entry in found.failed if entry.need is not None]
     odd = len(found.failed) - len(small)
@@ -230,6 +236,23 @@ def substitute(missed: Candidate, best: Candidate, wanted: Wanted) -> Iterator[s
         )
 
 
+def beyond(best: Candidate, wanted: Wanted) -> Iterator[str]:
+    """Where the high end of a range is over a limit that the likely figure keeps."""
+    amount = total(best.course.lines)
+    highs = {
+        "dollars": None if amount is None else amount.high,
+        "seconds": best.course.duration.high,
+        "kg_co2e": best.course.operational.high,
+    }
+    said = [
+        f"{_VERBS[name]} {shown(name, high)}"
+        for name, limit in wanted.limits.items()
+        if (high := highs[name]) is not None and high > limit
+    ]
+    if said:
+        yield f"Limits are kept by the likely figures: at the high end of its range the plan {' and '.join(said)}."
+
+
 def nearest(judged: Judged, candidates: Sequence[Candidate], wanted: Wanted) -> str | None:
     """The plan that failed by the least, and why."""
     place = judged.nearest()
@@ -243,7 +266,7 @@ def why(judged: Judged, place: int, near: Candidate, wanted: Wanted) -> str:
     """Which limits a candidate exceeds, with its figures."""
     said = []
     for name, share in judged.broken(place).items():
-        verb = {"seconds": "takes", "dollars": "costs", "kg_co2e": "emits"}[name]
+        verb = _VERBS[name]
         value = shown(name, getattr(near, name))
         said.append(
             f"{verb} {value}, {format_quantity(share, '%', digits=2)} over `{FLAGS[name]} {_said(name, wanted.limits[name])}`"
@@ -252,7 +275,18 @@ def why(judged: Judged, place: int, near: Candidate, wanted: Wanted) -> str:
 
 
 def _said(name: str, value: float) -> str:
-    return shown(name, value).replace("$", "").replace(",", "")
+    """A limit as it is typed.
+
+    >>> _said("seconds", 14 * 86_400.0), _said("seconds", 5400.0), _said("kg_co2e", 20e3), _said("dollars", 5e4)
+    ('14d', '1.5h', '20t', '50000')
+    """
+    scales = {
+        "seconds": ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms")),
+        "kg_co2e": ((1000.0, "t"), (1.0, "kg"), (1e-3, "g")),
+        "dollars": ((1e6, "M"), (1.0, ""), (1e-9, "")),
+    }[name]
+    scale, unit = next((entry for entry in scales if value >= entry[0]), scales[-1])
+    return f"{value if not unit else value / scale:.10g}{unit}"
 
 
 def against(other: Candidate, best: Candidate) -> str:

@@ -15,6 +15,7 @@ from outlay.scenarios.plan_question import Wanted
 from outlay.scenarios.plan_search import Planned, Search, best_of, search_plan
 from outlay.scenarios.plan_sections import (
     all_table,
+    beyond,
     binding,
     counts_table,
     front_table,
@@ -124,10 +125,11 @@ def plan_training(
             if table is not None
         ),
         notes=(
+            *beyond(best, wanted),
             *binding(planned.judged, candidates, wanted, best),
             *(substitute(best_of(missed, wanted), best, wanted) if missed else ()),
             *(() if near is None else (near,)),
-            looked_at(planned.found),
+            looked_at(planned.found, planned.usable),
             *_supply(best, wanted, relief),
             *dict.fromkeys(note for run in best.course.runs for note in price_notes(run.terms, today or day())),
             *_quality(search),

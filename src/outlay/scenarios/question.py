@@ -52,6 +52,8 @@ class Question:
     """Sequences of a step before they are rounded to what the devices can share; None where their number was asked for."""
     idle: int = 0
     """Devices that are paid for and do nothing."""
+    trained: float | None = None
+    """Parameters that are trained, where a trained model is tuned; None where it is trained from scratch."""
 
     @property
     def working(self) -> int:

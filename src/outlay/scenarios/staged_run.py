@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from outlay.errors import DoesNotFit, InputError
-from outlay.scenarios.course import Course, course_of, fit_all, questions_of
+from outlay.scenarios.course import Course, course_of, fit_all, questions_of, seller_for
 from outlay.scenarios.course_statement import course_notes, statement_of_course
 from outlay.scenarios.named import read_model
 from outlay.scenarios.question import Question, ask
@@ -49,8 +49,15 @@ def cost_stages(
     """
     questions = _questions(stages, asked)
 
+    machines = {stage.asked.get("on") for stage in stages}
+
     def terms(question: Question) -> Terms:
-        return agree(question, **{name: asked.get(name) for name in TERMS})
+        said = {name: asked.get(name) for name in TERMS}
+        if len(machines) > 1 and said["price"] is None:
+            said["provider"], said["tier"] = seller_for(
+                question.accelerator.name, said["provider"], said["tier"] or "on-demand"
+            )
+        return agree(question, **said)
 
     def run(question: Question, fitted: Any, agreed: Terms) -> Run:
         return run_of(question, fitted, agreed, coefficients, level)

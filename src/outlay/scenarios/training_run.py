@@ -10,8 +10,6 @@ from outlay.scenarios.fitting import fit
 from outlay.scenarios.hints import hints_of
 from outlay.scenarios.question import Question, ask
 from outlay.scenarios.run_statement import inputs_of, notes_of, price_notes, run_of, statement_of
-from outlay.scenarios.staged_run import cost_stages
-from outlay.scenarios.stages import ask_stages
 from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day
 from outlay.statement import Statement
@@ -76,14 +74,24 @@ def cost_training(
     asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
     level = parse_level(interval)
     coefficients = coefficients or load_coefficients()
-    parts, left = ask_stages(stages, tokens, done)
-    if parts:
-        return cost_stages(
-            parts, asked, coefficients=coefficients, level=level, notes=notes, today=today or day(), path=stages or ""
-        )
+    if tokens is None or stages is not None or done is not None:  # most questions have none of it, and load none of it
+        from outlay.scenarios.staged_run import cost_stages
+        from outlay.scenarios.stages import ask_stages
+
+        parts, tokens = ask_stages(stages, tokens, done)
+        if parts:
+            return cost_stages(
+                parts,
+                asked,
+                coefficients=coefficients,
+                level=level,
+                notes=notes,
+                today=today or day(),
+                path=str(stages),
+            )
     question = ask(
         model,
-        tokens=left,
+        tokens=tokens,
         on=on,
         layout=layout,
         sequence_length=sequence_length,

@@ -212,6 +212,35 @@ def _loose(task: Task, n: Number, budget: Number) -> Mix:
     )
 
 
+def answering_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
+    """Caches come from elsewhere: decoding alone, after the step that is under way."""
+    waited = np.clip(n - 1.0, 0.0, 1.0) / 2.0
+    passes = np.maximum(task.decodes + waited, 1e-9)
+    alone = np.maximum(n * task.decodes / passes, np.minimum(n, 1.0))
+    decoding = Mixture(decoding=alone, context=task.context)
+    pure = steps.seconds(decoding)
+    nothing = np.zeros_like(alone)
+    return Cycle(
+        seconds=passes * pure,
+        ttft=waited * pure,
+        pure=pure,
+        mixed=pure,
+        decoding=decoding,
+        prefilling=decoding,
+        mix=Mix(
+            steps=passes,
+            prefilling=nothing,
+            tokens=nothing,
+            prompts=nothing,
+            own=nothing,
+            waited=waited,
+            behind=nothing,
+            beside=nothing,
+            alone=alone,
+        ),
+    )
+
+
 def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     """Prompts have steps of their own, and go first: decoding stands still meanwhile."""
     whole = np.ceil(task.prompt / task.chunk)

@@ -168,6 +168,8 @@ class Instance:
             self.used += wanted
             self._begun[request.index] = request
             if policy.decode_only and request.generated <= 1 and not request.preempted:
+                if request.first < 0:
+                    request.first = at
                 self._begin_decoding(request)
                 continue
             done = min(request.cached, context - 1)

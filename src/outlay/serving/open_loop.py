@@ -45,7 +45,7 @@ def open_loop(
     cycle = cycle_of(deployment)
     most = np.maximum(sequences, 1.0)
     full = cycle(task, most, steps)
-    inside = _inside(lambda n: cycle(task, n + 1.0, steps).seconds, load.rate, most - 1.0)
+    inside = number_inside(lambda n: cycle(task, n + 1.0, steps).seconds, load.rate, most - 1.0)
     found = cycle(task, inside + 1.0, steps)
     fared, utilisation, busy = fared_among(inside, found, deployment, load, task, most, full.seconds)
     return replace(fared, watts=found.watts(steps)), utilisation, busy
@@ -59,7 +59,7 @@ def fared_among(
     utilisation = load.rate * full_seconds / most
     busy = -np.expm1(-load.rate * found.seconds)
     first, after = _prompt_waits(deployment, load, task, found, inside, busy)
-    wait = _slot_wait(load, task, most, full_seconds, found, inside, utilisation)
+    wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation)
     fared = Fared(
         ttft=np.maximum(first, 0.0) + wait,
         queue=wait,
@@ -98,7 +98,7 @@ def _prompt_waits(
     return first, np.where(task.decodes > 0, room * excess * busy, 0.0)
 
 
-def _slot_wait(
+def slot_wait(
     load: Load, task: Task, most: Number, full_seconds: Number, found: Cycle, inside: Number, utilisation: Number
 ) -> Number:
     """Seconds before there is a place in the batch; infinite where the load cannot be sustained.
@@ -118,7 +118,7 @@ def _slot_wait(
     return np.where(np.less(utilisation, 1.0), wait, np.inf)
 
 
-def _inside(seconds: Callable[[Number], Number], rate: Number, most: Number) -> Number:
+def number_inside(seconds: Callable[[Number], Number], rate: Number, most: Number) -> Number:
     """n with n = rate · seconds(n), between 0 and `most`; `most` where even that many are not enough.
 
     False position; an end that stays twice counts half (the Illinois rule), or it would stay for ever.

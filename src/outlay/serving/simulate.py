@@ -103,30 +103,32 @@ def simulate(
     >>> int(found.output.sum()), bool((found.finish > found.first).all())
     (350, True)
     """
-    timer, policy = _prepared(deployment, requests, coefficients, most_sequences, speculation)
-    all_requests = _all_of(requests)
-    play = _Play(len(all_requests), progress)
-    instances = [Instance(timer, policy, play.left) for _ in range(replicas)]
-    if concurrency is None:
-        play.open(instances, all_requests, routing)
-    else:
-        play.closed(instances, all_requests, concurrency, routing)
-    return replay_of(all_requests, deployment, instances)
-
-
-def _prepared(
-    deployment: Deployment,
-    requests: Requests,
-    coefficients: ServingCoefficients,
-    most_sequences: int | None,
-    speculation: Speculation | None,
-) -> tuple[Timer, Policy]:
-    whole = requests.input + requests.output
-    usual = float(whole.mean()) if len(whole) else 1.0
     per_step = 1.0 if speculation is None else float(speculation.tokens_per_step)
-    policy = policy_of(deployment, coefficients, usual, most_sequences=most_sequences, per_step=per_step)
+    policy = policy_of(
+        deployment, coefficients, usual_tokens(requests), most_sequences=most_sequences, per_step=per_step
+    )
     check(policy, requests)
-    return Timer(deployment, coefficients, speculation=speculation), policy
+    timer = Timer(deployment, coefficients, speculation=speculation)
+    played = all_of(requests)
+    pace = Pacer(len(played), progress)
+    answered: list[float] = []
+
+    def left(_: Request, at: float) -> None:
+        pace.one()
+        if concurrency is not None:
+            answered.append(at)
+
+    instances = [Instance(timer, policy, left) for _ in range(replicas)]
+    if concurrency is None:
+        _open(instances, played, routing)
+    else:
+        _closed(instances, played, concurrency, routing, answered)
+    return replay_of(played, instances, [deployment] * replicas)
+
+
+def usual_tokens(requests: Requests) -> float:
+    """Mean tokens of a request, answer included."""
+    return float((requests.input + requests.output).mean()) if len(requests) else 1.0
 
 
 def check(policy: Policy, requests: Requests) -> None:
@@ -141,88 +143,77 @@ def check(policy: Policy, requests: Requests) -> None:
         )
 
 
-def _all_of(requests: Requests) -> list[Request]:
+def all_of(requests: Requests) -> list[Request]:
+    """One object a request."""
     assert requests.cached is not None
     columns = (requests.arrival, requests.input, requests.output, requests.cached)
     return [Request(index, *row) for index, row in enumerate(zip(*(part.tolist() for part in columns), strict=True))]
 
 
-class _Play:
-    """Hands requests to instances in the order of time."""
+class Pacer:
+    """Tells how far a simulation is, once it takes long."""
 
     def __init__(self, count: int, progress: Progress | None) -> None:
         self._count, self._done, self._progress = count, 0, progress
         self._begun = self._said = time.perf_counter()
-        self._answered: list[tuple[float, Request]] = []
-        self._keep = False
 
-    def left(self, request: Request, at: float) -> None:
-        """A request was answered."""
+    def one(self) -> None:
+        """One more request is answered."""
         self._done += 1
-        if self._keep:
-            self._answered.append((at, request))
         if self._progress is not None and self._done % EVERY == 0:
             now = time.perf_counter()
             if now - self._begun > QUIET and now - self._said > QUIET / 10.0:
                 self._said = now
                 self._progress(self._done, self._count)
 
-    def open(self, instances: list[Instance], requests: list[Request], routing: Routing) -> None:
-        """Requests at their own times."""
-        count = len(instances)
-        for place, request in enumerate(requests):
-            at = request.arrival
-            if routing == "round-robin" or count == 1:
-                instance = instances[place % count]
-                instance.run_until(at)
-            else:
-                for each in instances:
-                    if each.end <= at:
-                        each.run_until(at)
-                instance = min(instances, key=_load)
-            instance.add(request, at)
+
+def choose(instances: list[Instance], place: int, routing: Routing) -> Instance:
+    """Which instance gets the next request."""
+    return instances[place % len(instances)] if routing == "round-robin" else min(instances, key=_load)
+
+
+def _open(instances: list[Instance], requests: list[Request], routing: Routing) -> None:
+    """Requests at their own times."""
+    blind = routing == "round-robin" or len(instances) == 1
+    for place, request in enumerate(requests):
+        at = request.arrival
+        for each in [instances[place % len(instances)]] if blind else instances:
+            if each.end <= at:
+                each.run_until(at)
+        choose(instances, place, "round-robin" if blind else routing).add(request, at)
+    for instance in instances:
+        instance.run_until(inf)
+
+
+def _closed(
+    instances: list[Instance], requests: list[Request], concurrency: int, routing: Routing, answered: list[float]
+) -> None:
+    """A request is sent when one is answered; it arrives while the next step is under way."""
+    later = iter(requests)
+    together = instances[0].policy.static
+    sent = 0
+
+    def send_all(times: list[float]) -> None:
+        nonlocal sent
+        # A batch that is begun once takes all that were sent at the same time.
         for instance in instances:
-            instance.run_until(inf)
-
-    def closed(self, instances: list[Instance], requests: list[Request], concurrency: int, routing: Routing) -> None:
-        """A request is sent when one is answered; it arrives while the next step is under way."""
-        self._keep = True
-        waiting = iter(requests)
-        sent = 0
-
-        def send(at: float) -> None:
-            nonlocal sent
-            request = next(waiting, None)
-            if request is None:
-                return
+            instance.held_back = together
+        for at, request in zip(times, later, strict=False):
             request.arrival = at
-            instance = instances[sent % len(instances)] if routing == "round-robin" else min(instances, key=_load)
+            choose(instances, sent, routing).add(request, at)
             sent += 1
-            instance.add(request, at)
+        for instance in instances:
+            instance.held_back = False
+            if instance.end == inf and instance.waiting:
+                instance.begin(times[-1])
 
-        first = min(concurrency, len(requests))
-        together = instances[0].policy.static
-
-        def send_all(times: list[float]) -> None:
-            # A batch that is begun once takes all that were sent at the same time.
-            for instance in instances:
-                instance.held_back = together
-            for at in times:
-                send(at)
-            for instance in instances:
-                instance.held_back = False
-                if instance.end == inf and instance.waiting:
-                    instance.begin(times[-1])
-
-        send_all([0.0] * first)
-        while True:
-            instance = min(instances, key=_end)
-            if instance.end == inf:
-                return
-            instance.next_event()
-            answered, self._answered = self._answered, []
-            if answered:
-                send_all([at for at, _ in answered])
+    send_all([0.0] * min(concurrency, len(requests)))
+    while (instance := min(instances, key=_end)).end < inf:
+        instance.next_event()
+        if answered:
+            times = answered.copy()
+            answered.clear()
+            send_all(times)
 
 
 def _load(instance: Instance) -> int:
@@ -233,19 +224,18 @@ def _end(instance: Instance) -> float:
     return instance.end
 
 
-def replay_of(
-    played: list[Request], deployment: Deployment, instances: list[Instance], devices_each: float | None = None
-) -> Replay:
-    """The record of a simulation."""
+def replay_of(played: list[Request], instances: list[Instance], deployments: list[Deployment]) -> Replay:
+    """The record of a simulation; `deployments`: of each instance."""
 
     def column(name: str) -> np.ndarray:
         return np.array([getattr(request, name) for request in played])
 
     arrival, finish = column("arrival"), column("finish")
     whole = float(finish.max() - arrival.min()) if played else 0.0
-    each = float(deployment.devices) if devices_each is None else devices_each
-    busy = sum(instance.busy for instance in instances)
-    idle = float(power_watts(deployment.cluster.accelerator, {}))
+    joules = 0.0
+    for instance, deployment in zip(instances, deployments, strict=True):
+        idle = float(power_watts(deployment.cluster.accelerator, {}))
+        joules += float(deployment.devices) * (instance.joules + idle * max(whole - instance.busy, 0.0))
     return Replay(
         arrival=arrival,
         admitted=column("admitted"),
@@ -255,13 +245,13 @@ def replay_of(
         output=column("output"),
         preempted=column("preempted"),
         instances=len(instances),
-        devices=each * len(instances),
-        busy=busy,
-        joules=each * (sum(instance.joules for instance in instances) + idle * (len(instances) * whole - busy)),
+        devices=sum(float(deployment.devices) for deployment in deployments),
+        busy=sum(instance.busy for instance in instances),
+        joules=joules,
         decoded=sum(instance.decoded for instance in instances),
         steps=sum(instance.steps for instance in instances),
         prefill_steps=sum(instance.prefill_steps for instance in instances),
         most_blocks=max(instance.most_blocks for instance in instances),
-        blocks=instances[0].policy.blocks,
+        blocks=instances[-1].policy.blocks,
         held=sum(instance.held for instance in instances),
     )

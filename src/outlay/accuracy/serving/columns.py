@@ -110,7 +110,9 @@ def joules_per_token(text: str) -> float | None:
     >>> joules_per_token("0.8259 J/output token; 721 J/request"), joules_per_token("peak wall power 6W")
     (0.8259, None)
     """
-    found = re.search(r"(\d+(?:\.\d+)?(?:e-?\d+)?)\s*(m?)j(?:oules?)?\s*(?:/|per)\s*(?:output |generated )?tok", text.lower())
+    found = re.search(
+        r"(\d+(?:\.\d+)?(?:e-?\d+)?)\s*(m?)j(?:oules?)?\s*(?:/|per)\s*(?:output |generated )?tok", text.lower()
+    )
     if not found:
         return None
     value = float(found.group(1)) * (1e-3 if found.group(2) else 1.0)

@@ -26,7 +26,13 @@ class Division:
 
 
 def divide(
-    record: Record, manner: Manner, *, architecture: Architecture, engine: Engine, chip: Accelerator, weight_bytes: float
+    record: Record,
+    manner: Manner,
+    *,
+    architecture: Architecture,
+    engine: Engine,
+    chip: Accelerator,
+    weight_bytes: float,
 ) -> Division:
     """The division of a row. Degrees that count cores rather than devices (NeuronCores, TensorCores) are brought down.
 

@@ -113,9 +113,7 @@ def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
                 yield Magnitude(path=path, prior=float(number), spread=spread, affects=runs)
 
 
-def assembled(
-    start: StepCoefficients, chosen: Sequence[Magnitude], point: Sequence[float] | Any
-) -> StepCoefficients:
+def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Sequence[float] | Any) -> StepCoefficients:
     """Coefficients with every magnitude at its place; what a group has no rows for takes the mean of the groups."""
     tree: dict[str, Any] = {name: copy.deepcopy(getattr(start, name)) for name in StepCoefficients.__dataclass_fields__}
     for group in ("family", "projections"):

@@ -30,7 +30,9 @@ SUSPECT: Final = re.compile(r"\b(CHECK|OUTLIER)\b|ttft outlier")
 
 _BATCH = r"static batch|includes prefill|b\*\(in\+out\)|same batch|offline latency|latency benchmark|benchmark_latency"
 _MOST = r"max[- ]throughput|offline|all requests queued|saturat"
-_CLIENT = r"closed[- ]loop|max[- ]concurrency|concurrency \d|locust|benchmark_serving|concurrent (users|requests|clients)"
+_CLIENT = (
+    r"closed[- ]loop|max[- ]concurrency|concurrency \d|locust|benchmark_serving|concurrent (users|requests|clients)"
+)
 
 _DATA = (
     # MLPerf inference rules: mean tokens of the answers are in the notes; of the prompts, as the datasets' cards count them.

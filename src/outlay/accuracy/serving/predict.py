@@ -49,16 +49,11 @@ def predictor(coefficients: ServingCoefficients) -> ServingPredictor:
     return predict
 
 
-def _together(
-    questions: Sequence[Question], coefficients: ServingCoefficients
-) -> list[ServingPrediction | InputError]:
+def _together(questions: Sequence[Question], coefficients: ServingCoefficients) -> list[ServingPrediction | InputError]:
     """Rows of one deployment, as one array of layouts and loads."""
     first = questions[0]
     layout = Layout(
-        **{
-            name: np.array([float(getattr(one.deployment.layout, name)) for one in questions])
-            for name in _DEGREES
-        }
+        **{name: np.array([float(getattr(one.deployment.layout, name)) for one in questions]) for name in _DEGREES}
     )
     instances = np.array([float(one.instances) for one in questions])
     session = Session(

@@ -47,7 +47,9 @@ class ServingRanges:
 @functools.cache
 def load_serving_ranges() -> ServingRanges:
     """The ranges that the catalog ships."""
-    return ServingRanges(spreads={name: spread_of(entry) for name, entry in stored().items() if isinstance(entry, dict)})
+    return ServingRanges(
+        spreads={name: spread_of(entry) for name, entry in stored().items() if isinstance(entry, dict)}
+    )
 
 
 def stored() -> Any:

@@ -173,7 +173,9 @@ def _batch(record: Record) -> tuple[float | None, str]:
     value = _number(text)
     if value is None or value <= 0:
         raise InputError(
-            f"batch_or_concurrency `{text[:40]}` is no number", expected="a number above 0, or `max`", hint="correct the cell"
+            f"batch_or_concurrency `{text[:40]}` is no number",
+            expected="a number above 0, or `max`",
+            hint="correct the cell",
         )
     return value, ""
 
