@@ -243,7 +243,8 @@ def _hints(model: object, found: ServingFound) -> Iterator[str]:
             f"--layout {degrees(best.decode.layout)} --replicas {best.replicas} --input {demand.input:.0f} "
             f"--output {demand.output:.0f} --rate {_typed_rate(wanted.rate)}{who}` is these machines alone, line by line"
         )
-    yield f"`--export {_exporter(best)}` or `--export k8s` writes what starts it"
+    also = " or `--export k8s`" if best.prefill is None else ""
+    yield f"`--export {_exporter(best)}`{also} writes what starts it"
 
 
 def _typed_rate(rate: float) -> str:
