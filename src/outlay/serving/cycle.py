@@ -157,13 +157,12 @@ def _chosen(first: Number, one: Mix, other: Mix) -> Mix:
 
 def _grouped(task: Task, n: Number, budget: Number) -> Mix:
     """Requests of one length, sent together: groups that fill the budget of a step stay together."""
-    whole = np.ceil(task.prompt / budget)
     slots = task.devices * np.maximum(budget / task.prompt, 1.0)
     # An idle instance begins with the first one that comes; the others find it at work.
     groups = np.maximum(n / slots, np.minimum(n, 2.0))
     group = n / groups
     # Several long prompts fill chunks to the end; one alone is divided evenly.
-    chunks = np.where(np.greater(n, slots), np.maximum(task.prompt / budget, 1.0), whole)
+    chunks = _chunks(task.prompt / budget, n / slots)
     prefilling = groups * chunks
     waited = np.clip(groups - 1.0, 0.0, 1.0)
     total = np.maximum(task.decodes + chunks + waited, prefilling)
@@ -182,6 +181,12 @@ def _grouped(task: Task, n: Number, budget: Number) -> Mix:
         beside=beside,
         alone=alone,
     )
+
+
+def _chunks(steps: Number, crowd: Number) -> Number:
+    """Steps of one prompt that would fill `steps` of them: whole ones when alone, as many as it fills among others."""
+    whole, filled = np.ceil(steps), np.maximum(steps, 1.0)
+    return np.asarray(whole + (filled - whole) * np.clip(crowd - 1.0, 0.0, 1.0))
 
 
 def _loose(task: Task, n: Number, budget: Number) -> Mix:
@@ -243,7 +248,6 @@ def answering_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
 
 def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     """Prompts have steps of their own, and go first: decoding stands still meanwhile."""
-    whole = np.ceil(task.prompt / task.chunk)
     slots = task.devices * np.maximum(task.chunk / task.prompt, 1.0)
     waited = np.where(task.loose, np.clip(n - 1.0, 0.0, 1.0), 0.0)
     passes = task.decodes + waited
@@ -253,7 +257,7 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     visits = np.where(task.loose, n * -np.expm1(-others) / others, 1.0)
     together = np.maximum(n / visits, 1.0)
     group = np.minimum(together, slots)
-    chunks = np.where(np.greater(together, slots), np.maximum(task.prompt / task.chunk, 1.0), whole)
+    chunks = _chunks(task.prompt / task.chunk, together / slots)
     each = task.prompt / chunks
     each_visit = together / group * chunks
     together_decoding = np.where(np.greater(passes, 0), n * task.decodes / np.maximum(passes, 1e-9), 0.0)

@@ -78,7 +78,8 @@ def _prompt_waits(
     assert load.rate is not None
     mixed = deployment.engine.mixed
     alone = found.pure if mixed else 0.0
-    each = np.maximum(found.mixed - alone, 0.0) * found.mix.prefilling / (inside + 1.0)
+    steps = found.mix.prefilling / (inside + 1.0)
+    each = np.maximum(found.mixed - alone, 0.0) * steps
     squared = 1.0 + np.square(load.variation)
     taken = np.minimum(load.rate * each, 0.99)
     # A step that is met under way is longer than the mean one.
@@ -86,13 +87,13 @@ def _prompt_waits(
     met = met + load.rate * np.square(each) * squared / (1.0 - np.square(taken))
     gathered = met * (0.5 + taken)
     # A prompt that fills steps of its own: one at a time, while decoding steps are what the server does else.
-    own = found.mixed * np.ceil(task.prompt / task.chunk)
+    own = found.mixed * steps
     share = np.minimum(load.rate * own, 0.99)
     queued = load.rate * np.square(own) * squared / (2.0 * (1.0 - share)) + (1.0 - share) * found.pure / 2.0
     room = np.clip(task.chunk / task.prompt - 1.0, 0.0, 1.0)
     waiting = busy * (room * gathered + (1.0 - room) * queued)
     mean = found.seconds / np.maximum(found.mix.steps + (0.0 if mixed else found.mix.prefilling), 1.0)
-    one = alone + each if mixed else each
+    one = found.mixed - np.maximum(found.mixed - alone, 0.0) * (1.0 - np.minimum(steps, 1.0))
     excess = np.maximum(one + taken * met - mean, 0.0) * taken / (1.0 - taken)
     first = room * one + (1.0 - room) * own + waiting
     return first, np.where(task.decodes > 0, room * excess * busy, 0.0)

@@ -81,8 +81,8 @@ class ExactSteps:
             decoding=np.round(mixture.decoding, FRACTIONS),
             context=mixture.context,
             prefill=np.round(prefill, FRACTIONS),
-            prompts=prompts,
-            past=mixture.past,
+            prompts=np.round(prompts, FRACTIONS),
+            past=np.round(mixture.past, FRACTIONS),
             drafted=self.drafted,
         )
         return iteration(self.deployment, work, self.coefficients)

@@ -102,7 +102,11 @@ def read_trace(text: str, *, source: str = "trace", prefix_cache: bool = True) -
 
 def _table(text: str, source: str, problems: list[str]) -> Iterator[Row]:
     reader = csv.DictReader(io.StringIO(text))
-    named = {OTHER_NAMES.get((name or "").strip(), (name or "").strip()): name for name in reader.fieldnames or ()}
+    try:
+        header = list(reader.fieldnames or ())
+    except csv.Error as problem:
+        raise _unreadable(source, 1, problem) from problem
+    named = {OTHER_NAMES.get((name or "").strip(), (name or "").strip()): name for name in header}
     kind = "azure" if "TIMESTAMP" in named or "ContextTokens" in named else "plain"
     time, tokens, output = COLUMNS[kind]
     if missing := [name for name in COLUMNS[kind] if name not in named]:
@@ -127,9 +131,11 @@ def _lines(reader: csv.DictReader[str], source: str) -> Iterator[dict[str, str]]
     try:
         yield from reader
     except csv.Error as problem:
-        raise InputError(
-            f"`{source}`, row {reader.line_num}: {problem}", hint="write one request a line, cells apart by commas"
-        ) from problem
+        raise _unreadable(source, reader.line_num, problem) from problem
+
+
+def _unreadable(source: str, line: int, problem: csv.Error) -> InputError:
+    return InputError(f"`{source}`, row {line}: {problem}", hint="write one request a line, cells apart by commas")
 
 
 def _mooncake(text: str, problems: list[str], prefix_cache: bool) -> Iterator[Row]:
