@@ -165,7 +165,19 @@ DEPLOYMENTS = {
         *("deepseek-v3", "--rate", "10/s", "--input", "2048", "--output", "512", "--ttft", "2s", "--tpot", "50ms"),
         *("--on", "h200,b200", "--mode", "disaggregated"),
     ],
-    "plan-serving-no": ["llama-3-70b", "--rate", "5/s", "--input", "1024", "--output", "256", "--tpot", "2ms", "--on", "h100-sxm"],
+    "plan-serving-no": [
+        "llama-3-70b",
+        "--rate",
+        "5/s",
+        "--input",
+        "1024",
+        "--output",
+        "256",
+        "--tpot",
+        "2ms",
+        "--on",
+        "h100-sxm",
+    ],
 }
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

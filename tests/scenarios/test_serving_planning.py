@@ -19,6 +19,8 @@ from outlay.scenarios.serving_plan_offered import limits_of
 from outlay.scenarios.serving_plan_search import ServingFound, search_serving
 from outlay.scenarios.serving_plan_sections import unbeaten
 from outlay.scenarios.serving_planning import plan_serving
+from outlay.serving import Load, load_serving
+from outlay.serving.disaggregated import perform_disaggregated
 from outlay.statement import to_json
 
 LOAD: dict[str, Any] = {"rate": "5/s", "input": 1024, "output": 256}
@@ -71,7 +73,9 @@ def test_the_limits_that_bind_are_those_that_do(found: ServingFound) -> None:
 
 def test_a_looser_limit_never_costs_more() -> None:
     bills = [
-        search_serving("llama-3-70b", {**LOAD, "ttft": "1s", "tpot": tpot, "on": "h100-sxm", "quant": "fp8"}).best.dollars
+        search_serving(
+            "llama-3-70b", {**LOAD, "ttft": "1s", "tpot": tpot, "on": "h100-sxm", "quant": "fp8"}
+        ).best.dollars
         for tpot in ("15ms", "25ms", "50ms", "100ms")
     ]
     assert bills == sorted(bills, reverse=True)
@@ -88,7 +92,9 @@ def test_more_requests_never_cost_less() -> None:
 
 
 def test_goals() -> None:
-    by_goal = {goal: search_serving("llama-3-8b", {**WITHIN, "on": FEW, "count": 16, "goal": goal}).best for goal in GOALS}
+    by_goal = {
+        goal: search_serving("llama-3-8b", {**WITHIN, "on": FEW, "count": 16, "goal": goal}).best for goal in GOALS
+    }
     assert by_goal["cheapest"].dollars <= min(plan.dollars for plan in by_goal.values())
     assert by_goal["greenest"].kg_co2e <= min(plan.kg_co2e for plan in by_goal.values())
     assert by_goal["fastest"].e2e <= 1.03 * min(plan.e2e for plan in by_goal.values())
@@ -117,7 +123,8 @@ def test_the_statement_is_the_plan(found: ServingFound) -> None:
 
 
 def test_the_plan_alone_fares_as_outlay_cost_serving_says() -> None:
-    statement = plan_serving("llama-3-8b", **WITHIN, on="l40s", engine="sglang")  # it has one size of step
+    # SGLang has one size of step.
+    statement = plan_serving("llama-3-8b", **WITHIN, on="l40s", engine="sglang", mode="aggregated")
     hint = next(hint for hint in statement.hints if "cost serving" in hint)
     words = hint.split("`")[1].split()
     asked = {words[i].lstrip("-"): words[i + 1] for i in range(4, len(words), 2)}
@@ -130,6 +137,18 @@ def test_the_plan_alone_fares_as_outlay_cost_serving_says() -> None:
     assert alone.answer["joules"].value.likely == pytest.approx(statement.answer["joules"].value.likely, rel=0.02)
 
 
+def test_pools_follow_the_day_by_themselves() -> None:
+    asked = {**WITHIN, "rate": "40/s", "on": "l40s", "mode": "disaggregated", "day": "diurnal"}
+    statement = plan_serving("llama-3-8b", **asked)
+    table = next(section for section in statement.sections if section.key == "day")
+    assert len(table.columns) == 6
+    amounts = [line.amount.likely for line in statement.lines[0].children if line.amount is not None]
+    assert len(amounts) == 2
+    assert statement.total.amount is not None
+    assert sum(amounts) == pytest.approx(statement.total.amount.likely)
+    assert statement.total.amount.likely == pytest.approx(search_serving("llama-3-8b", asked).best.dollars)
+
+
 def test_prompts_computed_apart() -> None:
     best = search_serving("llama-3-70b", {**WITHIN, "on": "h100-sxm", "mode": "disaggregated", "quant": "fp8"}).best
     assert best.prefill is not None
@@ -137,6 +156,15 @@ def test_prompts_computed_apart() -> None:
     assert best.devices == whole
     assert best.ttft <= 0.5
     assert best.tpot <= 0.05
+    theirs = perform_disaggregated(
+        best.prefill,
+        best.decode,
+        Load(input=1024, output=256, rate=5.0),
+        load_serving(),
+        prefill_instances=best.prefill_replicas,
+        decode_instances=best.replicas,
+    )
+    assert (best.ttft, best.tpot) == pytest.approx((float(theirs.ttft), float(theirs.tpot)))
     statement = plan_serving("llama-3-70b", **WITHIN, on="h100-sxm", mode="disaggregated", quant="fp8")
     assert [line.key for line in statement.lines[0].children] == ["accelerators.prefill", "accelerators.decode"]
     assert statement.total.amount is not None
@@ -163,7 +191,7 @@ def test_what_cannot_be_had_is_replaced() -> None:
 
 
 def test_a_day_is_followed() -> None:
-    asked = {**WITHIN, "rate": "40/s", "on": "l40s"}
+    asked = {**WITHIN, "rate": "40/s", "on": "l40s", "mode": "aggregated"}
     fixed = search_serving("llama-3-8b", {**asked, "peak": 2.4}).best
     day = search_serving("llama-3-8b", {**asked, "day": "diurnal"}).best
     assert day.devices == fixed.devices
@@ -183,14 +211,14 @@ def test_each_hour_keeps_the_latencies() -> None:
     from outlay.scenarios.serving_plan_block import replicas_by_part
     from outlay.scenarios.serving_plan_search import latencies
 
-    found = search_serving("llama-3-8b", {**WITHIN, "rate": "40/s", "on": "l40s", "day": "diurnal"})
+    found = search_serving("llama-3-8b", {**WITHIN, "rate": "40/s", "on": "l40s", "mode": "aggregated", "day": "diurnal"})
     best, day = found.best, found.wanted.day
     assert day is not None
     pool = best.block.decode
     rates = found.wanted.rate * np.asarray(day.share) / day.peak
     counts = replicas_by_part(pool.at(np.array([best.place])), rates)[0]
     for rate, count in zip(rates, counts, strict=True):
-        ttft, tpot = latencies(best, found.wanted, max(rate, 1e-6) * best.replicas / count)
+        ttft, tpot = latencies(best, found.wanted, load_serving(), max(rate, 1e-6) * best.replicas / count)
         assert ttft <= 0.5 * 1.02
         assert tpot <= 0.05 * 1.02
 

@@ -19,7 +19,12 @@ from outlay.serving.launch import WRITERS, ServingPlan, write
 from outlay.serving.launch.keys import SOURCES, known
 
 some = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-STARTS = {"vllm": "vllm serve", "sglang": "python3 -m sglang.launch_server", "trtllm": "trtllm-serve", "llamacpp": "llama-server"}
+STARTS = {
+    "vllm": "vllm serve",
+    "sglang": "python3 -m sglang.launch_server",
+    "trtllm": "trtllm-serve",
+    "llamacpp": "llama-server",
+}
 ROOTS = {"Deployment": "V1Deployment", "Service": "V1Service", "HorizontalPodAutoscaler": "V2HorizontalPodAutoscaler"}
 
 
@@ -28,9 +33,10 @@ def text(tool: str, wanted: ServingPlan) -> str | None:
     try:
         return write(tool, wanted).text
     except InputError as error:
-        assert error.details
-        assert error.hint
-        return None
+        refused = error
+    assert refused.details
+    assert refused.hint
+    return None
 
 
 def command(script: str, tool: str) -> list[str]:
@@ -124,7 +130,9 @@ def test_objects_have_the_fields_of_the_api(wanted: ServingPlan) -> None:
     assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
     container = pod["spec"]["containers"][0]
     assert service["spec"]["ports"][0]["targetPort"] == container["ports"][0]["containerPort"]
-    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["spec"]["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == {
+        volume["name"] for volume in pod["spec"]["volumes"]
+    }
     if wanted.engine in ("vllm", "sglang", "llamacpp"):
         assert set(options(container["args"])) <= known(wanted.engine).keys()
     if kinds[2:]:
