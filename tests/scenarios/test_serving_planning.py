@@ -187,6 +187,32 @@ def test_what_cannot_be_had_is_replaced() -> None:
     assert chip not in ("rtx-3090", "rtx-a5000")
 
 
+# The slowest requests
+
+
+def test_99_of_100_take_no_less() -> None:
+    asked = {**WITHIN, "rate": "20/s", "on": "l40s,h100-sxm", "ttft": "250ms", "tpot": "40ms"}
+    mean = search_serving("llama-3-8b", asked).best
+    tail = search_serving("llama-3-8b", {**asked, "p99": True}).best
+    assert mean.tails is None
+    assert tail.tails is not None
+    assert tail.tails[0] <= 0.25
+    assert tail.tails[1] <= 0.04
+    assert tail.tails[0] > tail.ttft
+    assert tail.dollars >= mean.dollars
+    statement = plan_serving("llama-3-8b", **asked, p99=True)
+    plan = next(section for section in statement.sections if section.key == "plan")
+    assert any("99 of 100" in str(row[1]) for row in plan.rows)
+
+
+def test_no_for_99_of_100() -> None:
+    with pytest.raises(DoesNotFit, match="99 of 100") as error:
+        plan_serving("llama-3-8b", rate="20/s", input=1024, output=256, on="l40s", count=4, ttft="120ms", p99=True)
+    assert "nearest" in error.value.message
+    with pytest.raises(InputError, match="--p99"):
+        plan_serving("llama-3-8b", **LOAD, p99=True)
+
+
 # A day
 
 
@@ -211,7 +237,9 @@ def test_each_hour_keeps_the_latencies() -> None:
     from outlay.scenarios.serving_plan_block import replicas_by_part
     from outlay.scenarios.serving_plan_search import latencies
 
-    found = search_serving("llama-3-8b", {**WITHIN, "rate": "40/s", "on": "l40s", "mode": "aggregated", "day": "diurnal"})
+    found = search_serving(
+        "llama-3-8b", {**WITHIN, "rate": "40/s", "on": "l40s", "mode": "aggregated", "day": "diurnal"}
+    )
     best, day = found.best, found.wanted.day
     assert day is not None
     pool = best.block.decode

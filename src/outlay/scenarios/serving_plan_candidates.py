@@ -26,6 +26,8 @@ LARGEST = 64
 """Devices of one instance that are looked at."""
 MORE = (0, 1, 2)
 """Instances beyond the least that a pool of prompts may have."""
+MULTIPLES_OF_TAILS = (1, 1.15, 1.35, 1.6, 2, 3, 4)
+"""The same where 99 of 100 requests count: how many more these take is seen when they are played."""
 MULTIPLES = (1, 2, 4)
 """Replicas that are looked at, over the least that carry the load: more of them answer faster and cost more."""
 
@@ -112,8 +114,9 @@ def _aggregated(
     way, replicas = [], []
     # Of those that never keep the objectives, as many as would keep the others: they may come near.
     near = np.maximum(np.where(carried, least, _fewest_relaxed(asked, ways, room)), floor)
-    for times in MULTIPLES if asked.day is None else (1,):  # more than the busiest hour needs are never on
-        count = np.maximum(near * times, floor)
+    # More than the busiest hour needs are never on, unless it is the slowest requests that need them.
+    for times in MULTIPLES_OF_TAILS if asked.tail else MULTIPLES if asked.day is None else (1,):
+        count = np.maximum(np.ceil(near * times).astype(np.int64), floor)
         more = (near > 0) & (count <= room) & ((times == 1) | (count > near))
         way.append(every[more])
         replicas.append(count[more])

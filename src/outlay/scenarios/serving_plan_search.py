@@ -19,6 +19,7 @@ from outlay.scenarios.serving_plan_no import none_within, nothing
 from outlay.scenarios.serving_plan_offered import Offered, Plan, judged_of, ranked
 from outlay.scenarios.serving_plan_offers import Offer, offers_of
 from outlay.scenarios.serving_plan_question import ServingWanted, ask_serving_plan
+from outlay.scenarios.serving_plan_tail import best_by_tail
 from outlay.search.limits import Judged
 from outlay.serving import ServingCoefficients, load_serving, perform
 from outlay.serving.disaggregated import perform_disaggregated
@@ -64,7 +65,11 @@ def search_wanted(
         raise nothing(wanted, counts)
     judged = judged_of(offered, wanted)
     usable = ranked(offered, wanted, judged)
-    usable, best = _verified(offered, wanted, usable, coefficients)
+    if wanted.tail and usable.size:
+        usable, quick = best_by_tail(offered, wanted, usable, coefficients, progress=progress)
+        best: Plan | None = alone(quick, wanted, coefficients)
+    else:
+        usable, best = _verified(offered, wanted, usable, coefficients)
     if best is None:
         raise none_within(wanted, offered, judged)
     return ServingFound(wanted=wanted, offered=offered, counts=counts, judged=judged, usable=usable, best=best)

@@ -46,6 +46,8 @@ def plan_table(priced: Priced) -> Table:
     ]
     for name, label in (("ttft", "first token"), ("tpot", "each further token")):
         words = format_quantity(getattr(plan, name), "s")
+        if plan.tails is not None:
+            words += f", 99 of 100 within {format_quantity(plan.tails[name == 'tpot'], 's')}"
         if name in wanted.objectives.stated:
             words += f" of {format_quantity(float(getattr(wanted.objectives, name)), 's')} allowed"
         rows.append((label, words))
@@ -76,6 +78,8 @@ def front_table(found: ServingFound) -> Table:
     notes = []
     if any(plan.prefill is not None for plan in plans):
         notes.append("n + m: instances that compute prompts, and instances that decode.")
+    if found.wanted.tail:
+        notes.append("Latencies are of the mean request: of these plans not all keep them for 99 of 100.")
     if len(shown_ones) < len(kept):
         notes.append(f"{len(shown_ones)} of {len(kept):,}; `--all` lists every plan.")
     return Table(
@@ -222,7 +226,7 @@ def _without(found: ServingFound) -> Iterator[tuple[str, float, str]]:
     key = GOALS[wanted.wanted.goal]
     goal, now = figures[key], float(getattr(best, key))
     money = [name for name in limits_of(wanted) if name in ("dollars", "kg_co2e")]
-    if key != "e2e":
+    if key != "e2e" and not wanted.tail:
         for name in wanted.objectives.stated:
             share = figures[f"without_{name}"]
             others = np.isfinite(share)

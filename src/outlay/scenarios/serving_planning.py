@@ -58,6 +58,7 @@ def plan_serving(
     turns: str | int | None = None,
     ttft: str | float | None = None,
     tpot: str | float | None = None,
+    p99: bool = False,
     goal: str | None = None,
     under: str | float | None = None,
     carbon: str | float | None = None,
@@ -90,8 +91,9 @@ def plan_serving(
     """The plan that reaches `goal` (cheapest, fastest, greenest) for a load within latencies, dollars and carbon of a month.
 
     Every accelerator (`on`: names or `any`), seller, tier, number format (`quant`), mode and layout is looked at, each with
-    the replicas that the load takes. `day` is the load by hour, `start_up` the time until an instance answers; then as many
-    instances are on as each hour needs. `every` adds a table of all plans. Texts are read as on the command line.
+    the replicas that the load takes. With `p99` 99 of 100 requests keep the latencies, not the mean one. `day` is the load by
+    hour, `start_up` the time until an instance answers; then as many instances are on as each hour needs. `every` adds a table
+    of all plans. Texts are read as on the command line.
 
     >>> plan = plan_serving("llama-3-8b", rate=2, input=1024, output=256, ttft="1s", on="h100-sxm,l40s", count=8)
     >>> plan.sections[0].key, plan.total.amount.likely < 2000
@@ -110,7 +112,7 @@ def plan_serving(
         plan_table(priced),
         front_table(found),
         day_table(priced),
-        relief_table(found, coefficients),
+        None if found.wanted.tail else relief_table(found, coefficients),
         all_table(found) if every else None,
     )
     near = nearest(found)
