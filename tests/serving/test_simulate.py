@@ -29,7 +29,8 @@ from outlay.serving import (
     simulate,
     simulate_disaggregated,
 )
-from outlay.serving.instance import Instance, Policy, Request
+from outlay.serving.instance import Instance
+from outlay.serving.request import Policy, Request
 from outlay.serving.timer import Timer
 
 ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")

@@ -9,7 +9,6 @@ import numpy as np
 from outlay.machine import power_watts
 from outlay.serving.closed_loop import Fared, closed_loop
 from outlay.serving.coefficients import ServingCoefficients
-from outlay.serving.cycle import Task
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import open_loop
@@ -17,6 +16,7 @@ from outlay.serving.room import Room, room
 from outlay.serving.speculation import Speculation
 from outlay.serving.static_batching import static_closed, static_open
 from outlay.serving.steps import Steps, timed
+from outlay.serving.task import Task
 from outlay.workload import Number
 
 

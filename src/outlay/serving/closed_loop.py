@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outlay.serving.cycle import Cycle, Task, apart_cycle, mixed_cycle
+from outlay.serving.cycle import Cycle, apart_cycle, mixed_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
 from outlay.serving.steps import Mixture, Steps
+from outlay.serving.task import Task
 from outlay.workload import Number
 
 

@@ -16,13 +16,14 @@ import numpy as np
 
 from outlay.machine import power_watts
 from outlay.serving.coefficients import ServingCoefficients
-from outlay.serving.cycle import Cycle, Task, answering_cycle
+from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import number_inside, slot_wait
 from outlay.serving.room import Room, room
 from outlay.serving.speculation import Speculation
 from outlay.serving.steps import Mixture, Steps, timed
+from outlay.serving.task import Task
 from outlay.serving.transfer import Transfer
 from outlay.workload import Number
 

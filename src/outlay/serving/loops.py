@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from outlay.serving.batching import perform, performance_of
 from outlay.serving.closed_loop import cycle_of
 from outlay.serving.coefficients import ServingCoefficients
+<<<<<<< HEAD
 from outlay.serving.cycle import Cycle, Task
+=======
+>>>>>>> main
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
 from outlay.serving.static_batching import batch_of, batch_seconds, static_among
 from outlay.serving.steps import timed
+from outlay.serving.task import Task
 
 Floats = NDArray[np.float64]
 SECANTS = 4

@@ -25,10 +25,11 @@ from dataclasses import replace
 import numpy as np
 
 from outlay.serving.closed_loop import Fared, cycle_of
-from outlay.serving.cycle import Cycle, Task
+from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
 from outlay.serving.steps import Steps
+from outlay.serving.task import Task
 from outlay.workload import Number
 
 SEARCHES = 6

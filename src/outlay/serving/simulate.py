@@ -17,10 +17,11 @@ from outlay.errors import DoesNotFit
 from outlay.machine import power_watts
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
-from outlay.serving.instance import Instance, Policy, Request
+from outlay.serving.instance import Instance
 from outlay.serving.kv_cache import sequence_bytes
 from outlay.serving.memory import memory
 from outlay.serving.replay import Replay
+from outlay.serving.request import Policy, Request
 from outlay.serving.requests import Requests
 from outlay.serving.room import RESERVING
 from outlay.serving.speculation import Speculation

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from outlay.serving.closed_loop import Fared
-from outlay.serving.cycle import Task
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
 from outlay.serving.steps import Mixture, Steps
+from outlay.serving.task import Task
 from outlay.workload import Number
 
 SEARCHES = 40
