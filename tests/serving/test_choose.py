@@ -99,7 +99,8 @@ def test_giving_up_an_objective_never_takes_more() -> None:
         assert found is not None
         assert found.relaxed.keys() == {"ttft", "tpot"}
         for relaxed in found.relaxed.values():
-            assert (relaxed >= found.rate * (1.0 - 0.02)).all()
+            assert (relaxed >= found.rate).all()
+        assert any((relaxed > found.rate).any() for relaxed in found.relaxed.values())
 
 
 def test_pools_are_those_of_a_disaggregated_deployment() -> None:

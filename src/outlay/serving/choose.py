@@ -103,7 +103,8 @@ def ways_of(
         inside=inside[0],
         beyond=beyond[0],
         least=least,
-        relaxed={name: row for name, row in zip(kinds, rate, strict=True) if name},
+        # What carries a rate within all objectives carries it within fewer, wherever the search for fewer stopped.
+        relaxed={name: np.maximum(row, rate[0]) for name, row in zip(kinds, rate, strict=True) if name},
     )
     return ways, seen, legal
 

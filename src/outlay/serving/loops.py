@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 from outlay.serving.batching import perform, performance_of
 from outlay.serving.closed_loop import cycle_of
 from outlay.serving.coefficients import ServingCoefficients
-<<<<<<< HEAD
-from outlay.serving.cycle import Cycle, Task
-=======
->>>>>>> main
+from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from outlay.serving.coefficients import ServingCoefficients
-from outlay.serving.cycle import Cycle, Task, answering_cycle
+from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.disaggregated import Prefill, mean_watts, prefill_of
 from outlay.serving.load import Load, Performance
@@ -21,6 +21,7 @@ from outlay.serving.loops import Floats, Loops, some_of
 from outlay.serving.open_loop import slot_wait
 from outlay.serving.room import Room, room
 from outlay.serving.steps import timed
+from outlay.serving.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
