@@ -1,0 +1,96 @@
+"""The two bills of a month: answers that are bought, machines that are rented or owned; and where they cross."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from outlay.catalog.hosted import ApiPrice
+from outlay.economics import Tariff, break_even
+from outlay.scenarios.comparing_own import SECONDS, Own
+from outlay.scenarios.comparing_question import Beside
+from outlay.scenarios.serving_demand import Demand
+from outlay.statement import Interval
+
+DAYS = SECONDS / 86_400.0
+NO_MORE = 1.02
+"""Loads within this factor of each other are shown as one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What one API asks for the load of a month."""
+
+    price: ApiPrice
+    same: bool
+    """It serves the weights that are asked about."""
+    request: Mapping[str, float]
+    """Dollars of a mean request, by what they are paid for."""
+    requests: float
+    """Of a month."""
+
+    @property
+    def each(self) -> float:
+        """Dollars of a request."""
+        return math.fsum(self.request.values())
+
+    @property
+    def month(self) -> Interval:
+        """Dollars; a range where hours of the day cost differently."""
+        likely, (low, high) = self.each * self.requests, self.price.swing
+        return Interval.exact(likely) if low == high else Interval.between(low * likely, likely, high * likely)
+
+    @property
+    def serves(self) -> str:
+        """What answers there, in words."""
+        if not self.same:
+            return "another model"
+        return "the same model" + (f", {self.price.format} by its name" if self.price.format else "")
+
+
+def bill_of(price: ApiPrice, model: str, demand: Demand, *, batch: float) -> Bill:
+    """The bill of one API for a load with a share `batch` of requests that may wait."""
+    assert demand.rate is not None
+    tariff = Tariff(
+        input=price.input,
+        output=price.output,
+        cached=price.cached,
+        batch_input=price.batch_input,
+        batch_output=price.batch_output,
+        batch_cached=price.batch_cached,
+    )
+    return Bill(
+        price=price,
+        same=price.weights == model,
+        request=tariff.request(demand.input, demand.output, cached=demand.cached, batch=batch),
+        requests=demand.rate * SECONDS,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """Requests of a month from which machines are cheaper than an API; None where they never are."""
+
+    first: float | None
+    lasting: float | None
+
+    @property
+    def wavers(self) -> bool:
+        """One more machine makes machines dearer again, for a while."""
+        return self.first is not None and (self.lasting is None or self.lasting > NO_MORE * self.first)
+
+
+def crossing(own: Own, bill: Bill, beside: Beside, *, step: float | None = None) -> Crossing:
+    """Where the bills cross, with what was said to come with either; `step` is another price of an instance's month."""
+    dollars = own.step if step is None else step
+    if dollars is None or not bill.each:
+        return Crossing(first=None, lasting=None)
+    found = break_even(dollars, own.unit.capacity, bill.each, fixed=beside.of_own - beside.of_api, least=own.least)
+    first, lasting = float(found.first), float(found.lasting)
+    return Crossing(first=first if math.isfinite(first) else None, lasting=lasting if math.isfinite(lasting) else None)
+
+
+def reference(bills: tuple[Bill, ...]) -> Bill:
+    """The bill that machines are held against: the cheapest of the same model, of others only where there is none."""
+    return min(bills, key=lambda bill: (not bill.same, bill.month.likely))
