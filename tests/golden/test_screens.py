@@ -47,6 +47,16 @@ PLANS = {
     "plan-have": ["gpt2", "--tokens", "10B", "--have", "a100-sxm-80gb:6,rtx-4090:2", "--goal", "fastest", "--all"],
     "plan-no": ["llama-3-8b", "--tokens", "1T", "--on", "h100-sxm", "--under", "10k", "--count", "64..128"],
 }
+COMPARISONS = {
+    "compare-chatbot": [
+        *("llama-3.1-8b", "--users", "10000", "--on", "l4"),
+        *("--api", "groq,together,fireworks,openai/gpt-5-mini"),
+    ],
+    "compare-build": [
+        *("llama-3.3-70b", "--rate", "20/s", "--input", "2000", "--output", "400", "--quant", "fp8", "--api", "any"),
+        *("--cached", "40%", "--batch-share", "20%", "--people", "40h/month:$90", "--on", "h100-sxm:8"),
+    ],
+}
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -60,12 +70,13 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01
 
 
-@pytest.mark.parametrize("name", [*QUESTIONS, *SIZES, *PLANS])
+@pytest.mark.parametrize("name", [*QUESTIONS, *SIZES, *PLANS, *COMPARISONS])
 def test_screen(name, capsys, update):
     asked = {
         **{key: ["cost", "training", *words] for key, words in QUESTIONS.items()},
         **{key: ["size", *words] for key, words in SIZES.items()},
         **{key: ["plan", "training", *words] for key, words in PLANS.items()},
+        **{key: ["compare", *words] for key, words in COMPARISONS.items()},
     }
     code = main(asked[name])
     captured = capsys.readouterr()

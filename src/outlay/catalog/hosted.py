@@ -202,7 +202,7 @@ def _price(seller: str, entry: Any, tokens: float, day: datetime.date) -> ApiPri
     batch = _of_day(entry, tokens, day, {"processing": "batch"})
     # Batches may cost less from a day on only.
     reduced = any(variant.when == {"processing": "batch"} for variant in entry.price_variants or ())
-    hours = [_at(entry, tokens, day, hour, None) for hour in range(24)]
+    hours = [_at(entry, tokens, day, hour, None) for hour in _hours(entry)]
     # All prices of a model swing together, so those of answers stand for all.
     answers = [float(prices["output"] or 0.0) for prices in hours]
     mean = sum(answers) / len(answers)
@@ -235,8 +235,15 @@ def _price(seller: str, entry: Any, tokens: float, day: datetime.date) -> ApiPri
 
 def _of_day(entry: Any, tokens: float, day: datetime.date, context: Any) -> dict[str, float | None]:
     """The mean of the hours of a day."""
-    hours = [_at(entry, tokens, day, hour, context) for hour in range(24)]
+    hours = [_at(entry, tokens, day, hour, context) for hour in _hours(entry)]
     return {name: _mean(prices[name] for prices in hours) for name in _FIELDS}
+
+
+def _hours(entry: Any) -> tuple[int, ...]:
+    """The hours that have to be asked: all, where some cost less than others."""
+    conditions = (*(entry.prices if isinstance(entry.prices, list) else ()), *(entry.price_variants or ()))
+    swings = any(hasattr(condition.constraint, "start_time") for condition in conditions)
+    return tuple(range(24)) if swings else (12,)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

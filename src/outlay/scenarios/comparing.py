@@ -10,7 +10,7 @@ import outlay.render as _render  # statements that come from here show themselve
 from outlay import __version__, catalog
 from outlay.errors import InputError
 from outlay.scenarios import comparing_sections as tables
-from outlay.scenarios.comparing_bills import DAYS, Bill, Crossing, bill_of, crossing, reference
+from outlay.scenarios.comparing_bills import DAYS, Bill, Crossing, bill_of, crossing, one_each, reference
 from outlay.scenarios.comparing_lines import api_lines, own_lines
 from outlay.scenarios.comparing_own import Own, cheapest, own_on
 from outlay.scenarios.comparing_question import Beside, read_apis, read_beside, read_share
@@ -119,7 +119,7 @@ def compare(
         "use": use,
     }
     owns = _owns(model, on, asked=words, money=money, batch=batch, coefficients=coefficients)
-    bills = tuple(bill_of(entry, architecture.name, demand, batch=batch) for entry in prices)
+    bills = one_each(tuple(bill_of(entry, architecture.name, demand, batch=batch) for entry in prices))
     return _statement(owns, bills, demand, beside, batch=batch, date=date, asked=inputs_of(asked), notes=notes)
 
 
@@ -216,7 +216,7 @@ def _figures(own: Own, bill: Bill, crossed: Crossing) -> dict[str, Figure]:
         made["break_even"] = Figure(
             Interval.of(crossed.first / DAYS), unit="requests/day", label="own machines cheaper from", note=how
         )
-        made["break_even_tokens"] = Figure(Interval.of(tokens), unit="tokens/month", label="that is", note=how)
+        made["break_even_tokens"] = Figure(Interval.of(tokens), unit="tokens", label="in a month", note=how)
     if crossed.lasting is not None and crossed.wavers:
         made["lasting"] = Figure(Interval.of(crossed.lasting / DAYS), unit="requests/day", label="and always from")
     return made

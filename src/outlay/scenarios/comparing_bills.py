@@ -45,8 +45,8 @@ class Bill:
     def serves(self) -> str:
         """What answers there, in words."""
         if not self.same:
-            return "another model"
-        return "the same model" + (f", {self.price.format} by its name" if self.price.format else "")
+            return "another"
+        return "the same" + (f", in {self.price.format}" if self.price.format else "")
 
 
 def bill_of(price: ApiPrice, model: str, demand: Demand, *, batch: float) -> Bill:
@@ -94,3 +94,23 @@ def crossing(own: Own, bill: Bill, beside: Beside, *, step: float | None = None)
 def reference(bills: tuple[Bill, ...]) -> Bill:
     """The bill that machines are held against: the cheapest of the same model, of others only where there is none."""
     return min(bills, key=lambda bill: (not bill.same, bill.month.likely))
+
+
+def labels(bills: tuple[Bill, ...]) -> dict[str, str]:
+    """What each API is called in a table, by its name: its seller where that is enough, else with the model there."""
+    sellers = [bill.price.seller for bill in bills if bill.same]
+    alone = {seller for seller in sellers if sellers.count(seller) == 1}
+    return {
+        bill.price.name: bill.price.seller if bill.same and bill.price.seller in alone else bill.price.short
+        for bill in bills
+    }
+
+
+def one_each(bills: tuple[Bill, ...]) -> tuple[Bill, ...]:
+    """The cheapest bill of each seller in each format, where a seller has the same model several times."""
+    kept: dict[tuple[str, str, bool], Bill] = {}
+    for bill in sorted(bills, key=lambda bill: bill.month.likely):
+        kept.setdefault(
+            (bill.price.seller, bill.price.format, bill.same) if bill.same else (bill.price.name, "", False), bill
+        )
+    return tuple(kept.values())

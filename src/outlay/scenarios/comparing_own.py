@@ -92,10 +92,10 @@ def unit_of(question: ServingQuestion, coefficients: ServingCoefficients, count:
     if not (rates > 0).any():
         return None
     need = demand.rate * demand.peak
-    with np.errstate(divide="ignore", invalid="ignore"):
-        carried = np.maximum(np.ceil(need / rates * (1.0 - 1e-12)), 1.0)
-    counts = np.where(rates > 0, carried if count is None else count // devices, np.inf)
-    total = counts * devices if count is None else np.where(rates > 0, -counts * rates, np.inf)
+    carried = np.maximum(np.ceil(need / np.maximum(rates, 1e-300) * (1.0 - 1e-12)), 1.0)
+    counts = carried if count is None else count // devices
+    score = counts * devices if count is None else -(counts * rates)
+    total = np.where(rates > 0, score, np.inf)
     # Of as many devices, the instance that carries the most of it; of that, the smaller one.
     place = int(np.lexsort((devices, -rates / devices, total))[0])
     return Unit(
@@ -144,9 +144,9 @@ def own_on(
     name, count = read_on(on)
     if ":" in on:
         question = relieved(ask_serving(model, on=on, **asked), batch)
-        unit = unit_of(question, coefficients, count)
+        known = unit_of(question, coefficients, count)
         served = serve(question, coefficients)
-        if isinstance(served, Tried) or unit is None:
+        if isinstance(served, Tried) or known is None:
             raise (
                 refusal(question, served, coefficients)
                 if isinstance(served, Tried)
@@ -154,7 +154,7 @@ def own_on(
                     f"{count} × {question.accelerator.name} do not carry the load", hint=f"write `--on {name}`"
                 )
             )
-        return _priced(question, unit, unit.count, money, coefficients)
+        return _priced(question, known, known.count, money, coefficients)
     unit: Unit | None = None
     for size in _SIZES:
         question = relieved(ask_serving(model, on=f"{name}:{size}", **asked), batch)

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 
 from outlay import catalog
-from outlay.scenarios.comparing_bills import DAYS, Bill, crossing
+from outlay.scenarios.comparing_bills import DAYS, Bill, crossing, labels
 from outlay.scenarios.comparing_own import Own, month_at
 from outlay.scenarios.comparing_question import Beside
 from outlay.statement import Cell, Column, Line, Table
@@ -52,19 +52,19 @@ def apis(bills: Sequence[Bill], own: Own, beside: Beside) -> Table:
     """Each API: what it serves, its bill, and the load from which machines are cheaper than it."""
     ranked = sorted(bills, key=lambda bill: (not bill.same, bill.month.likely))
     shown = ranked[:_MOST] if len(ranked) > _MOST + 1 else ranked
-    rows = []
+    rows, called = [], labels(tuple(bills))
     for bill in shown:
         ratio = None
         if own.dollars is not None and own.dollars.likely:
             ratio = bill.month.likely / own.dollars.likely
-        rows.append((bill.price.short, bill.serves, bill.month.likely, ratio, cheaper_from(own, bill, beside)))
+        rows.append((called[bill.price.name], bill.serves, bill.month.likely, ratio, cheaper_from(own, bill, beside)))
     notes = (
         [f"{len(ranked) - len(shown)} dearer ones of the same kind are left out."] if len(shown) < len(ranked) else []
     )
     notes += [f"{bill.price.name} is no longer listed by its seller." for bill in shown if bill.price.withdrawn]
     return Table(
         "Hosted APIs",
-        columns=("API", "Serves", Column("A month", unit="$"), Column("Over own (×)", digits=2), "Own from (a day)"),
+        columns=("API", "Model", Column("A month", unit="$"), Column("Over own (×)", digits=2), "Own from (a day)"),
         rows=rows,
         notes=notes,
         receipts=tuple(bill.price.receipt for bill in shown),
@@ -85,12 +85,23 @@ def cheaper_from(own: Own, bill: Bill, beside: Beside, *, step: float | None = N
 def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
     """What APIs ask for a million tokens, and how old the figure is."""
     ranked = sorted(bills, key=lambda bill: (not bill.same, bill.month.likely))[: _MOST + 1]
-    rows = []
+    rows, called = [], labels(tuple(bills))
     for bill in ranked:
         price = bill.price
         age = f"{catalog.age_days(price.receipt.date, today)} d ago" if price.receipt.date else "yours"
         batch = None if price.batch_output is None else f"{_price(price.batch_input)} / {_price(price.batch_output)}"
-        rows.append((price.short, _price(price.input), _price(price.cached), _price(price.output), batch, age))
+        sold = price.model.rpartition("/")[2] or "your price"
+        rows.append(
+            (
+                called[price.name].partition("/")[0],
+                sold,
+                _price(price.input),
+                _price(price.cached),
+                _price(price.output),
+                batch,
+                age,
+            )
+        )
     notes = [
         f"{bill.price.name}: prompts past {bill.price.tier_from:,} tokens cost more."
         for bill in ranked
@@ -103,7 +114,7 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
     ]
     return Table(
         "What they ask for a million tokens",
-        columns=("API", "Input", "Cached", "Output", "Batch in / out", "Checked"),
+        columns=("API", "Sold as", "Input", "Cached", "Output", "Batch in / out", "Checked"),
         rows=rows,
         notes=notes,
         receipts=tuple(bill.price.receipt for bill in ranked),
