@@ -17,7 +17,18 @@ from importlib import import_module
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "nomenclature.md"
-PARTS = ("workload", "machine", "layout", "search", "training", "training.launch", "scaling", "economics", "scenarios")
+PARTS = (
+    "workload",
+    "machine",
+    "layout",
+    "search",
+    "training",
+    "training.launch",
+    "serving",
+    "scaling",
+    "economics",
+    "scenarios",
+)
 
 
 def public_parameters() -> dict[str, set[str]]:

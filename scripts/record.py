@@ -181,6 +181,34 @@ def _table(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def tuning() -> None:
+    """Errors of tuning runs, each source left out with its kin, as `python -m outlay.accuracy.fit_tuning` left them."""
+    from statistics import fmean
+
+    from outlay.training.coefficients import stored_tuning
+
+    content = stored_tuning()
+    time, memory = content["errors"]["time"], content["errors"]["memory"]
+    lines = [
+        f"| {name} | {_of(time.get(name))} | {_of(memory.get(name))} |"
+        for name in sorted({*time, *memory}, key=lambda name: -time.get(name, {"median": 0.0})["median"])
+    ]
+    means = [fmean(entry["median"] for entry in kind.values()) for kind in (time, memory)]
+    held = [content[metric]["held"]["0.8"]["all"] for metric in ("time", "memory")]
+    _out(
+        "| Source | Rows | Step time: median error | Rows | Peak memory: median error |",
+        "| --- | --: | --: | --: | --: |",
+        *lines,
+        f"| Mean over sources | | {means[0]:.1%} | | {means[1]:.1%} |",
+        f"| 80 % ranges hold, median high ÷ low | | {held[0]['coverage']:.0%}, {held[0]['width']:.2f} | "
+        f"| {held[1]['coverage']:.0%}, {held[1]['width']:.2f} |",
+    )
+
+
+def _of(entry: dict[str, Any] | None) -> str:
+    return f"{entry['rows']} | {entry['median']:.1%}" if entry else " | "
+
+
 def memory_by_source() -> None:
     """Peak memory by source, the worst median first."""
     _out(*_errors("Source", sorted(load()["memory"]["by_source"].items(), key=lambda entry: -entry[1]["median"])))

@@ -79,6 +79,35 @@ def test_a_plan_of_the_whole_catalog_takes_seconds(layouts: Any) -> None:
     assert plans.large_cluster() <= plans.LARGE * max(1.0, machine.slowness())
 
 
+@pytest.mark.usefixtures("layouts")
+def test_arrays_answer_a_million_serving_configurations_a_second() -> None:
+    from benchmarks import machine, serving
+
+    part = serving.grid(serving.POINTS // 4)
+    assert part.count > 250_000
+    speeds = []
+    for _ in range(TRIES):
+        allowed = serving.LEAST / max(machine.slowness(), machine.slowness())
+        speeds.append(part.count / serving.answer(part, "closed") / allowed)
+        if speeds[-1] >= 1.0:
+            break
+    assert max(speeds) >= 1.0, f"{max(speeds):.2f} of the speed that this machine should reach"
+
+
+@pytest.mark.usefixtures("layouts")
+def test_an_hour_of_requests_is_played_in_seconds() -> None:
+    from benchmarks import machine, serving
+
+    requests = serving.trace()
+    shares = []
+    for _ in range(TRIES):
+        allowed = serving.MOST_SECONDS * max(1.0, machine.slowness(), machine.slowness())
+        shares.append(serving.play(requests) / allowed)
+        if shares[-1] <= 1.0:
+            break
+    assert min(shares) <= 1.0, f"{min(shares):.2f} of the time that this machine should take"
+
+
 def test_arrays_and_single_layouts_agree(layouts: Any, grid: Any) -> None:
     from outlay.training import estimate
 

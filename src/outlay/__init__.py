@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from outlay.scenarios.sizing import best_size as best_size
     from outlay.scenarios.training_estimate import estimate_training as estimate_training
     from outlay.scenarios.training_run import cost_training as cost_training
+    from outlay.scenarios.tuning import cost_finetune as cost_finetune
     from outlay.statement import Interval as Interval
     from outlay.statement import Line as Line
     from outlay.statement import Receipt as Receipt
@@ -45,6 +46,7 @@ _HOMES = {
     "Layout": "outlay.layout",
     "Cluster": "outlay.machine",
     "cost_serving": "outlay.scenarios.serving_cost",
+    "cost_finetune": "outlay.scenarios.tuning",
     "cost_training": "outlay.scenarios.training_run",
     "Interval": "outlay.statement",
     "Line": "outlay.statement",

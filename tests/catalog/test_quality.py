@@ -91,7 +91,10 @@ def test_the_published_format_costs_nothing():
 
 
 def test_caches_have_results_of_their_own():
-    weights, cache = quality_note("llama-2-7b", "int8"), quality_note("llama-2-7b", "int8", technique="cache quantization")
+    weights, cache = (
+        quality_note("llama-2-7b", "int8"),
+        quality_note("llama-2-7b", "int8", technique="cache quantization"),
+    )
     assert weights.effects[0].kind == "perplexity"
     assert cache.effects[0].kind == "score" and cache.effects[0].worse.high == pytest.approx(0.0162, abs=1e-4)
 

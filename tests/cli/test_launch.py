@@ -63,6 +63,49 @@ def test_a_plan_is_exported_in_the_layout_that_it_names(ask) -> None:
     assert "--format" in ask(*asked, "--export", "megatron", "--format", "json").err
 
 
+def test_a_plan_keeps_to_what_its_tool_can_run_and_says_what_that_costs(ask) -> None:
+    asked = ["plan", "training", "llama-3-8b", "--tokens", "100B", "--on", "h100-sxm", "--count", "64"]
+    best = json.loads(ask(*asked, "--format", "json").out)
+    file = ask(*asked, "--export", "torchtitan", "-o", "run.toml")
+    assert file.code == 0
+    note = next(line for line in file.err.splitlines() if "is not one that torchtitan can run" in line)
+    assert "zero=1" in note
+    layout = next(line for line in Path("run.toml").read_text().splitlines() if line.startswith("# layout"))
+    alone = ["cost", *asked[1:6], "h100-sxm:64", "--provider", "hyperstack", "--layout", layout.split()[2].rstrip(",")]
+    priced = json.loads(ask(*alone, "--format", "json").out)
+    more = priced["total"]["amount"]["likely"] - best["total"]["amount"]["likely"]
+    assert more > 0
+    assert f"costs ${more:,.2f} more" in note or f"costs ${more:,.0f} more" in note
+
+
+@pytest.mark.parametrize("tool", ["torchtitan", "fsdp2", "deepspeed", "accelerate", "nemo", "megatron", "slurm"])
+@pytest.mark.parametrize("model", ["llama-3-8b", "mixtral-8x7b"])
+def test_every_tool_can_start_a_plan_of_its_own(ask, tool: str, model: str) -> None:
+    asked = ["plan", "training", model, "--tokens", "100B", "--on", "h100-sxm", "--count", "64"]
+    answer = ask(*asked, "--export", tool)
+    assert answer.code == 0, answer.err
+    assert "note: this is 64 × h100-sxm-80gb" in answer.err
+
+
+def test_a_training_keeps_to_its_tool_too(ask) -> None:
+    answer = ask(*PLAN[:7], "--export", "torchtitan")
+    assert answer.code == 0
+    assert "note: the fastest layout, dp=64,mbs=1,zero=1, is not one that torchtitan can run" in answer.err
+
+
+def test_what_no_tool_can_run_is_refused_with_what_would_be(ask) -> None:
+    asked = ["plan", "training", "gpt2", "--tokens", "1B", "--on", "h100-sxm", "--count", "8", "--export", "torchtitan"]
+    answer = ask(*asked, "--precision", "fp16")
+    assert answer.code == 2
+    assert "no setting for the precision fp16" in answer.err
+    assert "--precision bf16" in answer.err
+    answer = ask(*asked, "--under", "0.01")
+    assert answer.code == 1
+    assert "of what torchtitan can run" in answer.err
+    Path("run.csv").write_text("stage,tokens\na,1B\n")
+    assert ask(*asked[:3], "--stages", "run.csv", "--export", "megatron").code == 2
+
+
 def test_one_goes_to_a_file(ask) -> None:
     assert ask(*PLAN, "--export", "megatron", "-o", "run.sh").code == 0
     assert "saved in" not in Path("run.sh").read_text("utf-8")

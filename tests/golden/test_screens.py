@@ -17,6 +17,11 @@ from outlay.cli import main
 
 SCREENS = Path(__file__).parent / "screens"
 POINTS = Path(__file__).resolve().parents[2] / "validation" / "losses" / "chinchilla.csv"
+STAGES = """stage,tokens,seq,batch
+Pre-training,950B,8192,4M tokens
+Long context,40B,65536,4M tokens
+Annealing,10B,8192,2M tokens
+"""
 QUESTIONS = {
     "llama-3-8b": ["llama-3-8b", "--tokens", "15T", "--on", "h100-sxm:64"],
     "gpt-3-175b": [
@@ -34,6 +39,71 @@ QUESTIONS = {
     "bert-large-tpu-v3": ["bert-large", "--tokens", "137B", "--on", "tpu-v3:64", "--seq", "512", "--batch", "256"],
     "does-not-fit": ["llama-3.1-405b", "--tokens", "1T", "--on", "h100-sxm:8"],
 }
+TUNINGS = {
+    "tune-qlora-rtx-4090": [
+        "llama-3-8b",
+        "--method",
+        "qlora",
+        "--dataset",
+        "alpaca",
+        "--epochs",
+        "3",
+        "--on",
+        "rtx-4090",
+    ],
+    "tune-lora-70b": [
+        *(
+            "llama-3-70b",
+            "--method",
+            "lora",
+            "--rank",
+            "32",
+            "--examples",
+            "100k",
+            "--length",
+            "600",
+            "--packing",
+            "on",
+        ),
+        *("--framework", "nemo", "--on", "h100-sxm:8"),
+    ],
+    "tune-full-8b": [
+        "llama-3-8b",
+        "--method",
+        "full",
+        "--dataset",
+        "alpaca",
+        "--epochs",
+        "3",
+        "--on",
+        "a100-sxm-80gb:8",
+    ],
+    "tune-dpo": [
+        *("llama-3-8b", "--objective", "dpo", "--examples", "60k", "--length", "400", "--batch", "64"),
+        *("--on", "h100-sxm:8"),
+    ],
+    "tune-grpo": [
+        *(
+            "qwen2.5-7b",
+            "--objective",
+            "grpo",
+            "--method",
+            "full",
+            "--examples",
+            "10k",
+            "--length",
+            "200",
+            "--batch",
+            "64",
+        ),
+        *("--answers", "8", "--answer-length", "1024", "--generation-rate", "2500", "--on", "h100-sxm:16"),
+    ],
+    "tune-distill": [
+        *("llama-3.2-1b", "--objective", "distill", "--teacher", "llama-3-8b", "--method", "full", "--packing", "on"),
+        *("--examples", "1M", "--length", "500", "--on", "a100-sxm-80gb:8"),
+    ],
+    "tune-no": ["llama-3-8b", "--method", "full", "--dataset", "alpaca", "--on", "rtx-4090"],
+}
 SIZES = {
     "size-flop": ["--flop", "1e22"],
     "size-million": ["--under", "1M", "--tokens-served", "2T"],
@@ -45,6 +115,22 @@ SIZES = {
 PLANS = {
     "plan-limits": ["llama-3-8b", "--tokens", "1T", "--under", "250k", "--within", "14d", "--count", "32..512"],
     "plan-have": ["gpt2", "--tokens", "10B", "--have", "a100-sxm-80gb:6,rtx-4090:2", "--goal", "fastest", "--all"],
+    "plan-stages": [
+        "llama-3-8b",
+        "--stages",
+        "run.csv",
+        "--on",
+        "h100-sxm,h200-sxm",
+        "--count",
+        "64",
+        "--done",
+        "950B",
+    ],
+    "plan-models": ["llama-3-8b", "llama-3-70b", "--tokens", "1T", "--within", "60d", "--on", "h100-sxm", "--all"],
+    "plan-recipes": [
+        *("mixtral-8x7b", "--tokens", "100B", "--on", "h100-sxm,h200-sxm", "--count", "32,64"),
+        *("--precision", "bf16,fp8", "--optimizer", "adamw,adam8bit"),
+    ],
     "plan-no": ["llama-3-8b", "--tokens", "1T", "--on", "h100-sxm", "--under", "10k", "--count", "64..128"],
 }
 COMPARISONS = {
@@ -57,6 +143,29 @@ COMPARISONS = {
         *("--cached", "40%", "--batch-share", "20%", "--people", "40h/month:$90", "--on", "h100-sxm:8"),
     ],
 }
+SERVING = {
+    "serving-llama-3-70b": [
+        *("llama-3-70b", "--on", "h100-sxm:8", "--quant", "fp8"),
+        *("--input", "1024", "--output", "256", "--rate", "5/s"),
+    ],
+    "serving-m3-max": [
+        *("llama-3-8b", "--on", "m3-max", "--quant", "q4_k_m", "--input", "512", "--output", "256"),
+        *("--concurrency", "1", "--battery", "100Wh"),
+    ],
+    "serving-rtx-4090": [
+        *("llama-3-8b", "--on", "rtx-4090", "--quant", "q4_k_m", "--input", "512", "--output", "256"),
+        *("--concurrency", "1"),
+    ],
+    "serving-raspberry-pi-5": [
+        *("llama-3-8b", "--on", "raspberry-pi-5", "--quant", "q4_k_m", "--input", "512", "--output", "256"),
+        *("--concurrency", "1", "--hardware", "120", "--tier", "owned"),
+    ],
+    "serving-chatbot": [
+        *("llama-3-8b", "--on", "l4:1", "--quant", "fp8", "--users", "10000", "--requests-per-user", "5"),
+        *("--turns", "6", "--input", "120", "--output", "250"),
+    ],
+    "serving-no": ["llama-3-70b", "--on", "h100-sxm:2", "--quant", "fp8", "--rate", "40/s"],
+}
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -65,22 +174,26 @@ def desk(tmp_path, monkeypatch):
     """A folder, a cache and a day of their own."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(POINTS, tmp_path / "losses.csv")
+    (tmp_path / "run.csv").write_text(STAGES, encoding="utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01
 
 
-@pytest.mark.parametrize("name", [*QUESTIONS, *SIZES, *PLANS, *COMPARISONS])
+@pytest.mark.parametrize("name", [*QUESTIONS, *TUNINGS, *SIZES, *PLANS, *SERVING, *COMPARISONS])
 def test_screen(name, capsys, update):
     asked = {
         **{key: ["cost", "training", *words] for key, words in QUESTIONS.items()},
+        **{key: ["cost", "finetune", *words] for key, words in TUNINGS.items()},
         **{key: ["size", *words] for key, words in SIZES.items()},
         **{key: ["plan", "training", *words] for key, words in PLANS.items()},
         **{key: ["compare", *words] for key, words in COMPARISONS.items()},
+        **{key: ["cost", "serving", *words] for key, words in SERVING.items()},
     }
     code = main(asked[name])
     captured = capsys.readouterr()
-    assert code == (1 if name in ("does-not-fit", "size-no", "plan-no") else 0), captured.err
+    noes = ("does-not-fit", "size-no", "plan-no", "tune-no", "serving-no")
+    assert code == (1 if name in noes else 0), captured.err
     screen = captured.out or captured.err
     if captured.out:
         assert max(map(len, screen.splitlines())) <= 80

@@ -92,3 +92,16 @@ def test_more_work_never_takes_less(m: int, n: int, k: int, factor: int) -> None
 def test_a_size_that_is_none_is_refused(bad: float) -> None:
     with pytest.raises(InputError, match="n = "):
         gemm_seconds(1, bad, 1, curve=REAL)
+
+
+def test_narrower_weights_spare_their_traffic_and_pay_for_widening() -> None:
+    plain, narrow = (gemm_seconds(4, 16384, 16384, weight_bytes=width, curve=REAL) for width in (None, 0.5625))
+    assert 0.5625 / 2.0 < float(narrow / plain) < 0.45
+    slow = replace(REAL, unpack_rate=1e12)
+    assert float(gemm_seconds(4, 16384, 16384, weight_bytes=0.5625, curve=slow)) > float(narrow)
+    assert float(gemm_seconds(4, 16384, 16384, weight_bytes=2.0, curve=slow)) == pytest.approx(float(plain))
+
+
+def test_a_weight_without_a_size_is_refused() -> None:
+    with pytest.raises(InputError, match="weight"):
+        gemm_seconds(4, 16, 16, weight_bytes=np.nan, curve=REAL)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from outlay.catalog import accelerator
 from outlay.errors import InputError
 from outlay.machine.gemm import GemmCurve, gemm_seconds
-from outlay.machine.grouped import GroupedCurve, grouped_curve, grouped_gemm_seconds, moved_bytes
+from outlay.machine.grouped import GroupedCurve, active_experts, grouped_curve, grouped_gemm_seconds, moved_bytes
 
 GEMM = GemmCurve(flops=1e15, bandwidth=1e20, cores=100, input_bytes=2, split_depth=1e9)
 PLAIN = GroupedCurve(gemm=GEMM)
@@ -81,3 +81,18 @@ def test_bad_sizes_are_refused(bad: dict[str, float]) -> None:
     shape = {"rows": 100, "experts": 4, "imbalance": 1.0} | bad
     with pytest.raises(InputError, match="grouped product"):
         grouped_gemm_seconds(n=64, k=64, curve=REAL, **shape)
+
+
+def test_distinct_experts_are_those_of_drawing() -> None:
+    random = np.random.default_rng(3)
+    hit = [len({expert for _ in range(24) for expert in random.choice(64, 6, replace=False)}) for _ in range(300)]
+    assert float(active_experts(24, 6, 64)) == pytest.approx(np.mean(hit), rel=0.01)
+    assert float(active_experts(24, 6, 64, local=8)) == pytest.approx(np.mean(hit) / 8, rel=0.01)
+
+
+def test_few_tokens_hit_their_choices_and_many_hit_all() -> None:
+    assert float(active_experts(1, 8, 256)) == pytest.approx(8.0)
+    assert float(active_experts(10_000, 8, 256)) == pytest.approx(256.0)
+    assert (active_experts(np.array([4, 64]), 8, 256, skew=1.0) < active_experts(np.array([4, 64]), 8, 256)).all()
+    with pytest.raises(InputError, match="choose"):
+        active_experts(1, 9, 8)

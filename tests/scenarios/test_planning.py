@@ -75,10 +75,29 @@ def test_every_plan_is_listed_and_the_counts_add_up(alone: list[tuple[float, flo
     listed = next(table for table in plan.sections if table.key == "all")
     assert len(listed.rows) == len(alone)
     said = next(note for note in plan.notes if note.startswith("Looked at"))
-    looked, illegal, big = (
-        int(text.replace(",", "")) for text in re.findall(r"[0-9][0-9,]*(?= layouts|  of| of them| too)", said)
-    )
-    assert 0 <= big < looked - illegal
+    looked, illegal, big, slower, fastest, offers, kept, beaten = _numbers(said)
+    assert looked == illegal + big + slower + fastest
+    assert offers == kept + beaten == len(alone)
+    assert kept == len(next(table for table in plan.sections if table.key == "front").rows)
+
+
+def test_counts_add_up_with_limits_and_stages(tmp_path) -> None:
+    file = tmp_path / "run.csv"
+    file.write_text("stage,tokens,seq\na,15B,1024\nb,5B,512\n")
+    asked = {"stages": str(file), "on": SMALL["on"], "count": SMALL["count"]}
+    free = plan_training("gpt2", **asked)
+    plan = plan_training("gpt2", within=1.2 * _seconds(free), **asked)
+    said = next(note for note in plan.notes if note.startswith("Looked at"))
+    looked, illegal, big, slower, fastest, offers, kept, beaten, over = _numbers(said)
+    assert looked == illegal + big + slower + fastest
+    assert offers == kept + beaten + over
+    assert over > 0
+
+
+def _numbers(text: str) -> list[int]:
+    counts = re.match(r"Looked at .*? beaten(, .*? beyond a limit)?[.]", text)
+    assert counts is not None
+    return [int(number.replace(",", "")) for number in re.findall("[0-9]+(?:,[0-9]{3})*", counts[0])]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ CASES = {
     "dense": ("llama-3-8b", "h100-sxm-80gb", 1, "vllm", {}, "bf16"),
     "tensor parallel": ("llama-3.1-70b", "h100-sxm-80gb", 8, "vllm", {"tensor": 8}, "fp8"),
     "pipeline": ("llama-3.1-70b", "h100-sxm-80gb", 8, "trtllm", {"tensor": 2, "pipeline": 4}, "bf16"),
-    "latent, experts": ("deepseek-v3", "h200-sxm-141gb", 8, "sglang", {"tensor": 8}, "fp8"),
+    "latent, experts": ("deepseek-v3", "h200-sxm-141gb", 8, "sglang", {"tensor": 8, "expert": 8}, "fp8"),
     "data-parallel attention": ("deepseek-v3", "h200-sxm-141gb", 8, "vllm", {"data": 8, "expert": 8}, "fp8"),
     "windows": ("gemma-2-9b", "l4", 1, "vllm", {}, "bf16"),
     "consumer": ("llama-3-8b", "rtx-4090", 1, "llamacpp", {}, "q4_0"),

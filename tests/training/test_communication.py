@@ -12,8 +12,12 @@ from outlay.layout import Layout
 from outlay.machine import Cluster, CollectiveCurve, cluster_for, collective_seconds, curves_for
 from outlay.training import Coefficients, Recipe, load_coefficients
 from outlay.training.communication import DataCommunication, data_communication
+from outlay.training.memory import StageParameters
 
 PARAMETERS = 8e9
+STAGE = StageParameters(
+    dense=PARAMETERS, expert=0.0, largest_layer=0.0, trained_dense=PARAMETERS, trained_expert=0.0, largest_trained=0.0
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def h100s() -> Cluster:
 def sent(recipe: Recipe, cluster: Cluster, layers: int, **degrees: int) -> DataCommunication:
     curves = curves_for(cluster.accelerator, "bf16", "bf16", load_coefficients().machine)
     layout = Layout(data=64, **degrees)
-    return data_communication(PARAMETERS, 0.0, layers, recipe, layout, cluster, curves)
+    return data_communication(STAGE, layers, recipe, layout, cluster, curves)
 
 
 def curve(cluster: Cluster, coefficients: Coefficients) -> CollectiveCurve:

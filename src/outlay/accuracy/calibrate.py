@@ -75,7 +75,7 @@ def draws(rows: Sequence[Scored]) -> float:
     return sum(total.values()) ** 2 / sum(value**2 for value in total.values())
 
 
-def calibrate(rows: Sequence[Scored], *, trimmed: float, lower: float = 0.5) -> Spread:
+def calibrate(rows: Sequence[Scored], *, trimmed: float, lower: float = 0.5, names: Sequence[str] = DOUBTS) -> Spread:
     """The spread of some rows; `trimmed` is the share of its tails that it keeps inside, `lower` of the rest that below.
 
     The scales are those of a Laplace distribution of the errors, by maximum likelihood with a ridge on the doubts.
@@ -84,7 +84,7 @@ def calibrate(rows: Sequence[Scored], *, trimmed: float, lower: float = 0.5) -> 
 
     weight = weights(rows)
     error = np.array([row.error for row in rows])
-    reasons = np.array([[float(name in row.doubts) for name in DOUBTS] for row in rows])
+    reasons = np.array([[float(name in row.doubts) for name in names] for row in rows])
 
     def loss(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         ln_scale = point[0] + reasons @ point[1:]
@@ -93,12 +93,12 @@ def calibrate(rows: Sequence[Scored], *, trimmed: float, lower: float = 0.5) -> 
         value = np.sum(weight * (score + ln_scale)) + RIDGE * np.sum(point[1:] ** 2)
         return float(value), np.concatenate([[slope.sum()], reasons.T @ slope + 2 * RIDGE * point[1:]])
 
-    start = np.array([math.log(float(np.average(np.abs(error), weights=weight)) + 1e-6), *np.zeros(len(DOUBTS))])
+    start = np.array([math.log(float(np.average(np.abs(error), weights=weight)) + 1e-6), *np.zeros(len(names))])
     point = minimize(loss, start, jac=True, method="L-BFGS-B").x
     score = error * np.exp(-(point[0] + reasons @ point[1:]))
     return Spread(
         base=_short(point[0]),
-        doubts={name: _short(value) for name, value in zip(DOUBTS, point[1:], strict=True)},
+        doubts={name: _short(value) for name, value in zip(names, point[1:], strict=True)},
         scores=[_short(value) for value in _quantiles(score, weight)],
         trimmed=trimmed,
         lower=lower,
@@ -135,7 +135,9 @@ class Held:
         return float(np.median([self.width[index] for index in picked]))
 
 
-def nested(rows: Sequence[Scored], level: float, *, trimmed: float, lower: float = 0.5) -> Held:
+def nested(
+    rows: Sequence[Scored], level: float, *, trimmed: float, lower: float = 0.5, names: Sequence[str] = DOUBTS
+) -> Held:
     """Whether each row lies in a range made without its source and kin."""
     made: dict[tuple[str, ...], Spread] = {}
     inside, width = [], []
@@ -143,36 +145,37 @@ def nested(rows: Sequence[Scored], level: float, *, trimmed: float, lower: float
         family = kin_of(row.source)
         if family not in made:
             others = [other for other in rows if other.source not in family]
-            made[family] = calibrate(others, trimmed=trimmed, lower=lower)
+            made[family] = calibrate(others, trimmed=trimmed, lower=lower, names=names)
         low, high = made[family].factors(row.doubts, level)
         inside.append(low <= math.exp(row.error) <= high)
         width.append(high / low)
     return Held(inside=tuple(inside), width=tuple(width))
 
 
-def document(rows: Sequence[Scored]) -> dict[str, Any]:
-    """A spread as the catalog stores it, with how it did on sources left out: overall, by source, at two levels."""
-    tried = {lower: _trimmed(rows, lower) for lower in LOWER}
+def document(rows: Sequence[Scored], *, names: Sequence[str] = DOUBTS) -> dict[str, Any]:
+    """A spread as the catalog stores it, with how it did on sources left out: overall, by source, at two levels.
+
+    `names` are the doubts that there may be.
+    """
+    tried = {lower: _trimmed(rows, lower, names) for lower in LOWER}
     weight = weights(rows)
     lower = min(LOWER, key=lambda share: float(weight @ np.log(tried[share][1].width)))
     trimmed, held = tried[lower]
-    spread = calibrate(rows, trimmed=trimmed, lower=lower)
+    spread = calibrate(rows, trimmed=trimmed, lower=lower, names=names)
+    wider = nested(rows, 0.95, trimmed=trimmed, lower=lower, names=names)
     return {
         "rows": len(rows),
         "draws": round(draws(rows), 2),
         **{name: getattr(spread, name) for name in Spread.__dataclass_fields__},
-        "held": {
-            f"{level:g}": _report(rows, held if level == LEVEL else nested(rows, level, trimmed=trimmed, lower=lower))
-            for level in (LEVEL, 0.95)
-        },
+        "held": {f"{LEVEL:g}": _report(rows, held), "0.95": _report(rows, wider)},
     }
 
 
-def _trimmed(rows: Sequence[Scored], lower: float) -> tuple[float, Held]:
+def _trimmed(rows: Sequence[Scored], lower: float, names: Sequence[str]) -> tuple[float, Held]:
     """The least cut of the tails with which ranges hold what they should, else the one that holds most."""
-    best, most = (0.0, nested(rows, LEVEL, trimmed=0.0, lower=lower)), 0.0
+    best, most = (0.0, nested(rows, LEVEL, trimmed=0.0, lower=lower, names=names)), 0.0
     for step in range(TRIMS):
-        held = nested(rows, LEVEL, trimmed=step / TRIMS, lower=lower)
+        held = nested(rows, LEVEL, trimmed=step / TRIMS, lower=lower, names=names)
         share = _both(rows, held)
         if share > most + 1e-9:
             best, most = (step / TRIMS, held), share

@@ -67,6 +67,18 @@ COLUMNS: Final[dict[str, Kind]] = {
     "model_tflops_per_gpu": "positive",
     "mfu_pct": "positive",
     "peak_mem_gb": "positive",
+    "method": "text",
+    "rank": "count",
+    "targets": "text",
+    "quantization": "text",
+    "trainable_params": "positive",
+    "dataset": "text",
+    "examples": "positive",
+    "epochs": "positive",
+    "mean_tokens": "positive",
+    "max_tokens": "count",
+    "packed": "flag",
+    "decode_passes": "positive",
     "notes": "text",
 }
 

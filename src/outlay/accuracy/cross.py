@@ -17,11 +17,16 @@ from outlay.accuracy.predict import predictor
 from outlay.accuracy.solve import Fit, refit
 from outlay.accuracy.validate import Predictor
 from outlay.training import Coefficients, StepCoefficients, load_coefficients
+from outlay.training.coefficients import stored_tuning
 
 KIN = (
     ("vtrain_single", "vtrain_multi"),
     ("megatron_2021_a100", "megatron_h100_readme"),
     ("nvidia_megatron_bridge", "nvidia_nemo_24_25", "nvidia_dgxc_benchmarking"),
+    ("NVIDIA/TensorRT-LLM docs", "NVIDIA/TensorRT-Model-Optimizer examples/benchmark.md"),
+    ("AI-Hypercomputer/jetstream-pytorch benchmarks/summary.md", "AI-Hypercomputer/tpu-recipes inference READMEs"),
+    ("litgpt_finetune", "litgpt resource-tables", "litgpt config_hub", "litgpt finetune_lora.md"),
+    ("torchtune README", "torchtune README ablation"),
 )
 """Sources that measured with one software on one kind of cluster: they are left out together."""
 
@@ -80,19 +85,39 @@ def _rows(count: int) -> str:
     return f"{count:,} row" + ("" if count == 1 else "s")
 
 
+TUNING = frozenset(
+    {
+        "launch_unfused",
+        "layer_python",
+        "adapter_python",
+        "memory_unfused",
+        "cache_faster",
+        "decode_seconds",
+        "gathered_python",
+        "tuning_fixed",
+    }
+)
+"""Coefficients that tuning runs alone show: :mod:`outlay.accuracy.fit_tuning` fits and stores them apart."""
+
+
 def document(fits: Mapping[tuple[str, ...], StepCoefficients], *, date: str) -> dict[str, Any]:
     """The refits as the catalog stores them, each coefficient to four figures."""
     return {
         "basis": "fitted",
         "date": date,
         "source": "python -m outlay.accuracy.fit, on validation/training, without the sources named",
-        "refits": [{"without": list(family), "coefficients": plain(step)} for family, step in fits.items()],
+        "refits": [{"without": list(family), "coefficients": pretrained(step)} for family, step in fits.items()],
     }
 
 
 def plain(step: StepCoefficients) -> dict[str, Any]:
     """Coefficients as plain data, to four figures."""
     return {name: _short(getattr(step, name)) for name in StepCoefficients.__dataclass_fields__}
+
+
+def pretrained(step: StepCoefficients) -> dict[str, Any]:
+    """Those that the fit to pre-training finds, or assumes."""
+    return {name: value for name, value in plain(step).items() if name not in TUNING}
 
 
 def _short(value: Any) -> Any:
@@ -108,11 +133,15 @@ def load_unseen() -> Mapping[tuple[str, ...], StepCoefficients]:
     A magnitude that the model has got since the last fit is as shipped; a test asks for a new fit then.
     """
     shipped = load_coefficients().step
-    known = set(StepCoefficients.__dataclass_fields__)
-    return {
+    known = set(StepCoefficients.__dataclass_fields__) - TUNING
+    found = {
         tuple(entry["without"]): shipped.replace(**{k: v for k, v in entry["coefficients"].items() if k in known})
         for entry in stored()["refits"]
     }
+    for entry in stored_tuning().get("refits", ()):
+        family = tuple(entry["without"])
+        found[family] = found.get(family, shipped).replace(**entry["coefficients"])
+    return found
 
 
 def stored() -> Any:

@@ -10,12 +10,16 @@ from math import gcd, prod
 
 from outlay.accuracy import words
 from outlay.accuracy.records import Record
+from outlay.accuracy.shapes import is_tuned
 from outlay.errors import InputError
 from outlay.layout import Recompute
 from outlay.training.practice import batch_tokens, whole_batch
 from outlay.training.software import Software
 from outlay.workload import Architecture, Experts
 
+TUNED_BATCH, TUNED_MICRO = 128, 4
+"""Sequences of a step and of a forward pass where a model is tuned: Alpaca's own training (tatsu-lab/stanford_alpaca, README,
+2023-03)."""
 LARGE = 3e9
 """Parameters from which a model is rarely trained by plain data parallelism."""
 _MOST = 32768
@@ -224,7 +228,11 @@ def _batch(
             micro *= inside
             said.append(f"micro_batch {micro} (stated a chip)")
     most = max(1, _MOST // length)
-    if batch is None and micro is None:
+    if batch is None and micro is None and is_tuned(record):
+        micro = TUNED_MICRO
+        batch = max(TUNED_BATCH // (replicas * micro), 1) * replicas * micro
+        said.append(f"global_batch {batch}, micro_batch {micro}: usual where a model is tuned")
+    elif batch is None and micro is None:
         batch = whole_batch(float(batch_tokens(parameters).value or 0) / length, replicas)
         said.append(f"global_batch {batch}, usual for models of this size")
     elif batch is None:

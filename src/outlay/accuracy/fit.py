@@ -38,7 +38,7 @@ def document(found: Fit, unseen: Mapping[str, NDArray[np.float64]], *, date: str
         errors = found.errors[[row.record.source == source for row in found.rows]]
         errors = errors[np.isfinite(errors)]
         by_source[source] = {"rows": len(errors), **_spread(errors), "unseen": _spread(unseen[source])}
-    fields = cross.plain(found.coefficients)
+    fields = cross.pretrained(found.coefficients)
     return {
         "basis": "fitted",
         "date": date,

@@ -14,6 +14,7 @@ from outlay.accuracy.validate import Prediction, Predictor, usable
 from outlay.errors import InputError
 from outlay.layout import Layout, Recompute, describe
 from outlay.training import Coefficients, choose_layout, estimate
+from outlay.workload import Tuning
 
 CHOICES = (
     (Recompute.NONE, 1.0),
@@ -71,6 +72,7 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
         seconds = np.broadcast_to(found.step_seconds, shape)
         memory = np.broadcast_to(found.memory_bytes, shape)
         allocated = np.broadcast_to(found.allocated_bytes, shape)
+        decoding = decode_seconds(first, coefficients) if first.decode_passes else 0.0
     except (InputError, ArithmeticError, ValueError) as error:
         if len(questions) > 1:
             return [answer for question in questions for answer in _together([question], coefficients)]
@@ -90,10 +92,24 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
             step_seconds=float(seconds[row, pick]),
             memory_bytes=float(memory[row, pick]),
             allocated_bytes=float(allocated[row, pick]),
+            beside_seconds=questions[row].decode_passes * decoding,
             assumed=tuple(said),
         )
         answers.append(answer if usable(answer) else _unusable("no finite number"))
     return answers
+
+
+DECODED = 50
+"""Sequences for which a comparison of methods generates at once."""
+
+
+def decode_seconds(question: Resolved, coefficients: Coefficients) -> float:
+    """Seconds of one token more for each of some sequences: forward, by the model as it is tuned."""
+    recipe = question.recipe
+    tuning = replace(recipe.tuning or Tuning(kind="last"), layers=0)
+    one = replace(recipe, tuning=tuning, lengths=None, sequence_length=1, global_batch=DECODED)
+    layout = Layout(micro_batch=DECODED, zero=0, sequence_parallel=False)
+    return float(estimate(one, layout, question.cluster, coefficients).step_seconds)
 
 
 def _tried(question: Resolved) -> list[tuple[tuple[Recompute, float], int]]:

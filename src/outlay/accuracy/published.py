@@ -17,8 +17,11 @@ from outlay.training import Coefficients, choose_layout, estimate
 from outlay.training.axes import axes_of, layouts_of
 from outlay.training.choose import TIE
 
-SOURCES = ("korthikanti_2022", "nvidia_megatron_bridge", "nvidia_dgxc_benchmarking")
-"""Sources that state whole layouts of tuned runs."""
+SOURCES = ("korthikanti_2022", "papers", "nvidia_megatron_bridge", "nvidia_dgxc_benchmarking")
+"""Sources that state layouts of tuned runs."""
+DEGREES = ("tensor", "pipeline", "context", "data")
+PARTLY = {"https://arxiv.org/abs/2407.21783": DEGREES}
+"""Papers whose runs are taken though they state these degrees alone: Llama 3, table 4."""
 BEST = 5
 
 
@@ -43,19 +46,27 @@ class Beside:
 
 
 def compare(records: Sequence[Record], coefficients: Coefficients) -> Iterator[Beside]:
-    """Rows that say their whole layout, each beside the plan's."""
+    """Rows that say their whole layout, each beside the plan's; and those of :data:`PARTLY`, whose publisher is credited with
+    the best choice of what he does not say."""
     for record in records:
-        if record.source not in SOURCES or record.flagged:
+        partly = PARTLY.get(record.word("source_url"), ())
+        if record.source not in SOURCES or record.flagged or (record.source == "papers" and not partly):
             continue
         try:
             question = resolve(record)
         except InputError:
             continue
-        if set(question.open) - {"recompute"}:
+        if set(question.open) - {"recompute"} and not partly:
             continue
-        layout, recipe, cluster = Layout(**question.fixed), question.recipe, question.cluster
+        recipe, cluster = question.recipe, question.cluster
         if question.fixed["sequence_parallel"]:  # a row that has it shows that its framework could
             recipe = replace(recipe, software=replace(recipe.software, sequence_parallel=True))
+        layout = Layout(**question.fixed)
+        if partly:
+            best = choose_layout(recipe, cluster, coefficients, {name: question.fixed[name] for name in partly})
+            if best is None:
+                continue
+            layout = best.layout
         problem = Problem(
             architecture=recipe.architecture,
             sequence_length=recipe.sequence_length,

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from outlay.accuracy.columns import COLUMNS, EXPECTED, MEASURED, SCORED_ELSEWHERE, Kind
+from outlay.accuracy.tuning_rows import ALIASES, is_table, normalised
 from outlay.errors import InputError
 
 _EMPTY = frozenset({"", "na", "n/a", "nan", "null", "-", "–", "—", "?", "not stated", "unknown"})
+TUNING_TASKS = frozenset({"lora", "qlora", "sft"})
+"""Tasks whose remarks are read for facts of the configuration."""
 _FREE = frozenset({"id", "source", "source_url", "notes"})
 """Columns whose words are nobody's setting, and stay as they are."""
 _YES = frozenset({"1", "1.0", "true", "yes", "on"})
@@ -62,10 +65,10 @@ class Record:
 
     @property
     def allocated(self) -> bool:
-        """The row's memory is what the framework's allocator counted, as its notes say or as LitGPT prints it."""
+        """The row's memory is what the framework's allocator counted, as its notes say or as its tool prints it."""
         return (
             "allocated" in self.word("notes").lower()
-            or re.search("lit-?gpt", self.word("framework").lower()) is not None
+            or re.search("lit-?gpt|torchtune|peft", self.word("framework").lower()) is not None
         )
 
     def configuration(self) -> Record:
@@ -150,6 +153,17 @@ def read_records(
     rows = _rows(text, delimiter, str(path))
     _, header = next(rows)
     names = [_column(name) for name in header]
+    table = is_table(names)
+    if table:
+        names = [ALIASES.get(name, name) for name in names]
+        columns, measured = (
+            {**columns, "time_value": "text", "time_unit": "text", "tokens_per_s": "text"},
+            (
+                *measured,
+                "time_value",
+                "tokens_per_s",
+            ),
+        )
     known = [name for name in names if name in columns]
     if len(set(known)) < 2:
         raise InputError(f"`{path}` has no header: its first line names no column of a record", hint=_HINT)
@@ -163,7 +177,7 @@ def read_records(
     records: list[Record] = []
     unread: list[Unread] = []
     for count, (line, cells) in enumerate(rows, start=1):
-        outcome = _record(names, cells, count, line, columns)
+        outcome = _record(names, cells, count, line, columns, table=table)
         if isinstance(outcome, Record):
             records.append(outcome)
         else:
@@ -233,12 +247,16 @@ def _rows(text: str, delimiter: str, path: str) -> Iterator[tuple[int, list[str]
             yield reader.line_num, cells
 
 
-def _record(columns: list[str], cells: list[str], count: int, line: int, kinds: Mapping[str, Kind]) -> Record | Unread:
+def _record(
+    columns: list[str], cells: list[str], count: int, line: int, kinds: Mapping[str, Kind], *, table: bool = False
+) -> Record | Unread:
     """A row as a record, or why it is none: every bad cell is named."""
     named: dict[str, str] = {}
     for name, cell in zip(columns, cells, strict=False):
         if name in kinds:
             named.setdefault(name, cell.strip())
+    if table or named.get("task", "").lower() in TUNING_TASKS:
+        named = normalised(named)
     identity = named.get("id") or f"row-{count}"
     where = f"row {count} (line {line})"
     if any(cell.strip() for cell in cells[len(columns) :]):

@@ -17,10 +17,13 @@ from outlay.accuracy.chips import chip_for, fastest
 from outlay.accuracy.degrees import degrees_of
 from outlay.accuracy.records import Record
 from outlay.accuracy.shapes import COLUMNS, Known, Shape, is_encoder, is_tuned, shape_of
+from outlay.accuracy.tuning_words import tuned_in
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
+from outlay.layout import Recompute
 from outlay.machine import Cluster, cluster_for
 from outlay.training import PRECISIONS, Recipe
+from outlay.training.recipe import States
 from outlay.training.software import WHOLE_NODE as UNKNOWN_COUNT
 from outlay.training.software import Software, software_for, usual_framework
 from outlay.workload import Architecture, from_config, parameters, transformer
@@ -36,6 +39,9 @@ NOT_YET = {
 }
 """Task or family → why such a row has no prediction."""
 
+_PICTURES = re.compile(r"\bflux\b|flux\.|stable[-_ ]?diffusion|\bsdxl\b|\bsd[-_ ]?[123]|pixart|\bdit\b")
+"""Names of models that make pictures."""
+
 GIB, GB = 2.0**30, 1e9
 
 
@@ -48,6 +54,8 @@ class Resolved:
     """Degrees by the names of :class:`outlay.layout.Layout`; what is in `open` is not among them."""
     open: tuple[str, ...]
     cluster: Cluster
+    decode_passes: float
+    """Passes of one generated token that the row's time of a step includes."""
     memory_unit: float
     """Bytes that the row's software calls a GB."""
     assumed: tuple[str, ...]
@@ -55,7 +63,15 @@ class Resolved:
     def layout_key(self) -> tuple[object, ...]:
         """Rows with equal keys differ in numbers alone, and can be predicted together."""
         recipe, cluster = self.recipe, self.cluster
-        alike = (recipe.sequence_length, recipe.precision, recipe.optimizer, recipe.software, recipe.dropout)
+        alike: tuple[object, ...] = (
+            recipe.sequence_length,
+            recipe.precision,
+            recipe.optimizer,
+            recipe.software,
+            recipe.dropout,
+        )
+        alike += (recipe.tuning, recipe.stored, recipe.states, recipe.lengths, self.decode_passes, recipe.document)
+        alike += (recipe.update_in_backward, recipe.paged)
         return (id(recipe.architecture), *alike, id(cluster), self.open, tuple(sorted(self.fixed)))
 
 
@@ -76,8 +92,9 @@ def resolve(record: Record) -> Resolved:
     usual = usual_framework(accelerator.category, row.whole("gpus") or UNKNOWN_COUNT)
     software, note = _software(row, usual or "pytorch", year, submission)
     said.append(note)
+    asked = tuned_in(row, architecture, software, submission)
     length, note = _length(row, architecture, submission)
-    said.append(note)
+    said += [*asked.said, "" if asked.lengths else note]
     narrowest = fastest(accelerator.peaks)
     precision, note = words.precision(
         row.word("precision"),
@@ -93,7 +110,8 @@ def resolve(record: Record) -> Resolved:
         said.append(
             f"{precision} runs as {accelerator.runs_as(PRECISIONS[precision])}: {accelerator.name} has no {precision}"
         )
-    optimizer, note = words.optimizer(row.word("optimizer"), fine_tuning=is_tuned(row), encoder=is_encoder(row))
+    usual_optimizer = "adam-8bit" if asked.paged and not row.word("optimizer") else row.word("optimizer")
+    optimizer, note = words.optimizer(usual_optimizer, fine_tuning=is_tuned(row), encoder=is_encoder(row))
     said.append(note)
     degrees = degrees_of(
         row,
@@ -105,7 +123,10 @@ def resolve(record: Record) -> Resolved:
     )
     cluster = _cluster(accelerator, degrees.devices, row.whole("gpus_per_node"), row.word("interconnect"))
     said += [*degrees.assumed, *cluster.assumed]
-    fixed = dict(degrees.fixed)
+    fixed, unsettled = dict(degrees.fixed), degrees.open
+    if asked.recompute and "recompute" in unsettled:
+        fixed["recompute"] = int(Recompute.FULL)
+        unsettled = tuple(name for name in unsettled if name != "recompute")
     if accelerator.category == "tpu" and fixed.get("zero") == 3 and "tensor" in fixed:
         # MaxText shards weights inside a slice and replicates across slices (MaxText, "Sharding": ici_fsdp, dcn_data).
         inside = int(cluster.domain) // (fixed["tensor"] * fixed["context"])
@@ -121,12 +142,20 @@ def resolve(record: Record) -> Resolved:
             optimizer=optimizer,
             software=software,
             dropout=architecture.dropout or software.dropout,
+            tuning=asked.tuning,
+            stored=asked.stored,
+            states=_states(row, software, precision),
+            lengths=asked.lengths,
+            document=asked.document,
+            update_in_backward=asked.in_backward,
+            paged=asked.paged,
         ),
+        decode_passes=row.numbers.get("decode_passes", 0.0),
         fixed=fixed,
-        open=degrees.open,
+        open=unsettled,
         cluster=cluster,
         # LitGPT divides the bytes that torch reports by 1e9 (litgpt/finetune/lora.py); what devices and most logs print is GiB.
-        memory_unit=GB if re.search(r"lit-?gpt", row.word("framework").lower()) else GIB,
+        memory_unit=GB if re.search(r"lit-?gpt|peft", row.word("framework").lower()) else GIB,
         assumed=tuple(dict.fromkeys(filter(None, said))),
     )
 
@@ -136,10 +165,17 @@ def _refuse(record: Record) -> None:
         for word, reason in NOT_YET.items():
             if word in record.word(column).lower():
                 raise InputError(reason, hint="leave the row out")
-    if any(word in record.word(column).lower() for column in ("task", "framework") for word in ("lora", "adapter")):
-        raise InputError("not yet: low-rank fine-tuning (LoRA, QLoRA, adapters)", hint="leave the row out")
+    if _PICTURES.search(record.word("model").lower()):
+        raise InputError(NOT_YET["diffusion"], hint="leave the row out")
     if not record.word("accelerator"):
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
+
+
+def _states(record: Record, software: Software, precision: str) -> States:
+    """How trained weights are kept: a tuning script's own way, or mixed where the row says so."""
+    if not is_tuned(record) or not software.pure_states or precision != "bf16":
+        return "master"
+    return "mixed" if "mixed" in record.word("precision").lower() else "pure"
 
 
 _shapes: dict[tuple[object, ...], Shape] = {}

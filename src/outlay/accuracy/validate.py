@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from outlay.accuracy.contradictions import of_speeds
+from outlay.accuracy.metrics import RATES
 from outlay.accuracy.records import Record, Records, Unread
 from outlay.accuracy.resolve import Resolved, resolve
 from outlay.accuracy.shapes import is_tuned
 from outlay.errors import InputError
-from outlay.training.ranges import LEVEL, Ranges, doubts
+from outlay.training.ranges import LEVEL, Ranges, doubts, load_tuning_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +27,13 @@ class Prediction:
     """Bytes on the fullest device."""
     allocated_bytes: float | None = None
     """Of these, what the framework's allocator counts; None is all."""
+    beside_seconds: float = 0.0
+    """Seconds that the row's time of a step includes beside training."""
     assumed: tuple[str, ...] = ()
     """What the predictor chose where the row left a choice."""
 
 
-THROUGHPUT = ("tokens_per_s_per_gpu", "samples_per_s")
+THROUGHPUT = ("tokens_per_s_per_gpu", "samples_per_s", *RATES)
 """Metrics of which more is better."""
 Predictor = Callable[[Sequence[Resolved]], Sequence[Prediction | InputError]]
 """Predictions in the order of the questions; an `InputError` in the place of one that cannot be answered."""
@@ -191,13 +194,16 @@ def compare(
             answer,
             batch=float(question.recipe.global_batch),
             # Tokens are counted as the row counts them: padding too.
-            length=record.whole("seq_len") or question.recipe.sequence_length,
+            length=question.recipe.mean_length
+            if question.recipe.lengths
+            else record.whole("seq_len") or question.recipe.sequence_length,
             devices=int(question.cluster.count),
             memory_unit=question.memory_unit,
         )
         low = high = None
         if ranges:
-            spread = ranges.memory if metric == "peak_mem_gb" else ranges.time
+            own = load_tuning_ranges() if is_tuned(record) else ranges
+            spread = own.memory if metric == "peak_mem_gb" else own.time
             least, most = spread.factors(reasons, level)
             if metric in THROUGHPUT:
                 least, most = 1 / most, 1 / least
@@ -221,7 +227,7 @@ def compare(
     return found
 
 
-def convert(metric: str, answer: Prediction, *, batch: float, length: int, devices: int, memory_unit: float) -> float:
+def convert(metric: str, answer: Prediction, *, batch: float, length: float, devices: int, memory_unit: float) -> float:
     """A prediction in the unit of a column; `batch` sequences of `length` tokens a step on `devices`.
 
     >>> half = Prediction(step_seconds=0.5, memory_bytes=2.0**31)
@@ -230,7 +236,7 @@ def convert(metric: str, answer: Prediction, *, batch: float, length: int, devic
     [4096.0, 16.0, 2.0]
     """
     if metric == "step_time_s":
-        return answer.step_seconds
+        return answer.step_seconds + answer.beside_seconds
     if metric == "tokens_per_s_per_gpu":
         return batch * length / (answer.step_seconds * devices)
     if metric == "samples_per_s":

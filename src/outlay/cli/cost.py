@@ -9,6 +9,7 @@ command = LazyGroup(
     verbs={
         "training": ("outlay.cli.cost_training:command", "Train a model from scratch on a number of tokens."),
         "serving": ("outlay.cli.cost_serving:command", "Serve a model to a load, month by month."),
+        "finetune": ("outlay.cli.cost_finetune:command", "Tune a trained model, in full or with adapters."),
     },
     help="What will it cost? A statement, line by line.",
 )

@@ -16,6 +16,10 @@ from outlay.cli.terms import terms_options
 @click.command(cls=Verb, name="training", example="outlay cost training llama-3-8b --tokens 1T --on h100-sxm:64")
 @click.argument("model", metavar="MODEL|config.json", shell_complete=models, required=False)
 @click.option("--tokens", metavar="N", help="Tokens to train on: 1T, 300B, 15.6e12.")
+@click.option(
+    "--stages", metavar="FILE.csv", help="Stages of the run: columns stage, tokens; seq, batch, precision, layout, on …"
+)
+@click.option("--done", metavar="N", help="Tokens of these that are trained already.")
 @click.option("--on", metavar="NAME:COUNT", shell_complete=accelerators, help="Accelerators: h100-sxm:256.")
 @click.option("--layout", metavar="LAYOUT", help="auto (default), or degrees to fix: tp=8,pp=4,zero=fsdp.")
 @click.option("--seq", metavar="N", help="Tokens of a sequence.")
@@ -118,6 +122,8 @@ def _imported(launch: str, ignore_unknown: bool, asked: dict[str, Any]) -> tuple
 def _require(context: click.Context, asked: dict[str, Any]) -> None:
     """Refuse a question without its three facts, the first that is missing first."""
     for parameter in context.command.params:
+        if parameter.name == "tokens" and asked.get("stages") is not None:  # they have tokens of their own
+            continue
         if parameter.name in ("model", "tokens", "on") and asked.get(parameter.name) is None:
             raise click.MissingParameter(ctx=context, param=parameter)
 

@@ -13,7 +13,7 @@ from outlay.cli.save import check_writable, save
 from outlay.errors import InputError
 
 if TYPE_CHECKING:
-    from outlay.training.launch import Written
+    from outlay.scenarios.exporting import Exported
 
 TOOLS = ("torchtitan", "megatron", "deepspeed", "accelerate", "fsdp2", "nemo", "slurm", "skypilot")
 
@@ -57,8 +57,9 @@ def check_target(tools: Sequence[str], output: str | None, format: str | None, *
         _check_free([Path(output)], overwrite=overwrite)
 
 
-def deliver(files: Sequence[Written], output: str | None, *, overwrite: bool) -> None:
-    """Print the one file, or save it, or all of them under their own names in a folder; remarks go to stderr."""
+def deliver(exported: Exported, output: str | None, *, overwrite: bool) -> None:
+    """Print the one file, or save it, or all of them under their own names in a folder; notes and remarks go to stderr."""
+    files = exported.files
     if output is not None:
         folder = Path(output) if _is_folder(output) else None
         paths = [folder / file.name if folder else Path(output) for file in files]
@@ -76,6 +77,8 @@ def deliver(files: Sequence[Written], output: str | None, *, overwrite: bool) ->
             sys.stdout.flush()
         for remark in file.remarks:
             print(f"note: {remark}", file=sys.stderr)
+    for note in exported.notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _check_free(paths: Sequence[Path], *, overwrite: bool) -> None:

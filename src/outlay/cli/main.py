@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -120,6 +121,16 @@ def _click_error(error: click.ClickException) -> str:
         message = f"`{name}` is missing"
         example = getattr(context.command, "example", "") if context else ""
         hint = f"write `{example}`" if example else hint
+    elif isinstance(error, click.BadOptionUsage) and "requires an argument" in error.message:
+        message = f"`{error.option_name}` has no value"
+    elif (
+        isinstance(error, click.BadParameter)
+        and error.param is not None
+        and isinstance(kind := error.param.type, click.Choice)
+    ):
+        said = re.match(r"'(.*?)' is not one of", error.message)
+        shown = f"`{error.param.opts[0]}` is `{said[1]}`" if said else f"`{error.param.opts[0]}`"
+        message = f"{shown}: expected one of {', '.join(map(str, kind.choices))}"
     else:
         message = error.format_message().rstrip(".")
         message = message[:1].lower() + message[1:] if not message[:2].isupper() else message

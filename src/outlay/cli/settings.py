@@ -50,9 +50,13 @@ class Verb(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse an option that is given twice, of which the first would be dropped without a word."""
-        if not ctx.resilient_parsing:
-            refuse_twice(self, ctx, args)
-        return super().parse_args(ctx, args)
+        try:
+            if not ctx.resilient_parsing:
+                refuse_twice(self, ctx, args)
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:  # so that hints name this verb
+            error.ctx = error.ctx or ctx
+            raise
 
 
 def refuse_twice(verb: click.Command, context: click.Context, args: list[str]) -> None:

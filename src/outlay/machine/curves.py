@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from outlay.catalog import Accelerator
 from outlay.machine.attention import AttentionCurve
 from outlay.machine.attention_curve import attention_curve
 from outlay.machine.collective_curve import CollectiveCurve, collective_curve
+from outlay.machine.decode import DecodeCurve
+from outlay.machine.decode_curve import decode_curve
 from outlay.machine.gemm import GemmCurve
 from outlay.machine.gemm_curve import gemm_curve
 from outlay.machine.grouped import GroupedCurve, grouped_curve
 from outlay.machine.memory_bound import MemoryCurve, memory_curve
+from outlay.machine.small_all_reduce import SmallAllReduceCurve, small_all_reduce_curve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class Coefficients:
     attention: Mapping[str, Any] | None = None
     memory: Mapping[str, Any] | None = None
     collectives: Mapping[str, Any] | None = None
+    decode: Mapping[str, Any] | None = None
+    small_all_reduce: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +49,29 @@ class Curves:
     attention: AttentionCurve
     memory: MemoryCurve
     collective: CollectiveCurve
+    decode: DecodeCurve
+    """Attention of new tokens over a cache."""
+    latent_decode: DecodeCurve
+    """The same of latent attention (MLA)."""
+    small_all_reduce: SmallAllReduceCurve
+    """The all-reduce of serving engines, inside one node."""
 
 
 def curves_for(
-    accelerator: Accelerator, dtype: str, base: str, coefficients: Coefficients, *, attention: str | None = None
+    accelerator: Accelerator,
+    dtype: str,
+    base: str,
+    coefficients: Coefficients,
+    *,
+    attention: str | None = None,
+    kv_dtype: str | None = None,
+    engine: str | None = None,
 ) -> Curves:
     """The curves of an accelerator whose projections multiply in `dtype` and the rest in `base`.
 
-    `attention` names an attention library; None is the newest. Asked again for the same objects, the same curves return.
+    `attention` names an attention library; None is the newest. `kv_dtype` is the type of the cache (None: `base`), `engine`
+    the serving engine whose kernels decode (`vllm`, `trtllm`; None: the first that the chip was measured with). Asked again
+    for the same objects, the same curves return.
     """
     parts = (
         coefficients.gemm,
@@ -58,15 +79,21 @@ def curves_for(
         coefficients.attention,
         coefficients.memory,
         coefficients.collectives,
+        coefficients.decode,
+        coefficients.small_all_reduce,
     )
-    key = (id(accelerator), dtype, base, attention, *map(id, parts))
+    key = (id(accelerator), dtype, base, attention, kv_dtype, engine, *map(id, parts))
     known = _CURVES.get(key)
     if known is None:
         if len(_CURVES) >= MOST_KNOWN:
             _CURVES.clear()
         # Keyed by identity, since a user's chip may have the name of a shipped one, and kept with what they were made
         # from, so that nothing else can get that identity.
-        known = _CURVES[key] = (_curves(accelerator, dtype, base, coefficients, attention), accelerator, parts)
+        known = _CURVES[key] = (
+            _curves(accelerator, dtype, base, coefficients, attention, kv_dtype, engine),
+            accelerator,
+            parts,
+        )
     return known[0]
 
 
@@ -77,8 +104,16 @@ _CURVES: dict[tuple[object, ...], tuple[Curves, Accelerator, tuple[Mapping[str, 
 
 
 def _curves(
-    accelerator: Accelerator, dtype: str, base: str, coefficients: Coefficients, attention: str | None
+    accelerator: Accelerator,
+    dtype: str,
+    base: str,
+    coefficients: Coefficients,
+    attention: str | None,
+    kv_dtype: str | None,
+    engine: str | None,
 ) -> Curves:
+    cache = kv_dtype or base
+    decode = partial(decode_curve, accelerator, cache, coefficients.decode, engine=engine)
     return Curves(
         accelerator=accelerator,
         gemm=gemm_curve(accelerator, dtype, coefficients.gemm),
@@ -87,4 +122,7 @@ def _curves(
         attention=attention_curve(accelerator, coefficients.attention, base, attention),
         memory=memory_curve(accelerator, coefficients.memory),
         collective=collective_curve(accelerator, coefficients.collectives),
+        decode=decode(),
+        latent_decode=decode(latent=True),
+        small_all_reduce=small_all_reduce_curve(accelerator, coefficients.small_all_reduce, engine=engine),
     )

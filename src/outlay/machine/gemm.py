@@ -17,6 +17,7 @@ are fitted to measured kernels by ``python -m outlay.machine.fit``; docs/explana
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,8 @@ class GemmCurve:
     """Bytes moved per element of the left operand to bring it to this data type first: read, find the scale, write."""
     launch_seconds: float = 0.0
     """Start and end of a kernel inside a captured graph."""
+    unpack_rate: float = math.inf
+    """Elements/s of weights, stored narrower than they are multiplied, that the whole chip widens."""
     basis: str = "assumed"
     """`fitted` to kernels measured on this chip, or `assumed`: carried over from its nearest relative."""
     source: str = ""
@@ -89,6 +92,7 @@ def gemm_seconds(
     curve: GemmCurve,
     batch: Number = 1,
     output_bytes: float | None = None,
+    weight_bytes: Number | None = None,
     busy: float | None = None,
     quantised: bool = False,
 ) -> Array:
@@ -104,6 +108,9 @@ def gemm_seconds(
     output_bytes
         Bytes moved per element of the result where that is not the curve's: 8 for a weight gradient that is added to
         an fp32 buffer.
+    weight_bytes
+        Bytes of one element of the right operand, scales included, where it is stored narrower than the product runs:
+        0.5625 for 4-bit weights with a scale and a zero for each 64. Each tile of rows widens them once.
     busy
         Seconds that the chip has been under load. None: only this kernel, as in a table of kernels; a training step
         passes a large number, and its kernels run at the power limit.
@@ -124,11 +131,34 @@ def gemm_seconds(
             )
     compute = tiled_seconds(m, n, k, batch=batch, curve=curve)
     written = m * n * batch * ((curve.output_bytes if output_bytes is None else output_bytes) / curve.bandwidth)
-    traffic = (m + n) * k * batch * (curve.input_bytes / curve.bandwidth) + written
+    if weight_bytes is None:
+        traffic = (m + n) * k * batch * (curve.input_bytes / curve.bandwidth) + written
+    else:
+        stored = stored_bytes(weight_bytes)
+        traffic = k * batch * (m * curve.input_bytes + n * stored) / curve.bandwidth + written
+        compute = compute + unpack_seconds(n * k * batch, m, stored, curve)
     exposed = written * curve.exposed_output
     if curve.quantise_bytes and not quantised:
         exposed = exposed + m * k * batch * (curve.quantise_bytes / curve.bandwidth)
     return assembled_seconds(compute, traffic, exposed, empty=m * n * k * batch == 0, curve=curve, busy=busy)
+
+
+def stored_bytes(weight_bytes: Number) -> Array:
+    """Bytes of a stored weight as an array, or an error."""
+    stored = np.asarray(weight_bytes, dtype=np.float64)
+    if not sound(stored):
+        raise InputError(
+            f"a weight has {np.atleast_1d(stored)[0]:g} bytes",
+            expected="a number that is finite and not negative",
+            hint="4-bit weights with a scale for each 32 have 0.5625 bytes",
+        )
+    return stored
+
+
+def unpack_seconds(weights: Array, rows: Array, stored: Array, curve: GemmCurve) -> Array:
+    """Widening `weights` elements for each tile of rows; none where they are stored as they are multiplied (seconds)."""
+    times = np.maximum(rows / TILE_ROWS[0], 1.0) * (stored < curve.input_bytes)
+    return np.asarray(weights * times / curve.unpack_rate)
 
 
 def tiled_seconds(m: Array, n: Array, k: Array, *, batch: Array | float, curve: GemmCurve) -> Array:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from outlay.errors import InputError
-from outlay.machine.gemm import TILES, Array, GemmCurve, Number, assembled_seconds, waves
+from outlay.machine.gemm import TILES, Array, GemmCurve, Number, assembled_seconds, stored_bytes, unpack_seconds, waves
 from outlay.machine.gemm_curve import Device, gemm_curve
 from outlay.machine.sizes import sound
 
@@ -45,7 +45,9 @@ def grouped_gemm_seconds(
     experts: Number,
     curve: GroupedCurve,
     imbalance: Number = 1.0,
+    active: Number | None = None,
     output_bytes: float | None = None,
+    weight_bytes: Number | None = None,
     busy: float | None = None,
     quantised: bool = False,
     even: bool = False,
@@ -58,11 +60,13 @@ def grouped_gemm_seconds(
         Rows that this device holds for all its experts: tokens × experts per token, divided by what divides them.
     experts
         Experts on this device. Fewer rows than experts leave some without work: their weights are not read.
+    active
+        Experts that have rows, where known: :func:`active_experts`. None: as many as there are rows, until all have some.
     imbalance
         Rows of the busiest device over the mean of all: it decides when the layer is done.
     even
         True when every expert has exactly the same rows, as in a benchmark.
-    output_bytes, busy, quantised
+    output_bytes, weight_bytes, busy, quantised
         As for :func:`~outlay.machine.gemm.gemm_seconds`.
 
     >>> gemm = GemmCurve(flops=6e14, bandwidth=2.7e12, cores=132, input_bytes=2)
@@ -78,11 +82,18 @@ def grouped_gemm_seconds(
             hint="imbalance is the busiest device's rows over the mean: 1 when routing is forced to be even",
         )
     rows = rows * imbalance
-    active = np.minimum(experts, np.maximum(rows, 1.0))
+    busy_experts = np.minimum(experts, np.maximum(rows, 1.0))
+    if active is not None:
+        busy_experts = np.clip(np.asarray(active, dtype=np.float64), 1.0, busy_experts)
     gemm = curve.gemm
-    compute = _tiled_seconds(rows, active, n, k, gemm=gemm, even=even)
+    compute = _tiled_seconds(rows, busy_experts, n, k, gemm=gemm, even=even)
     written = rows * n * ((gemm.output_bytes if output_bytes is None else output_bytes) / gemm.bandwidth)
-    traffic = (rows * k + active * n * k) * (gemm.input_bytes / gemm.bandwidth) + written
+    if weight_bytes is None:
+        traffic = (rows * k + busy_experts * n * k) * (gemm.input_bytes / gemm.bandwidth) + written
+    else:
+        stored = stored_bytes(weight_bytes)
+        traffic = k * (rows * gemm.input_bytes + busy_experts * n * stored) / gemm.bandwidth + written
+        compute = compute + unpack_seconds(busy_experts * n * k, rows / busy_experts, stored, gemm)
     exposed = written * gemm.exposed_output
     if gemm.quantise_bytes and not quantised:
         exposed = exposed + rows * k * (gemm.quantise_bytes / gemm.bandwidth)
@@ -100,6 +111,41 @@ def _tiled_seconds(rows: Array, active: Array, n: Array, k: Array, *, gemm: Gemm
         best = seconds if best is None else np.minimum(best, seconds)
     assert best is not None
     return np.asarray(best)
+
+
+def active_experts(
+    tokens: Number, choices: Number, experts: Number, *, local: Number | None = None, skew: float = 0.0
+) -> Array:
+    r"""Experts of one device that at least one of `tokens` tokens chooses, expected; everything broadcasts.
+
+    Each token takes `choices` different ones of `experts`; `local` of those stand on this device (None: all). With even
+    routing a token misses an expert with probability :math:`1 - k/E`, so that :math:`E\,(1 - (1 - k/E)^t)` are hit. A
+    `skew` of s lets the popularity of experts fall with the power s of their rank, drawn by tokens of their own.
+
+    >>> round(float(active_experts(1, 8, 256)), 3), round(float(active_experts(64, 8, 256)), 1)
+    (8.0, 222.4)
+    >>> round(float(active_experts(64, 8, 256, skew=1.0)), 1)
+    141.9
+    """
+    sizes = (tokens, choices, experts, experts if local is None else local)
+    tokens, choices, experts, local = (np.asarray(size, dtype=np.float64) for size in sizes)
+    if not (sound(tokens) and sound(experts, 1.0) and sound(choices) and (choices <= experts).all()):
+        raise InputError(
+            "tokens choose a negative number of experts or more than there are",
+            expected="tokens ≥ 0, experts ≥ 1, choices of 0 to all experts",
+            hint="check the model's experts and experts per token",
+        )
+    if not skew:
+        return np.asarray(local * -np.expm1(tokens * np.log1p(-np.minimum(choices / experts, 1.0 - 1e-12))))
+    places = (np.arange(RANKS) + 0.5) / RANKS
+    popularity = places**-skew
+    popularity /= popularity.mean()
+    chance = -np.expm1(-np.multiply.outer(choices / experts * tokens, popularity)).mean(axis=-1)
+    return np.asarray(local * chance)
+
+
+RANKS = 64
+"""Steps in which the popularity of experts falls."""
 
 
 def moved_bytes(tokens: Number, rows: Number, hidden: Number, width: Number) -> Array:

@@ -123,7 +123,9 @@ def _places(header: list[str], path: str) -> dict[str, int]:
             if (close := difflib.get_close_matches(column, header, n=1, cutoff=0.6))
         ]
         listed = " and ".join(f"`{column}`" for column in missing)
-        raise InputError(f"`{path}` lacks the column {listed}", details=near, hint=_HINT)
+        raise InputError(
+            f"`{path}` lacks the column{'s' if len(missing) > 1 else ''} {listed}", details=near, hint=_HINT
+        )
     return found
 
 

@@ -11,6 +11,8 @@ _OF = {
     "attention": "compute",
     "head and loss": "compute",
     "recompute": "compute",
+    "scoring": "compute",
+    "generation": "generation",
     "memory-bound": "memory bandwidth",
     "optimizer": "memory bandwidth",
     "bubble": "bubble",

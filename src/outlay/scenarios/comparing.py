@@ -1,287 +1,203 @@
-"""Build or buy: a month of own machines against hosted APIs, where the bills cross, and what is on neither."""
+"""Plans side by side: several models, or several prices, each with the best plan that there is for it."""
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 import outlay.render as _render  # statements that come from here show themselves in notebooks
-from outlay import __version__, catalog
-from outlay.errors import InputError
-from outlay.scenarios import comparing_sections as tables
-from outlay.scenarios.comparing_bills import DAYS, Bill, Crossing, bill_of, crossing, one_each, reference
-from outlay.scenarios.comparing_lines import api_lines, own_lines
-from outlay.scenarios.comparing_own import Own, cheapest, own_on
-from outlay.scenarios.comparing_question import Beside, read_apis, read_beside, read_share
+from outlay import __version__
+from outlay.errors import DoesNotFit, InputError
+from outlay.layout import describe
+from outlay.scenarios.bottleneck import bottleneck
+from outlay.scenarios.lines import data_sheet
 from outlay.scenarios.named import read_model
-from outlay.scenarios.quality_note import quality_note, quality_section
-from outlay.scenarios.serving_demand import Demand, read_demand
-from outlay.scenarios.serving_problems import Problems
-from outlay.scenarios.today import today as day
-from outlay.scenarios.training_run import inputs_of, price_notes
-from outlay.serving import ServingCoefficients, load_serving
-from outlay.statement import Assumption, Figure, Interval, Statement, Table
-from outlay.units import format_money, format_number, format_quantity
+from outlay.scenarios.plan_search import Planned, search_plan
+from outlay.scenarios.plan_sections import limits_in_words, machines, recipe_of, seller
+from outlay.scenarios.run_statement import inputs_of
+from outlay.statement import Cell, Column, Figure, Interval, Receipt, Statement, Table
+from outlay.statement.line import total
+from outlay.training.ranges import parse_level
+from outlay.units import format_quantity
+from outlay.workload import Architecture
 
 assert _render.FORMATS
-
-_UNUSED = (
-    *("concurrency", "layout", "replicas", "draft", "draft_tokens", "acceptance", "adapters", "offload_to", "battery"),
-    *("gpus_per_node", "interconnect"),
-)
-"""What a question of serving may say and a comparison leaves to the search."""
+MOST = 100
+"""Plans that one call compares."""
 
 
-def compare(
-    model: str,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """The comparison, and how many of its plans there are."""
+
+    statement: Statement
+    planned: int
+    asked: int
+
+
+def compare_plans(
+    models: Sequence[str | Mapping[str, object] | Architecture],
     *,
-    api: str | None = None,
-    on: str | None = None,
-    input: str | int | None = None,
-    output: str | int | None = None,
-    rate: str | float | None = None,
-    users: str | int | None = None,
-    requests_per_user: str | float | None = None,
-    peak: str | float | None = None,
-    turns: str | int | None = None,
-    cached: str | float | None = None,
-    batch_share: str | float | None = None,
-    engine: str | None = None,
-    quant: str | None = None,
-    kv: str | None = None,
-    ttft: str | float | None = None,
-    tpot: str | float | None = None,
-    provider: str | None = None,
-    tier: str | None = None,
-    price: str | float | None = None,
-    discount: str | float | None = None,
-    grid: str | None = None,
-    pue: str | float | None = None,
-    electricity: str | float | None = None,
-    hardware: str | float | None = None,
-    life: str | float | None = None,
-    use: str | float | None = None,
-    people: str | float | None = None,
-    quality_difference: str | float | None = None,
-    lock_in: str | float | None = None,
-    data_leaving: str | float | None = None,
+    prices: Sequence[str | float] = (),
+    every: bool = False,
     notes: tuple[str, ...] = (),
-    coefficients: ServingCoefficients | None = None,
-    today: datetime.date | None = None,
-) -> Statement:
-    """A month of `model` for a load: own machines (`on`: `l4`, `l4:2`, `any`) against hosted APIs (`api`: `any`, names).
+    progress: Callable[[int, int], None] | None = None,
+    **asked: Any,
+) -> Compared:
+    """The best plan of each model at each of `prices` (dollars of a device-hour), in one table; with `every`, a second has all
+    their figures, with ranges.
 
-    The lines are those of the cheaper of the two. Texts are read as on the command line; numbers are in base units.
+    The other parameters are those of :func:`~outlay.scenarios.planning.plan_training`.
 
-    >>> answer = compare("llama-3.1-8b", api="mine=0.10/0.40", on="l4:2", input=1000, output=250, rate="86400/day", price=1)
-    >>> round(answer.answer["api"].value.likely, 2)  # 2,628,000 requests of 1,000 tokens at $0.10 and 250 at $0.40 a million
-    525.6
-    >>> round(answer.answer["own"].value.likely)
-    1460
+    >>> found = compare_plans(["gpt2", "gpt2-xl"], tokens=10e9, on="h100-sxm", count="8", provider="lambda")
+    >>> [row[0] for row in found.statement.sections[0].rows], found.planned
+    (['gpt2-124m', 'gpt2-1.5b'], 2)
 
-    :raises InputError: for anything that cannot be read, for unknown names, and where no host has the model.
-    :raises DoesNotFit: if the machines do not carry the load.
+    :raises InputError: for anything that cannot be read.
+    :raises DoesNotFit: if none of them has a plan, with the first's nearest.
     """
-    asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
-    date, coefficients = today or day(), coefficients or load_serving()
-    problems = Problems()
-    share = problems.attempt(lambda: read_share(cached, "--cached", below_one=True))
-    batch = problems.attempt(lambda: read_share(batch_share, "--batch-share")) or 0.0
-    beside = read_beside(people, quality_difference, lock_in, data_leaving, problems)
-    if rate is None and users is None:
-        problems.add("the load is missing", hint="add `--rate 5/s`, `--rate 100k/day`, or `--users 10000`")
-    problems.settle()
-    architecture, _ = read_model(model)
-    load: dict[str, Any] = {
-        "input": input,
-        "output": output,
-        "rate": rate,
-        "users": users,
-        "requests_per_user": requests_per_user,
-        "peak": peak,
-        "prefix_hit": share,
-        "turns": turns,
-    }
-    demand = read_demand(architecture, concurrency=None, **load)
-    prices = read_apis(api, architecture.name, tokens=demand.input, day=date)
-    words = {**dict.fromkeys(_UNUSED), **load, "engine": engine, "quant": quant, "kv": kv, "ttft": ttft, "tpot": tpot}
-    money = {
-        "provider": provider,
-        "tier": tier,
-        "price": price,
-        "discount": discount,
-        "grid": grid,
-        "pue": pue,
-        "electricity": electricity,
-        "hardware": hardware,
-        "life": life,
-        "use": use,
-    }
-    owns = _owns(model, on, asked=words, money=money, batch=batch, coefficients=coefficients)
-    bills = one_each(tuple(bill_of(entry, architecture.name, demand, batch=batch) for entry in prices))
-    return _statement(owns, bills, demand, beside, batch=batch, date=date, asked=inputs_of(asked), notes=notes)
-
-
-def _owns(model: str, on: str | None, **terms: Any) -> tuple[Own, ...]:
-    if on is not None and not on.strip():
-        raise InputError("`--on` is empty", hint="write `--on l4`, `--on l4:2`, or leave it out for any")
-    if on is not None and on.strip().lower() != "any":
-        return (own_on(model, on, **terms),)
-    given = [name for name in ("price", "hardware") if terms["money"][name] is not None]
-    if given or terms["money"]["tier"] == "owned":
-        flag = f"`--{given[0]}`" if given else "`--tier owned`"
-        raise InputError(f"{flag} is of one accelerator, and none is named", hint="add `--on l4`")
-    return cheapest(model, **terms)
-
-
-def _statement(
-    owns: tuple[Own, ...],
-    bills: tuple[Bill, ...],
-    demand: Demand,
-    beside: Beside,
-    *,
-    batch: float,
-    date: datetime.date,
-    asked: Mapping[str, str | int | float],
-    notes: tuple[str, ...],
-) -> Statement:
-    own, bill = owns[0], reference(bills)
-    question = own.run.question
-    note = quality_note(question.architecture, question.weights.name, published=_published(own))
-    mine = own_lines(own, beside, note)
-    theirs = api_lines(bill, beside, input=demand.input, output=demand.output, cached=demand.cached, batch=batch)
-    building = own.dollars is not None and own.dollars.likely + beside.of_own <= bill.month.likely + beside.of_api
-    crossed = crossing(own, bill, beside)
-    several = tables.machines(owns, bill, beside) if len(owns) > 1 else None
-    sections: tuple[Table | None, ...] = (
-        tables.two_bills(mine, theirs, bill.price.name),
-        tables.apis(bills, own, beside),
-        tables.asked(bills, date),
-        several,
-        tables.sellers(own, bill, beside),
-        tables.how_full(own, bill),
-        None
-        if note.scope == "as published"
-        else quality_section(question.architecture, [question.weights.name], published=_published(own)),
-    )
-    return Statement(
-        _title(own, bill, demand, building=building),
-        lines=mine if building else theirs,
-        answer=_figures(own, bill, crossed),
-        sections=tuple(section for section in sections if section is not None),
-        assumed=(*own.run.assumed, *_assumed(own, demand, batch)),
-        notes=(
-            *_verdict(own, bill, crossed, beside),
-            *_prices(bills, date),
-            *price_notes(own.run.terms, date),
-            *_energy(own),
-            *notes,
-        ),
-        hints=tuple(_hints(own, bill, beside)),
-        inputs=asked,
+    wanted = [(model, price) for model in models for price in (prices or (asked.get("price"),))]
+    if len(wanted) > MOST:
+        raise InputError(f"{len(wanted)} plans are asked for", expected=f"at most {MOST}", hint="ask for fewer at once")
+    names = [read_model(model)[0].name for model, _ in wanted]  # what cannot be read is refused before any work
+    if len(set(zip(names, (str(price) for _, price in wanted), strict=True))) < len(wanted):
+        raise InputError("a model or a price is named twice", expected="each once", hint="leave one of them out")
+    found: list[Planned | DoesNotFit] = []
+    for place, (model, price) in enumerate(wanted):
+        if progress is not None:
+            progress(place, len(wanted))
+        try:
+            found.append(search_plan(model, {**asked, "price": price}))
+        except DoesNotFit as error:
+            found.append(error)
+    if progress is not None:
+        progress(len(wanted), len(wanted))
+    planned = [entry for entry in found if isinstance(entry, Planned)]
+    if not planned:
+        raise next(entry for entry in found if isinstance(entry, DoesNotFit))
+    rows = list(zip(names, (price for _, price in wanted), found, strict=True))
+    statement = Statement(
+        _title(planned[0], names),
+        sections=(_best(rows, prices=bool(prices)), *((_every(rows, prices=bool(prices)),) if every else ())),
+        notes=(*_missing(rows), *notes),
+        hints=("`outlay plan training` with one of them says what its plan stands on, line by line",),
+        inputs=inputs_of({**asked, "models": ", ".join(names), "prices": ", ".join(map(str, prices)) or None}),
+        coverage=parse_level(asked.get("interval")),
         version=__version__,
     )
+    return Compared(statement=statement, planned=len(planned), asked=len(wanted))
 
 
-def _published(own: Own) -> str:
-    """The format of the checkpoint, where nobody asked for another."""
-    said = {entry.name: entry.value for entry in own.run.question.assumed}
-    return said.get("weights", "bf16")
+_Row = tuple[str, Any, "Planned | DoesNotFit"]
 
 
-def _title(own: Own, bill: Bill, demand: Demand, *, building: bool) -> str:
-    question = own.run.question
-    machines = f"{question.devices:,} × {question.accelerator.name}"
-    load = f"{demand.words}, {demand.input:,.0f} tokens in, {demand.output:,.0f} out"
-    said = f"own machines ({machines})" if building else bill.price.name
-    against = bill.price.name if building else f"own machines ({machines})"
-    if own.dollars is None:
-        return f"{question.architecture.name} for {load}: {bill.price.name}; {machines} have no price"
-    word, what = "Build" if building else "Buy", f"a month of {question.architecture.name} for {load}"
-    return f"{word}: {what} is cheaper with {said} than with {against}"
+def _title(planned: Planned, names: Sequence[str]) -> str:
+    limits = limits_in_words(planned.search.wanted)
+    each = list(dict.fromkeys(names))
+    whom = f"each of {', '.join(each[:-1])} and {each[-1]}" if len(each) > 1 else each[0]
+    tokens = format_quantity(planned.search.tokens, "tokens")
+    at = " at each price" if len(each) < len(names) else ""
+    return f"The {planned.search.wanted.goal} way to train {whom} on {tokens}{' ' + limits if limits else ''}{at}"
 
 
-def _figures(own: Own, bill: Bill, crossed: Crossing) -> dict[str, Figure]:
-    made: dict[str, Figure] = {}
-    if own.dollars is not None:
-        made["own"] = Figure(own.dollars, unit="$/month", label="own machines", note="as they are, without people")
-    made["api"] = Figure(
-        bill.month, unit="$/month", label=bill.price.name, note="tokens × prices", receipts=(bill.price.receipt,)
-    )
-    demand = own.run.question.demand
-    if crossed.first is not None:
-        how = "least load at which as many machines as it takes cost no more than its tokens"
-        tokens = crossed.first * (demand.input + demand.output)
-        made["break_even"] = Figure(
-            Interval.of(crossed.first / DAYS), unit="requests/day", label="own machines cheaper from", note=how
-        )
-        made["break_even_tokens"] = Figure(Interval.of(tokens), unit="tokens", label="in a month", note=how)
-    if crossed.lasting is not None and crossed.wavers:
-        made["lasting"] = Figure(Interval.of(crossed.lasting / DAYS), unit="requests/day", label="and always from")
-    return made
-
-
-def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterator[str]:
-    """Where the bills cross, or why they never do."""
-    unit, demand, name = own.unit, own.run.question.demand, bill.price.name
-    if own.step is None:
-        yield "Own machines have no price here, so no load can be named from which they are cheaper."
-        return
-    tokens = (demand.input + demand.output) / 1e6
-    full = own.step / (unit.capacity * tokens)
-    if crossed.first is None:
-        yield (
-            f"Own machines never become cheaper than {name}: as full as the busiest hour lets them be they cost "
-            f"{format_money(full, cents=True)} a million tokens, and it asks {format_money(bill.each / tokens, cents=True)}."
-        )
-        return
-    if crossed.wavers:
-        lasting = (
-            "at no load for good"
-            if crossed.lasting is None
-            else f"from {format_number(crossed.lasting / DAYS)} requests/day for good"
-        )
-        yield f"Past the first crossing one more machine makes them dearer again for a while; they are cheaper {lasting}."
-    if not beside.of_own and beside.people is None:
-        month = own.step * max(own.least, 1)
-        yield (
-            f"The crossing leaves people out: each $1,000 a month of them moves it up by "
-            f"{format_number(1000.0 / bill.each / DAYS)} requests/day or more; the first machines cost {format_money(month)}."
-        )
-
-
-def _assumed(own: Own, demand: Demand, batch: float) -> Iterator[Assumption]:
-    if batch:
-        value = f"{batch:.0%} of requests wait for quiet hours"
-        why = f"the busiest hour then has {own.unit.peak:.3g} times the mean, not {demand.peak:.3g} (`--batch-share`)"
-        yield Assumption("batch", value=value, why=why)
-
-
-def _prices(bills: tuple[Bill, ...], today: datetime.date) -> Iterator[str]:
-    """Where the prices of APIs come from, and how old they are."""
-    listed = [bill.price.receipt for bill in bills if bill.price.receipt.basis != "yours"]
-    if not listed:
-        return
-    source = listed[0].source.rpartition("/")[2]
-    dates = sorted({receipt.date for receipt in listed})
-    span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    old = catalog.stale(dates[0], today)
-    yield f"Prices of APIs: {source}, checked {span}" + (f" ({old})." if old else ".")
-
-
-def _energy(own: Own) -> Iterator[str]:
-    run = own.run
-    yield (
-        f"Energy and carbon of APIs are unknown, not zero: no seller states them by the token. Own machines take "
-        f"{format_quantity(run.kilowatt_hours.likely * 3.6e6, 'J', digits=2)} and "
-        f"{format_quantity(run.operational.likely, 'kg CO2e', digits=2)} a month."
+def _best(rows: Sequence[_Row], *, prices: bool) -> Table:
+    """Model, plan, time, cost: what fits a screen."""
+    return Table(
+        "Plans",
+        columns=(
+            *("Model", Column("Price", unit="$") if prices else "Seller", "Accelerators", "Time"),
+            Column("Cost", unit="$"),
+        ),
+        rows=[(name, _dollars(price) if prices else _who(found), *_cells(found)) for name, price, found in rows],
+        receipts=tuple(dict.fromkeys(receipt for _, _, found in rows for receipt in _receipts(found))),
+        key="plans",
     )
 
 
-def _hints(own: Own, bill: Bill, beside: Beside) -> Iterator[str]:
-    question = own.run.question
-    if beside.people is None:
-        yield "`--people '40h/month:$90'` puts people on the bill of own machines"
-    words = f"--on {question.accelerator.name}:{question.devices}"
-    yield f"`outlay cost serving {question.architecture.name} {words} …` has every line and latency of the machines"
+def _cells(found: Planned | DoesNotFit) -> tuple[Cell, ...]:
+    if isinstance(found, DoesNotFit):
+        return ("no", None, None)
+    best = found.best
+    return (
+        machines(best).replace(" ", "\N{NO-BREAK SPACE}"),
+        Figure(Interval.of(best.seconds), unit="s"),
+        best.dollars if np.isfinite(best.dollars) else None,
+    )
+
+
+def _receipts(found: Planned | DoesNotFit) -> Iterator[Receipt]:
+    """Where a plan's price, model, machines and coefficients come from."""
+    for run in () if isinstance(found, DoesNotFit) else found.best.course.runs:
+        yield from (*run.terms.price_receipts, run.question.model_receipt, *data_sheet(run).values(), *run.fitted_on)
+
+
+def _who(found: Planned | DoesNotFit) -> Cell:
+    if isinstance(found, DoesNotFit):
+        return None
+    return seller(found.best) if found.best.run.terms.provider is None else found.best.run.terms.provider
+
+
+def _joules(found: Planned) -> Interval:
+    hours = [run.kilowatt_hours for run in found.best.course.runs]
+    return sum(hours[1:], hours[0]) * 3.6e6
+
+
+def _every(rows: Sequence[_Row], *, prices: bool) -> Table:
+    """Every figure of every plan, one a row: likely, and low and high of its range."""
+    return Table(
+        "Every figure",
+        columns=("Model", *((Column("Price", unit="$"),) if prices else ()), "Figure", "Likely", "Low", "High"),
+        rows=[
+            (name, *((_dollars(price),) if prices else ()), *figure)
+            for name, price, found in rows
+            if isinstance(found, Planned)
+            for figure in _figures(found)
+        ],
+        key="figures",
+    )
+
+
+def _figures(found: Planned) -> Iterator[tuple[Cell, ...]]:
+    best, run = found.best, found.best.run
+    amount = total(best.course.lines)
+    for name, value, unit in (
+        ("cost", amount if amount is not None and np.isfinite(best.dollars) else None, "$"),
+        ("device-hour", run.terms.price, "$"),
+        ("time", best.course.duration, "s"),
+        ("energy", _joules(found), "J"),
+        ("CO₂e", best.course.operational, "kg CO2e"),
+        ("one step", run.relative * run.step_seconds, "s"),
+        ("MFU", Interval.of(run.utilisation), "%"),
+        ("tokens", Interval.exact(found.search.tokens), "tokens"),
+        ("model", Interval.exact(run.question.parameters), "parameters"),
+        ("devices", Interval.exact(best.place.devices), "devices"),
+    ):
+        if value is not None:
+            bounds = (value.low, value.high) if value.has_range else (None, None)
+            spread = (None if bound is None else Figure(Interval.exact(bound), unit=unit) for bound in bounds)
+            yield (name, Figure(Interval.exact(value.likely), unit=unit), *spread)
+    waits, share = bottleneck(run)
+    for name, text in (
+        ("accelerator", best.place.chip),
+        ("seller", seller(best)),
+        ("recipe", recipe_of(best)),
+        ("layout", "; ".join(describe(each.fitted.chosen.layout) for each in best.course.runs)),
+        ("waits for", f"{waits}, {share:.0%}"),
+    ):
+        yield (name, text, None, None)
+
+
+def _dollars(price: object) -> Cell:
+    from outlay import units
+
+    return None if price is None else float(units.parse(price, "$/device-hour", name="--price", zero=True))  # type: ignore[arg-type]
+
+
+def _missing(rows: Sequence[_Row]) -> Iterator[str]:
+    for name, price, found in rows:
+        if isinstance(found, DoesNotFit):
+            at = "" if price is None else f" at {price}"
+            yield f"{name}{at}: no: {'; '.join(line.strip() for line in found.message.splitlines())}; {found.hint}."

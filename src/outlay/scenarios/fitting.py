@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout, Problem, broken_rules, describe
 from outlay.scenarios.question import Question
 from outlay.training import Chosen, Coefficients, Working, choose_working
 from outlay.units import format_quantity
+
+if TYPE_CHECKING:  # launch files are read and written where somebody asks for one
+    from outlay.scenarios.able import Able
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,18 +24,27 @@ class Fitted:
     question: Question
 
 
-def fit(question: Question, coefficients: Coefficients, *, explain: bool = True, wide: bool = True) -> Fitted:
+def fit(
+    question: Question,
+    coefficients: Coefficients,
+    *,
+    explain: bool = True,
+    wide: bool = True,
+    able: Able | None = None,
+) -> Fitted:
     """The fastest layout that fits, on as many of the devices as are fastest.
 
     `explain` tries what would help where nothing fits, which takes longer than the answer. Without `wide`, layouts that are
-    hardly ever the fastest are tried only where no other fits.
+    hardly ever the fastest are tried only where no other fits. `able` keeps to what tools can run.
 
-    :raises InputError: if the degrees asked for break a rule.
+    :raises InputError: if the degrees asked for break a rule, or no tool can run what is legal.
     :raises DoesNotFit: if the fullest device is too small, with what would help, by the same model.
     """
-    found = _chosen(question, coefficients, wide=wide)
+    found = _chosen(question, coefficients, wide=wide, able=able)
     if not wide and (found is None or not bool(found.chosen.estimate.fits)):
-        found = _chosen(question, coefficients)
+        found = _chosen(question, coefficients, able=able)
+    if found is None and able is not None and (free := _chosen(question, coefficients)) is not None:
+        raise able.refusal(question.on_working(free.devices), free.chosen.layout)
     if found is None:
         raise _refused(question)
     if not bool(found.chosen.estimate.fits):
@@ -39,7 +52,9 @@ def fit(question: Question, coefficients: Coefficients, *, explain: bool = True,
     return Fitted(chosen=found.chosen, question=question.on_working(found.devices))
 
 
-def _chosen(question: Question, coefficients: Coefficients, *, wide: bool = True) -> Working | None:
+def _chosen(
+    question: Question, coefficients: Coefficients, *, wide: bool = True, able: Able | None = None
+) -> Working | None:
     return choose_working(
         question.recipe,
         question.cluster,
@@ -48,6 +63,7 @@ def _chosen(question: Question, coefficients: Coefficients, *, wide: bool = True
         batch=question.batch_on,
         active=question.active,
         wide=wide,
+        allowed=able,
     )
 
 
@@ -69,7 +85,7 @@ def _refused(question: Question) -> InputError:
         global_batch=batch,
         devices=devices,
     )
-    facts = f"{devices:,} devices, batch {batch:,}, {question.architecture.depth} layers"
+    facts = f"{devices:,} device{'s' if devices > 1 else ''}, batch {batch:,}, {question.architecture.depth} layers"
     rules = broken_rules(layout, problem) or ("no choice of the other degrees makes it legal",)
     return InputError(
         f"the layout {describe(layout)} cannot be trained in ({facts})",

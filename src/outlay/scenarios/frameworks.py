@@ -23,7 +23,7 @@ FRAMEWORKS = (
         "accelerate",
     ),
     *("lightning", "litgpt", "axolotl", "llm-foundry", "gpt-neox", "colossalai", "nanotron", "jax", "maxtext", "xla"),
-    *("neuronx", "mosaicml", "composer"),
+    *("neuronx", "mosaicml", "composer", "torchtune", "unsloth", "trl", "peft"),
 )
 """What `--framework` may say, besides names of these with a version."""
 

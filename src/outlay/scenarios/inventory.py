@@ -21,7 +21,7 @@ def read_inventory(text: str) -> dict[str, int]:
         name, colon, number = part.rpartition(":")
         if not colon or not re.fullmatch(r"\s*[0-9]+\s*", number) or not 0 < int(number) <= MOST_DEVICES:
             raise InputError(f"`--have {part}`", expected="NAME:COUNT", hint=example)
-        chip = read_chip(name.strip(), int(number)).name
+        chip = chip_named(name.strip(), "--have", count=int(number))
         if chip in had:
             raise InputError(f"`--have` names {chip} twice", hint="write one count for each accelerator")
         had[chip] = int(number)
@@ -69,8 +69,22 @@ def _listed(path: Path) -> Iterator[str]:
         ) from None
 
 
+def chip_named(name: str, flag: str, *, count: int | None = None) -> str:
+    """The catalog's name of an accelerator of `flag`; errors offer what that flag takes."""
+    try:
+        return read_chip(name, count or 8).name
+    except InputError as error:
+        shown = error.hint.replace("`--on ", f"`{flag} ")
+        if count is None:
+            shown = shown.replace(":8`", "`")
+        error.hint = shown
+        raise
+
+
 def names_in(text: str, flag: str, hint: str = "") -> Iterable[str]:
     names = [part.strip() for part in text.split(",")]
+    if not text.strip():
+        raise InputError(f"`{flag}` is empty", hint=hint or f"write `{flag} NAME`, or leave it out")
     if not all(names):
         raise InputError(f"`{flag} {text}` has an empty name", hint=hint or f"write `{flag} NAME,NAME`")
     return names

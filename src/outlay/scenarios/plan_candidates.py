@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
-from outlay.scenarios.fitting import Fitted, fit
-from outlay.scenarios.lines import lines_of
+from outlay.scenarios.course import Course
+from outlay.scenarios.fitting import Fitted
 from outlay.scenarios.plan_question import Wanted
-from outlay.scenarios.question import Question
 from outlay.scenarios.run import Run
-from outlay.scenarios.terms import Terms
 from outlay.statement.line import total
-from outlay.training import Coefficients
 
-Asker: TypeAlias = Callable[[str, int], Question]
-"""The question on a number of accelerators of a name."""
-Assembler: TypeAlias = Callable[[Question, Fitted, Terms], Run]
-Agree: TypeAlias = Callable[[Question, str | None, str], Terms]
-"""The terms of a seller (None: nobody) in a tier."""
-Place: TypeAlias = tuple[str, int]
-"""An accelerator and how many of them."""
+
+class Place(NamedTuple):
+    """So many of an accelerator, and in which of the recipes that were asked for."""
+
+    chip: str
+    devices: int
+    recipe: int = 0
+
+
+Fitter: TypeAlias = Callable[[Place, bool], tuple[Fitted, ...]]
+"""The layout of each stage at a place, the wide search or the narrow one."""
+Assembler: TypeAlias = Callable[[Sequence[Fitted], str | None, str], Course]
+"""The run on the terms of a seller (None: nobody) in a tier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +36,16 @@ class Candidate:
     """One way to do the run, with what it takes."""
 
     place: Place
-    run: Run
+    course: Course
     dollars: float
     """Infinite where nobody says what the accelerators cost."""
     seconds: float
     kg_co2e: float
+
+    @property
+    def run(self) -> Run:
+        """Its longest stage."""
+        return self.course.main
 
     @property
     def tier(self) -> str:
@@ -54,9 +62,13 @@ class Failed:
 
     chip: str
     count: int
-    why: str
-    need: float | None = None
-    """Bytes that the smallest layout needs, over those that there are; None where no layout is legal."""
+    error: InputError | DoesNotFit
+    """Why."""
+
+    @property
+    def need(self) -> float | None:
+        """Bytes that the smallest layout needs, over those that there are; None where no layout is legal."""
+        return self.error.need if isinstance(self.error, DoesNotFit) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +81,8 @@ class Found:
     """Layouts."""
     legal: int
     fitting: int
+    chosen: int
+    """The fastest of each place, and of each stage there."""
     unsold: tuple[Place, ...]
     """Places that nobody of those asked sells linked together."""
 
@@ -80,83 +94,88 @@ WIDER = 1.08
 def candidates_of(
     wanted: Wanted,
     *,
-    asker: Asker,
-    agree: Agree,
+    recipes: int,
+    fitter: Fitter,
     assemble: Assembler,
-    coefficients: Coefficients,
     contenders: Contenders,
+    at_once: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Found:
-    """Every accelerator × count × seller × tier of `wanted`, with the layout that is fastest there.
+    """Every accelerator × count × recipe × seller × tier of `wanted`, with the layout that is fastest there.
 
     Places are looked at twice: all of them without the layouts that are hardly ever the fastest, then those that could be
-    among the best by :data:`WIDER` with all of them.
+    among the best by :data:`WIDER` with all of them. With `at_once` all are looked at with all of them.
     """
     by_place: dict[Place, list[Candidate]] = {}
     failed: list[Failed] = []
     unsold: list[Place] = []
-    offers: dict[Place, tuple[tuple[str | None, str], ...]] = {}
+    offered: dict[Place, tuple[tuple[str | None, str], ...]] = {}
 
     def look(place: Place, *, wide: bool) -> None:
         try:
-            fitted = fit(asker(*place), coefficients, explain=False, wide=wide)
-        except DoesNotFit as error:
-            failed.append(Failed(chip=place[0], count=place[1], why="memory", need=error.need))
-        except InputError as error:
-            failed.append(Failed(chip=place[0], count=place[1], why=error.message))
+            fitted = fitter(place, wide)
+        except (DoesNotFit, InputError) as error:
+            failed.append(Failed(chip=place.chip, count=place.devices, error=error))
         else:
-            by_place[place] = list(_priced(place, fitted, offers[place], agree, assemble))
+            by_place[place] = list(_priced(place, fitted, offered[place], assemble))
 
-    places = [(chip, count) for chip, counts in wanted.machines.items() for count in counts]
+    places = [
+        Place(chip, count, recipe)
+        for chip, counts in wanted.machines.items()
+        for count in counts
+        for recipe in range(recipes)
+    ]
     for done, place in enumerate(places):
         if progress is not None:
             progress(done, len(places))
-        offers[place] = tuple(_offers(wanted, *place))
-        if offers[place]:
-            look(place, wide=False)
+        offered[place] = tuple(offers(wanted, place.chip, place.devices))
+        if offered[place]:
+            look(place, wide=at_once)
         else:
             unsold.append(place)
     first = [candidate for entries in by_place.values() for candidate in entries]
-    for place in dict.fromkeys(first[index].place for index in contenders(first, WIDER)):
+    for place in () if at_once else dict.fromkeys(first[index].place for index in contenders(first, WIDER)):
         look(place, wide=True)
     if progress is not None:
         progress(len(places), len(places))
-    chosen = [entries[0].run.fitted.chosen for entries in by_place.values()]
+    chosen = [run.fitted.chosen for entries in by_place.values() for run in entries[0].course.runs]
+    found = (candidate for entries in by_place.values() for candidate in entries)
     return Found(
-        candidates=tuple(candidate for entries in by_place.values() for candidate in entries),
+        candidates=tuple(sorted(found, key=lambda entry: (entry.dollars, entry.seconds))),  # of equals, the cheapest
         failed=tuple(failed),
         looked_at=sum(entry.looked_at for entry in chosen),
         legal=sum(entry.legal for entry in chosen),
         fitting=sum(entry.fitting for entry in chosen),
+        chosen=len(chosen),
         unsold=tuple(unsold),
     )
 
 
 def _priced(
-    place: Place, fitted: Fitted, offers: Iterable[tuple[str | None, str]], agree: Agree, assemble: Assembler
+    place: Place, fitted: tuple[Fitted, ...], offered: Iterable[tuple[str | None, str]], assemble: Assembler
 ) -> Iterator[Candidate]:
-    for seller, tier in offers:
-        run = assemble(fitted.question, fitted, agree(fitted.question, seller, tier))
-        amount = total(lines_of(run))
-        priced = amount is not None and (run.terms.price is not None or run.terms.owned)
+    for seller, tier in offered:
+        course = assemble(fitted, seller, tier)
+        amount = total(course.lines)
         yield Candidate(
             place=place,
-            run=run,
-            dollars=amount.likely if amount is not None and priced else np.inf,
-            seconds=run.duration.likely,
-            kg_co2e=run.operational.likely,
+            course=course,
+            dollars=amount.likely if amount is not None and course.priced else np.inf,
+            seconds=course.seconds,
+            kg_co2e=course.operational.likely,
         )
 
 
-def _offers(wanted: Wanted, chip: str, count: int) -> Iterator[tuple[str | None, str]]:
+def offers(wanted: Wanted, chip: str, count: int) -> Iterator[tuple[str | None, str]]:
     """Sellers and tiers. Of who lists single devices alone nobody knows that it rents out linked ones; of some, that it
-    links no machines."""
+    links no machines. TPUs are listed by the chip and rented in linked slices."""
     node = int(catalog.server_for(chip, count).devices)
+    sliced = catalog.accelerator(chip).category == "tpu"
     for tier in wanted.tiers:
         if tier in ("owned", "reserved"):  # nobody lists these: the price is the user's
             yield None, tier
             continue
-        linked = {listing.provider for listing in catalog.prices(chip) if listing.devices >= min(count, node)}
+        linked = {listing.provider for listing in catalog.prices(chip) if sliced or listing.devices >= min(count, node)}
         listings = [
             listing
             for listing in catalog.prices(chip, tier=tier)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from outlay import catalog, units
 from outlay.catalog import Accelerator
 from outlay.errors import InputError, UnknownName
-from outlay.scenarios.inventory import names_in, read_inventory
-from outlay.scenarios.named import MOST_DEVICES, read_chip
+from outlay.scenarios.inventory import chip_named, names_in, read_inventory
+from outlay.scenarios.named import MOST_DEVICES
 from outlay.scenarios.terms import catalog_tiers
 
 GOALS = ("cheapest", "fastest", "greenest")
@@ -52,6 +52,7 @@ def ask_plan(
     without: str | None,
     priced: bool,
     bought: bool = False,
+    powered: bool = False,
 ) -> Wanted:
     """Read it; :class:`InputError` names what cannot be read or contradicts itself."""
     limits = {
@@ -65,6 +66,13 @@ def ask_plan(
     }
     had = None if have is None else read_inventory(have)
     wanted_tiers = _tiers(tiers, owned=had is not None)
+    if priced and (providers is not None or (tiers is not None and wanted_tiers != ("owned",))):
+        other = f"--provider {providers}" if providers is not None else f"--tier {tiers}"
+        raise InputError(
+            f"`--price` and `{other}` are two prices",
+            expected="one of them",
+            hint=f"leave `--price` out to pay listed prices, or `{other.partition(' ')[0]}` to pay your own",
+        )
     sellers = None if providers is None else tuple(_provider(name) for name in names_in(providers, "--provider"))
     if sellers is not None and wanted_tiers == ("owned",):
         raise InputError(
@@ -72,9 +80,15 @@ def ask_plan(
             expected="one of them",
             hint="add `--tier on-demand` if `--have` is what a provider lets you rent, or leave `--provider` out",
         )
+    if powered and "owned" not in wanted_tiers:
+        raise InputError(
+            "`--electricity` has no line: rented accelerators come with their power",
+            expected="owned machines",
+            hint="add `--have h100-sxm:64` or `--tier owned`, or leave `--electricity` out",
+        )
     any_chip = on is None or on.strip().lower() == "any"
     chips = _chips(on, any_chip, had, wanted_tiers, sellers, priced)
-    gone = {read_chip(name, 8).name for name in names_in(without, "--without")} if without is not None else set()
+    gone = {chip_named(name, "--without") for name in names_in(without, "--without")} if without is not None else set()
     if not any_chip and gone & set(chips):
         raise InputError(
             f"`--on` and `--without` both name {', '.join(sorted(gone & set(chips)))}",
@@ -91,7 +105,7 @@ def ask_plan(
         raise InputError(
             f"`--hardware` is what one accelerator cost, and {len(left)} are looked at: {', '.join(left[:4])}",
             expected="one accelerator",
-            hint=f"name one after `--on` or `--have`: `--on {left[0]}`",
+            hint=f"name what you bought: `--have {left[0]}:8`",
         )
     machines = {chip: _had_counts(chip, counts, had, said=count is not None) for chip in left}
     machines = {chip: numbers for chip, numbers in machines.items() if numbers}
@@ -193,7 +207,7 @@ def _bare(name: str) -> str:
             expected="names alone: a plan chooses the count",
             hint=f"write `--on {bare} --count {count or '8..1024'}`",
         )
-    return read_chip(name, 8).name
+    return chip_named(name, "--on")
 
 
 def _had_counts(chip: str, counts: tuple[int, ...], had: dict[str, int] | None, *, said: bool) -> tuple[int, ...]:

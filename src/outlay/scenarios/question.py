@@ -52,6 +52,8 @@ class Question:
     """Sequences of a step before they are rounded to what the devices can share; None where their number was asked for."""
     idle: int = 0
     """Devices that are paid for and do nothing."""
+    trained: float | None = None
+    """Parameters that are trained, where a trained model is tuned; None where it is trained from scratch."""
 
     @property
     def working(self) -> int:
@@ -293,12 +295,39 @@ def _batch(
     return batch, tokens / sequence
 
 
+def precision_name(asked: str) -> str:
+    """A precision as recipes call it.
+
+    >>> precision_name("BFloat16")
+    'bf16'
+
+    :raises InputError: for one that nobody knows.
+    """
+    name = asked.strip().lower()
+    name = _PRECISIONS.get(name, name)
+    if name not in PRECISIONS:
+        raise no_such("precision", asked, PRECISIONS, "bf16")
+    return name
+
+
+def optimizer_name(asked: str) -> str:
+    """An optimizer as recipes call it.
+
+    >>> optimizer_name("AdamW")
+    'adam'
+
+    :raises InputError: for one that nobody knows.
+    """
+    name = asked.strip().lower().replace("_", "-")
+    name = _OPTIMIZERS.get(name, name)
+    if name not in OPTIMIZERS:
+        raise no_such("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], "adamw")
+    return name
+
+
 def _precision(asked: str | None, chip: Accelerator, assumed: list[Assumption]) -> str:
     if asked is not None:
-        name = asked.strip().lower()
-        name = _PRECISIONS.get(name, name)
-        if name not in PRECISIONS:
-            raise no_such("precision", asked, PRECISIONS, "bf16")
+        name = precision_name(asked)
         if not chip.has(PRECISIONS[name]):
             usual = _usual_precision(chip)
             own = ", ".join(dict.fromkeys(dtype for dtype in PRECISIONS if chip.has(PRECISIONS[dtype])))
@@ -319,11 +348,7 @@ def _usual_precision(chip: Accelerator) -> str:
 
 def _optimizer(asked: str | None, assumed: list[Assumption]) -> str:
     if asked is not None:
-        name = asked.strip().lower().replace("_", "-")
-        name = _OPTIMIZERS.get(name, name)
-        if name not in OPTIMIZERS:
-            raise no_such("optimizer", asked, [*OPTIMIZERS, *_OPTIMIZERS], "adamw")
-        return name
+        return optimizer_name(asked)
     assumed.append(Assumption("optimizer", value="AdamW", why="the usual one; two fp32 moments a parameter"))
     return "adam"
 

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from outlay.errors import DoesNotFit, InputError
-from outlay.scenarios.fitting import Fitted, fit
-from outlay.scenarios.lines import lines_of
+from outlay.scenarios.course import Course
 from outlay.scenarios.question import Question
-from outlay.scenarios.run import Run
 from outlay.statement import Column, Figure, Interval, Table
 from outlay.statement.line import total
-from outlay.training import Coefficients
 
 LEAST = 0.002
 """Changes of the time below this share are none."""
 
 
-def relief_table(run: Run, again: Callable[[Question, Fitted], Run], coefficients: Coefficients) -> Table | None:
+def relief_table(course: Course, again: Callable[[Sequence[Question]], Course]) -> Table | None:
     """The run with a little more of each thing that it may lack, at the same price of a device-hour; None if nothing helps.
 
-    `again` is the run of another question on the same terms.
+    `again` is the run of other questions, one a stage, on the same terms. Stages on machines of their own stay as they are.
     """
     rows = []
-    for words, question in _reliefs(run.question):
+    before = total(course.lines)
+    for words, questions in _of_all(course):
         try:
-            fitted = fit(question, coefficients, explain=False)
+            changed = again(questions)
         except (InputError, DoesNotFit):
             continue
-        changed = again(fitted.question, fitted)
-        if changed.seconds > run.seconds * (1.0 - LEAST):
+        if changed.seconds > course.seconds * (1.0 - LEAST):
             continue
-        amount, before = total(lines_of(changed)), total(lines_of(run))
-        priced = run.terms.price is not None and amount is not None and before is not None
+        amount = total(changed.lines)
+        priced = all(run.terms.price is not None for run in course.runs) and amount is not None and before is not None
         rows.append(
             (
                 words,
                 Figure(Interval.of(changed.duration.likely), unit="s"),
-                Figure(Interval.of(changed.seconds / run.seconds - 1.0), unit="%"),
+                Figure(Interval.of(changed.seconds / course.seconds - 1.0), unit="%"),
                 amount.likely if priced and amount is not None else None,
             )
         )
@@ -50,6 +47,22 @@ def relief_table(run: Run, again: Callable[[Question, Fitted], Run], coefficient
         rows=rows,
         key="relief",
     )
+
+
+def _of_all(course: Course) -> Iterator[tuple[str, tuple[Question, ...]]]:
+    """For each relief of the machines that are planned, the questions of all stages."""
+    own = [bool(stage.asked.get("on")) for stage in course.stages] or [False]
+    changes = [dict(_reliefs(run.question)) for run in course.runs]
+    free = [change for change, stays in zip(changes, own, strict=True) if not stays]
+    for words in free[0]:
+        if all(words in change for change in free):
+            yield (
+                words,
+                tuple(
+                    run.question if stays else change[words]
+                    for run, change, stays in zip(course.runs, changes, own, strict=True)
+                ),
+            )
 
 
 def _reliefs(question: Question) -> Iterator[tuple[str, Question]]:

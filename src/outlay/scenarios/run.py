@@ -13,7 +13,7 @@ from outlay.scenarios.losses import Loss, expected
 from outlay.scenarios.question import Question
 from outlay.scenarios.terms import Terms
 from outlay.statement import Assumption, Interval, Receipt
-from outlay.training import OPTIMIZERS, Estimate
+from outlay.training import Estimate
 from outlay.training.production import LEVEL
 from outlay.training.spot import Held, held
 
@@ -46,7 +46,7 @@ class Run:
     @cached_property
     def steps(self) -> int:
         """Whole optimizer steps; the last one may be a part of a batch."""
-        return max(1, math.ceil(self.question.tokens / int(self.question.recipe.tokens)))
+        return max(1, math.ceil(self.question.tokens / float(self.question.recipe.tokens) - 1e-9))
 
     @cached_property
     def useful_seconds(self) -> float:
@@ -156,9 +156,9 @@ class Run:
     @cached_property
     def checkpoint_bytes(self) -> float:
         """Of one checkpoint: weights, their fp32 copy and the optimizer's state."""
-        recipe = self.question.recipe
-        each = recipe.weight_bytes + recipe.master_bytes + OPTIMIZERS[recipe.optimizer].state_bytes
-        return self.question.parameters * each
+        recipe, question = self.question.recipe, self.question
+        each = recipe.trained_bytes + recipe.master_bytes + recipe.moment_bytes
+        return (question.parameters if question.trained is None else question.trained) * each
 
     @cached_property
     def data_terabyte_months(self) -> Interval:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from outlay.scenarios.bottleneck import bottleneck
 from outlay.scenarios.grounds import CARBON, MAKING, STEP, grounds
 from outlay.scenarios.lines import data_sheet
+from outlay.scenarios.ranged import ranges_of
 from outlay.scenarios.run import Run
 from outlay.statement import Column, Figure, Receipt, Table
-from outlay.training.ranges import doubts, likelihood, load_ranges
+from outlay.training.ranges import doubts, likelihood
 from outlay.units import format_quantity
 
 _NOTICED = 0.01
@@ -68,7 +69,7 @@ def _verdict(run: Run) -> tuple[str, ...]:
         return ()
     recipe, cluster = run.question.recipe, run.question.cluster
     room = run.estimate.memory_capacity / float(run.estimate.memory_bytes)
-    share = load_ranges().memory.share_below(room, doubts(recipe, cluster))
+    share = ranges_of(run.question).memory.share_below(room, doubts(recipe, cluster))
     return (f"It {likelihood(share)}: {share:.0%} of measured peaks keep within {room:.2f} × the prediction.",)
 
 

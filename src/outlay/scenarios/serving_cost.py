@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
+from outlay.scenarios.run_statement import inputs_of, price_notes
 from outlay.scenarios.serving_figures import cost_figures, figures_of
 from outlay.scenarios.serving_fit import Served, Tried, layout_words, serve
 from outlay.scenarios.serving_hints import hints_of
@@ -19,7 +20,6 @@ from outlay.scenarios.serving_run import ServingRun
 from outlay.scenarios.serving_sections import sections_of
 from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day
-from outlay.scenarios.training_run import inputs_of, price_notes
 from outlay.serving import ServingCoefficients, load_serving
 from outlay.statement import Assumption, Figure, Statement
 from outlay.training.ranges import parse_level

@@ -111,6 +111,12 @@ def ask_size(
         "--utilisation": utilisation,
     }
     wants_devices = under is not None or on is not None or any(value is not None for value in money.values())
+    if unique is not None and unique < FEWEST_TOKENS:
+        raise InputError(
+            f"`--unique-tokens` is {unique_tokens}",
+            expected=f"at least {FEWEST_TOKENS:,.0f} tokens",
+            hint="write `--unique-tokens 300B`",
+        )
     chosen, receipt, fitted, assumed = read_law(law_name, losses, served=bool(served), unique=unique)
     devices = None
     if wants_devices:
@@ -216,6 +222,9 @@ def read_law(
     name: str | None, losses: str | Path | None, *, served: bool, unique: float | None
 ) -> tuple[Law, Receipt, Fit | None, tuple[Assumption, ...]]:
     """The law that divides the budget: as named, as fitted, or the usual one for the question."""
+    for flag, text in (("--law", name), ("--fit", losses)):
+        if text is not None and not str(text).strip():
+            raise InputError(f"`{flag}` is empty", hint=f"leave `{flag}` out, or say one")
     if losses is not None:
         if name is not None:
             raise InputError("`--law` and `--fit` are two laws", expected="one of them", hint="leave `--law` out")

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
-from outlay import __version__, catalog
-from outlay.layout import describe
-from outlay.scenarios.fitting import Fitted, fit
+from outlay.scenarios.fitting import fit
 from outlay.scenarios.hints import hints_of
-from outlay.scenarios.lines import figures_of, lines_of
-from outlay.scenarios.losses import assumptions
-from outlay.scenarios.provenance import receipts_of
 from outlay.scenarios.question import Question, ask
-from outlay.scenarios.ranged import relative_range
-from outlay.scenarios.run import Run
-from outlay.scenarios.sections import sections_of
-from outlay.scenarios.terms import Terms, agree
+from outlay.scenarios.run_statement import inputs_of, notes_of, price_notes, run_of, statement_of
+from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day
-from outlay.statement import Assumption, Interval, Statement, Table
+from outlay.statement import Statement
 from outlay.training import Coefficients, load_coefficients
-from outlay.training.axes import TRIED
-from outlay.training.choose import TIE
-from outlay.training.ranges import parse_level, percent
+from outlay.training.ranges import parse_level
 from outlay.units import format_quantity
 from outlay.workload import Architecture
 
@@ -35,8 +24,10 @@ assert _render.FORMATS
 def cost_training(
     model: str | Mapping[str, object] | Architecture,
     *,
-    tokens: str | float,
+    tokens: str | float | None = None,
     on: str,
+    stages: str | None = None,
+    done: str | float | None = None,
     layout: str | None = None,
     sequence_length: str | int | None = None,
     global_batch: str | int | None = None,
@@ -69,8 +60,9 @@ def cost_training(
 ) -> Statement:
     """What it costs to train `model` from scratch on `tokens` with the accelerators `on` (`h100-sxm:64`).
 
-    Everything else is found or assumed, and then said in `Statement.assumed`. Texts are read as on the command line
-    (`"1T"`, `"4M tokens"`, `"30%"`); numbers are in base units: tokens, sequences, bytes, shares.
+    `stages` is a table of the run's stages (:mod:`outlay.scenarios.stages`), of which `tokens` may be left out; `done` are
+    the tokens that are trained already. Everything else is found or assumed, and then said in `Statement.assumed`. Texts are
+    read as on the command line (`"1T"`, `"4M tokens"`, `"30%"`); numbers are in base units: tokens, sequences, bytes, shares.
 
     >>> answer = cost_training("gpt2", tokens=10e9, on="rtx-4090", price=0.40)
     >>> [line.key for line in answer.lines], answer.total.at_least
@@ -82,6 +74,21 @@ def cost_training(
     asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
     level = parse_level(interval)
     coefficients = coefficients or load_coefficients()
+    if tokens is None or stages is not None or done is not None:  # most questions have none of it, and load none of it
+        from outlay.scenarios.staged_run import cost_stages
+        from outlay.scenarios.stages import ask_stages
+
+        parts, tokens = ask_stages(stages, tokens, done)
+        if parts:
+            return cost_stages(
+                parts,
+                asked,
+                coefficients=coefficients,
+                level=level,
+                notes=notes,
+                today=today or day(),
+                path=str(stages),
+            )
     question = ask(
         model,
         tokens=tokens,
@@ -127,145 +134,7 @@ def cost_training(
     )
 
 
-def run_of(question: Question, fitted: Fitted, terms: Terms, coefficients: Coefficients, level: float) -> Run:
-    """The run with its range."""
-    run = Run(question=question, fitted=fitted, terms=terms, fitted_on=receipts_of(coefficients))
-    if coefficients == load_coefficients():  # nobody knows how far others are off
-        low, high = relative_range(question, level)
-        run = replace(run, relative=Interval.between(low, 1.0, high), level=level)
-    return run
-
-
-def assumed_of(run: Run) -> tuple[Assumption, ...]:
-    """Everything that was taken because nobody said."""
-    return (*run.question.assumed, *_layout(run), *_steps(run), *_lost(run), *run.terms.assumed, *_making(run))
-
-
-def statement_of(
-    run: Run,
-    *,
-    title: str,
-    notes: tuple[str, ...],
-    hints: tuple[str, ...],
-    inputs: Mapping[str, str | int | float],
-    before: tuple[Table, ...] = (),
-) -> Statement:
-    """The run line by line, with what was assumed for it; tables `before` its own."""
-    run = replace(run, assumed=assumed_of(run))
-    return Statement(
-        title,
-        lines=lines_of(run),
-        answer=figures_of(run),
-        sections=(*before, *sections_of(run)),
-        assumed=run.assumed,
-        notes=notes,
-        hints=hints,
-        inputs=inputs,
-        coverage=run.level,
-        version=__version__,
-    )
-
-
 def _title(question: Question) -> str:
     tokens = format_quantity(question.tokens, "tokens")
     tokens = "1 token" if question.tokens == 1 else tokens
     return f"Training {question.architecture.name} on {tokens} with {question.devices:,} × {question.accelerator.name}"
-
-
-def _layout(run: Run) -> Iterator[Assumption]:
-    """The layout, unless each degree of it was asked for."""
-    chosen, fixed = run.fitted.chosen, run.question.fixed
-    if chosen.looked_at <= 1:
-        return
-    why = (
-        f"the simplest within {TIE - 1:.0%} of the fastest of {chosen.fitting:,} that fit, of {chosen.legal:,} legal ones, "
-        f"of {chosen.looked_at:,} looked at ({TRIED})"
-    )
-    if fixed:
-        why += f", with {', '.join(name.replace('_', ' ') for name in fixed)} as asked"
-    yield Assumption("layout", value=describe(chosen.layout), why=why)
-
-
-def _steps(run: Run) -> Iterator[Assumption]:
-    """A step is run whole or not at all; said where that is more than the rounding of a long run."""
-    asked, each = run.question.tokens, int(run.question.recipe.tokens)
-    counted = run.steps * each
-    if counted <= 1.01 * asked:
-        return
-    whole = "one whole step" if run.steps == 1 else f"{run.steps:,} whole steps"
-    yield Assumption(
-        "steps",
-        value=f"{whole} of {format_quantity(each, 'tokens')}, {format_quantity(counted, 'tokens')} in all",
-        why=f"{'1 token was' if asked == 1 else format_quantity(asked, 'tokens') + ' were'} asked for; "
-        + ("a batch is larger than that" if run.steps == 1 else "the last batch would not be full"),
-    )
-
-
-def _lost(run: Run) -> tuple[Assumption, ...]:
-    stated = run.terms.lost is not None
-    return assumptions(run.useful_seconds, run.question, run.checkpoint_bytes, stated=stated, spot=run.spot)
-
-
-def _making(run: Run) -> Iterator[Assumption]:
-    yield Assumption(
-        "carbon of making",
-        value=f"{run.making.likely:.0f} kg a device ({run.making.low:.0f} to {run.making.high:.0f})",
-        why=f"over {run.life.likely:g} years, used {run.use.likely:.0%} of the time",
-        receipt=run.making.receipt,
-    )
-
-
-def price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
-    """Whose price it is, and how old."""
-    if terms.choice is None:
-        return
-    listing = terms.choice.price
-    old = catalog.stale(listing.date, today)
-    yield f"Prices: {listing.provider}, {listing.date}" + (f" ({old})." if old else ".")
-
-
-LONG_RUN = 3 * 365.25 * 86_400.0
-"""Seconds beyond which nobody runs one training: the accelerators would be replaced before its end."""
-POOR_USE = 0.03
-"""Share of the peak below which a step is no sensible use of its accelerators, or they are modelled badly."""
-
-
-def notes_of(run: Run) -> Iterator[str]:
-    """What a reader of the run should know beside its lines."""
-    chosen = run.fitted.chosen
-    if run.seconds > LONG_RUN:
-        yield (
-            f"This run takes {format_quantity(run.seconds, 's', digits=2)}, longer than accelerators are kept: "
-            "take more of them, or train on fewer tokens."
-        )
-    if run.utilisation < POOR_USE:
-        yield (
-            f"A step uses {format_quantity(run.utilisation, '%', digits=2)} of the peak of a {run.question.accelerator.name}: "
-            "the work suits it badly, or it is run in ways that outlay does not model. Do not rely on this answer."
-        )
-    if chosen.looked_at <= 1:
-        yield f"Layout: {describe(chosen.layout)}, as asked."
-    if float(chosen.layout.offload) > 0 and "offload" not in run.question.fixed:
-        share = f"{float(chosen.layout.offload):.0%} of the optimizer's state"
-        yield f"It is fastest, or fits only, with {share} on the host, whose update waits for the PCIe bus."
-    if run.level is None:
-        yield "How far coefficients of your own are off is not known: `outlay validate` prints the error on measured runs."
-    else:
-        yield (
-            f"Ranges: {percent(run.level)} of measured runs from sources that our fit had not used lie within that of a step; "
-            "to it the ranges of lost time and of the building are added, each at its worst."
-            + (" What other sellers ask is left out." if run.terms.choice is not None else "")
-        )
-
-
-def inputs_of(asked: Mapping[str, object]) -> dict[str, str | int | float]:
-    """What was asked, under the names of the parameters, in JSON's types."""
-    inputs: dict[str, str | int | float] = {}
-    for name, value in asked.items():
-        if value is None:
-            continue
-        if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
-            inputs[name] = value
-        else:
-            inputs[name] = getattr(value, "name", "") or "a config"
-    return inputs

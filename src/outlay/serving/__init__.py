@@ -3,13 +3,22 @@
 from outlay.serving.batching import maximum, perform
 from outlay.serving.coefficients import ServingCoefficients, load_serving
 from outlay.serving.deployment import Deployment, Work
+from outlay.serving.disaggregated import perform_disaggregated
 from outlay.serving.engines import Engine, engine_for
 from outlay.serving.formats import Format, format_for, formats
 from outlay.serving.iteration import CAUSES, Iteration, iteration
 from outlay.serving.kv_cache import sequence_bytes
 from outlay.serving.load import Load, Performance
 from outlay.serving.memory import ServingMemory, memory, most_sequences, weight_bytes
+from outlay.serving.replay import Replay
+from outlay.serving.requests import Requests
+from outlay.serving.simulate import simulate
+from outlay.serving.simulate_disaggregated import simulate_disaggregated
 from outlay.serving.speculation import Speculation
+from outlay.serving.steps import Steps, timed
+from outlay.serving.synthetic import diurnal, poisson
+from outlay.serving.traces import load_trace, read_trace
+from outlay.serving.transfer import Transfer
 
 __all__ = [
     "CAUSES",
@@ -19,19 +28,31 @@ __all__ = [
     "Iteration",
     "Load",
     "Performance",
+    "Replay",
+    "Requests",
     "ServingCoefficients",
     "ServingMemory",
     "Speculation",
+    "Steps",
+    "Transfer",
     "Work",
+    "diurnal",
     "engine_for",
     "format_for",
     "formats",
     "iteration",
     "load_serving",
+    "load_trace",
     "maximum",
     "memory",
     "most_sequences",
     "perform",
+    "perform_disaggregated",
+    "poisson",
+    "read_trace",
     "sequence_bytes",
+    "simulate",
+    "simulate_disaggregated",
+    "timed",
     "weight_bytes",
 ]

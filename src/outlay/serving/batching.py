@@ -9,14 +9,14 @@ import numpy as np
 from outlay.machine import power_watts
 from outlay.serving.closed_loop import Fared, closed_loop
 from outlay.serving.coefficients import ServingCoefficients
-from outlay.serving.cycle import Task
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import open_loop
 from outlay.serving.room import Room, room
 from outlay.serving.speculation import Speculation
 from outlay.serving.static_batching import static_closed, static_open
-from outlay.serving.steps import DraftedSteps, ExactSteps, Steps, TabledSteps
+from outlay.serving.steps import Steps, timed
+from outlay.serving.task import Task
 from outlay.workload import Number
 
 
@@ -63,7 +63,7 @@ def perform(
     else:
         others = static_open if static else open_loop
         fared, utilisation, busy = others(deployment, load, task, limits.sequences, steps)
-    return _performance(deployment, load, limits, fared, utilisation, busy)
+    return performance_of(deployment, load, limits, fared, utilisation, busy)
 
 
 def maximum(
@@ -96,32 +96,7 @@ def maximum(
     return perform(deployment, load, coefficients, most_sequences=most_sequences, speculation=speculation, steps=steps)
 
 
-def timed(
-    deployment: Deployment,
-    coefficients: ServingCoefficients,
-    speculation: Speculation | None = None,
-    *,
-    tabled: bool = False,
-) -> Steps:
-    """Who times the steps of a deployment, drafting included; from tables where `tabled`."""
-
-    def steps(of: Deployment, drafted: Number) -> Steps:
-        if tabled:
-            return TabledSteps.of(of, coefficients, drafted=float(drafted))
-        return ExactSteps(deployment=of, coefficients=coefficients, drafted=drafted)
-
-    if speculation is None:
-        return steps(deployment, 0.0)
-    return DraftedSteps(
-        verifying=steps(deployment, speculation.drafted),
-        plain=steps(deployment, 0.0),
-        draft=None if speculation.draft is None else steps(speculation.draft, 0.0),
-        drafted=speculation.drafted,
-        share=speculation.draft_share,
-    )
-
-
-def _performance(
+def performance_of(
     deployment: Deployment, load: Load, limits: Room, fared: Fared, utilisation: Number, busy: Number
 ) -> Performance:
     """As the reader wants it; nothing where the model does not fit."""

@@ -10,21 +10,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.layout import Layout
 from outlay.search.bracket import largest
-from outlay.serving.batching import maximum, perform
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
-from outlay.serving.memory import memory, most_sequences
-from outlay.serving.objectives import Objectives
-
-Floats = NDArray[np.float64]
+from outlay.serving.loops import Floats, Loops, loops_of, some_of, with_chunks
+from outlay.serving.objectives import NAMES, Objectives
+from outlay.serving.room import room
 
 CHUNKS = (512, 2048, 8192)
 """Most tokens of a step that are tried, beside the engine's own: short steps keep decoding quick, long ones prompts."""
@@ -32,19 +29,20 @@ CHUNKS = (512, 2048, 8192)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """Ways to run one instance, as arrays of one length: the deployment's layout and chunk, and what each carries."""
+    """Ways to run one instance, as arrays of one length: layout and chunk, and what each carries."""
 
-    deployment: Deployment
-    """Its layout's degrees and its engine's `chunk_tokens` are arrays."""
-    load: Load
-    """Tokens of a request; neither rate nor concurrency."""
+    loops: Loops
     objectives: Objectives
     rate: Floats
     """The most requests a second of one instance within the objectives; 0 where not even the least load is."""
+    inside: Floats
+    """Requests inside then."""
+    beyond: Floats
+    """A rate beyond, at which the objectives are not kept."""
+    least: float
+    """Requests a second down to which was looked."""
     relaxed: Mapping[str, Floats] = field(default_factory=dict)
-    """The same with one objective given up, by its name."""
-    looked_at: int = 0
-    legal: int = 0
+    """The most with one objective given up, by its name."""
 
     @property
     def count(self) -> int:
@@ -54,15 +52,14 @@ class Ways:
     @property
     def devices(self) -> NDArray[np.int64]:
         """Devices of one instance."""
-        return np.broadcast_to(np.asarray(self.deployment.devices, dtype=np.int64), self.rate.shape)
+        whole = np.asarray(self.loops.deployment.devices, dtype=np.int64)
+        return np.broadcast_to(whole, self.rate.shape)
 
-    def at(self, places: Any) -> Deployment:
-        """The deployments of some of them."""
-        return _at(self.deployment, places)
-
-    def perform(self, places: Any, rate: Any, coefficients: ServingCoefficients) -> Performance:
-        """How instances at `places` fare when `rate` requests a second reach each."""
-        return perform(self.at(places), dataclasses.replace(self.load, rate=rate), coefficients)
+    def at(self, place: int) -> Deployment:
+        """The deployment of one of them, in numbers."""
+        found = some_of(self.loops.deployment, place)
+        chunk: Any = int(found.engine.chunk_tokens)
+        return dataclasses.replace(found, engine=dataclasses.replace(found.engine, chunk_tokens=chunk))
 
 
 def ways_of(
@@ -73,11 +70,13 @@ def ways_of(
     *,
     least: float,
     looked_at: int = 0,
-) -> Ways | None:
+    handed_over: bool = False,
+) -> tuple[Ways | None, int, int]:
     """What each layout of `deployment` carries within the objectives, down to `least` requests a second; None if none fits.
 
-    The layout's degrees are arrays of one length. Chunks of :data:`CHUNKS` are tried where the engine mixes prompts and
-    decoding in one step, as far as it takes them.
+    And how many were looked at, and how many of those are legal. The layout's degrees are arrays of one length, and so may
+    objectives be. Chunks of
+    :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them.
     """
     layouts = int(np.size(deployment.layout.tensor))
     own = deployment.engine.chunk_tokens
@@ -86,77 +85,71 @@ def ways_of(
     spread = dataclasses.replace(
         deployment,
         layout=deployment.layout.at(every),
-        engine=_chunked(deployment, np.tile(np.asarray(chunks), layouts)),
+        engine=with_chunks(deployment, np.tile(np.asarray(chunks), layouts)),
     )
-    room = most_sequences(spread, memory(spread, coefficients), load.input + load.output)
-    fits = np.flatnonzero(np.broadcast_to(np.greater_equal(room, 1.0), every.shape))
-    looked_at = (looked_at or layouts) * len(chunks)
+    limits = room(spread, load, coefficients, together=deployment.engine.batching == "static")
+    fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), every.shape))
+    seen, legal = (looked_at or layouts) * len(chunks), layouts * len(chunks)
     if not fits.size:
-        return None
-    fitting = _at(spread, fits)
+        return None, seen, legal
+    loops = loops_of(some_of(spread, fits), load, coefficients, handed_over=handed_over)
+    objectives = objectives.at(every[fits])
     kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
-    if len(objectives.stated) < 2 and objectives.stated:  # without its only objective a load has none: its own limit
-        kinds = {"": objectives, objectives.stated[0]: objectives.without(objectives.stated[0])}
-    found = _most(fitting, load, tuple(kinds.values()), coefficients, least)
-    return Ways(
-        deployment=fitting,
-        load=load,
+    rate, inside, beyond = _most(loops, tuple(kinds.values()), least)
+    ways = Ways(
+        loops=loops,
         objectives=objectives,
-        rate=found[0],
-        relaxed={name: rate for name, rate in zip(kinds, found, strict=True) if name},
-        looked_at=looked_at,
-        legal=layouts * len(chunks),
+        rate=rate[0],
+        inside=inside[0],
+        beyond=beyond[0],
+        least=least,
+        relaxed={name: row for name, row in zip(kinds, rate, strict=True) if name},
     )
+    return ways, seen, legal
 
 
-def replicas_of(ways: Ways, rate: float, coefficients: ServingCoefficients) -> tuple[NDArray[np.int64], Performance]:
-    """The least instances of each way that carry `rate` requests a second, 0 where none do, and how one then fares.
+def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
+    """The least instances of each way that carry `rate` requests a second; 0 where no count does.
 
-    The most that an instance carries is known to a small factor from below, so one instance less is asked too. Where no
-    count carries the load, the performance is that of the least load that was looked at: the best there is.
+    The most that an instance carries is known between two figures; where one instance less would lie between them, it is
+    asked.
     """
-    carried = np.maximum(ways.rate, 1e-300)
-    count = np.where(ways.rate > 0, np.ceil(rate / carried * (1.0 - 1e-12)), 0.0)
-    places = np.arange(ways.count)
+    with np.errstate(divide="ignore"):
+        count = np.where(ways.rate > 0, np.ceil(rate / ways.rate * (1.0 - 1e-12)), 0.0)
+    open_ones = np.arange(ways.count)
+    below = np.minimum(ways.beyond, ways.loops.sustained(open_ones))
     while True:
-        fewer = np.flatnonzero(count > 1)
+        fewer = open_ones[(count[open_ones] > 1) & (rate / np.maximum(count[open_ones] - 1, 1) < below[open_ones])]
         if not fewer.size:
-            break
-        less = ways.objectives.kept(ways.perform(fewer, rate / (count[fewer] - 1), coefficients))
-        if not less.any():
-            break
-        count[fewer[less]] -= 1
-    performance = ways.perform(places, rate / np.maximum(count, 1.0), coefficients)
-    return count.astype(np.int64), performance
+            return count.astype(np.int64)
+        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), ways.inside[fewer])
+        open_ones = fewer[ways.objectives.at(fewer).kept(found)]
+        count[open_ones] -= 1
 
 
-def _most(
-    deployment: Deployment, load: Load, kinds: tuple[Objectives, ...], coefficients: ServingCoefficients, least: float
-) -> list[Floats]:
-    """The most requests a second of an instance within each of several objectives, all looked for together."""
-    count = int(np.size(deployment.layout.tensor))
-    full = maximum(deployment, input=load.input, output=load.output, coefficients=coefficients, cached=load.cached)
-    most = np.broadcast_to(np.asarray(full.requests_per_second, dtype=float), (count,))
-    limits = {name: np.array([getattr(kind, name) for kind in kinds], dtype=float) for name in ("ttft", "tpot")}
-
-    def holds(places: NDArray[np.intp], rates: Floats) -> NDArray[np.bool_]:
-        which, place = places // count, places % count
-        wanted = Objectives(ttft=limits["ttft"][which], tpot=limits["tpot"][which], tail=kinds[0].tail)
-        found = perform(_at(deployment, place), dataclasses.replace(load, rate=rates), coefficients)
-        return np.broadcast_to(wanted.kept(found), rates.shape)
-
-    high = np.maximum(np.tile(most, len(kinds)), least)
-    found = largest(holds, np.full(count * len(kinds), least), high)
-    return [found[number * count : (number + 1) * count] for number in range(len(kinds))]
+def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
+    """How an instance of each of the ways at `places` fares when `rate` requests a second reach it."""
+    guess = np.where(ways.inside[places] > 0, ways.inside[places], ways.loops.least(ways.least)[places])
+    return ways.loops.at_rate(places, rate, guess)
 
 
-def _chunked(deployment: Deployment, chunks: NDArray[Any]) -> Any:
-    return dataclasses.replace(deployment.engine, chunk_tokens=cast("Any", chunks))
+def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Floats, Floats, Floats]:
+    """By objectives and place: the most requests a second, the requests inside then, and a rate that is too much."""
+    count = int(loops.first.size)
+    limits = {
+        name: np.concatenate(
+            [np.broadcast_to(np.asarray(getattr(kind, name), dtype=float), (count,)) for kind in kinds]
+        )
+        for name in NAMES
+    }
+    wanted = Objectives(ttft=limits["ttft"], tpot=limits["tpot"], tail=kinds[0].tail)
 
+    def look(places: NDArray[np.intp], inside: Floats) -> tuple[NDArray[np.bool_], Floats]:
+        rate, found = loops.at(places % count, inside)
+        return np.broadcast_to(wanted.at(places).kept(found), inside.shape), rate
 
-def _at(deployment: Deployment, places: Any) -> Deployment:
-    """Some of the deployments that the arrays of one spell out."""
-    layout: Layout = deployment.layout.at(places)
-    chunks = np.asarray(deployment.engine.chunk_tokens)
-    engine = _chunked(deployment, chunks[places]) if chunks.ndim else deployment.engine
-    return dataclasses.replace(deployment, layout=layout, engine=engine)
+    every = np.tile(np.arange(count), len(kinds))
+    high = loops.most(every)
+    found = largest(look, np.minimum(loops.least(least)[every], high), high)
+    shape = (len(kinds), count)
+    return found.at_good.reshape(shape), found.good.reshape(shape), found.at_bad.reshape(shape)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outlay.serving.cycle import Cycle, Task, apart_cycle, mixed_cycle
+from outlay.serving.cycle import Cycle, apart_cycle, mixed_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
 from outlay.serving.steps import Mixture, Steps
+from outlay.serving.task import Task
 from outlay.workload import Number
 
 
@@ -51,12 +52,14 @@ def closed_loop(deployment: Deployment, load: Load, task: Task, sequences: Numbe
         burst = n / load.concurrency * first
         ttft = ttft + burst * (_burst(deployment, task, n, steps) - ttft)
         queue = queue * (1.0 - first * (1.0 - excess / load.concurrency / 2.0))
+        last = first * n / load.concurrency
         if deployment.engine.mixed:
-            # In the last round the prompts of the next one are missing, and the batch empties as it was filled.
-            last = first * n / load.concurrency
+            # In the last round the prompts of the next one are missing.
             slower = np.maximum(cycle.mixed - cycle.pure, 0.0)
             mixing = np.maximum(cycle.mix.prefilling - cycle.mix.own, 0.0) * slower * last / 2.0
             tail = np.maximum(groups - 1.0, 0.0) * cycle.pure * last
+        emptying = _emptying(load, n, cycle, steps) * cycle.seconds * last
+        tail = np.where(task.loose, np.maximum(emptying, 0.0), tail)
     return Fared(
         ttft=ttft + queue,
         queue=queue,
@@ -77,3 +80,21 @@ def _burst(deployment: Deployment, task: Task, n: Number, steps: Steps) -> Numbe
     beside = (n - group) / 2.0 if deployment.engine.mixed else np.zeros_like(n)
     step = Mixture(decoding=beside, context=task.context, prefill=group * each, prompts=group, past=task.past(each))
     return chunks * (n / group + 1.0) / 2.0 * steps.seconds(step)
+
+
+def _emptying(load: Load, n: Number, cycle: Cycle, steps: Steps) -> Number:
+    """Cycles that a run takes longer because its last requests end one after the other, at the pace of half a batch.
+
+    What is left of the n requests when no more are sent is r of a cycle on average and r + σ · q at most: the moments of
+    what is left of a gamma-distributed length, and the largest of n normal ones.
+    """
+    squared = np.square(load.variation)
+    mean = (1.0 + squared) / 2.0
+    spread = np.sqrt((1.0 + squared) * (1.0 + 2.0 * squared) / 3.0 - np.square(mean))
+    logarithm = np.sqrt(2.0 * np.log(np.maximum(n, 1.5)))
+    largest = np.maximum(
+        logarithm - (np.log(np.square(logarithm) / 2.0) + np.log(4.0 * np.pi)) / (2.0 * logarithm), 0.0
+    )
+    half = Mixture(decoding=np.maximum(cycle.mix.alone / 2.0, 1.0), context=cycle.decoding.context)
+    pace = np.minimum(steps.seconds(half) * cycle.mix.steps / cycle.seconds, 1.0)
+    return np.asarray((mean + spread * largest) * pace - mean)

@@ -52,9 +52,25 @@ class Deployment:
         return CACHE_BYTES[self.cache]
 
     @property
+    def widened(self) -> bool:
+        """Weights are brought to 16 bits before each product: their format says so, or the chip cannot multiply in it."""
+        return self.weights.dequantized or not self.cluster.accelerator.has(self.weights.compute)
+
+    @property
+    def compute_type(self) -> str:
+        """The type in which the products of quantized layers run."""
+        plain = self.weights.compute in ("fp32", "fp16", "bf16") or not self.widened
+        return self.weights.compute if plain else "bf16"
+
+    @property
     def base_type(self) -> str:
         """The type of what quantized formats leave alone (head, router, attention)."""
-        return self.weights.compute if self.weights.scope == "all" and not self.weights.dequantized else "bf16"
+        return self.weights.compute if self.weights.compute in ("fp32", "fp16") else "bf16"
+
+    @property
+    def weight_bytes(self) -> float | None:
+        """Bytes of a stored weight where it is narrower than the product that reads it; None where it is not."""
+        return self.weights.weight_bytes if self.widened and self.weights.weight_bits < 16 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,18 +17,21 @@ import numpy as np
 
 from outlay.machine import (
     Curves,
+    active_experts,
     attention_seconds,
     collective_seconds,
     curves_for,
+    decode_attention_seconds,
     gemm_seconds,
     grouped_gemm_seconds,
     memory_seconds,
+    mla_decode_seconds,
     power_watts,
+    small_all_reduce_seconds,
 )
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml_step import backend_for, ggml_layer, ggml_product
-from outlay.serving.kv_cache import token_numbers
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
 from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator
 
@@ -131,7 +134,12 @@ def _share(deployment: Deployment, work: Work) -> Work:
 def _curves(deployment: Deployment, coefficients: ServingCoefficients) -> Curves:
     """Curves of the types in which this deployment multiplies."""
     return curves_for(
-        deployment.cluster.accelerator, deployment.weights.compute, deployment.base_type, coefficients.machine
+        deployment.cluster.accelerator,
+        deployment.compute_type,
+        deployment.base_type,
+        coefficients.machine,
+        kv_dtype="fp8" if deployment.cache_bytes < 2.0 else "bf16",
+        engine="trtllm" if deployment.engine.family.startswith("trtllm") else "vllm",
     )
 
 
@@ -149,7 +157,7 @@ def _layer(
     slow = step.projections.get(deployment.cluster.accelerator.generation, step.projections["other"])
     parts = {
         "projections": slow * sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": slow * sum(_grouped(op, deployment, curves) for op in operators if isinstance(op, GroupedMatmul)),
+        "experts": slow * _experts(layer, operators, deployment, work, curves),
         "memory-bound": step.memory_slowdown
         * sum(memory_seconds(op.bytes_forward, curve=curves.memory) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": 0.0
@@ -179,22 +187,35 @@ def _absorbed(operators: list[Operator], attention: Attention, deployment: Deplo
 
 def _product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
     """A dense product; where weights are stored narrower than products run, their traffic is theirs."""
-    narrow = (op.low_precision and deployment.weights.scope != "experts") or deployment.weights.scope == "all"
+    whole = deployment.weights.scope == "all"
+    narrow = whole or (op.low_precision and deployment.weights.scope == "linear")
     curve = curves.gemm if narrow and op.low_precision else curves.gemm_base
-    if narrow and deployment.weights.dequantized:
-        curve = dataclasses.replace(curve, input_bytes=deployment.weights.weight_bytes)
-    return op.count * gemm_seconds(op.rows, op.columns, op.depth, curve=curve)
+    stored = deployment.weight_bytes if narrow else None
+    # A product a head is one batched kernel.
+    return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
 
 
-def _grouped(op: GroupedMatmul, deployment: Deployment, curves: Curves) -> Number:
+def _experts(layer: Layer, operators: list[Operator], deployment: Deployment, work: Work, curves: Curves) -> Number:
+    """Products of a mixture's experts."""
+    if not isinstance(layer.feed_forward, Experts):
+        return 0.0
+    return sum(
+        _grouped(op, layer.feed_forward, deployment, work, curves) for op in operators if isinstance(op, GroupedMatmul)
+    )
+
+
+def _grouped(op: GroupedMatmul, experts: Experts, deployment: Deployment, work: Work, curves: Curves) -> Number:
     """Products of the experts that this step's tokens visit."""
-    curve = curves.grouped
-    if deployment.weights.dequantized:
-        curve = dataclasses.replace(
-            curve, gemm=dataclasses.replace(curve.gemm, input_bytes=deployment.weights.weight_bytes)
-        )
+    visited = active_experts(work.tokens, experts.active, experts.count, local=op.groups)
     return grouped_gemm_seconds(
-        op.rows, n=op.columns, k=op.depth, experts=op.groups, imbalance=deployment.imbalance, curve=curve
+        op.rows,
+        n=op.columns,
+        k=op.depth,
+        experts=op.groups,
+        active=visited,
+        imbalance=deployment.imbalance,
+        weight_bytes=deployment.weight_bytes,
+        curve=curves.grouped,
     )
 
 
@@ -216,12 +237,35 @@ def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: C
 
 
 def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
-    """Attention of decoding sequences: every key and value in the cache is read once."""
+    """Attention of decoding sequences over their caches."""
     if not attention.causal:
         return 0.0
-    keys = work.context if attention.window is None else np.minimum(work.context, attention.window)
-    numbers = token_numbers(attention, deployment.layout.tensor) * keys * work.decoding / deployment.layout.data
-    return memory_seconds(numbers * deployment.cache_bytes, curve=curves.memory)
+    layout = deployment.layout
+    sequences, queries = work.decoding / layout.data, 1.0 + work.drafted
+    heads = attention.heads / layout.tensor
+    if attention.kv_rank is not None:
+        return mla_decode_seconds(
+            sequences,
+            heads,
+            work.context,
+            kv_rank=attention.kv_rank,
+            rope_dim=attention.rope_dim,
+            queries=queries,
+            kv_bytes=deployment.cache_bytes,
+            curve=curves.latent_decode,
+        )
+    return decode_attention_seconds(
+        sequences,
+        heads,
+        np.maximum(attention.kv_heads / layout.tensor, 1.0),
+        work.context,
+        attention.head_dim,
+        attention.value_dim,
+        queries=queries,
+        kv_bytes=deployment.cache_bytes,
+        window=attention.window,
+        curve=curves.decode,
+    )
 
 
 def _communication(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> dict[str, Number]:
@@ -230,7 +274,9 @@ def _communication(layer: Layer, deployment: Deployment, work: Work, curves: Cur
     size = work.tokens * deployment.architecture.hidden * 2.0 / layout.data
     parts = sum(part is not None for part in (layer.mixer, layer.feed_forward, layer.cross_attention))
     reduces = 1 if layer.parallel else parts
-    reduce = collective_seconds("all-reduce", size, layout.tensor, cluster=cluster, curve=curves.collective)
+    reduce = small_all_reduce_seconds(
+        size, layout.tensor, cluster=cluster, curve=curves.small_all_reduce, collective=curves.collective
+    )
     sent: Number = 0.0
     if isinstance(layer.feed_forward, Experts):
         copies = np.minimum(layer.feed_forward.active, layout.expert)

@@ -56,9 +56,7 @@ def legal(layouts: Layout, architecture: Architecture) -> NDArray[np.bool_]:
     >>> legal(Layout(tensor=np.array([1, 8, 16, 3]), sequence_parallel=False), llama).tolist()
     [True, True, True, False]
     """
-    problem = Problem(
-        architecture=architecture, sequence_length=1, global_batch=layouts.data, devices=layouts.devices
-    )
+    problem = Problem(architecture=architecture, sequence_length=1, global_batch=layouts.data, devices=layouts.devices)
     holds: NDArray[np.bool_] = holds_in_training(layouts, problem)
     for rule in RULES:
         holds = holds & np.asarray(rule.holds(layouts, problem), dtype=bool)

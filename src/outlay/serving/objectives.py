@@ -42,9 +42,14 @@ class Objectives:
             held = held & np.less_equal(seconds, getattr(self, name))
         return np.asarray(held, dtype=bool)
 
+    def at(self, places: Any) -> Objectives:
+        """Those of some of the deployments, where they differ."""
+        ttft, tpot = (value[places] if value.ndim else value[()] for value in map(np.asarray, (self.ttft, self.tpot)))
+        return replace(self, ttft=ttft, tpot=tpot)
+
     def without(self, name: str) -> Objectives:
         """The same with one of them given up."""
-        return replace(self, **{name: np.inf})
+        return replace(self, ttft=np.inf) if name == "ttft" else replace(self, tpot=np.inf)
 
     @property
     def stated(self) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from outlay.serving.closed_loop import Fared
-from outlay.serving.cycle import Task
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
 from outlay.serving.steps import Mixture, Steps
+from outlay.serving.task import Task
 from outlay.workload import Number
 
 SEARCHES = 40
@@ -45,6 +45,11 @@ def _batch(task: Task, n: Number, steps: Steps) -> _Batch:
     return _Batch(prompts=first, decoding=rest, prompt_step=prompt, step=step)
 
 
+def _longest(load: Load, n: Number) -> Number:
+    """The longest of n answers over the mean: a batch ends with it (the largest of n normal lengths)."""
+    return 1.0 + load.variation * np.sqrt(2.0 * np.log(np.maximum(n, 1.0)))
+
+
 def _fared(batch: _Batch, n: Number, wait: Number, served: Number, steps: Steps) -> Fared:
     return Fared(
         ttft=wait + batch.prompts,
@@ -61,8 +66,10 @@ def static_closed(deployment: Deployment, load: Load, task: Task, sequences: Num
     assert load.concurrency is not None and deployment is not None
     n = np.minimum(load.concurrency, np.maximum(sequences, 1.0))
     batch = _batch(task, n, steps)
-    total = batch.prompts + batch.decoding
-    return _fared(batch, n, (load.concurrency / n - 1.0) * total, n / total, steps)
+    total = batch.prompts + batch.decoding * _longest(load, n)
+    # Who ends early waits for the others.
+    early = total - batch.prompts - batch.decoding
+    return _fared(batch, n, (load.concurrency / n - 1.0) * total + early, n / total, steps)
 
 
 def static_open(
@@ -76,22 +83,38 @@ def static_open(
     most = np.maximum(sequences, 1.0)
 
     def seconds(n: Number) -> Number:
-        batch = _batch(task, n, steps)
-        return batch.prompts + batch.decoding
+        return batch_seconds(_batch(task, n, steps), load, n)
 
-    utilisation = load.rate * seconds(most) / most
-    low, high = np.ones(np.shape(utilisation)), np.ones(np.shape(utilisation)) * most
+    shape = np.broadcast(load.rate, seconds(most)).shape
+    low, high = np.ones(shape), np.ones(shape) * most
     for _ in range(SEARCHES):
         middle = (low + high) / 2.0
         more = load.rate * seconds(middle) > middle
         low, high = np.where(more, middle, low), np.where(more, high, middle)
-    n = high
-    batch = _batch(task, n, steps)
-    total = batch.prompts + batch.decoding
+    batch = _batch(task, high, steps)
+    return static_among(high, batch, batch_seconds(batch, load, high), load, most, seconds(most), steps)
+
+
+def batch_seconds(batch: _Batch, load: Load, n: Number) -> Number:
+    """From the first prompt of a batch of n requests to the end of its longest answer."""
+    return batch.prompts + batch.decoding * _longest(load, n)
+
+
+def batch_of(task: Task, n: Number, steps: Steps) -> _Batch:
+    """A batch of n requests."""
+    return _batch(task, n, steps)
+
+
+def static_among(
+    n: Number, batch: _Batch, total: Number, load: Load, most: Number, full_seconds: Number, steps: Steps
+) -> tuple[Fared, Number, Number]:
+    """The same where it is known how many requests a batch takes: n, of which a batch lasts `total`; `full_seconds` of `most`."""
+    assert load.rate is not None
+    utilisation = load.rate * full_seconds / most
     busy = np.minimum(load.rate * total / n, 1.0)
     spare = np.maximum(1.0 - utilisation, 1e-9)
     full = (n / most) ** (np.sqrt(2.0 * (most + 1.0)) - 1.0)
     wait = busy * total / 2.0 * (1.0 + full * utilisation / spare)
     wait = np.where(np.less(utilisation, 1.0), wait, np.inf)
-    served = np.minimum(load.rate, most / seconds(most))
+    served = np.minimum(load.rate, most / full_seconds)
     return _fared(batch, n, wait, served, steps), utilisation, busy

@@ -10,6 +10,7 @@ import numpy as np
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.iteration import Iteration, iteration
+from outlay.serving.speculation import Speculation
 from outlay.serving.tables import Tables, tabulate
 from outlay.workload import Number
 
@@ -28,6 +29,11 @@ class Mixture:
     """Prompt tokens, of `prompts` prompts that have `past` tokens in the cache."""
     prompts: Number = 1.0
     past: Number = 0.0
+
+
+_FIELDS = ("decoding", "context", "prefill", "prompts", "past")
+TOGETHER = 1 << 11
+"""Steps that are asked together at most: of more, the arithmetic takes longer than the call."""
 
 
 class Steps(Protocol):
@@ -54,6 +60,20 @@ class ExactSteps:
     def watts(self, mixture: Mixture) -> Number:
         return self._iteration(mixture).device_watts
 
+    def pair(self, first: Mixture, second: Mixture) -> tuple[Number, Number]:
+        """Seconds of two, asked together: short arrays take no longer than one number."""
+        parts = [[getattr(each, name) for name in _FIELDS] for each in (first, second)]
+        layout = self.deployment.layout
+        shape = np.broadcast_shapes(
+            *(np.shape(value) for part in parts for value in part),
+            *(np.shape(getattr(layout, name)) for name in ("tensor", "pipeline", "data", "expert", "expert_tensor")),
+        )
+        if int(np.prod(shape)) > TOGETHER:
+            return self.seconds(first), self.seconds(second)
+        both = (np.stack([np.broadcast_to(value, shape) for value in values]) for values in zip(*parts, strict=True))
+        found = np.asarray(self.seconds(Mixture(**dict(zip(_FIELDS, both, strict=True)))))
+        return found[0], found[1]
+
     def _iteration(self, mixture: Mixture) -> Iteration:
         prefill, prompts = spread(mixture.prefill, mixture.prompts, self.deployment.layout.data)
         # Means are not whole; but a trace of a token must not begin another tile of a product.
@@ -61,8 +81,8 @@ class ExactSteps:
             decoding=np.round(mixture.decoding, FRACTIONS),
             context=mixture.context,
             prefill=np.round(prefill, FRACTIONS),
-            prompts=prompts,
-            past=mixture.past,
+            prompts=np.round(prompts, FRACTIONS),
+            past=np.round(mixture.past, FRACTIONS),
             drafted=self.drafted,
         )
         return iteration(self.deployment, work, self.coefficients)
@@ -170,6 +190,13 @@ class DraftedSteps:
         return parts
 
 
+def pair(steps: Steps, first: Mixture, second: Mixture) -> tuple[Number, Number]:
+    """Seconds of two steps."""
+    if isinstance(steps, ExactSteps):
+        return steps.pair(first, second)
+    return steps.seconds(first), steps.seconds(second)
+
+
 def spread(prefill: Number, prompts: Number, data: Number) -> tuple[Number, Number]:
     """Prompts and their tokens as if every data-parallel device had as much as the fullest one.
 
@@ -178,3 +205,28 @@ def spread(prefill: Number, prompts: Number, data: Number) -> tuple[Number, Numb
     """
     more = np.maximum(1.0, data / np.maximum(prompts, 1e-9))
     return prefill * more, prompts * more
+
+
+def timed(
+    deployment: Deployment,
+    coefficients: ServingCoefficients,
+    speculation: Speculation | None = None,
+    *,
+    tabled: bool = False,
+) -> Steps:
+    """Who times the steps of a deployment, drafting included; from tables where `tabled`."""
+
+    def steps(of: Deployment, drafted: Number) -> Steps:
+        if tabled:
+            return TabledSteps.of(of, coefficients, drafted=float(drafted))
+        return ExactSteps(deployment=of, coefficients=coefficients, drafted=drafted)
+
+    if speculation is None:
+        return steps(deployment, 0.0)
+    return DraftedSteps(
+        verifying=steps(deployment, speculation.drafted),
+        plain=steps(deployment, 0.0),
+        draft=None if speculation.draft is None else steps(speculation.draft, 0.0),
+        drafted=speculation.drafted,
+        share=speculation.draft_share,
+    )

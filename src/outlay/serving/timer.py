@@ -14,7 +14,8 @@ import numpy as np
 
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
-from outlay.serving.steps import Mixture, TabledSteps
+from outlay.serving.speculation import Speculation
+from outlay.serving.steps import DraftedSteps, Mixture, TabledSteps, timed
 from outlay.serving.tables import Axis, Lines, Tables
 
 Piece = tuple[int, int]
@@ -35,11 +36,34 @@ class Timer:
     True
     """
 
-    __slots__ = ("_chunk", "_data", "_each", "_kept", "_least", "_past", "_prompts", "_scale", "_steps", "_together",
-                 "_tokens", "_watts", "drafted")  # fmt: skip
+    __slots__ = (
+        "_chunk",
+        "_data",
+        "_draft",
+        "_each",
+        "_kept",
+        "_least",
+        "_past",
+        "_prompts",
+        "_scale",
+        "_steps",
+        "_together",
+        "_tokens",
+        "_watts",
+        "_whole",
+        "drafted",
+    )  # fmt: skip
 
-    def __init__(self, deployment: Deployment, coefficients: ServingCoefficients, *, drafted: float = 0.0) -> None:
-        steps = TabledSteps.of(deployment, coefficients, drafted=drafted)
+    def __init__(
+        self, deployment: Deployment, coefficients: ServingCoefficients, *, speculation: Speculation | None = None
+    ) -> None:
+        whole = timed(deployment, coefficients, speculation, tabled=True)
+        steps = whole.verifying if isinstance(whole, DraftedSteps) else whole
+        assert isinstance(steps, TabledSteps)
+        drafted = 0.0 if speculation is None else float(speculation.drafted)
+        draft = None if speculation is None else speculation.draft
+        self._whole = whole
+        self._draft = None if draft is None else Timer(draft, coefficients)
         tables: Tables = steps.tables
         if tables.index.size != 1:
             raise ValueError("a timer is for one layout, not for an array of them")
@@ -85,6 +109,8 @@ class Timer:
         reading = about.reading + about.reading_slope * context
         total = about.difference + self._tokens(both) + reading + self._prompts * count
         total = max(total + max(least, together + each * share), about.floor)
+        if self._draft is not None:
+            total += self._draft.step(0, 0.0, pieces)
         busy = reading / total
         return total, busy * about.watts + (1.0 - busy) * self._watts(both)
 
@@ -102,8 +128,10 @@ class Timer:
             idle = float(tables.fixed[0])
             return _Decoding(0.0, 0.0, 0.0, 0.0, idle, 0.0, float(tables.host[0]) + idle)
         some, ends = np.array([float(sequences)]), np.array([context, 2.0 * context])
-        seconds = np.asarray(steps.seconds(Mixture(decoding=some, context=ends)), dtype=float)
+        seconds = np.asarray(self._whole.seconds(Mixture(decoding=some, context=ends)), dtype=float)
         reading = steps.reading(some / self._scale, ends)
+        drafting = seconds - np.asarray(steps.seconds(Mixture(decoding=some, context=ends)), dtype=float)
+        reading = reading + drafting
         slope, reading_slope = (float(part[1] - part[0]) / context for part in (seconds, reading))
         tokens = some * (1.0 + self.drafted) / self._scale
         row = tables.tokens.cell(tokens)
@@ -114,7 +142,7 @@ class Timer:
             float(reading[0]) - reading_slope * context,
             reading_slope,
             float(tables.difference.line(row, tokens)[0]),
-            float(np.mean(steps.watts(Mixture(decoding=some, context=ends)))),
+            float(np.mean(self._whole.watts(Mixture(decoding=some, context=ends)))),
             floor,
         )
 
@@ -125,7 +153,7 @@ class _Decoding(NamedTuple):
     base: float
     slope: float
     reading: float
-    """Attention at no context, along the octave's line."""
+    """Attention at no context, along the octave's line, and drafting."""
     reading_slope: float
     difference: float
     """Δ of :mod:`~outlay.serving.tables`."""

@@ -22,6 +22,8 @@ from outlay.workload import Number
 TIE = 1.01
 """Times within this factor count as equal: far less than any prediction's error."""
 
+Allowed: TypeAlias = Callable[[Layout, Recipe, Cluster], NDArray[np.bool_]]
+"""Which of an array of layouts may be chosen, beside what is legal: those that a tool can run."""
 _Places: TypeAlias = NDArray[np.intp]
 
 
@@ -73,13 +75,14 @@ def choose_layout(
     fixed: Mapping[str, Number] | None = None,
     *,
     wide: bool = True,
+    allowed: Allowed | None = None,
 ) -> Chosen | None:
     """The fastest legal layout that fits in memory, with the degrees in `fixed` kept.
 
     If none fits, the one that needs the least memory; None if no combination is legal. Of layouts whose times the model
     cannot tell apart (:data:`TIE`), the simplest. What saves memory only in part (recomputing some layers, holding some of
     the optimizer's state on the host) is tried where the whole layout would be the fastest if it fitted. `wide` is that of
-    :func:`outlay.training.axes.axes_of`.
+    :func:`outlay.training.axes.axes_of`; what is not `allowed` counts as illegal.
     """
     fixed = dict(fixed or {})
     axes = axes_of(recipe, cluster, fixed, wide=wide)
@@ -89,7 +92,16 @@ def choose_layout(
         global_batch=recipe.global_batch,
         devices=cluster.count,
     )
-    found = [_scored(recipe, layouts, cluster, coefficients) for layouts in layouts_of(axes, problem)]
+
+    def may_be(layouts: Layout) -> _Places:
+        kept = legal(layouts, problem)
+        return np.flatnonzero(kept if allowed is None else kept & allowed(layouts, recipe, cluster))
+
+    found = [
+        _scored(recipe, layouts.at(kept) if allowed else layouts, cluster, coefficients)
+        for layouts in layouts_of(axes, problem)
+        if allowed is None or (kept := may_be(layouts)).size
+    ]
     if not found:
         return None
     scored = _joined(found)
@@ -99,9 +111,9 @@ def choose_layout(
         tight = np.flatnonzero(~scored.fits & (scored.seconds < scored.best()))
         layouts = _in_one(list(relief(scored, tight))) if tight.size else None
         if layouts is not None:
-            allowed = np.flatnonzero(legal(layouts, problem))
-            if allowed.size:
-                scored = _joined([scored, _scored(recipe, layouts.at(allowed), cluster, coefficients)])
+            kept = may_be(layouts)
+            if kept.size:
+                scored = _joined([scored, _scored(recipe, layouts.at(kept), cluster, coefficients)])
     chosen = scored.first()
     return Chosen(
         layout=chosen,

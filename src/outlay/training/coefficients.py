@@ -73,6 +73,22 @@ class StepCoefficients:
     """Bytes of the buffers of one communicator: a device has one for each kind of group it is in."""
     fragmentation: float
     """Share of activations that the allocator holds beyond what is asked for."""
+    launch_unfused: float = 2e-5
+    """Seconds the host spends on a kernel where each elementwise operation is one, and Python calls them in turn."""
+    layer_python: float = 1.5e-3
+    """Seconds it spends on a layer there besides: modules, views, the engine that goes back; forward and backward."""
+    adapter_python: Mapping[str, float] = field(default_factory=lambda: {"other": 3e-4})
+    """Seconds it spends there on one adapted projection besides its kernels, by name of software (`other` else)."""
+    decode_seconds: float = 1e-11
+    """Seconds to decode a weight from 4 or 8 bits, beside the traffic."""
+    memory_unfused: float = 1.0
+    """Memory-bound kernels there against their traffic."""
+    cache_faster: float = 3.0
+    """How many times faster than the memory the last cache is, for kernels there that find their tensors in it."""
+    gathered_python: float = 2e-3
+    """Seconds the host spends on a layer whose weights are gathered, where Python does all that."""
+    tuning_fixed: float = 5e-3
+    """Seconds of a micro-batch beside its layers in a tuning script: its loss read, logged, data handed over."""
     family: Mapping[str, float] = field(default_factory=dict)
     """Factor on step time by framework family, or by `family/generation` where chips differ; 1 where not listed."""
 
@@ -103,4 +119,11 @@ def load_coefficients() -> Coefficients:
     """The coefficients that the catalog ships."""
     resource = importlib.resources.files("outlay.catalog") / "coefficients" / "step.json"
     content = json.loads(resource.read_text(encoding="utf-8"))
-    return Coefficients(machine=MachineCoefficients(), step=StepCoefficients(**content["coefficients"]))
+    fields = content["coefficients"] | stored_tuning()["coefficients"]
+    return Coefficients(machine=MachineCoefficients(), step=StepCoefficients(**fields))
+
+
+def stored_tuning() -> Any:
+    """The catalog's `tuning.json` as it stands: what tuning runs alone show, and how sure it is."""
+    resource = importlib.resources.files("outlay.catalog") / "coefficients" / "tuning.json"
+    return json.loads(resource.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ import numpy as np
 
 from outlay.layout import Layout
 from outlay.machine import Cluster, Curves, collective_seconds
+from outlay.training.memory import StageParameters
 from outlay.training.recipe import Recipe
 from outlay.workload import Attention, Experts, Layer, Number
 
@@ -42,7 +43,8 @@ def layer_communication(
 
     .. [1] V. Korthikanti et al., MLSys 2023, section 4.2.2.
     """
-    tokens = layout.micro_batch * recipe.sequence_length / layout.context
+    length = recipe.length_in(layout.micro_batch)
+    tokens = layout.micro_batch * length / layout.context
     size = tokens * hidden * recipe.activation_bytes
     seconds = partial(collective_seconds, cluster=cluster, curve=curves.collective)
     parallel = np.asarray(layout.sequence_parallel, dtype=bool)
@@ -70,7 +72,7 @@ def layer_communication(
             if layer.mixer.kv_rank is None
             else layer.mixer.heads / layout.tensor * (layer.mixer.head_dim + layer.mixer.value_dim)
         )
-        whole = layout.micro_batch * recipe.sequence_length * kv_width * recipe.activation_bytes
+        whole = layout.micro_batch * length * kv_width * recipe.activation_bytes
         context_forward = seconds("all-gather", whole, layout.context, stride=layout.tensor)
         calls = calls + (layout.context - 1)
         calls_back = calls_back + 2 * (layout.context - 1)
@@ -130,7 +132,12 @@ def send_seconds(hidden: int, recipe: Recipe, layout: Layout, cluster: Cluster, 
     same bytes over the network.
     """
     size = (
-        layout.micro_batch * recipe.sequence_length / layout.context * hidden * recipe.activation_bytes / layout.tensor
+        layout.micro_batch
+        * recipe.length_in(layout.micro_batch)
+        / layout.context
+        * hidden
+        * recipe.activation_bytes
+        / layout.tensor
     )
     inner = layout.tensor * layout.context * layout.data
     return collective_seconds("send", size, layout.pipeline, stride=inner, cluster=cluster, curve=curves.collective)
@@ -148,11 +155,16 @@ class DataCommunication:
 
 
 def data_communication(
-    dense: Number, expert: Number, layers: Number, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves
+    parameters: StageParameters,
+    layers: Number,
+    recipe: Recipe,
+    layout: Layout,
+    cluster: Cluster,
+    curves: Curves,
 ) -> DataCommunication:
     """Gradients are reduced over data and context ranks; sharded states gather the new weights.
 
-    `dense` and `expert` are parameters on this device; experts are replicated over fewer ranks. What shards weights
+    Frozen weights have no gradients; experts are replicated over fewer ranks. What shards weights
     gathers and reduces them a layer at a time: as many collectives as there are `layers` on the device, each with its
     start. Where weights are sharded over some of the data ranks and replicated beyond them (HSDP), each shard's gradients
     are then summed over its replicas. Where gradients are sharded (ZeRO 2 and 3) no device has room for sums of its own:
@@ -167,21 +179,34 @@ def data_communication(
     wire, weight = recipe.software.reduce_bytes, min(recipe.weight_bytes, 2.0)
     pieces = np.where(full | recipe.software.layer_units, layers, 1.0)
 
-    def both(kind: str, bytes_each: float) -> Number:
-        total: Number = pieces * seconds(kind, dense * bytes_each / pieces, ranks, stride=layout.tensor)
+    def both(kind: str, dense: Number, expert: Number) -> Number:
+        total: Number = pieces * seconds(kind, dense / pieces, ranks, stride=layout.tensor)
         if np.any(np.greater(expert, 0)):
-            total = total + pieces * seconds(kind, expert * bytes_each / pieces, expert_ranks, stride=expert_stride)
+            total = total + pieces * seconds(kind, expert / pieces, expert_ranks, stride=expert_stride)
         return total
 
-    scatter, gather = both("reduce-scatter", wire), both("all-gather", weight)
+    dense, expert = parameters.trained_dense, parameters.trained_expert
+    coded = recipe.storage.coded_bytes or 0.0
+    frozen = parameters.dense - dense - parameters.coded_dense, parameters.expert - expert - parameters.coded_expert
+    scatter, gather = (
+        both("reduce-scatter", dense * wire, expert * wire),
+        both("all-gather", dense * weight, expert * weight),
+    )
+    every = gather
+    if recipe.tuning is not None:
+        every = both(
+            "all-gather",
+            (dense + frozen[0]) * weight + parameters.coded_dense * coded,
+            (expert + frozen[1]) * weight + parameters.coded_expert * coded,
+        )
     sharded, each = np.greater_equal(layout.zero, 1), np.greater_equal(layout.zero, 2)
-    gradients: Number = np.where(each, 0.0, np.where(sharded, scatter, both("all-reduce", wire)))
+    gradients: Number = np.where(each, 0.0, np.where(sharded, scatter, both("all-reduce", dense * wire, expert * wire)))
     if np.any(np.greater(replicas, 1)):
         shard = (dense / ranks + expert / expert_ranks) * wire / pieces
         gradients = gradients + pieces * seconds("all-reduce", shard, replicas, stride=layout.tensor * ranks)
     return DataCommunication(
         gradients=gradients,
         weights=np.where(full, 0.0, np.where(sharded, gather, 0.0)),
-        micro_batch_gather=np.where(full, gather, 0.0),
+        micro_batch_gather=np.where(full, every, 0.0),
         micro_batch_scatter=np.where(each, scatter, 0.0),
     )

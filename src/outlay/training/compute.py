@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from outlay.machine import Curves, attention_seconds, gemm_seconds, grouped_gemm_seconds, memory_seconds
+from outlay.machine import Curves, attention_seconds, from_memory, gemm_seconds, grouped_gemm_seconds, memory_seconds
 from outlay.training.coefficients import StepCoefficients
 from outlay.training.recipe import Recipe
 from outlay.workload import AttentionCore, GroupedMatmul, Matmul, MemoryBound, Number, Operator
@@ -81,13 +81,19 @@ class Timing:
     @property
     def added_bytes(self) -> float:
         """Bytes moved for an element of a weight's gradient, which is added to a buffer."""
-        return 2 * self.recipe.software.gradient_bytes
+        return 2 * self.recipe.gradient_bytes
 
     @property
     def groups_experts(self) -> bool:
         """Whether all experts of a layer are one kernel."""
         where = self.recipe.software.grouped_experts
         return where == "always" or (where == "blackwell" and "blackwell" in self.curves.accelerator.generation)
+
+    @property
+    def unfused(self) -> bool:
+        """Whether a tuning script runs every elementwise operation as a kernel of its own."""
+        software = self.recipe.software
+        return self.recipe.tunes and software.host == "eager" and not software.fused_elementwise
 
     @property
     def quantizes(self) -> bool:
@@ -137,14 +143,16 @@ def _products(products: list[Matmul], low: bool, timing: Timing) -> PassTimes:
     factor = count * timing.sustained(low=low) * coefficients.misaligned ** missing_alignment(columns, depth)
     factor = factor * np.where(weights > 0, 1.0, coefficients.scan_slowdown)
     forward = gemm_seconds(rows, columns, depth, **options)
-    backward = gemm_seconds(rows, depth, columns, **options) + gemm_seconds(
-        columns, depth, rows, output_bytes=timing.added_bytes, **options
-    )
+    backward = gemm_seconds(rows, depth, columns, **options)
+    trained = np.array([op.trained for op in products])
+    if trained.any():
+        gradient = gemm_seconds(columns, depth, rows, output_bytes=timing.added_bytes, **options)
+        backward = backward + gradient * trained.reshape((-1,) + (1,) * (np.ndim(gradient) - 1))
     seconds = PassTimes(
         forward=_nothing() | {"matmul": (factor * forward).sum(axis=0)},
         backward=_nothing() | {"matmul": (factor * backward).sum(axis=0)},
         kernels_forward=len(products),
-        kernels_backward=2 * len(products),
+        kernels_backward=len(products) + int(trained.sum()),
     )
     if low and timing.quantizes:
         seconds += _quantized(
@@ -191,11 +199,12 @@ def _experts(op: GroupedMatmul, timing: Timing) -> PassTimes:
         backward = op.groups * (product(each, op.depth, op.columns) + gap)
         weights = op.groups * (product(op.columns, op.depth, each) + gap)
     slow = timing.sustained(low=True) * timing.coefficients.moe_slowdown
+    once = 1.0 if op.trained else 0.0
     seconds = PassTimes(
         forward=_nothing() | {"matmul": forward * slow},
-        backward=_nothing() | {"matmul": (backward + weights) * slow, "memory": gradient},
+        backward=_nothing() | {"matmul": (backward + once * weights) * slow, "memory": once * gradient},
         kernels_forward=1,
-        kernels_backward=2,
+        kernels_backward=1 + op.trained,
     )
     if timing.quantizes and not timing.groups_experts:
         seconds += _quantized(op.rows * op.depth, op.rows * op.columns, 1, timing, slow=timing.coefficients.moe_looped)
@@ -264,21 +273,35 @@ def _moved(moved: list[MemoryBound], timing: Timing) -> PassTimes:
     """Element-wise work, norms and look-ups."""
     ahead, back = _stacked([op.bytes_forward for op in moved], [op.bytes_backward for op in moved])
     curve = timing.curves.memory
+    if timing.unfused:
+        ahead, back = (_uncached(way, moved, timing) for way in (ahead, back))
     # Kernels that take all experts at once read tokens from where they arrive and write them to where they go.
     routing = 0.0 if timing.groups_experts else timing.coefficients.moe_looped
-    slow = np.array([timing.coefficients.memory_slowdown * (routing if op.routing else 1.0) for op in moved])
+    usual = timing.coefficients.memory_unfused if timing.unfused else timing.coefficients.memory_slowdown
+    slow = np.array([usual * (routing if op.routing else 1.0) for op in moved])
     slow = slow.reshape((-1,) + (1,) * (np.ndim(ahead) - 1))
+    decoded = sum(op.decoded for op in moved) * timing.coefficients.decode_seconds
     return PassTimes(
-        forward=_nothing() | {"memory": (slow * memory_seconds(ahead, curve=curve)).sum(axis=0)},
-        backward=_nothing() | {"memory": (slow * memory_seconds(back, curve=curve)).sum(axis=0)},
+        forward=_nothing() | {"memory": (slow * memory_seconds(ahead, curve=curve)).sum(axis=0) + decoded},
+        backward=_nothing() | {"memory": (slow * memory_seconds(back, curve=curve)).sum(axis=0) + decoded},
         kernels_forward=sum(op.kernels_forward for op in moved),
         kernels_backward=sum(op.kernels_backward for op in moved),
     )
 
 
+def _uncached(way: Any, moved: list[MemoryBound], timing: Timing) -> Any:
+    """Bytes from memory of operators whose kernels are small enough to find what they read in the cache."""
+    kernels = np.array([max(op.kernels_forward, 1) for op in moved], dtype=float)
+    kernels = kernels.reshape((-1,) + (1,) * (np.ndim(way) - 1))
+    chip = timing.curves.accelerator.name
+    return kernels * from_memory(way / kernels, chip, timing.coefficients.cache_faster)
+
+
 def launch_seconds(timing: Timing) -> float:
     """Host seconds a kernel, for the recipe's way of launching."""
     coefficients = timing.coefficients
+    if timing.unfused:
+        return coefficients.launch_unfused
     return {
         "python": coefficients.launch_python,
         "eager": coefficients.launch_eager,

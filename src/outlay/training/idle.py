@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from outlay.machine import Cluster
-from outlay.training.choose import TIE, Chosen, choose_layout
+from outlay.training.choose import TIE, Allowed, Chosen, choose_layout
 from outlay.training.coefficients import Coefficients
 from outlay.training.production import load_production
 from outlay.training.recipe import Recipe
@@ -44,11 +44,13 @@ def choose_working(
     batch: Callable[[int], int],
     active: float,
     wide: bool = True,
+    allowed: Allowed | None = None,
 ) -> Working | None:
     """The layout of the shortest run, on all devices or on fewer; None if no count allows any.
 
     `batch` gives the sequences of a step on a number of devices, `active` are the parameters that a token passes. If none
-    fits, the layout nearest to fitting. Whoever fixes the data-parallel degree fixes the devices.
+    fits, the layout nearest to fitting. Whoever fixes the data-parallel degree fixes the devices. `wide` and `allowed` are
+    those of :func:`outlay.training.choose_layout`.
     """
     found: list[tuple[bool, float, Working]] = []
     for count in [int(cluster.count)] if "data" in (fixed or {}) else rounder(int(cluster.count)):
@@ -56,7 +58,7 @@ def choose_working(
         smaller = replace(
             cluster, count=count, node_size=min(int(cluster.node_size), count), domain=min(int(cluster.domain), count)
         )
-        chosen = choose_layout(own, smaller, coefficients, fixed, wide=wide)
+        chosen = choose_layout(own, smaller, coefficients, fixed, wide=wide, allowed=allowed)
         if chosen is None:
             continue
         fits = bool(chosen.estimate.fits)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from outlay.layout import Layout
-from outlay.training.recipe import OPTIMIZERS, Recipe
+from outlay.training.recipe import Recipe
 from outlay.workload import Number
 
 PARTS = ("weights", "gradients", "optimizer", "activations", "loss", "framework", "fragmentation")
@@ -29,6 +29,12 @@ class StageParameters:
     expert: Number
     largest_layer: Number
     """Parameters of one layer on this device: what FSDP gathers at a time."""
+    trained_dense: Number
+    trained_expert: Number
+    largest_trained: Number
+    coded_dense: Number = 0.0
+    """Frozen parameters that are kept in a storage type."""
+    coded_expert: Number = 0.0
 
 
 def states(parameters: StageParameters, layout: Layout, recipe: Recipe) -> dict[str, Number]:
@@ -36,29 +42,34 @@ def states(parameters: StageParameters, layout: Layout, recipe: Recipe) -> dict[
 
     Expert parameters are replicated fewer times than dense ones, so they are sharded over fewer ranks.
     """
-    optimizer = OPTIMIZERS[recipe.optimizer]
     shards = layout.shards * layout.context
     expert_shards = np.maximum(
         layout.shards * layout.context * layout.tensor / (layout.expert * layout.expert_tensor), 1.0
     )
     zero = layout.zero
 
-    def held(stage: int) -> Number:
+    def held(stage: int, dense: Number, expert: Number) -> Number:
         """Parameters on a device of a state that ZeRO shards from `stage` on."""
-        return np.where(
-            np.greater_equal(zero, stage),
-            parameters.dense / shards + parameters.expert / expert_shards,
-            parameters.dense + parameters.expert,
-        )
+        return np.where(np.greater_equal(zero, stage), dense / shards + expert / expert_shards, dense + expert)
 
+    dense, expert = parameters.trained_dense, parameters.trained_expert
+    coded = held(3, parameters.coded_dense, parameters.coded_expert)
+    frozen = held(3, parameters.dense - dense, parameters.expert - expert) - coded
     gathered = np.where(np.equal(zero, 3), 2.0 * parameters.largest_layer, 0.0)
     # FSDP keeps fp32 shards and gathers 16-bit layers; others keep the 16-bit weights and an fp32 master copy.
-    weights = held(3) * recipe.weight_bytes + gathered * min(recipe.weight_bytes, 2.0)
-    copied = recipe.software.gradient_copy_bytes if recipe.precision == "bf16" else 0.0
-    gradients = held(2) * (recipe.software.gradient_bytes + copied) + np.where(
-        np.equal(zero, 3), parameters.largest_layer * recipe.software.reduce_bytes, 0.0
-    )
-    kept = held(1) * (recipe.master_bytes + optimizer.state_bytes) * (1.0 - layout.offload)
+    weights = held(3, dense, expert) * recipe.trained_bytes + frozen * recipe.weight_bytes
+    weights = weights + coded * (recipe.storage.coded_bytes or 0.0)
+    weights = weights + gathered * min(recipe.weight_bytes, 2.0)
+    weights = weights + recipe.cast_bytes * (parameters.dense + parameters.expert)
+    copied = recipe.software.gradient_copy_bytes if recipe.precision == "bf16" and recipe.states == "master" else 0.0
+    each = recipe.gradient_bytes + copied
+    last = parameters.largest_trained
+    whole = last * each if recipe.update_in_backward else held(2, dense, expert) * each
+    gradients = whole + np.where(np.equal(zero, 3), last * recipe.software.reduce_bytes, 0.0)
+    if recipe.software.flat_gradients and recipe.adapted:
+        flat = (parameters.dense + parameters.expert) * recipe.weight_bytes
+        gradients = np.where(np.equal(zero, 3) & np.greater(layout.data, 1), flat, gradients)
+    kept = held(1, dense, expert) * (recipe.master_bytes + recipe.moment_bytes) * (1.0 - layout.offload)
     return {"weights": weights, "gradients": gradients, "optimizer": kept}
 
 

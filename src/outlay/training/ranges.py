@@ -25,6 +25,7 @@ from typing import Any
 from outlay.errors import InputError
 from outlay.machine import Cluster
 from outlay.machine.gemm_curve import gemm_curve
+from outlay.training.coefficients import stored_tuning
 from outlay.training.production import load_production
 from outlay.training.recipe import Recipe
 from outlay.workload import parameters
@@ -129,6 +130,13 @@ class Ranges:
 def load_ranges() -> Ranges:
     """The ranges that the catalog ships."""
     content = stored()
+    return Ranges(**{name: spread_of(content[name]) for name in ("time", "memory")})
+
+
+@functools.cache
+def load_tuning_ranges() -> Ranges:
+    """Those of runs that tune a trained model, from tuning runs alone."""
+    content = stored_tuning()
     return Ranges(**{name: spread_of(content[name]) for name in ("time", "memory")})
 
 

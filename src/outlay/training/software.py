@@ -63,6 +63,21 @@ class Software:
     """ZeRO stage where nothing is said."""
     dropout: float
     """Probability of dropout where neither run nor model says one."""
+    logit_bytes: float
+    """Bytes of a logit at the peak of the loss, its copies and gradients included, where that is known; else 0."""
+    pure_states: bool
+    """Tuning keeps trained weights, gradients and moments in 16 bits, without an fp32 copy, where nothing is said."""
+    adapter_bytes: float
+    """Bytes of an adapter's weight; where that is not an activation's, inputs of adapters are copied in its type."""
+    coded_head: bool
+    """Where the base model is quantized, so is its head."""
+    coded_input_bytes: float
+    """Bytes that a product with a quantized weight keeps of each number of its input; none, where autograd needs none."""
+    whole_projection: bool
+    """Queries, keys and values are views of one product, which stays in memory whole."""
+    flat_gradients: bool
+    """Where weights are sharded, those of a layer are one flat parameter, frozen ones too: all of it has a gradient, which is
+    whole while micro-batches accumulate (the first FSDP of PyTorch, under `no_sync`)."""
     source: str
     date: str
     note: str
@@ -114,6 +129,13 @@ def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
                 stops_early=row["stops_early"] == "1",
                 zero=int(row["zero"]),
                 dropout=float(row["dropout"]),
+                logit_bytes=float(row["logit_bytes"]),
+                pure_states=row["pure_states"] == "1",
+                adapter_bytes=float(row["adapter_bytes"]),
+                coded_head=row["coded_head"] == "1",
+                coded_input_bytes=float(row["coded_input_bytes"]),
+                whole_projection=row["whole_projection"] == "1",
+                flat_gradients=row["flat_gradients"] == "1",
                 source=row["source"],
                 date=row["date"],
                 note=row["note"],

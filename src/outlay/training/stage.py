@@ -20,6 +20,7 @@ from outlay.training.communication import layer_communication
 from outlay.training.compute import PassTimes, Timing, launch_seconds, pass_times
 from outlay.training.recipe import Recipe
 from outlay.workload import (
+    ADAPTED,
     AttentionCore,
     GroupedMatmul,
     Layer,
@@ -28,11 +29,15 @@ from outlay.workload import (
     Number,
     Operator,
     Shard,
+    decoded,
     embedding_operators,
     head_operators,
     layer_operators,
+    tuned,
 )
 
+NORM_COPY = 4.0
+"""Bytes of a number in the type in which an eager root-mean-square norm works."""
 LATENT_UP_PROJECTIONS = ("query up-projection", "key-value up-projection")
 
 DEGREES = (
@@ -74,6 +79,12 @@ class MicroBatch:
     dense: Number
     """Parameters of a layer on this device that data-parallel ranks replicate."""
     experts: Number
+    trained: Number
+    """Of `dense`, those that are trained."""
+    trained_experts: Number
+    coded: Number
+    """Of `dense`, those that are kept in a storage type."""
+    coded_experts: Number
 
     @property
     def layer(self) -> Number:
@@ -120,7 +131,7 @@ def _evaluate(
     architecture = recipe.architecture
     shard = Shard(
         micro_batch=layout.micro_batch,
-        sequence_length=recipe.sequence_length,
+        sequence_length=recipe.length_in(layout.micro_batch),
         tensor=layout.tensor,
         context=layout.context,
         expert=layout.expert,
@@ -129,47 +140,96 @@ def _evaluate(
         stored=recipe.activation_bytes,
         stored_linear=recipe.linear_bytes,
         fused_elementwise=recipe.software.fused_elementwise,
+        document=recipe.document,
+        stored_norm=NORM_COPY if Timing(recipe=recipe, curves=curves, coefficients=coefficients).unfused else 0.0,
     )
+    # Time is that of the mean micro-batch, memory that of the fullest.
+    full = dataclasses.replace(shard, sequence_length=recipe.longest) if recipe.lengths else shard
     timing = Timing(recipe=recipe, curves=curves, coefficients=coefficients)
     launch = launch_seconds(timing)
     layers = [
         (
             block.count / architecture.depth,
-            _layer(block.layer, shard, layout, cluster, timing),
+            _layer(block.layer, shard, full, layout, cluster, timing),
         )
         for block in architecture.blocks
     ]
     mean = _mean(layers)
-    last = head_operators(architecture, shard, fused_loss=recipe.software.fused_loss)
-    head = pass_times(last, timing)
+    head = pass_times(_head(recipe, shard), timing)
     embedding = pass_times(embedding_operators(architecture, shard), timing)
-    head_seconds = sum(head.forward.values()) + sum(head.backward.values())
+    back = float(trained_share(recipe) > 0)
+    head_seconds = sum(head.forward.values()) + back * sum(head.backward.values())
+    # Only where the table itself is trained does anything go back through it.
+    table = 0.0 if recipe.tuning else sum(embedding.backward.values())
     return MicroBatch(
         **mean,
-        head=np.maximum(head_seconds, launch * (head.kernels_forward + head.kernels_backward)),
-        embedding=sum(embedding.forward.values()) + sum(embedding.backward.values()),
-        loss=sum(op.saved for op in last),
+        head=np.maximum(head_seconds, launch * (head.kernels_forward + back * head.kernels_backward)),
+        embedding=sum(embedding.forward.values()) + table,
+        loss=sum(op.saved for op in _head(recipe, full)),
     )
 
 
-def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing: Timing) -> dict[str, Any]:
-    """Figures of one kind of layer, by the names of :class:`MicroBatch`."""
-    recipe, coefficients, launch = timing.recipe, timing.coefficients, launch_seconds(timing)
+def _head(recipe: Recipe, shard: Shard) -> list[Operator]:
+    """Final norm, projection to the vocabulary, loss: frozen where only a part of the model is trained."""
+    architecture, software = recipe.architecture, recipe.software
+    operators = head_operators(architecture, shard, fused_loss=software.fused_loss)
+    if recipe.tuning is None:
+        return operators
+    storage = recipe.storage
+    found: list[Operator] = []
+    for op in operators:
+        if isinstance(op, Matmul):
+            if storage.coded_bytes is not None and software.coded_head:
+                found.append(decoded(op.name, op.columns * op.depth, storage))
+            found.append(dataclasses.replace(op, trained=False, saved=0.0))
+        elif isinstance(op, MemoryBound) and op.name == "cross-entropy" and software.logit_bytes:
+            logits = shard.tokens * architecture.predicted_share * architecture.vocab / shard.tensor
+            found.append(dataclasses.replace(op, saved=software.logit_bytes * logits))
+        else:
+            found.append(op)
+    return found
+
+
+def trained_share(recipe: Recipe) -> float:
+    """Share of the layers through which gradients go back: those from the first trained one on.
+
+    >>> from outlay.workload import Tuning, transformer
+    >>> gpt = transformer(layers=24, hidden=1024, heads=16, vocab=50257)
+    >>> trained_share(Recipe(architecture=gpt, sequence_length=1024, global_batch=1, tuning=Tuning(kind="last", layers=6)))
+    0.25
+    """
+    if recipe.tuning is None or recipe.tuning.layers is None:
+        return 1.0
+    return min(recipe.tuning.layers / recipe.architecture.depth, 1.0)
+
+
+def _operators(layer: Layer, shard: Shard, recipe: Recipe) -> list[Operator]:
+    """The operators of a layer, frozen, trained and adapted as the recipe says."""
     architecture = recipe.architecture
-    operators = layer_operators(layer, architecture.hidden, shard, dropout=recipe.dropout, rotary=architecture.rotary)
-    times = pass_times(operators, timing)
-    cores = [op for op in operators if isinstance(op, AttentionCore)]
+    every = layer_operators(layer, architecture.hidden, shard, dropout=recipe.dropout, rotary=architecture.rotary)
+    return tuned(every, layer, recipe.tuning, shard, recipe.storage)
+
+
+def _layer(layer: Layer, shard: Shard, full: Shard, layout: Layout, cluster: Cluster, timing: Timing) -> dict[str, Any]:
+    """Figures of one kind of layer, by the names of :class:`MicroBatch`; bytes are those of the fullest micro-batch."""
+    recipe, coefficients, launch = timing.recipe, timing.coefficients, launch_seconds(timing)
+    architecture, share = recipe.architecture, trained_share(recipe)
+    operators = _operators(layer, shard, recipe)
+    times = _propagated(pass_times(operators, timing), share)
+    kept_by = operators if full is shard else _operators(layer, full, recipe)
+    cores = [op for op in kept_by if isinstance(op, AttentionCore)]
     send = layer_communication(layer, architecture.hidden, recipe, layout, cluster, timing.curves)
 
-    again = layout.recompute_layers * np.equal(layout.recompute, Recompute.FULL)
-    selective = layout.recompute_layers * np.equal(layout.recompute, Recompute.SELECTIVE)
+    again = share * layout.recompute_layers * np.equal(layout.recompute, Recompute.FULL)
+    selective = share * layout.recompute_layers * np.equal(layout.recompute, Recompute.SELECTIVE)
     # Unfused attention makes its scores again; fused never stored them, and makes the inputs of products again.
-    again_too, freed = made_again(operators) if recipe.software.fused_attention and np.any(selective) else ([], 0.0)
+    again_too, _ = made_again(operators) if recipe.software.fused_attention and np.any(selective) else ([], 0.0)
     once_more: Number = 0.0
     if not recipe.software.fused_attention:
         once_more = times.forward["attention"]
     elif again_too:
         once_more = sum(pass_times(again_too, timing).forward.values())
+    freed = made_again(kept_by)[1] if again_too else 0.0
     forward, backward = sum(times.forward.values()), sum(times.backward.values())
     # Where recomputation stops early, the layer's last product and its sum over tensor ranks are not made again.
     left = pass_times(not_made_again(operators), timing) if recipe.software.stops_early else PassTimes()
@@ -177,28 +237,29 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
     recompute = again * (forward - sum(left.forward.values())) + selective * once_more
 
     hidden_share = coefficients.overlap_tensor if recipe.software.overlap_tensor else 0.0
-    tensor = (send.tensor_forward * (1 + again * sent_again) + send.tensor_backward) * (1.0 - hidden_share)
+    tensor = (send.tensor_forward * (1 + again * sent_again) + share * send.tensor_backward) * (1.0 - hidden_share)
     # Keys and values travel while earlier ones are attended to; while the last ones are, nothing travels.
     ahead = 1.0 - 1.0 / np.asarray(layout.context)
     context = np.maximum(send.context_forward - ahead * times.forward["attention"], 0.0) * (1 + again) + np.maximum(
-        send.context_backward - ahead * times.backward["attention"], 0.0
+        share * send.context_backward - ahead * times.backward["attention"], 0.0
     )
     inside = np.less_equal(layout.expert * layout.expert_tensor, cluster.domain)
     overlaps = {"never": False, "domain": inside, "always": True}[recipe.software.overlap_expert]
     unhidden = np.where(overlaps, 1.0 - coefficients.overlap_expert, 1.0)
-    expert = (send.expert_forward * (1 + again) + send.expert_backward) * unhidden
+    expert = (send.expert_forward * (1 + again) + share * send.expert_backward) * unhidden
 
     host = np.maximum(
         launch * (times.kernels_forward * (1 + again) - again * left.kernels_forward)
         + launch * times.kernels_backward
-        + coefficients.launch_collective * (send.calls_forward * (1 + again) + send.calls_backward)
+        + coefficients.launch_collective * (send.calls_forward * (1 + again) + share * send.calls_backward)
+        + _python_seconds(operators, timing, again, share)
         - (forward + backward + recompute + tensor + context + expert),
         0.0,
     )
-    saved = sum(op.saved for op in operators)
+    saved = sum(op.saved for op in kept_by)
     scores = 0.0 if recipe.software.fused_attention else sum(op.saved_unfused for op in cores)
     everything = saved + scores
-    held_input = recipe.activation_bytes * shard.tokens_between * architecture.hidden
+    held_input = recipe.activation_bytes * full.tokens_between * architecture.hidden
     kept = np.where(
         np.equal(layout.recompute, Recompute.FULL),
         held_input,
@@ -209,7 +270,20 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
         ),
     )
     kept = layout.recompute_layers * kept + (1.0 - layout.recompute_layers) * everything
-    experts = sum(op.parameters for op in operators if isinstance(op, GroupedMatmul))
+    grouped = [op for op in operators if isinstance(op, GroupedMatmul)]
+    others = [op for op in operators if not isinstance(op, GroupedMatmul)]
+    experts, dense = (sum(op.parameters for op in group) for group in (grouped, others))
+    trained_experts, trained = (sum(op.parameters for op in group if op.trained) for group in (grouped, others))
+    stated = recipe.tuning.stated if recipe.tuning else None
+    if stated is not None:
+        own = stated / architecture.depth / layout.tensor
+        dense, trained, trained_experts = dense - trained + own, own, 0.0
+    elif recipe.tuning and recipe.tuning.kind == "last":
+        trained, trained_experts = share * trained, share * trained_experts
+    coded, coded_experts = (
+        sum(op.parameters for op in group if recipe.stored and not op.trained and op.low_precision)
+        for group in ([op for op in others if isinstance(op, Matmul)], grouped)
+    )
     return {
         "forward": times.forward,
         "backward": times.backward,
@@ -218,11 +292,39 @@ def _layer(layer: Layer, shard: Shard, layout: Layout, cluster: Cluster, timing:
         "tensor": tensor,
         "context": context,
         "expert": expert,
-        "saved": kept,
-        "working": everything - kept,
+        "saved": share * kept,
+        "working": everything - kept if share else everything * 0.0,
         "experts": experts,
-        "dense": sum(op.parameters for op in operators) - experts,
+        "dense": dense,
+        "trained": trained,
+        "trained_experts": trained_experts,
+        "coded": coded,
+        "coded_experts": coded_experts,
     }
+
+
+FORWARD_PYTHON = 0.4
+"""Share of a layer's Python that goes forward: the engine that goes back is compiled, and has more to do."""
+
+
+def _python_seconds(operators: list[Operator], timing: Timing, again: Number, share: float) -> Number:
+    """Seconds of a layer's Python beside its kernels, where each elementwise operation is a call: modules and views, and
+    adapters."""
+    if not timing.unfused:
+        return 0.0
+    coefficients, software = timing.coefficients, timing.recipe.software
+    adapted = sum(isinstance(op, MemoryBound) and op.name.endswith(ADAPTED) for op in operators)
+    each = coefficients.adapter_python.get(software.name, coefficients.adapter_python["other"])
+    whole = coefficients.layer_python + each * adapted
+    return whole * (FORWARD_PYTHON * (1 + again) + (1.0 - FORWARD_PYTHON) * share)
+
+
+def _propagated(times: PassTimes, share: float) -> PassTimes:
+    """Times of a layer of which a share has a backward pass."""
+    if share == 1.0:
+        return times
+    back = {kind: share * seconds for kind, seconds in times.backward.items()}
+    return dataclasses.replace(times, backward=back, kernels_backward=share * times.kernels_backward)
 
 
 def not_made_again(operators: list[Operator]) -> list[Operator]:

@@ -15,7 +15,8 @@ from outlay.training.communication import data_communication, send_seconds
 from outlay.training.memory import StageParameters, in_flight, states
 from outlay.training.recipe import OPTIMIZERS, Recipe
 from outlay.training.schedule import pipeline_seconds, stage_layers
-from outlay.training.stage import MicroBatch, micro_batch
+from outlay.training.scoring import critics, gathering, scored_memory, scoring_seconds
+from outlay.training.stage import MicroBatch, micro_batch, trained_share
 from outlay.workload import Number, flop_per_token
 
 CAUSES = (
@@ -23,6 +24,8 @@ CAUSES = (
     "attention",
     "memory-bound",
     "head and loss",
+    "scoring",
+    "generation",
     "recompute",
     "tensor communication",
     "context communication",
@@ -121,15 +124,20 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
     mean = (architecture.depth * cost.layer + cost.head + cost.embedding) / layout.pipeline + send
     busy, bubble = pipeline_seconds(slowest, mean, micro_batches, layout)
 
-    dense, expert = _device_parameters(recipe, layout, cost, layers)
-    communication = data_communication(dense, expert, layers, recipe, layout, cluster, curves)
+    held = _device_parameters(recipe, layout, cost, layers)
+    communication = data_communication(held, layers, recipe, layout, cluster, curves)
     work = layers * (sum(cost.forward.values()) + sum(cost.backward.values()) + cost.recompute)
     data, hidden = _exposed_data(
         communication, work, micro_batches, step.overlap_data if software.overlap_data else 0.0
     )
     data = data + hidden * step.contention
 
-    optimizer = _optimizer_seconds(dense, expert, recipe, layout, cluster, curves)
+    optimizer = _optimizer_seconds(held, recipe, layout, cluster, curves)
+    scoring, learnt = scoring_seconds(recipe, layout, cluster, curves, step), 1.0 + critics(recipe)
+    host = cost.host + gathering(recipe, layout, step)
+    memory = memory_parts(recipe, layout, cost, held, layers, micro_batches, coefficients)
+    memory = memory | scored_memory(recipe, layout, memory)
+    memory, paged = _paged(recipe, memory, cluster)
 
     parts: dict[str, Number] = {
         "matmul": micro_batches * layers * (cost.forward["matmul"] + cost.backward["matmul"]),
@@ -144,16 +152,22 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
         "data communication": data,
         "bubble": bubble,
         "optimizer": optimizer,
-        "host": micro_batches * layers * cost.host,
+        "host": micro_batches * (layers * host + (step.tuning_fixed if recipe.lengths else 0.0)),
         "fixed": step.step_fixed,
     }
+    if recipe.passes is not None:
+        parts = {name: seconds * learnt for name, seconds in parts.items()}
+    parts |= {"scoring": micro_batches * scoring, "generation": 0.0}
+    parts["optimizer"] = parts["optimizer"] + paged
     factor = step.family_of(software.family, cluster.accelerator.generation)
     parts = {name: seconds * factor for name, seconds in parts.items()}
     subtotal = sum(parts.values())
     parts["stragglers"] = subtotal * step.straggler * np.sqrt(np.log(np.maximum(layout.devices, 1)))
+    if recipe.passes is not None:
+        # By the rate that somebody stated: what slows down a step does not slow it down once more.
+        rate = recipe.passes.generation_rate * layout.devices
+        parts["generation"] = recipe.global_batch * recipe.passes.answer_tokens / rate
     total = sum(parts.values())
-
-    memory = memory_parts(recipe, layout, cost, layers, micro_batches, coefficients)
     return Estimate(
         step_seconds=total,
         breakdown={name: parts[name] for name in CAUSES},
@@ -162,16 +176,53 @@ def estimate(recipe: Recipe, layout: Layout, cluster: Cluster, coefficients: Coe
         memory_capacity=cluster.accelerator.memory,
         tokens=recipe.tokens,
         devices=layout.devices,
-        model_flop=recipe.tokens * flop_per_token(architecture, recipe.sequence_length).total,
+        model_flop=recipe.tokens * flop_per_token(architecture, recipe.sequence_length).total * trained_flop(recipe),
         device_watts=power_watts(cluster.accelerator, _activity(parts, total)),
     )
 
 
-def _device_parameters(recipe: Recipe, layout: Layout, cost: MicroBatch, layers: Number) -> tuple[Number, Number]:
-    """Dense and expert parameters on the fullest device: its layers, and embedding or head."""
+def trained_flop(recipe: Recipe) -> float:
+    """Share of the three passes of a model that are made where a part of it is trained: forward, and back as far as gradients
+    go, through frozen weights once.
+
+    >>> from outlay.workload import Tuning, transformer
+    >>> gpt = transformer(layers=24, hidden=1024, heads=16, vocab=50257)
+    >>> lora = Recipe(architecture=gpt, sequence_length=1024, global_batch=1, tuning=Tuning(kind="low-rank", rank=8))
+    >>> round(trained_flop(lora), 3)
+    0.667
+    """
+    if recipe.tuning is None:
+        return 1.0
+    back = 2.0 if recipe.tuning.kind == "last" else 1.0
+    return (1.0 + back * trained_share(recipe)) / 3.0
+
+
+def _device_parameters(recipe: Recipe, layout: Layout, cost: MicroBatch, layers: Number) -> StageParameters:
+    """Parameters on the fullest device: its layers, and embedding or head; which of them are trained, which decoded."""
     vocabulary = recipe.architecture.vocab * recipe.architecture.hidden / layout.tensor
-    both = 1 if recipe.architecture.tied or not recipe.architecture.head else 2
-    return layers * cost.dense + np.where(np.equal(layout.pipeline, 1), both, 1) * vocabulary, layers * cost.experts
+    tied = recipe.architecture.tied or not recipe.architecture.head
+    both = np.where(np.equal(layout.pipeline, 1), 1 if tied else 2, 1) * vocabulary
+    trained_table = both if recipe.tuning is None else 0.0
+    coded_head = vocabulary if recipe.stored and recipe.software.coded_head and not tied else 0.0
+    return StageParameters(
+        dense=layers * cost.dense + both,
+        expert=layers * cost.experts,
+        largest_layer=cost.dense + cost.experts,
+        trained_dense=layers * cost.trained + trained_table,
+        trained_expert=layers * cost.trained_experts,
+        largest_trained=cost.trained + cost.trained_experts,
+        coded_dense=layers * cost.coded + coded_head,
+        coded_expert=layers * cost.coded_experts,
+    )
+
+
+def _paged(recipe: Recipe, memory: dict[str, Number], cluster: Cluster) -> tuple[dict[str, Number], Number]:
+    """Memory without the pages of the optimizer's state that do not fit, and the seconds in which they come and go."""
+    if not recipe.paged:
+        return memory, 0.0
+    state = memory["optimizer"]
+    over = np.clip(sum(memory.values()) - cluster.accelerator.memory, 0.0, state)
+    return memory | {"optimizer": state - over}, 2.0 * over / cluster.accelerator.pcie_bandwidth
 
 
 def _exposed_data(communication: Any, work: Number, micro_batches: Number, overlap: float) -> tuple[Number, Number]:
@@ -190,43 +241,39 @@ def _exposed_data(communication: Any, work: Number, micro_batches: Number, overl
 
 
 def _optimizer_seconds(
-    dense: Number, expert: Number, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves
+    parameters: StageParameters, recipe: Recipe, layout: Layout, cluster: Cluster, curves: Curves
 ) -> Number:
     """Seconds of the update, its gradient norm, and of what the host updates, gradients and weights over PCIe.
 
     A host's memory gives each of its devices about what the device's slot does (sixteen channels of DDR5 to eight PCIe 5
     slots, of DDR4 to eight of PCIe 4).
     """
-    optimizer = OPTIMIZERS[recipe.optimizer]
+    optimizer, dense, expert = OPTIMIZERS[recipe.optimizer], parameters.trained_dense, parameters.trained_expert
     shards = np.where(np.greater_equal(layout.zero, 1), layout.shards * layout.context, 1)
     fewer = np.maximum(shards * layout.tensor / (layout.expert * layout.expert_tensor), 1.0)
     held = dense / shards + expert / np.where(np.greater_equal(layout.zero, 1), fewer, 1)
-    on_device = memory_seconds(held * (optimizer.update_bytes + 4.0), curve=curves.memory)
+    on_device = memory_seconds(held * (recipe.update_bytes + 4.0), curve=curves.memory)
     products = held * optimizer.matmul_flop * recipe.architecture.hidden / curves.gemm_base.sustained_flops
-    each = recipe.software.gradient_bytes + 2.0 + optimizer.update_bytes
+    each = recipe.gradient_bytes + 2.0 + recipe.update_bytes
     moved = layout.offload * held * each / cluster.accelerator.pcie_bandwidth
     return on_device * (1.0 - layout.offload) + products + moved
 
 
 def memory_parts(
-    recipe: Recipe, layout: Layout, cost: MicroBatch, layers: Number, micro_batches: Number, coefficients: Coefficients
+    recipe: Recipe,
+    layout: Layout,
+    cost: MicroBatch,
+    parameters: StageParameters,
+    layers: Number,
+    micro_batches: Number,
+    coefficients: Coefficients,
 ) -> dict[str, Number]:
     """Bytes by part on the fullest device.
 
     The first stage keeps the most micro-batches, the last has the logits: the fuller of the two counts.
     """
-    vocabulary = recipe.architecture.vocab * recipe.architecture.hidden / layout.tensor
-    alone = np.equal(layout.pipeline, 1)
-    tied = recipe.architecture.tied or not recipe.architecture.head
-    both = np.where(alone, 1 if tied else 2, 1) * vocabulary
-    step = coefficients.step
-    held = states(
-        StageParameters(
-            dense=layers * cost.dense + both, expert=layers * cost.experts, largest_layer=cost.dense + cost.experts
-        ),
-        layout,
-        recipe,
-    )
+    alone, step = np.equal(layout.pipeline, 1), coefficients.step
+    held = states(parameters, layout, recipe)
     first = layers * cost.saved * in_flight(layout, micro_batches, first=True) + cost.working
     last = layers * cost.saved * in_flight(layout, micro_batches, first=False) + np.maximum(cost.working, cost.loss)
     first = np.where(alone, last, first)

@@ -7,8 +7,11 @@ from outlay.workload.layer import embedding_operators, head_operators, layer_ope
 from outlay.workload.operators import AttentionCore, GroupedMatmul, Matmul, MemoryBound, Number, Operator
 from outlay.workload.parameters import ParameterCount, parameters
 from outlay.workload.shard import Shard
+from outlay.workload.tuning import ADAPTED, PARTS, Storage, Tuning, adapter_parameters, decoded, tuned
 
 __all__ = [
+    "ADAPTED",
+    "PARTS",
     "Architecture",
     "Attention",
     "AttentionCore",
@@ -24,7 +27,11 @@ __all__ = [
     "ParameterCount",
     "Shard",
     "StateSpace",
+    "Storage",
     "TokenFlop",
+    "Tuning",
+    "adapter_parameters",
+    "decoded",
     "embedding_operators",
     "flop_per_token",
     "from_config",
@@ -35,4 +42,5 @@ __all__ = [
     "parameters",
     "supported",
     "transformer",
+    "tuned",
 ]

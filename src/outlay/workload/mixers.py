@@ -69,14 +69,15 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
         shard.stored * tokens * (heads * attention.head_dim + kv_heads * (attention.head_dim + attention.value_dim))
     )
     scores = shard.micro_batch * heads * length * keys / shard.context
+    packed = 1.0 if shard.document is None else np.maximum(length / shard.document, 1.0)
     operators.append(
         AttentionCore(
             name="attention",
-            batch=shard.micro_batch,
+            batch=shard.micro_batch * packed,
             heads=heads,
             kv_heads=kv_heads,
-            queries=length,
-            keys=keys,
+            queries=length / packed,
+            keys=keys / packed,
             head_dim=attention.head_dim,
             value_dim=attention.value_dim,
             causal=attention.causal,

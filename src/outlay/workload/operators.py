@@ -40,6 +40,10 @@ class Matmul:
     saved: Number = 0.0
     low_precision: bool = True
     """Whether fp8 and fp4 recipes run it in that type (projections of layers do, the head and the router do not)."""
+    trained: bool = True
+    """Whether the weight gets a gradient; of a frozen one the backward pass is the input's gradient alone."""
+    held: bool = True
+    """Whether the weight is one of the model's own, rather than made anew for each pass."""
 
     @property
     def flop_forward(self) -> Number:
@@ -47,11 +51,11 @@ class Matmul:
 
     @property
     def flop_backward(self) -> Number:
-        return 2.0 * self.flop_forward
+        return (2.0 if self.trained or not self.weights else 1.0) * self.flop_forward
 
     @property
     def parameters(self) -> Number:
-        return self.columns * self.depth * self.count if self.weights else 0.0
+        return self.columns * self.depth * self.count if self.weights and self.held else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,7 @@ class GroupedMatmul:
     imbalance: Number = 1.0
     saved: Number = 0.0
     low_precision: bool = True
+    trained: bool = True
 
     @property
     def flop_forward(self) -> Number:
@@ -74,7 +79,7 @@ class GroupedMatmul:
 
     @property
     def flop_backward(self) -> Number:
-        return 2.0 * self.flop_forward
+        return (2.0 if self.trained else 1.0) * self.flop_forward
 
     @property
     def parameters(self) -> Number:
@@ -140,6 +145,7 @@ class AttentionCore:
         return 2.0 * self.flop_forward
 
     parameters = 0.0
+    trained = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +161,9 @@ class MemoryBound:
     parameters: Number = 0.0
     routing: bool = False
     """Whether it sends tokens to experts and back: kernels that matured late."""
+    trained: bool = True
+    decoded: Number = 0.0
+    """Weights that it decodes from the type in which they are stored, each way."""
 
     flop_forward = 0.0
     flop_backward = 0.0

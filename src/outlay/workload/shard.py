@@ -30,6 +30,10 @@ class Shard:
     """Bytes of a saved input of a projection: 1 where an fp8 recipe keeps the quantized copy."""
     fused_elementwise: bool = True
     """Whether neighbours among elementwise operations run as one kernel, rather than one kernel an operation."""
+    document: float | None = None
+    """Tokens that attend to each other, where several documents are packed into a sequence; None is the whole of it."""
+    stored_norm: float = 0.0
+    """Bytes that a root-mean-square norm keeps of each input beside its output: of the copy in which it works."""
 
     @property
     def tokens(self) -> Number:
@@ -79,7 +83,7 @@ def norm(name: str, hidden: int, shard: Shard, bias: bool) -> list[Operator]:
             bytes_backward=1.5 * passes * numbers,
             kernels_forward=6 if eager else 1,
             kernels_backward=10 if eager else 2,
-            saved=shard.stored * numbers,
+            saved=(shard.stored + shard.stored_norm * eager) * numbers,
             parameters=hidden * (2 if bias else 1),
         )
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import outlay.catalog
-from outlay.machine.fit import attention, collectives, gemm, grouped, memory_bound
+from outlay.machine.fit import attention, collectives, decode, gemm, grouped, memory_bound, small_all_reduce
 from outlay.machine.fit.report import error_table
 
 FOLDER = Path(outlay.catalog.__path__[0]) / "coefficients"
@@ -27,7 +27,13 @@ def main() -> None:
     write("gemm", plain, error_table(plain))
     experts = grouped.document(plain)
     write("grouped", experts, error_table(experts))
-    for name, part in (("attention", attention), ("memory_bound", memory_bound), ("collectives", collectives)):
+    for name, part in (
+        ("attention", attention),
+        ("memory_bound", memory_bound),
+        ("collectives", collectives),
+        ("decode", decode),
+        ("small_all_reduce", small_all_reduce),
+    ):
         content = part.document()
         write(name, content, part.error_table(content))
 

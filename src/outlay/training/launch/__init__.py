@@ -1,12 +1,16 @@
 """Launch: the files that training tools start from, written for a plan and read back into a layout.
 
-Each tool has a file of its own; a new one is a module with `write(plan)` and a line in :data:`WRITERS`, and one with
-`read(text, source=, ignore_unknown=)` in :data:`READERS`.
+Each tool has a file of its own; a new one is a module with `write(plan)`, `limits(plan)` and a line in
+:data:`WRITERS`, and one with `read(text, source=, ignore_unknown=)` in :data:`READERS`.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from outlay.errors import InputError, UnknownName
 from outlay.training.launch.plan import Imported, Plan, Written
@@ -31,7 +35,7 @@ READERS = {
 }
 """Tool → the module that reads its file."""
 
-__all__ = ["READERS", "WRITERS", "Imported", "Plan", "Written", "read", "recognise", "write"]
+__all__ = ["READERS", "WRITERS", "Imported", "Plan", "Written", "able", "read", "recognise", "write"]
 
 
 def write(tool: str, plan: Plan) -> Written:
@@ -40,12 +44,25 @@ def write(tool: str, plan: Plan) -> Written:
     :raises UnknownName: for another tool.
     :raises InputError: for a plan that the tool cannot run, with what would be accepted.
     """
+    written = _module(tool).write(plan)
+    assert isinstance(written, Written)
+    return written
+
+
+def able(tool: str, plan: Plan) -> NDArray[np.bool_]:
+    """Which layouts of a plan, that has an array of them, `tool` can run: those that :func:`write` would not refuse.
+
+    :raises UnknownName: for another tool.
+    """
+    limits = _module(tool).limits(plan)
+    return np.broadcast_to(np.logical_not(limits.refused), np.shape(plan.layout.data))
+
+
+def _module(tool: str) -> Any:
     name = tool.strip().lower()
     if name not in WRITERS:
         raise UnknownName("tool to export to", tool, WRITERS, listing="outlay cost training --help")
-    written = import_module(f"outlay.training.launch.{WRITERS[name]}").write(plan)
-    assert isinstance(written, Written)
-    return written
+    return import_module(f"outlay.training.launch.{WRITERS[name]}")
 
 
 def read(text: str, *, source: str, tool: str | None = None, ignore_unknown: bool = False) -> Imported:

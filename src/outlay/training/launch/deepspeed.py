@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+
 from outlay.layout import Recompute
 from outlay.training.launch.plan import Limits, Plan, Written, share_of
 
@@ -17,21 +19,15 @@ def write(plan: Plan) -> Written:
     :raises InputError: for interleaved pipelines, sequence parallelism, partial sharding and the like.
     """
     recipe, layout = plan.recipe, plan.layout
-    limits, remarks = Limits("DeepSpeed"), list[str]()
-    zero, tensor, pipeline, context = int(layout.zero), int(layout.tensor), int(layout.pipeline), int(layout.context)
-    limits.refuse(layout.virtual > 1, "its pipeline is not interleaved", "vpp=1")
-    limits.refuse(zero >= 2 and pipeline > 1, f"its pipeline does not run with ZeRO-{zero}", "zero=1")
-    limits.refuse(
-        tensor > 1 and layout.sequence_parallel, "its tensor parallelism has no sequence parallelism", "sp=off"
-    )
-    limits.all_ranks(layout)
-    limits.named(recipe, precisions=("bf16", "fp16", "fp32"), optimizers=OPTIMIZERS)
+    limits(plan).check()
+    remarks = list[str]()
+    tensor, pipeline, context = int(layout.tensor), int(layout.pipeline), int(layout.context)
     config: dict[str, object] = {
         "train_batch_size": plan.global_batch,
         "train_micro_batch_size_per_gpu": int(layout.micro_batch),
         "gradient_accumulation_steps": plan.micro_batches,
         "optimizer": {"type": OPTIMIZERS.get(recipe.optimizer, ""), "params": {}},
-        "zero_optimization": _zero(plan, limits),
+        "zero_optimization": _zero(plan),
     }
     if recipe.precision != "fp32":
         config[recipe.precision] = {"enabled": True}
@@ -45,17 +41,13 @@ def write(plan: Plan) -> Written:
         remarks.append(
             "context parallelism is Ulysses here (all-to-all over heads); the cost counts keys that go round"
         )
-        limits.refuse(
-            pipeline > 1 or tensor > 1, "sequence parallelism (Ulysses) goes with data parallelism only", "cp=1"
-        )
     if layout.expert > 1 or layout.expert_tensor > 1:
         config["expert_parallel"] = {
             "enabled": True,
             "autoep_size": int(layout.expert),
             "expert_tensor_parallel_size": int(layout.expert_tensor),
         }
-    _recompute(plan, config, limits, remarks)
-    limits.check()
+    _recompute(plan, config, remarks)
     remarks.append(f"start it with `deepspeed --num_nodes {plan.nodes} --num_gpus {plan.node_size} train.py …`")
     remarks.append(
         "the model, the sequence's length and the learning rate are left to your script and to optimizer.params"
@@ -63,29 +55,55 @@ def write(plan: Plan) -> Written:
     return Written(name="deepspeed.json", text=json.dumps(config, indent=2) + "\n", remarks=tuple(remarks))
 
 
-def _zero(plan: Plan, limits: Limits) -> dict[str, object]:
+def limits(plan: Plan) -> Limits:
+    """What DeepSpeed cannot do, or has no word for."""
+    layout, found = plan.layout, Limits("DeepSpeed")
+    pipelined, divided = np.greater(layout.pipeline, 1), np.greater(layout.tensor, 1)
+    found.refuse(np.greater(layout.virtual, 1), "its pipeline is not interleaved", "vpp=1")
+    found.refuse(np.greater(layout.zero, 1) & pipelined, f"its pipeline does not run with ZeRO-{layout.zero}", "zero=1")
+    found.refuse(
+        divided & np.not_equal(layout.sequence_parallel, 0),
+        "its tensor parallelism has no sequence parallelism",
+        "sp=off",
+    )
+    found.all_ranks(layout)
+    found.named(plan.recipe, precisions=("bf16", "fp16", "fp32"), optimizers=OPTIMIZERS)
+    offloaded = np.greater(layout.offload, 0)
+    found.refuse(offloaded & np.equal(layout.zero, 0), "it offloads what ZeRO shards", "zero=1")
+    found.refuse(
+        offloaded & np.less(layout.offload, 1) & np.less(layout.zero, 3),
+        f"only ZeRO-3 offloads a part, {share_of(layout.offload)}",
+        "offload=1",
+    )
+    found.refuse(
+        np.greater(layout.context, 1) & (pipelined | divided),
+        "sequence parallelism (Ulysses) goes with data parallelism only",
+        "cp=1",
+    )
+    found.refuse(
+        np.equal(layout.recompute, Recompute.SELECTIVE) & np.greater(layout.recompute_layers, 0),
+        "it has no word for selective recomputation",
+        "recompute=full",
+    )
+    found.whole(layout, offload=False)
+    return found
+
+
+def _zero(plan: Plan) -> dict[str, object]:
     layout = plan.layout
     table: dict[str, object] = {"stage": int(layout.zero)}
     if layout.zero and plan.recipe.software.overlap_data:
         table["overlap_comm"] = True
     if layout.offload > 0:
-        limits.refuse(layout.zero == 0, "it offloads what ZeRO shards", "zero=1")
-        limits.refuse(
-            layout.offload < 1 and layout.zero < 3,
-            f"only ZeRO-3 offloads a part, {share_of(layout.offload)}",
-            "offload=1",
-        )
         table["offload_optimizer"] = {"device": "cpu", "pin_memory": True, "ratio": float(layout.offload)}
     return table
 
 
-def _recompute(plan: Plan, config: dict[str, object], limits: Limits, remarks: list[str]) -> None:
+def _recompute(plan: Plan, config: dict[str, object], remarks: list[str]) -> None:
     """The JSON says how activations are checkpointed; that they are is said in the model's code."""
     kind, share = Recompute(int(plan.layout.recompute)), float(plan.layout.recompute_layers)
     if kind is Recompute.NONE or share == 0:
         return
-    limits.refuse(kind is Recompute.SELECTIVE, "it has no word for selective recomputation", "recompute=full")
-    limits.whole(plan.layout, offload=False)
     config["activation_checkpointing"] = {"number_checkpoints": plan.recipe.architecture.depth}
     remarks.append(
         "recomputation is switched on in the model: model.gradient_checkpointing_enable(), or its own checkpoints"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from outlay.layout import Recompute
 from outlay.training.launch.plan import Limits, Plan, Written, header, share_of
 
@@ -15,18 +17,8 @@ def write(plan: Plan) -> Written:
     :raises InputError: for pipelines, experts and ZeRO-1, which are not FSDP's.
     """
     recipe, layout = plan.recipe, plan.layout
-    limits = Limits("FSDP2")
-    limits.refuse(layout.pipeline > 1, "a pipeline is not FSDP's", "pp=1")
-    limits.refuse(layout.expert > 1 or layout.expert_tensor > 1, "expert parallelism is not FSDP's", "ep=1")
-    limits.refuse(layout.zero < 2, f"it shards weights; ZeRO-{int(layout.zero)} does not", "zero=3")
-    limits.refuse(
-        layout.data > 1 and layout.shards == 1, "sharding among one rank is plain data parallelism", "shard=0"
-    )
-    limits.named(recipe, precisions=DTYPES)
-    limits.whole(layout, recompute=False)
+    limits(plan).check()
     kind, share = Recompute(int(layout.recompute)), float(layout.recompute_layers)
-    limits.refuse(kind is Recompute.SELECTIVE, "selective recomputation is a policy of your own", "recompute=full")
-    limits.check()
     remarks = _remarks(plan)
     comment = [f"# {line}" for line in header(plan, "FSDP2", version=VERSION, remarks=remarks)]
     shards, tensor, context = int(layout.shards), int(layout.tensor), int(layout.context)
@@ -84,6 +76,27 @@ def write(plan: Plan) -> Written:
         "    return fully_shard(model, **options)",
     ]
     return Written(name="fsdp2.py", text="\n".join(lines) + "\n", remarks=remarks)
+
+
+def limits(plan: Plan) -> Limits:
+    """What FSDP is not, or not without work of one's own."""
+    layout, found = plan.layout, Limits("FSDP2")
+    found.refuse(np.greater(layout.pipeline, 1), "a pipeline is not FSDP's", "pp=1")
+    found.refuse(np.greater(layout.expert * layout.expert_tensor, 1), "expert parallelism is not FSDP's", "ep=1")
+    found.refuse(np.less(layout.zero, 2), f"it shards weights; ZeRO-{layout.zero} does not", "zero=3")
+    found.refuse(
+        np.greater(layout.data, 1) & np.equal(layout.shards, 1),
+        "sharding among one rank is plain data parallelism",
+        "shard=0",
+    )
+    found.named(plan.recipe, precisions=DTYPES)
+    found.whole(layout, recompute=False)
+    found.refuse(
+        np.equal(layout.recompute, Recompute.SELECTIVE),
+        "selective recomputation is a policy of your own",
+        "recompute=full",
+    )
+    return found
 
 
 def _remarks(plan: Plan) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+import numpy as np
+
 from outlay.layout import Recompute
 from outlay.training.launch.megatron_model import model_arguments
 from outlay.training.launch.plan import Limits, Plan, Written, header, share_of
@@ -79,12 +81,10 @@ def arguments(plan: Plan) -> tuple[list[str], tuple[str, ...]]:
 
     :raises InputError: for what Megatron has no argument for.
     """
-    limits = Limits("Megatron-LM")
     recipe, layout = plan.recipe, plan.layout
-    limits.named(recipe, precisions=PRECISION, optimizers=OPTIMIZER)
-    shape, remarks = model_arguments(recipe.architecture, recipe.sequence_length, limits)
-    lines = shape + _layout(plan, limits, remarks) + _recompute(plan, limits)
-    limits.check()
+    limits(plan).check()
+    shape, remarks = model_arguments(recipe.architecture, recipe.sequence_length, Limits("Megatron-LM"))
+    lines = shape + _layout(plan) + _recompute(plan)
     if layout.data * layout.shards > 1 and int(layout.zero) >= 2 and recipe.optimizer not in ("adam", "momentum"):
         remarks.append("Megatron FSDP takes adam and sgd only")
     lines += [
@@ -103,7 +103,38 @@ def arguments(plan: Plan) -> tuple[list[str], tuple[str, ...]]:
     return list(dict.fromkeys(lines)), tuple(remarks)
 
 
-def _layout(plan: Plan, limits: Limits, remarks: list[str]) -> list[str]:
+def limits(plan: Plan) -> Limits:
+    """What Megatron has no argument for, and what it refuses."""
+    recipe, layout, found = plan.recipe, plan.layout, Limits("Megatron-LM")
+    found.named(recipe, precisions=PRECISION, optimizers=OPTIMIZER)
+    model_arguments(recipe.architecture, recipe.sequence_length, found)
+    found.refuse(
+        np.greater(layout.pipeline, 1) & np.equal(layout.zero, 3),
+        "Megatron FSDP does not run in a pipeline",
+        "zero=1",
+    )
+    depth, share = recipe.architecture.depth, layout.recompute_layers
+    fewer = np.greater(share, 0) & np.less(share, 1)
+    found.refuse(
+        np.equal(layout.recompute, Recompute.SELECTIVE) & fewer,
+        f"it recomputes all layers, not {share_of(share)}",
+        "recompute-layers=1",
+    )
+    held = stage_layers(depth, layout) / layout.virtual
+    layers = np.asarray(share * held, dtype=np.float64)
+    odd = (np.abs(layers - np.rint(layers)) > 1e-6) | np.not_equal(depth % (layout.pipeline * layout.virtual), 0)
+    one = not np.ndim(layers)
+    found.refuse(
+        np.equal(layout.recompute, Recompute.FULL) & fewer & odd,
+        f"recomputation is of whole layers: {share_of(share)} of {float(held):g} in a chunk are {float(layers):g}"
+        if one
+        else "recomputation is of whole layers",
+        f"recompute-layers={max(round(float(layers)), 1) / float(held):g}" if one and held else "",
+    )
+    return found
+
+
+def _layout(plan: Plan) -> list[str]:
     """Degrees of parallelism and what is sharded; all of them are said, those of 1 too where a default would differ."""
     layout, recipe = plan.layout, plan.recipe
     lines = [
@@ -138,7 +169,6 @@ def _layout(plan: Plan, limits: Limits, remarks: list[str]) -> list[str]:
             "--ckpt-format fsdp_dtensor",
             "--no-gradient-accumulation-fusion",
         ]
-        limits.refuse(layout.pipeline > 1 and zero == 3, "Megatron FSDP does not run in a pipeline", "zero=1")
     elif zero == 1:
         lines.append("--use-distributed-optimizer")
     if zero and layout.data > 1 and recipe.software.overlap_data:
@@ -170,25 +200,18 @@ def stages(depth: int, chunks: int, prediction_depths: int = 0) -> str:
     return "|".join(parts)
 
 
-def _recompute(plan: Plan, limits: Limits) -> list[str]:
+def _recompute(plan: Plan) -> list[str]:
     """Selective of named modules, full of all layers, or full of the first layers of each stage."""
     layout, architecture = plan.layout, plan.recipe.architecture
     kind, share = Recompute(int(layout.recompute)), float(layout.recompute_layers)
     if kind is Recompute.NONE or share == 0:
         return []
     if kind is Recompute.SELECTIVE:
-        limits.whole(layout, offload=False)
         return ["--recompute-granularity selective", f"--recompute-modules {modules(plan)}"]
     if share == 1:
         return ["--recompute-granularity full", "--recompute-method uniform", "--recompute-num-layers 1"]
     held = float(stage_layers(architecture.depth, layout)) / int(layout.virtual)
-    layers = share * held
-    limits.refuse(
-        abs(layers - round(layers)) > 1e-6 or architecture.depth % int(layout.pipeline * layout.virtual),
-        f"recomputation is of whole layers: {share_of(share)} of {held:g} in a chunk are {layers:g}",
-        f"recompute-layers={max(round(layers), 1) / held:g}" if held else "",
-    )
-    return ["--recompute-granularity full", "--recompute-method block", f"--recompute-num-layers {round(layers)}"]
+    return ["--recompute-granularity full", "--recompute-method block", f"--recompute-num-layers {round(share * held)}"]
 
 
 def modules(plan: Plan) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from outlay.layout import Recompute
 from outlay.training.launch import keys
 from outlay.training.launch.megatron import SHARDING, modules
-from outlay.training.launch.plan import Limits, Plan, Written, header
+from outlay.training.launch.plan import Limits, Plan, Written, header, share_of
 from outlay.training.schedule import stage_layers
 
 VERSION = "Megatron-Bridge 0.6"
@@ -25,11 +27,9 @@ def write(plan: Plan) -> Written:
 
     :raises InputError: for precisions and shares of recomputation that the recipes have no name for.
     """
-    recipe = plan.recipe
-    limits, remarks = Limits("Megatron-Bridge"), list[str]()
-    limits.named(recipe, precisions=PRECISION, optimizers=("adam",))
-    fields = _fields(plan, limits)
-    limits.check()
+    limits(plan).check()
+    remarks = list[str]()
+    fields = _fields(plan)
     module, function = keys.names("nemo").get(plan.model, "YOUR.RECIPE pretrain_config").split()
     if "YOUR" in module:
         remarks.append(f"outlay knows no recipe for {plan.model}: name the module and the function of yours")
@@ -54,7 +54,34 @@ def write(plan: Plan) -> Written:
     return Written(name="nemo.py", text="\n".join(lines) + "\n", remarks=tuple(remarks))
 
 
-def _fields(plan: Plan, limits: Limits) -> dict[str, object]:
+def limits(plan: Plan) -> Limits:
+    """What the recipes have no name for, and what Megatron refuses."""
+    layout, found = plan.layout, Limits("Megatron-Bridge")
+    found.named(plan.recipe, precisions=PRECISION, optimizers=("adam",))
+    found.refuse(
+        np.greater(layout.pipeline, 1) & np.equal(layout.zero, 3),
+        "Megatron FSDP does not run in a pipeline",
+        "zero=1",
+    )
+    share = layout.recompute_layers
+    fewer = np.greater(share, 0) & np.less(share, 1)
+    found.refuse(
+        np.equal(layout.recompute, Recompute.SELECTIVE) & fewer,
+        f"it recomputes all layers, not {share_of(share)}",
+        "recompute-layers=1",
+    )
+    layers = np.asarray(share * stage_layers(plan.recipe.architecture.depth, layout) / layout.virtual)
+    found.refuse(
+        np.equal(layout.recompute, Recompute.FULL) & fewer & (np.abs(layers - np.rint(layers)) > 1e-6),
+        "recomputation is of whole layers"
+        if np.ndim(layers)
+        else f"recomputation is of whole layers, not of {float(layers):g}",
+        "recompute-layers=1",
+    )
+    return found
+
+
+def _fields(plan: Plan) -> dict[str, object]:
     """Fields of Bridge's `ConfigContainer`, as paths."""
     recipe, layout = plan.recipe, plan.layout
     fields: dict[str, object] = {
@@ -76,7 +103,6 @@ def _fields(plan: Plan, limits: Limits) -> dict[str, object]:
         fields["model.expert_model_parallel_size"] = int(layout.expert)
         fields["model.expert_tensor_parallel_size"] = int(layout.expert_tensor)
     if layout.zero >= 2:
-        limits.refuse(layout.pipeline > 1 and layout.zero == 3, "Megatron FSDP does not run in a pipeline", "zero=1")
         fields["ddp.use_megatron_fsdp"] = True
         fields["dist.use_megatron_fsdp"] = True
         fields["ddp.data_parallel_sharding_strategy"] = SHARDING[int(layout.zero)]
@@ -88,23 +114,17 @@ def _fields(plan: Plan, limits: Limits) -> dict[str, object]:
             "optimizer.optimizer_offload_fraction": float(layout.offload),
             "optimizer.use_precision_aware_optimizer": True,
         }
-    return fields | _recompute(plan, limits)
+    return fields | _recompute(plan)
 
 
-def _recompute(plan: Plan, limits: Limits) -> dict[str, object]:
+def _recompute(plan: Plan) -> dict[str, object]:
     layout, depth = plan.layout, plan.recipe.architecture.depth
     kind, share = Recompute(int(layout.recompute)), float(layout.recompute_layers)
     if kind is Recompute.NONE or share == 0:
         return {"model.recompute_granularity": None}
     if kind is Recompute.SELECTIVE:
-        limits.whole(layout, offload=False)
         return {"model.recompute_granularity": "selective", "model.recompute_modules": modules(plan).split()}
     layers = share * float(stage_layers(depth, layout)) / int(layout.virtual)
-    limits.refuse(
-        share < 1 and abs(layers - round(layers)) > 1e-6,
-        f"recomputation is of whole layers, not of {layers:g}",
-        "recompute-layers=1",
-    )
     return {
         "model.recompute_granularity": "full",
         "model.recompute_method": "uniform" if share == 1 else "block",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from outlay.errors import InputError
+from outlay.launch import Written as Written
 from outlay.layout import Layout
 from outlay.machine import Cluster
 from outlay.machine.cluster import nodes_of
@@ -15,7 +19,7 @@ from outlay.workload import Number
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One training as it is to be started: numbers, no arrays."""
+    """One training as it is to be started: numbers; or an array of layouts, to be asked which of them a tool can run."""
 
     recipe: Recipe
     layout: Layout
@@ -38,7 +42,7 @@ class Plan:
     @property
     def node_size(self) -> int:
         """Devices of one node that run."""
-        return min(int(self.cluster.node_size), self.devices)
+        return min(int(self.cluster.node_size), int(np.max(self.layout.devices)))
 
     @property
     def global_batch(self) -> int:
@@ -48,15 +52,6 @@ class Plan:
     def micro_batches(self) -> int:
         """Micro-batches that one replica goes through in a step."""
         return max(self.global_batch // int(self.layout.data * self.layout.micro_batch), 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """One file, and what its reader must know that the file cannot say to the tool."""
-
-    name: str
-    text: str
-    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,43 +75,59 @@ class Imported:
 
 @dataclass(slots=True)
 class Limits:
-    """What a tool cannot do with a plan, all of it at once."""
+    """What a tool cannot do with a plan, all of it at once; or with which of an array of layouts it cannot do it."""
 
     tool: str
     problems: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     """Degrees that would be accepted, as `--layout` has them."""
+    flags: list[str] = field(default_factory=list)
+    """Flags that would be accepted in place of others."""
+    fixed: bool = False
+    """Something is refused that neither a degree nor a flag changes."""
+    refused: Any = False
+    """Whether the plan is; an array of layouts has one entry each."""
 
-    def refuse(self, when: object, why: str, instead: str = "") -> None:
-        """Note `why` if `when` holds."""
-        if when:
+    def refuse(self, when: Any, why: str, instead: str = "", *, flag: str = "") -> None:
+        """Note `why` if `when` holds, for a number or some of an array; `instead` of a degree, or a `flag` would be accepted."""
+        self.refused = np.logical_or(self.refused, when)
+        if np.any(when):
             self.problems.append(why)
+            self.fixed |= not (instead or flag)
+            if flag and flag not in self.flags:
+                self.flags.append(flag)
             if instead and instead not in self.changes:
                 self.changes.append(instead)
 
     def whole(self, layout: Layout, *, offload: bool = True, recompute: bool = True) -> None:
         """Refuse a share of the optimizer offloaded, or of the layers recomputed, by a tool that does all or nothing."""
-        part, share = float(layout.offload), float(layout.recompute_layers)
-        self.refuse(offload and 0 < part < 1, f"it offloads the whole, not {share_of(part)}", "offload=1")
-        again = recompute and layout.recompute and 0 < share < 1
-        self.refuse(again, f"it recomputes all layers, not {share_of(share)}", "recompute-layers=1")
+        part, share = layout.offload, layout.recompute_layers
+        if offload:
+            whole = f"it offloads the whole, not {share_of(part)}"
+            self.refuse(np.greater(part, 0) & np.less(part, 1), whole, "offload=1")
+        if recompute:
+            again = np.greater(layout.recompute, 0) & np.greater(share, 0) & np.less(share, 1)
+            self.refuse(again, f"it recomputes all layers, not {share_of(share)}", "recompute-layers=1")
 
     def all_ranks(self, layout: Layout) -> None:
         """Refuse partial sharding (HSDP)."""
-        partial = layout.zero and layout.shards < layout.data
+        partial = np.greater(layout.zero, 0) & np.less(layout.shards, layout.data)
         self.refuse(partial, "it shards among all data ranks, not among some", "shard=0")
 
     def named(self, recipe: Recipe, *, precisions: Container[str], optimizers: Container[str] | None = None) -> None:
         """Refuse a precision or an optimizer that the tool has no word for."""
-        self.refuse(recipe.precision not in precisions, f"no setting for the precision {recipe.precision}")
+        unnamed = recipe.precision not in precisions
+        self.refuse(unnamed, f"no setting for the precision {recipe.precision}", flag="--precision bf16")
         unnamed = optimizers is not None and recipe.optimizer not in optimizers
-        self.refuse(unnamed, f"no setting for the optimizer {recipe.optimizer}")
+        self.refuse(unnamed, f"no setting for the optimizer {recipe.optimizer}", flag="--optimizer adamw")
 
     def check(self) -> None:
         """:raises InputError: if anything was noted."""
         if not self.problems:
             return
-        change = f"write `{','.join(self.changes)}` in `--layout`" if self.changes else "change the plan"
+        words = [f"`{flag}`" for flag in self.flags]
+        words += [f"`{','.join(self.changes)}` in `--layout`"] if self.changes else []
+        change = f"write {' and '.join(words)}" if words and not self.fixed else "change the plan"
         other = "" if self.tool in _MEGATRONS else ", or `--export megatron`"
         raise InputError(f"{self.tool} cannot run this plan", details=self.problems, hint=change + other)
 
@@ -131,6 +142,8 @@ def share_of(layers: Number) -> str:
     >>> share_of(0.25)
     '25 %'
     """
+    if np.ndim(layers):
+        return "a part"
     return f"{float(layers):.3g}" if float(layers) < 0.01 else f"{float(layers):.0%}".replace("%", " %")
 
 

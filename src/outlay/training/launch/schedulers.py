@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from outlay.training.launch.megatron import arguments, environment
+from outlay.training.launch.megatron import limits as megatron_limits
 from outlay.training.launch.plan import Limits, Plan
 
 _TORCHTITAN = ("torchtitan",)
 _DEEPSPEED = ("deepspeed", "zero")
 
 
-def command(plan: Plan, *, limits: Limits, address: str, rank: str) -> tuple[list[str], list[str]]:
+def limit(plan: Plan, found: Limits) -> None:
+    """Note what nodes that are alike cannot run, and what the framework of the plan cannot."""
+    devices = int(np.max(plan.layout.devices))
+    found.refuse(
+        devices % plan.node_size, f"{devices} devices do not fill nodes of {plan.node_size}: its nodes are alike"
+    )
+    if not plan.recipe.software.name.startswith((*_TORCHTITAN, *_DEEPSPEED)):
+        of_megatron = megatron_limits(plan)
+        found.refused = np.logical_or(found.refused, of_megatron.refused)
+        found.problems += of_megatron.problems
+        found.changes += of_megatron.changes
+        found.flags += of_megatron.flags
+        found.fixed |= of_megatron.fixed
+
+
+def command(plan: Plan, *, address: str, rank: str) -> tuple[list[str], list[str]]:
     """Lines of a shell command, continued with backslashes, and remarks; `address` and `rank` are the scheduler's words.
 
     Megatron's arguments stand in the command itself; torchtitan and DeepSpeed read a file beside it.
@@ -29,5 +47,4 @@ def command(plan: Plan, *, limits: Limits, address: str, rank: str) -> tuple[lis
         launch[0] = " ".join([*environment(plan), launch[0]])
         run = ["  pretrain_gpt.py", *(f"  {line}" for line in lines)]
         remarks = list(notes)
-    limits.check()
     return [f"{line} \\" for line in [*launch, *run][:-1]] + [([*launch, *run])[-1]], remarks

@@ -6,7 +6,7 @@ import re
 
 from outlay.training.launch import keys, yaml
 from outlay.training.launch.plan import Limits, Plan, Written, header
-from outlay.training.launch.schedulers import command
+from outlay.training.launch.schedulers import command, limit
 
 VERSION = "SkyPilot 0.14"
 
@@ -16,17 +16,10 @@ def write(plan: Plan) -> Written:
 
     :raises InputError: for an accelerator that SkyPilot does not name, and devices that do not fill whole nodes.
     """
-    limits = Limits("SkyPilot")
-    chip = plan.cluster.accelerator.name
-    theirs = keys.names("skypilot").get(chip)
-    limits.refuse(theirs is None, f"outlay knows no name that SkyPilot has for {chip}")
-    limits.refuse(
-        plan.devices % plan.node_size,
-        f"{plan.devices} devices do not fill nodes of {plan.node_size}: its nodes are alike",
-    )
+    limits(plan).check()
+    theirs = keys.names("skypilot")[plan.cluster.accelerator.name]
     lines, remarks = command(
         plan,
-        limits=limits,
         address='"$(echo "$SKYPILOT_NODE_IPS" | head -n 1)"',
         rank='"$SKYPILOT_NODE_RANK"',
     )
@@ -39,3 +32,11 @@ def write(plan: Plan) -> Written:
     }
     comment = [f"# {line}" for line in header(plan, "SkyPilot", version=VERSION, remarks=tuple(remarks))]
     return Written(name="skypilot.yaml", text="\n".join(comment) + "\n" + yaml.dump(task), remarks=tuple(remarks))
+
+
+def limits(plan: Plan) -> Limits:
+    """What it cannot start: accelerators without a name, nodes that are not alike, and what the framework cannot run."""
+    found, chip = Limits("SkyPilot"), plan.cluster.accelerator.name
+    found.refuse(chip not in keys.names("skypilot"), f"outlay knows no name that SkyPilot has for {chip}")
+    limit(plan, found)
+    return found

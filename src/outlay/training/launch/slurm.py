@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from outlay.training.launch.plan import Limits, Plan, Written, header
-from outlay.training.launch.schedulers import command
+from outlay.training.launch.schedulers import command, limit
 
 VERSION = "Slurm 20.11 and later (sbatch)"
 
@@ -15,12 +15,8 @@ def write(plan: Plan) -> Written:
 
     :raises InputError: if the devices do not fill whole nodes, or the framework cannot run the plan.
     """
-    limits = Limits("Slurm")
-    limits.refuse(
-        plan.devices % plan.node_size,
-        f"{plan.devices} devices do not fill nodes of {plan.node_size}: its nodes are alike",
-    )
-    lines, remarks = command(plan, limits=limits, address='"$MASTER_ADDR"', rank='"$SLURM_NODEID"')
+    limits(plan).check()
+    lines, remarks = command(plan, address='"$MASTER_ADDR"', rank='"$SLURM_NODEID"')
     remarks.append("account, partition and time limit are left to you: sbatch --account … --partition … --time …")
     comment = [f"# {line}" for line in header(plan, "Slurm", version=VERSION, remarks=tuple(remarks))]
     job = re.sub(r"[^A-Za-z0-9._-]+", "-", plan.model)
@@ -42,3 +38,10 @@ def write(plan: Plan) -> Written:
         "'",
     ]
     return Written(name="train.sbatch", text="\n".join(script) + "\n", remarks=tuple(remarks))
+
+
+def limits(plan: Plan) -> Limits:
+    """What it cannot start: nodes that are not alike, and what the framework cannot run."""
+    found = Limits("Slurm")
+    limit(plan, found)
+    return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+
 from outlay.layout import Recompute
 from outlay.training.launch import keys
 from outlay.training.launch.plan import Limits, Plan, Written, header, share_of
@@ -22,8 +24,7 @@ def write(plan: Plan) -> Written:
     :raises InputError: for ZeRO-1, Adam's kin, precisions and shares of recomputation that torchtitan does not have.
     """
     recipe, layout = plan.recipe, plan.layout
-    limits = Limits("torchtitan")
-    limits.named(recipe, precisions=CONVERTERS, optimizers=("adam",))
+    limits(plan).check()
     remarks: list[str] = []
     model: Table = {"converters": CONVERTERS.get(recipe.precision, [])}
     flavor = keys.names("torchtitan").get(plan.model, "").split()
@@ -39,8 +40,6 @@ def write(plan: Plan) -> Written:
         "mixed_precision_param": "float32" if recipe.precision == "fp32" else "bfloat16",
     }
     if layout.offload > 0:
-        limits.whole(layout, recompute=False)
-        limits.refuse(layout.zero < 3, "it offloads what FSDP shards", "zero=3")
         training["enable_cpu_offload"] = True
         remarks.append(
             "torchtitan offloads parameters and gradients with the optimizer; the cost counts the optimizer's alone"
@@ -49,12 +48,11 @@ def write(plan: Plan) -> Written:
         "model": model,
         "optimizer": {"name": "AdamW"},
         "training": training,
-        "parallelism": _parallelism(plan, limits, known=bool(flavor)),
-        "activation_checkpoint": _recompute(plan, limits),
+        "parallelism": _parallelism(plan, known=bool(flavor)),
+        "activation_checkpoint": _recompute(plan),
     }
     if recipe.precision == "fp8":
         tables["quantize.linear.float8"] = {"recipe_name": "tensorwise"}
-    limits.check()
     if layout.pipeline == 1 and plan.micro_batches > 1:
         remarks.append(f"{plan.micro_batches} micro-batches a step are accumulated, as the global batch says")
     remarks.append("data set, tokenizer, learning rate and checkpoints are left to you")
@@ -65,30 +63,51 @@ def write(plan: Plan) -> Written:
     return Written(name="torchtitan.toml", text=text, remarks=tuple(remarks))
 
 
-def _parallelism(plan: Plan, limits: Limits, *, known: bool) -> Table:
+def limits(plan: Plan) -> Limits:
+    """What torchtitan cannot do."""
+    layout, found = plan.layout, Limits("torchtitan")
+    found.named(plan.recipe, precisions=CONVERTERS, optimizers=("adam",))
+    zero, tensor = layout.zero, layout.tensor
+    many = np.greater(layout.data, 1)
+    inner = np.greater(tensor * layout.pipeline * layout.context, 1)
+    found.whole(layout, recompute=False)
+    found.refuse(np.greater(layout.offload, 0) & np.less(zero, 3), "it offloads what FSDP shards", "zero=3")
+    found.refuse(np.equal(zero, 1), "it shards weights or nothing: no optimizer state alone (ZeRO-1)", "zero=3")
+    found.refuse(np.equal(zero, 0) & many & inner, "plain data parallelism (DDP) goes with no other kind", "zero=3")
+    found.refuse(
+        np.greater(zero, 1) & many & np.equal(layout.shards, 1),
+        "sharding among one rank is plain data parallelism",
+        "zero=0",
+    )
+    found.refuse(
+        np.greater(tensor, 1) & np.logical_not(layout.sequence_parallel),
+        "tensor parallelism comes with sequence parallelism",
+        "sp=on",
+    )
+    odd = np.not_equal(layout.expert_tensor, 1) & np.not_equal(layout.expert_tensor, tensor)
+    experts = np.greater(layout.expert, 1)
+    found.refuse(experts & odd, f"experts are divided among all tensor ranks or none: etp is 1 or {tensor}", "etp=1")
+    found.refuse(np.logical_not(experts) & odd, "etp is tp where ep is 1", f"etp={tensor}")
+    selective = np.equal(layout.recompute, Recompute.SELECTIVE)
+    share = np.asarray(layout.recompute_layers, dtype=np.float64)
+    found.refuse(
+        selective & (share > 0) & (share < 1),
+        f"it recomputes all layers, not {share_of(layout.recompute_layers)}",
+        "recompute-layers=1",
+    )
+    every = np.rint(1.0 / np.maximum(share, 1e-9))
+    found.refuse(
+        np.equal(layout.recompute, Recompute.FULL) & (share > 0) & (np.abs(share * every - 1) > 1e-6),
+        f"it recomputes all layers or every nth, not {share_of(layout.recompute_layers)}",
+        "" if np.ndim(every) else f"recompute-layers={1 / float(every):g}",
+    )
+    return found
+
+
+def _parallelism(plan: Plan, *, known: bool) -> Table:
     layout, depth = plan.layout, plan.recipe.architecture.depth
     zero, data = int(layout.zero), int(layout.data)
     tensor, pipeline, context = int(layout.tensor), int(layout.pipeline), int(layout.context)
-    limits.refuse(zero == 1, "it shards weights or nothing: no optimizer state alone (ZeRO-1)", "zero=3")
-    limits.refuse(
-        zero == 0 and data > 1 and tensor * pipeline * context > 1,
-        "plain data parallelism (DDP) goes with no other kind",
-        "zero=3",
-    )
-    limits.refuse(
-        zero >= 2 and data > 1 and layout.shards == 1, "sharding among one rank is plain data parallelism", "zero=0"
-    )
-    limits.refuse(
-        tensor > 1 and not layout.sequence_parallel, "tensor parallelism comes with sequence parallelism", "sp=on"
-    )
-    limits.refuse(
-        layout.expert > 1 and int(layout.expert_tensor) not in (1, tensor),
-        f"experts are divided among all tensor ranks or none: etp is 1 or {tensor}",
-        "etp=1",
-    )
-    limits.refuse(
-        layout.expert == 1 and layout.expert_tensor not in (1, tensor), "etp is tp where ep is 1", f"etp={tensor}"
-    )
     shards = int(layout.shards) if zero >= 2 else 1
     table: Table = {
         "data_parallel_replicate_degree": data // shards,
@@ -130,22 +149,15 @@ def parts(depth: int, chunks: int) -> list[list[str]]:
     return named
 
 
-def _recompute(plan: Plan, limits: Limits) -> Table:
+def _recompute(plan: Plan) -> Table:
     kind, share = Recompute(int(plan.layout.recompute)), float(plan.layout.recompute_layers)
     if kind is Recompute.NONE or share == 0:
         return {"mode": "none"}
     if kind is Recompute.SELECTIVE:
-        limits.whole(plan.layout, offload=False)
         return {"mode": "selective", "selective_ac_option": "op"}
     if share == 1:
         return {"mode": "full"}
-    every = round(1 / share)
-    limits.refuse(
-        abs(share * every - 1) > 1e-6,
-        f"it recomputes all layers or every nth, not {share_of(share)}",
-        f"recompute-layers={1 / every:g}",
-    )
-    return {"mode": "selective", "selective_ac_option": str(every)}
+    return {"mode": "selective", "selective_ac_option": str(round(1 / share))}
 
 
 def _toml(tables: dict[str, Table]) -> list[str]:

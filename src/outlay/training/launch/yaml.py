@@ -1,49 +1,12 @@
-"""YAML: written without a library (maps, lists, words and numbers are all that is needed), read with PyYAML if it is there."""
+"""YAML: written by :mod:`outlay.launch.yaml`, read with PyYAML if it is there."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from outlay.errors import InputError
+from outlay.launch.yaml import dump as dump
 from outlay.training.launch import keys
-
-
-def dump(document: Mapping[str, object], *, indent: int = 0) -> str:
-    """A mapping as YAML; strings of several lines become blocks.
-
-    >>> print(dump({"a": {"b": 1, "c": "x: y"}, "d": True}), end="")
-    a:
-      b: 1
-      c: "x: y"
-    d: true
-    """
-    return "".join(f"{line}\n" for line in _lines(document, " " * indent))
-
-
-def _lines(document: Mapping[str, object], margin: str) -> Iterator[str]:
-    for key, value in document.items():
-        if isinstance(value, Mapping):
-            yield f"{margin}{key}:"
-            yield from _lines(value, margin + "  ")
-        elif isinstance(value, str) and "\n" in value:
-            yield f"{margin}{key}: |"
-            yield from (f"{margin}  {line}".rstrip() for line in value.rstrip("\n").split("\n"))
-        else:
-            yield f"{margin}{key}: {_scalar(value)}"
-
-
-def _scalar(value: object) -> str:
-    """A word is bare where YAML cannot take it for anything else."""
-    if isinstance(value, str):
-        plain = value.replace("_", "").replace("-", "").replace(".", "").isalnum() and value[0].isalpha()
-        return (
-            value
-            if plain and value.lower() not in ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
-            else json.dumps(value)
-        )
-    return json.dumps(value)
 
 
 def load(text: str, *, source: str, what: str) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from outlay.scenarios.comparing_bills import Bill
-from outlay.scenarios.comparing_own import Own
-from outlay.scenarios.comparing_question import Beside
+from outlay.scenarios.buying_bills import Bill
+from outlay.scenarios.buying_own import Own
+from outlay.scenarios.buying_question import Beside
 from outlay.scenarios.quality_note import QualityNote
 from outlay.scenarios.serving_lines import lines_of
 from outlay.statement import Figure, Interval, Line, Receipt

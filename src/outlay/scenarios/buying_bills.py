@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from outlay.catalog.hosted import ApiPrice
 from outlay.economics import Tariff, break_even
-from outlay.scenarios.comparing_own import SECONDS, Own
-from outlay.scenarios.comparing_question import Beside
+from outlay.scenarios.buying_own import SECONDS, Own
+from outlay.scenarios.buying_question import Beside
 from outlay.scenarios.serving_demand import Demand
 from outlay.statement import Interval
 

@@ -6,9 +6,9 @@ import datetime
 from collections.abc import Iterator, Sequence
 
 from outlay import catalog
-from outlay.scenarios.comparing_bills import DAYS, Bill, crossing, labels
-from outlay.scenarios.comparing_own import Own, month_at
-from outlay.scenarios.comparing_question import Beside
+from outlay.scenarios.buying_bills import DAYS, Bill, crossing, labels
+from outlay.scenarios.buying_own import Own, month_at
+from outlay.scenarios.buying_question import Beside
 from outlay.statement import Cell, Column, Line, Table
 from outlay.statement.line import total
 from outlay.units import format_number, format_quantity

@@ -21,8 +21,7 @@ from outlay.scenarios.serving_question import ServingQuestion, ask_serving
 from outlay.scenarios.serving_refusal import refusal
 from outlay.scenarios.serving_run import ServingRun
 from outlay.scenarios.terms import agree
-from outlay.serving import Load, ServingCoefficients, perform
-from outlay.serving.choose import ways_of
+from outlay.serving import Load, Performance, ServingCoefficients, perform
 from outlay.serving.layouts import layouts_of
 from outlay.statement import Interval
 
@@ -32,6 +31,8 @@ _SIZES = (8, 32)
 _LEAST_RATE = 1e-6
 _SHOWN = 5
 _SERVER = 8
+_HALVINGS = 30
+"""Of the logarithm of a rate between one in eleven days and the most: its last digit that is shown is right."""
 RENTED = ("datacenter-gpu", "workstation-gpu")
 """Categories that `any` looks at: makers of cards for games do not license them for servers."""
 
@@ -109,23 +110,26 @@ def unit_of(question: ServingQuestion, coefficients: ServingCoefficients, count:
 
 def _most(question: ServingQuestion, layouts: Layout, coefficients: ServingCoefficients) -> NDArray[np.float64]:
     """The most requests a second of an instance in each layout: what it sustains, or what keeps the objectives."""
-    demand = question.demand
-    load = Load(input=demand.input, output=demand.output, rate=_LEAST_RATE, cached=demand.cached)
-    deployment = question.deployment(layouts)
+    demand, deployment, shape = question.demand, question.deployment(layouts), np.shape(layouts.tensor)
+
+    def fares(rates: NDArray[np.float64]) -> Performance:
+        load = Load(input=demand.input, output=demand.output, rate=rates, cached=demand.cached)
+        return perform(deployment, load, coefficients)
+
+    least = np.full(shape, _LEAST_RATE)
+    used = np.broadcast_to(np.asarray(fares(least).utilisation, dtype=float), shape)
+    with np.errstate(divide="ignore"):
+        most: NDArray[np.float64] = np.where(np.isfinite(used), _LEAST_RATE / used, 0.0)
     if not question.objectives.stated:
-        used = np.asarray(perform(deployment, load, coefficients).utilisation, dtype=float)
-        with np.errstate(divide="ignore"):
-            return np.broadcast_to(np.where(np.isfinite(used), _LEAST_RATE / used, 0.0), np.shape(layouts.tensor))
-    rates = np.zeros(np.shape(layouts.tensor))
-    ways = ways_of(deployment, load, question.objectives, coefficients, least=_LEAST_RATE)
-    if ways is not None:
-        usual = np.broadcast_to(ways.deployment.engine.chunk_tokens, ways.rate.shape) == question.engine.chunk_tokens
-        names = ("tensor", "pipeline", "data", "expert", "expert_tensor")
-        for place in np.flatnonzero(usual):
-            one = ways.deployment.layout.at(place)
-            same = np.logical_and.reduce([np.equal(getattr(layouts, name), getattr(one, name)) for name in names])
-            rates[same] = ways.rate[place]
-    return rates
+        return most
+    # Latencies rise with the load: halve the span between what keeps them and what does not.
+    kept = np.broadcast_to(question.objectives.kept(fares(least)), shape)
+    low, high = least, np.maximum(most, _LEAST_RATE)
+    for _ in range(_HALVINGS):
+        middle = np.sqrt(low * high)
+        holds = np.broadcast_to(question.objectives.kept(fares(middle)), shape)
+        low, high = np.where(holds, middle, low), np.where(holds, high, middle)
+    return np.where(kept & (most > 0), low, 0.0)
 
 
 def own_on(

@@ -1,0 +1,133 @@
+"""The magnitudes that whole serving steps show: where each stands before a fit, how far it may go, which rows it touches."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from outlay.accuracy.records import Record
+from outlay.accuracy.serving.resolve import Question
+from outlay.serving.coefficients import StepCoefficients
+from outlay.serving.ggml import backend_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One measured number, and the question that its row's configuration asks."""
+
+    record: Record
+    question: Question
+    metric: str
+    measured: float
+    sign: float
+    """1 for a time, −1 for a rate: ln(predicted / measured) as that of a time."""
+
+    @property
+    def source(self) -> str:
+        return self.record.source
+
+    @property
+    def generation(self) -> str:
+        return self.question.deployment.cluster.accelerator.generation
+
+    @property
+    def family(self) -> str:
+        return self.question.deployment.engine.family
+
+    @property
+    def backend(self) -> str:
+        """Of llama.cpp; empty for other engines."""
+        one = self.question.deployment
+        return backend_of(one.cluster.accelerator, one.engine.name) if one.engine.kernels == "ggml" else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Magnitude:
+    """One fitted number: its place in the coefficients, its prior, and how far (in its logarithm) it is free to go."""
+
+    path: tuple[str, ...]
+    prior: float
+    spread: float
+    affects: Callable[[Row], bool] = lambda _: True
+    own: bool = True
+    """It belongs to a group of rows, and without any of them it is not known."""
+
+    @property
+    def name(self) -> str:
+        return "/".join(self.path)
+
+
+def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
+    """What the rows can tell: host, kernels by generation, engines by family, llama.cpp's kernels by backend."""
+    hosts = sorted({_host(row) for row in rows if not row.backend})
+    found = [
+        *(
+            Magnitude(path=("launch", host), prior=prior, spread=0.7, affects=lambda row, host=host: _host(row) == host)  # type: ignore[misc]
+            for host, prior in (("eager", 8e-6), ("compiled", 3e-6), ("graph", 1e-6))
+            if host in hosts
+        ),
+        Magnitude(path=("memory_slowdown",), prior=1.1, spread=0.3, affects=lambda row: not row.backend, own=False),
+        Magnitude(path=("attention_slowdown",), prior=1.0, spread=0.2, affects=lambda row: not row.backend, own=False),
+    ]
+    for family in sorted({row.family for row in rows if not row.backend}):
+
+        def of(row: Row, family: str = family) -> bool:
+            return row.family == family
+
+        found += [
+            Magnitude(path=("step_fixed", family), prior=1e-3, spread=1.0, affects=of),
+            Magnitude(path=("step_sequence", family), prior=1e-5, spread=1.0, affects=of),
+            Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of),
+        ]
+    for generation in sorted({row.generation for row in rows if not row.backend}):
+
+        def at(row: Row, generation: str = generation) -> bool:
+            return not row.backend and row.generation == generation
+
+        found.append(Magnitude(path=("projections", generation), prior=1.05, spread=0.25, affects=at))
+    for backend in sorted({row.backend for row in rows} - {""}):
+        found += list(_ggml(backend, start))
+    return found
+
+
+def _host(row: Row) -> str:
+    one = row.question.deployment
+    return "eager" if one.eager else one.engine.host
+
+
+def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
+    fields = start.ggml.get(backend, start.ggml["other"])
+
+    def runs(row: Row) -> bool:
+        return row.backend == backend
+
+    for name, value in fields.items():
+        parts = value.items() if isinstance(value, Mapping) else [("", value)]
+        for part, number in parts:
+            path = ("ggml", backend, name, part) if part else ("ggml", backend, name)
+            spread = 0.1 if name == "bandwidth_share" else 0.5
+            if isinstance(number, int | float) and number > 0:
+                yield Magnitude(path=path, prior=float(number), spread=spread, affects=runs)
+
+
+def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Sequence[float] | Any) -> StepCoefficients:
+    """Coefficients with every magnitude at its place; what a group has no rows for takes the mean of the groups."""
+    tree: dict[str, Any] = {name: copy.deepcopy(getattr(start, name)) for name in StepCoefficients.__dataclass_fields__}
+    for group in ("family", "projections"):
+        tree[group] = {name: value for name, value in tree[group].items() if name == "other"}
+    for magnitude, at in zip(chosen, point, strict=True):
+        *path, last = magnitude.path
+        place = tree
+        for step in path:
+            if step not in place and path[0] == "ggml":
+                place[step] = copy.deepcopy(place["other"])
+            place = place.setdefault(step, {})
+        place[last] = math.exp(float(at))
+    for group in ("step_fixed", "step_sequence", "projections"):
+        values = [value for name, value in tree[group].items() if name not in ("other", "llamacpp")]
+        if values:
+            tree[group]["other"] = math.exp(math.fsum(map(math.log, values)) / len(values))
+    return start.replace(**tree)

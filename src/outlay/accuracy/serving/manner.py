@@ -1,0 +1,125 @@
+"""How a row was measured: what its notes say of the client, of the batch and of the run, and no figure that it measured.
+
+A row of a run that outlay does not model, or that contradicts itself, is refused with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from outlay.accuracy.records import Record
+from outlay.errors import InputError
+
+Protocol = Literal["batch", "client", "running", "most", "rate"]
+"""`batch`: begun and ended together; `client`: a fixed number of open requests, a new one for each answered; `running`: as
+many decode as the row says; `most`: all requests at once, as many run as fit; `rate`: requests arrive at a rate."""
+
+REFUSED: Final = (
+    (r"roofline-exceeded", "the source's figure exceeds what the chip can do (ROOFLINE-EXCEEDED)"),
+    (r"\bconflict\b", "the source lists one configuration with figures that contradict each other (CONFLICT)"),
+    (r"\bablation\b", "an ablation: the engine ran with a part switched off"),
+    (r"speculative|\bmtp depth|\beagle\b|\bmedusa\b", "not yet: speculative decoding"),
+    (r"\bdisagg", "not yet: prefill and decode on devices of their own (DISAGG)"),
+    (r"perplexity run", "a perplexity run: it times the scoring of a text, not an answer"),
+)
+"""Words in the notes → why such a row has no prediction."""
+
+SUSPECT: Final = re.compile(r"\b(CHECK|OUTLIER)\b|ttft outlier")
+
+_BATCH = r"static batch|includes prefill|b\*\(in\+out\)|same batch|offline latency|latency benchmark|benchmark_latency"
+_MOST = r"max[- ]throughput|offline|all requests queued|saturat"
+_CLIENT = (
+    r"closed[- ]loop|max[- ]concurrency|concurrency \d|locust|benchmark_serving|concurrent (users|requests|clients)"
+)
+
+_DATA = (
+    # MLPerf inference rules: mean tokens of the answers are in the notes; of the prompts, as the datasets' cards count them.
+    (r"openorca\+gsm8k", 230, 145),
+    (r"openorca", 294, 294),
+    (r"cnn-?dailymail", 870, 69),
+    # Kwon et al. 2023 (vLLM), figure 11: mean prompt and answer of the ShareGPT conversations.
+    (r"sharegpt", 161, 338),
+    # ML.ENERGY publishes the tasks and not the mean prompt; images and videos enter as tokens.
+    (r"image-chat", 1100, 400),
+    (r"video-chat", 4000, 400),
+    (r"sourcegraph-fim", 1000, 200),
+    (r"lm-arena", 300, 800),
+    (r"gpqa", 350, 6000),
+)
+"""Words of a data set or task → tokens of a prompt and of an answer, where a row states none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a row's figures came about."""
+
+    protocol: Protocol | None
+    """None where the notes do not say: the engine and the columns decide."""
+    answer_alone: bool
+    """The row's rate of output tokens is that of decoding alone."""
+    beams: int
+    """Sequences that are kept for each answer (beam search)."""
+    attention_data: int | None
+    """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
+    eager: bool
+    lengths: tuple[int, int] | None
+    """Usual tokens of prompt and answer of the data set that the notes name."""
+    submission: bool
+    """The run was entered in a benchmark."""
+
+
+def manner_of(record: Record) -> Manner:
+    """What the notes say of how a row was measured.
+
+    Raises `InputError` for a row that must be left out.
+
+    >>> row = Record(id="a", source="s", line=2, words={"notes": "closed-loop client; beam 4"}, numbers={})
+    >>> manner_of(row).protocol, manner_of(row).beams
+    ('client', 4)
+    """
+    text = " ".join((record.word("notes"), record.word("engine"), record.word("engine_version"))).lower()
+    for pattern, reason in REFUSED:
+        if re.search(pattern, text):
+            raise InputError(reason, hint="leave the row out")
+    beams = re.search(r"beam(?: search| width)?[ =:]+(\d+)", text)
+    lengths = next(((prompt, answer) for pattern, prompt, answer in _DATA if re.search(pattern, text)), None)
+    return Manner(
+        protocol=_protocol(record, text),
+        answer_alone="decode_tokens_per_s" in record.numbers,
+        beams=int(beams.group(1)) if beams else 1,
+        attention_data=_attention_data(text),
+        eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
+        lengths=lengths,
+        submission="mlperf" in f"{text} {record.word('source')}".lower(),
+    )
+
+
+def suspect(record: Record) -> bool:
+    """Whether the notes say that the source contradicts itself."""
+    return SUSPECT.search(record.word("notes")) is not None
+
+
+def _protocol(record: Record, text: str) -> Protocol | None:
+    batch, rate = record.word("batch_or_concurrency").lower(), record.word("request_rate").lower()
+    if re.search(r"running batch|average batch|steady[- ]state batch", text):
+        return "running"
+    if re.search(_BATCH, text):
+        return "batch"
+    if batch == "max" or (not batch and rate in ("inf", "infinite", "infinity")):
+        return "most"
+    if re.fullmatch(r"\d+(\.\d+)?", rate) and not batch:
+        return "rate"
+    if re.search(_CLIENT, text):
+        return "client"
+    if re.search(_MOST, text) and not batch:
+        return "most"
+    return None
+
+
+def _attention_data(text: str) -> int | None:
+    stated = re.search(r"(?:attention[_ ]dp|\badp|dp[_ ]attention)\s*[=:]\s*(\d+)", text)
+    if stated:
+        return int(stated.group(1))
+    return 0 if re.search(r"\bdep\b|dp for attention|attention data[- ]parallel|attention dp\b", text) else None

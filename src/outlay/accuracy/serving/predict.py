@@ -1,0 +1,102 @@
+"""Predictions of serving rows: those alike in all but numbers are answered by a few calls over arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outlay.accuracy.serving.columns import ENERGY, REQUESTS
+from outlay.accuracy.serving.resolve import Question
+from outlay.accuracy.serving.sessions import Fare, Session, fare
+from outlay.errors import InputError
+from outlay.layout import Layout
+from outlay.serving import ServingCoefficients
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingPrediction:
+    """What one row's configuration should reach, by metric."""
+
+    metrics: Mapping[str, float]
+    assumed: tuple[str, ...] = ()
+
+
+ServingPredictor = Callable[[Sequence[Question]], Sequence[ServingPrediction | InputError]]
+"""Predictions in the order of the questions; an `InputError` in the place of one that cannot be answered."""
+
+_DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
+
+
+def predictor(coefficients: ServingCoefficients) -> ServingPredictor:
+    """A predictor with these coefficients."""
+
+    def predict(questions: Sequence[Question]) -> list[ServingPrediction | InputError]:
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for index, question in enumerate(questions):
+            groups.setdefault((question.key, question.protocol), []).append(index)
+        answers: dict[int, ServingPrediction | InputError] = {}
+        for indices in groups.values():
+            answers |= zip(indices, _together([questions[index] for index in indices], coefficients), strict=True)
+        return [answers[index] for index in range(len(questions))]
+
+    return predict
+
+
+def _together(questions: Sequence[Question], coefficients: ServingCoefficients) -> list[ServingPrediction | InputError]:
+    """Rows of one deployment, as one array of layouts and loads."""
+    first = questions[0]
+    layout = Layout(
+        **{name: np.array([float(getattr(one.deployment.layout, name)) for one in questions]) for name in _DEGREES}
+    )
+    instances = np.array([float(one.instances) for one in questions])
+    session = Session(
+        deployment=dataclasses.replace(first.deployment, layout=layout),
+        coefficients=coefficients,
+        input=np.array([one.input for one in questions]),
+        output=np.array([one.output for one in questions]),
+        batch=np.array([math.nan if one.batch is None else one.batch for one in questions]) / instances,
+        rate=np.array([math.nan if one.rate is None else one.rate for one in questions]) / instances,
+        beams=np.array([float(one.beams) for one in questions]),
+        scattered=np.array([one.scattered for one in questions]),
+    )
+    try:
+        found = fare(first.protocol, session)
+    except (ArithmeticError, ValueError) as error:
+        if len(questions) > 1:
+            return [answer for one in questions for answer in _together([one], coefficients)]
+        return [_unusable(f"{type(error).__name__}: {error}")]
+    return [_answer(question, found, index) for index, question in enumerate(questions)]
+
+
+def _answer(question: Question, found: Fare, index: int) -> ServingPrediction | InputError:
+    """One row's metrics: seconds of one instance, rates of all instances together."""
+
+    def at(values: Floats) -> float:
+        return float(np.broadcast_to(values, found.shape)[index])
+
+    many = question.instances
+    decode = at(found.decode_per_second) * many
+    metrics = {
+        "ttft_ms": at(found.ttft) * 1e3,
+        "tpot_ms": at(found.tpot) * 1e3,
+        "e2e_latency_ms": at(found.e2e) * 1e3,
+        "output_tokens_per_s": decode if question.answer_alone else at(found.output_per_second) * many,
+        "total_tokens_per_s": at(found.total_per_second) * many,
+        "prefill_tokens_per_s": at(found.prefill_per_second) * many,
+        "decode_tokens_per_s": decode,
+        REQUESTS: at(found.requests_per_second) * many,
+        ENERGY: at(found.joules_per_token),
+    }
+    usable = {name: value for name, value in metrics.items() if math.isfinite(value) and value > 0}
+    return ServingPrediction(metrics=usable) if usable else _unusable("no finite number")
+
+
+def _unusable(why: str) -> InputError:
+    return InputError(f"cannot be predicted: {why}", hint="check the row's degrees and sizes")

@@ -1,0 +1,58 @@
+"""How sure a serving prediction is: conformal ranges by kind of metric, from rows that the fit had not seen."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from outlay.accuracy.metrics import Kind
+from outlay.accuracy.serving.resolve import Question
+from outlay.machine.gemm_curve import gemm_curve
+from outlay.training.ranges import Spread, spread_of
+
+DOUBTS: Final = ("kernels", "stands in", "experts", "lengths", "layout", "loaded")
+"""Reasons for a wider range: no kernels were measured on the chip; the engine is none that is listed; the model has
+experts; lengths are not stated; nor is the layout; requests wait for each other."""
+
+
+def doubts(question: Question) -> tuple[str, ...]:
+    """The reasons to doubt a prediction, in the order of :data:`DOUBTS`."""
+    one = question.deployment
+    reasons = (
+        gemm_curve(one.cluster.accelerator, "bf16", None).basis != "fitted",
+        one.engine.name == "transformers",
+        one.architecture.is_moe,
+        any(said.startswith(("prompts of", "answers of")) for said in question.assumed),
+        any(said.startswith("tp ") for said in question.assumed),
+        question.protocol != "batch",
+    )
+    return tuple(name for name, holds in zip(DOUBTS, reasons, strict=True) if holds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingRanges:
+    """A spread for each kind of metric."""
+
+    spreads: Mapping[str, Spread]
+
+    def of(self, kind: Kind) -> Spread:
+        """The spread of a kind; of one that no row showed, that of whole answers."""
+        return self.spreads.get(kind, self.spreads["answers"])
+
+
+@functools.cache
+def load_serving_ranges() -> ServingRanges:
+    """The ranges that the catalog ships."""
+    return ServingRanges(
+        spreads={name: spread_of(entry) for name, entry in stored().items() if isinstance(entry, dict)}
+    )
+
+
+def stored() -> Any:
+    """The catalog's file as it stands."""
+    resource = importlib.resources.files("outlay.catalog") / "coefficients" / "serving-ranges.json"
+    return json.loads(resource.read_text(encoding="utf-8"))

@@ -1,0 +1,211 @@
+"""A serving row as the question that the predictor answers: a deployment, what was asked of it, and how it was measured."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from outlay.accuracy.chips import chip_for
+from outlay.accuracy.records import Record
+from outlay.accuracy.serving import words
+from outlay.accuracy.serving.columns import configuration
+from outlay.accuracy.serving.layouts import divide
+from outlay.accuracy.serving.manner import Manner, Protocol, manner_of
+from outlay.accuracy.serving.models import architecture_of
+from outlay.catalog import Accelerator
+from outlay.errors import InputError
+from outlay.machine import Cluster, cluster_for
+from outlay.serving import Deployment, engine_for
+from outlay.workload import parameters
+
+NOT_YET: Final = {
+    "vision": "not yet: vision models (convolutional networks and vision transformers)",
+    "diffusion": "not yet: diffusion models",
+    "encoder": "not yet: encoders (an answer without tokens)",
+    "recommendation": "not yet: recommendation models",
+    "speech": "not yet: speech models",
+    "audio": "not yet: speech models",
+}
+"""Family → why such a row has no prediction."""
+
+INPUT, OUTPUT = 512, 256
+"""Tokens of a prompt and of an answer where nothing says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One row in our terms."""
+
+    deployment: Deployment
+    """One instance."""
+    instances: int
+    """Instances that share the row's requests."""
+    protocol: Protocol
+    input: float
+    output: float
+    batch: float | None
+    """Requests that run, or are open, on all instances together; None is as many as fit."""
+    rate: float | None
+    beams: int
+    answer_alone: bool
+    scattered: bool
+    """Lengths are those of a data set, not all alike."""
+    assumed: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Questions with equal keys differ in numbers alone, and can be answered together."""
+        one = self.deployment
+        engine = replace(one.engine, year=0.0)
+        return (id(one.architecture), id(one.cluster), engine, one.weights.name, one.cache, one.eager)
+
+
+def resolve(record: Record) -> Question:
+    """The question that a row asks.
+
+    Raises `InputError` where it cannot be answered: no language model, no accelerator, no size, or a run that the notes
+    say is to be left out.
+    """
+    manner = manner_of(record)
+    row = configuration(record)
+    _refuse(row)
+    architecture, assumed = architecture_of(row)
+    chip, note = chip_for(row.word("accelerator"))
+    said = [*assumed, note]
+    year, note = words.year(row.word("date"), row.word("engine_version"), row.word("engine"), chip=chip.year)
+    said.append(note)
+    engine = engine_for(_engine_words(row, chip), year)
+    if not row.word("engine"):
+        said.append(f"engine {engine.name}")
+    weights, note = words.weights(
+        row.word("weight_precision") or _precision_in(row),
+        chip,
+        model=row.word("model"),
+        engine=engine.name,
+        submission=manner.submission,
+    )
+    said.append(note)
+    cache, note = words.cache(row.word("kv_precision"), weights, engine.name)
+    said.append(note)
+    division = divide(
+        row,
+        manner,
+        architecture=architecture,
+        engine=engine,
+        chip=chip,
+        weight_bytes=float(parameters(architecture).total) * weights.weight_bytes,
+    )
+    said += division.assumed
+    devices = int(division.layout.tensor * division.layout.pipeline * division.layout.data)
+    deployment = Deployment(
+        architecture=architecture,
+        cluster=_cluster(chip, devices),
+        layout=division.layout,
+        engine=engine,
+        weights=weights,
+        cache=cache,
+        eager=manner.eager,
+    )
+    prompt, answer, notes = _lengths(row, manner)
+    batch, note = _batch(row)
+    protocol = manner.protocol or _usual(record, deployment, batch)
+    return Question(
+        deployment=deployment,
+        instances=division.instances,
+        protocol=protocol,
+        input=prompt,
+        output=answer,
+        batch=None if protocol in ("most", "rate") else batch or 1.0,
+        rate=_number(row.word("request_rate")),
+        beams=manner.beams,
+        answer_alone=manner.answer_alone,
+        scattered=manner.lengths is not None,
+        assumed=tuple(dict.fromkeys(filter(None, (*said, *notes, note)))),
+    )
+
+
+def _refuse(record: Record) -> None:
+    family = record.word("family").lower()
+    for word, reason in NOT_YET.items():
+        if word in family:
+            raise InputError(reason, hint="leave the row out")
+    if re.search(r"bert|resnet|unet|whisper|stable[- ]diffusion|\bvit\b|dlrm|sdxl|flux", record.word("model").lower()):
+        raise InputError("not yet: models that answer without tokens", hint="leave the row out")
+    if not record.word("accelerator"):
+        raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
+
+
+def _engine_words(record: Record, chip: Accelerator) -> str | None:
+    """The engine's words; on a machine that is none of a data centre's, llama.cpp is meant where none is named."""
+    text = record.word("engine")
+    if text:
+        return text
+    return "llama.cpp" if chip.category in ("consumer-gpu", "apple", "cpu", "edge") else None
+
+
+def _precision_in(record: Record) -> str:
+    """A number format that the engine's or the model's name states where the column is empty."""
+    found = re.search(
+        r"(?i)\b(nvfp4|mxfp4|fp8|int8|int4|awq|gptq|q\d_[k0-9]\w*|bf16|fp16|[48][- ]?bit)\b",
+        f"{record.word('model')} {record.word('engine')}".replace("-", " "),
+    )
+    return found.group(1) if found else ""
+
+
+def _lengths(record: Record, manner: Manner) -> tuple[float, float, list[str]]:
+    prompt, answer = record.numbers.get("input_len"), _number(record.word("output_len"))
+    said = []
+    usual = manner.lengths or (INPUT, OUTPUT)
+    if prompt is None:
+        prompt = float(usual[0])
+        said.append(f"prompts of {usual[0]} tokens")
+    if answer is None:
+        answer = float(usual[1])
+        said.append(f"answers of {usual[1]} tokens")
+    return prompt, answer, said
+
+
+def _batch(record: Record) -> tuple[float | None, str]:
+    text = record.word("batch_or_concurrency")
+    if text.lower() in ("", "max", "inf"):
+        return None, ""
+    value = _number(text)
+    if value is None or value <= 0:
+        raise InputError(
+            f"batch_or_concurrency `{text[:40]}` is no number",
+            expected="a number above 0, or `max`",
+            hint="correct the cell",
+        )
+    return value, ""
+
+
+def _number(text: str) -> float | None:
+    """A number that a cell states; None where it states none.
+
+    >>> _number("381.72"), _number("1,024"), _number("inf"), _number("max")
+    (381.72, 1024.0, None, None)
+    """
+    found = re.fullmatch(r"~?\s*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*", text)
+    return float(found.group(1).replace(",", "") + (found.group(2) or "")) if found else None
+
+
+def _usual(record: Record, deployment: Deployment, batch: float | None) -> Protocol:
+    """How a row was measured where its notes do not say: serving latencies under a load come from a client."""
+    if batch is None:
+        return "most" if deployment.engine.batching == "continuous" else "batch"
+    latencies = "ttft_ms" in record.numbers and "tpot_ms" in record.numbers
+    if deployment.engine.batching == "continuous" and latencies and batch > 1:
+        return "client"
+    return "batch"
+
+
+_clusters: dict[tuple[str, int], Cluster] = {}
+
+
+def _cluster(chip: Accelerator, count: int) -> Cluster:
+    """The usual cluster of that many chips; rows share one."""
+    key = (f"{chip.name} {chip.memory}", count)
+    if key not in _clusters:
+        _clusters[key] = cluster_for(chip, count)
+    return _clusters[key]

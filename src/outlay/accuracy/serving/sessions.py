@@ -1,0 +1,193 @@
+"""How requests of one kind fare in a measured session: a batch, a client that keeps requests open, or as many as fit.
+
+Clients and full instances are those of :mod:`outlay.serving.batching`; a batch that begins and ends together, and a batch
+of a stated number that runs on, are timed here from their steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outlay.accuracy.serving.manner import Protocol
+from outlay.serving import (
+    Deployment,
+    Load,
+    ServingCoefficients,
+    Work,
+    iteration,
+    memory,
+    most_sequences,
+    perform,
+)
+
+Floats = NDArray[np.float64]
+
+VARIATION = 0.8
+"""Standard deviation over mean of the lengths of a real data set: chats' prompts and answers scatter about so (ShareGPT)."""
+ROUNDS = 10.0
+"""Requests that a client sends one after another: benchmarks send ten for each that they keep open (InferenceMAX)."""
+MANY = 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Rows of one deployment; every field but the first two has one number a row."""
+
+    deployment: Deployment
+    coefficients: ServingCoefficients
+    input: Floats
+    output: Floats
+    batch: Floats
+    """Requests on one instance; nan is as many as fit."""
+    rate: Floats
+    beams: Floats
+    scattered: NDArray[np.bool_]
+    """Lengths are those of a data set, not all alike."""
+
+    def step(self, work: Work) -> tuple[Floats, Floats]:
+        """Seconds of a step, and joules of the instance's devices."""
+        found = iteration(self.deployment, work, self.coefficients)
+        seconds = np.broadcast_to(np.asarray(found.seconds, dtype=float), self.input.shape)
+        return seconds, seconds * found.device_watts * self.deployment.devices
+
+    @property
+    def context(self) -> Floats:
+        """Mean tokens of a sequence while it decodes."""
+        return self.input + self.output / 2.0
+
+    def room(self) -> Floats:
+        """Requests that run together at most."""
+        held = memory(self.deployment, self.coefficients)
+        fit = most_sequences(self.deployment, held, self.input + self.output) / self.beams
+        return np.maximum(np.minimum(fit, self.deployment.engine.most_sequences * self.deployment.layout.data), 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fare:
+    """How the rows of a session fare, per instance."""
+
+    ttft: Floats
+    tpot: Floats
+    e2e: Floats
+    output_per_second: Floats
+    total_per_second: Floats
+    prefill_per_second: Floats
+    decode_per_second: Floats
+    requests_per_second: Floats
+    joules_per_token: Floats
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return np.shape(self.ttft)
+
+
+def fare(protocol: Protocol, session: Session) -> Fare:
+    """How the rows of a session fare."""
+    if protocol == "batch":
+        return _batch(session)
+    if protocol == "running":
+        return _running(session)
+    if protocol in ("most", "rate"):
+        session = dataclasses.replace(session, batch=np.full_like(session.batch, np.nan))
+    found = _client(session)
+    return _at_rate(found, session) if protocol == "rate" else found
+
+
+def _prompts(session: Session, count: Floats) -> tuple[Floats, Floats]:
+    """Seconds and joules of the prompts of `count` requests together, in chunks of the engine's size."""
+    tokens = session.input * count
+    chunks = np.maximum(np.ceil(tokens / session.deployment.engine.chunk_tokens), 1.0)
+    each = tokens / chunks
+    several = np.maximum(count / chunks, 1.0)
+    past = np.where(count >= chunks, 0.0, np.maximum(session.input - each, 0.0) / 2.0)
+    seconds, joules = session.step(Work(prefill=np.maximum(each, 1.0), prompts=several, past=past))
+    none = session.input <= 0
+    return np.where(none, 0.0, seconds * chunks), np.where(none, 0.0, joules * chunks)
+
+
+def _batch(session: Session) -> Fare:
+    """Requests begun and ended together; those beyond the room wait for another round."""
+    held = np.minimum(session.batch, session.room())
+    rounds = np.ceil(session.batch / held)
+    count = session.batch / rounds
+    prompt, prompt_joules = _prompts(session, count)
+    step, step_joules = session.step(Work(decoding=count * session.beams, context=session.context))
+    further = np.maximum(session.output - np.where(session.input > 0, 1.0, 0.0), 0.0)
+    whole = (prompt + further * step) * rounds
+    tokens = np.maximum(session.output, 1.0) * session.batch
+    return Fare(
+        ttft=prompt,
+        tpot=step,
+        e2e=whole,
+        output_per_second=session.output * session.batch / whole,
+        total_per_second=(session.input + session.output) * session.batch / whole,
+        prefill_per_second=np.where(prompt > 0, session.input * count / np.maximum(prompt, 1e-12), np.nan),
+        decode_per_second=count / step,
+        requests_per_second=session.batch / whole,
+        joules_per_token=(prompt_joules + further * step_joules) * rounds / tokens,
+    )
+
+
+def _running(session: Session) -> Fare:
+    """`batch` sequences decode all the time: times between tokens are those of steps without prompts, rates with them."""
+    count, answer = session.batch, np.maximum(session.output, 1.0)
+    plain, plain_joules = session.step(Work(decoding=count * session.beams, context=session.context))
+    prompt, prompt_joules = _prompts(session, np.ones_like(count))
+    begun = count / answer
+    step = plain + begun * prompt
+    rate = count / step
+    return Fare(
+        ttft=prompt,
+        tpot=plain,
+        e2e=prompt + np.maximum(answer - 1.0, 0.0) * step,
+        output_per_second=rate,
+        total_per_second=rate * (session.input + answer) / answer,
+        prefill_per_second=np.where(prompt > 0, session.input / np.maximum(prompt, 1e-12), np.nan),
+        decode_per_second=count / plain,
+        requests_per_second=rate / answer,
+        joules_per_token=(plain_joules + begun * prompt_joules) / count,
+    )
+
+
+def _client(session: Session) -> Fare:
+    """A client that keeps `batch` requests open, or (nan) an instance that is always full."""
+    deployment, coefficients = session.deployment, session.coefficients
+    shape = session.input.shape
+    load = Load(
+        input=np.maximum(session.input, 1.0),
+        output=np.maximum(session.output * session.beams, 1.0),
+        concurrency=np.maximum(np.where(np.isnan(session.batch), session.room(), session.batch), 1.0),
+        variation=np.where(session.scattered, VARIATION, 0.0),
+        rounds=np.where(np.isnan(session.batch), MANY, ROUNDS),
+    )
+    found = perform(deployment, load, coefficients)
+    one, _ = _prompts(session, np.ones(shape))
+    decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)
+    watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
+    served = np.broadcast_to(found.requests_per_second, shape)
+    return Fare(
+        ttft=np.broadcast_to(found.ttft, shape),
+        tpot=np.broadcast_to(found.tpot, shape),
+        e2e=np.broadcast_to(found.e2e, shape),
+        output_per_second=served * session.output,
+        total_per_second=served * (session.input + session.output),
+        prefill_per_second=session.input / np.maximum(one, 1e-12),
+        decode_per_second=decoding / np.broadcast_to(found.tpot, shape),
+        requests_per_second=served,
+        joules_per_token=watts / np.maximum(served * session.output, 1e-12),
+    )
+
+
+def _at_rate(found: Fare, session: Session) -> Fare:
+    """Requests that arrive at a rate: what is served is what comes, as long as the instance keeps up."""
+    share = np.minimum(session.rate / found.requests_per_second, 1.0)
+    return dataclasses.replace(
+        found,
+        output_per_second=found.output_per_second * share,
+        total_per_second=found.total_per_second * share,
+        requests_per_second=found.requests_per_second * share,
+    )

@@ -1,0 +1,127 @@
+"""Predicted beside measured: every serving row of a file, each metric that it measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from outlay.accuracy.metrics import kind_of
+from outlay.accuracy.records import Record, Records, Unread, header_of, read_records
+from outlay.accuracy.serving.columns import COLUMNS, MEASURED, is_serving, measured
+from outlay.accuracy.serving.manner import suspect
+from outlay.accuracy.serving.predict import ServingPrediction, ServingPredictor
+from outlay.accuracy.serving.ranges import ServingRanges, doubts
+from outlay.accuracy.serving.resolve import Question, resolve
+from outlay.accuracy.validate import THROUGHPUT, Comparison, Validation, unanswered
+from outlay.errors import InputError
+from outlay.training.ranges import LEVEL
+
+
+def is_serving_file(path: str | Path) -> bool:
+    """Whether a CSV file holds serving records, by its columns."""
+    return is_serving(header_of(path))
+
+
+def read_serving(path: str | Path) -> Records:
+    """The serving records of a CSV file."""
+    return read_records(path, columns=COLUMNS, measured=(*MEASURED, "energy"))
+
+
+def validate_serving(
+    records: Records,
+    predictor: ServingPredictor,
+    *,
+    unseen: Mapping[str, ServingPredictor] | None = None,
+    ranges: ServingRanges | None = None,
+    level: float = LEVEL,
+) -> Validation:
+    """Predict every record from its configuration alone, and compare.
+
+    Rows of a source in `unseen` are predicted by the predictor that it names.
+    """
+    asked: list[tuple[Record, Question]] = []
+    skipped = list(records.unread)
+    for record in records.records:
+        try:
+            question = resolve(record)
+        except InputError as error:
+            skipped.append(unanswered(record, error))
+            continue
+        if measured(record):
+            asked.append((record, question))
+        else:
+            skipped.append(Unread(id=record.id, reason="no metric that is compared was measured", line=record.line))
+    answers = _predicted(asked, predictor, unseen or {})
+    comparisons: list[Comparison] = []
+    assumed: list[tuple[str, tuple[str, ...]]] = []
+    for (record, question), answer in zip(asked, answers, strict=True):
+        if isinstance(answer, InputError):
+            skipped.append(unanswered(record, answer))
+            continue
+        found = compare(record, question, answer, row=len(assumed), ranges=ranges, level=level)
+        if not found:
+            skipped.append(Unread(id=record.id, reason="what was measured has no prediction", line=record.line))
+            continue
+        comparisons += found
+        assumed.append((record.id, question.assumed + answer.assumed))
+    return Validation(
+        comparisons=tuple(comparisons),
+        skipped=tuple(skipped),
+        assumed=tuple(assumed),
+        ignored_columns=records.ignored_columns,
+        level=level if ranges else None,
+    )
+
+
+def _predicted(
+    asked: Sequence[tuple[Record, Question]], predictor: ServingPredictor, unseen: Mapping[str, ServingPredictor]
+) -> list[ServingPrediction | InputError]:
+    """Answers in the order of the questions, each by the predictor of its source."""
+    groups: dict[int, tuple[ServingPredictor, list[int]]] = {}
+    for index, (record, _) in enumerate(asked):
+        own = unseen.get(record.source, predictor)
+        groups.setdefault(id(own), (own, []))[1].append(index)
+    answers: dict[int, ServingPrediction | InputError] = {}
+    for own, indices in groups.values():
+        answers |= zip(indices, own([asked[index][1] for index in indices]), strict=True)
+    return [answers[index] for index in range(len(asked))]
+
+
+def compare(
+    record: Record,
+    question: Question,
+    answer: ServingPrediction,
+    *,
+    row: int = 0,
+    ranges: ServingRanges | None = None,
+    level: float = LEVEL,
+) -> list[Comparison]:
+    """One comparison for each metric that the row measured and that has a prediction."""
+    reasons = doubts(question)
+    found = []
+    for metric, value in measured(record).items():
+        predicted = answer.metrics.get(metric)
+        if predicted is None:
+            continue
+        low = high = None
+        if ranges:
+            least, most = ranges.of(kind_of(metric)).factors(reasons, level)
+            if metric in THROUGHPUT:
+                least, most = 1 / most, 1 / least
+            low, high = predicted * least, predicted * most
+        found.append(
+            Comparison(
+                id=record.id,
+                source=record.source,
+                metric=metric,
+                measured=value,
+                predicted=predicted,
+                low=low,
+                high=high,
+                row=row,
+                flagged=suspect(record),
+                doubts=reasons,
+                stated=not question.assumed,
+            )
+        )
+    return found

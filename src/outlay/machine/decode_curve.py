@@ -1,0 +1,195 @@
+"""Which :class:`~outlay.machine.decode.DecodeCurve` an accelerator gets: its own fit, its nearest relative's, or a prior.
+
+Coefficients are shares of the data sheet, lengths in keys and a few times, so that they carry over between chips. A measured
+chip gets its own; another one of the same makers those of the measured chip that is nearest in memory bandwidth and
+generation; a kind of chip without tables the pooled ones, with the share of its bandwidth that is published for it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from outlay.errors import InputError
+from outlay.machine.decode import DecodeCurve
+
+KV_BYTES = {
+    "bf16": 2.0,
+    "fp16": 2.0,
+    "tf32": 4.0,
+    "fp32": 4.0,
+    "fp8": 1.0,
+    "fp8-block": 1.0,
+    "mxfp8": 1.03125,
+    "int8": 1.0,
+    "nvfp4": 0.5625,
+    "mxfp4": 0.53125,
+    "int4": 0.5625,
+}
+"""Bytes of an element of the cache, its scales included. Everything narrower than 16 bits shares the fit of fp8."""
+
+ENGINES = ("vllm", "trtllm")
+"""Serving engines whose kernels were timed: the default first."""
+
+ANOTHER_GENERATION = 0.5
+"""Distance, in units of ln(bandwidth ratio), that a different generation counts."""
+
+FAMILIES = {
+    "blackwell": "blackwell",
+    "hopper": "hopper",
+    "ampere": "ampere",
+    "ada": "ada",
+    "rubin": "blackwell",
+    "volta": "ampere",
+    "turing": "ampere",
+    "pascal": "ampere",
+    "maxwell": "ampere",
+    "kepler": "ampere",
+    "xe2": "xe2",
+}
+"""Words of generations and the measured generation whose kernels are built most like theirs."""
+
+USUAL_CORES = 132
+MOST_CORES = 1024
+"""More are single lanes, not processors that hold a tile of their own."""
+
+
+class Device(Protocol):
+    """What of an accelerator decides its decode attention."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def generation(self) -> str: ...
+    @property
+    def memory_bandwidth(self) -> float: ...
+    @property
+    def cores(self) -> int | None: ...
+    def peak(self, dtype: str) -> float: ...
+
+
+def decode_curve(
+    accelerator: Device,
+    kv_dtype: str = "bf16",
+    coefficients: Mapping[str, Any] | None = None,
+    *,
+    latent: bool = False,
+    engine: str | None = None,
+) -> DecodeCurve:
+    """The curve of an accelerator with a type of cache.
+
+    Parameters
+    ----------
+    kv_dtype
+        One of :data:`KV_BYTES`.
+    coefficients
+        The content of the catalog's `decode.json`; None reads it.
+    latent
+        True for the kernels of latent attention (:func:`~outlay.machine.decode.mla_decode_seconds`).
+    engine
+        One of :data:`ENGINES`; None takes the first that the chip was measured with.
+    """
+    if kv_dtype not in KV_BYTES:
+        raise InputError(f"no cache in `{kv_dtype}`", hint="take one of " + ", ".join(KV_BYTES))
+    if engine is not None and engine not in ENGINES:
+        raise InputError(f"`{engine}` is not an engine with decode kernels", hint="take one of " + ", ".join(ENGINES))
+    content = decode_coefficients() if coefficients is None else coefficients
+    kind = "latent" if latent else "heads"
+    surface = "bf16" if KV_BYTES[kv_dtype] >= 2.0 else "fp8"
+    record, basis, source, values = _record(content, accelerator, kind, surface, engine)
+    cores = accelerator.cores or record.get("cores") or USUAL_CORES
+    return DecodeCurve(
+        flops=_peak(accelerator),
+        bandwidth=accelerator.memory_bandwidth * values["bandwidth_fraction"],
+        cores=float(cores if cores <= MOST_CORES else USUAL_CORES),
+        efficiency=values["efficiency"],
+        tile_overhead=values["tile_overhead"],
+        split_keys=values["split_keys"],
+        split_seconds=values["split_seconds"],
+        overlap=values["overlap"],
+        launch_seconds=values["launch_seconds"],
+        kv_bytes=KV_BYTES[kv_dtype],
+        basis=basis if kv_dtype in ("bf16", "fp16", "fp8") else "assumed",
+        source=source,
+    )
+
+
+def _peak(accelerator: Device) -> float:
+    """16-bit FLOP/s, or what a chip without that type has instead."""
+    for dtype in ("bf16", "fp16", "int8"):
+        try:
+            return accelerator.peak(dtype)
+        except InputError:
+            continue
+    return accelerator.peak("fp32")
+
+
+def _record(
+    content: Mapping[str, Any], accelerator: Device, kind: str, surface: str, engine: str | None
+) -> tuple[Mapping[str, Any], str, str, dict[str, float]]:
+    """A record, its basis, its source and its coefficients."""
+    alike = [record for record in content["curves"] if record["kind"] == kind and record["kv_dtype"] == surface]
+    order = (engine, *(name for name in ENGINES if name != engine))
+    alike.sort(key=lambda record: order.index(record["engine"]))
+    for record in alike:
+        if _is(accelerator.name, record["chip"]):
+            return (
+                record,
+                "fitted",
+                f"{record['engine']} on {record['chip']} ({content['source']})",
+                record["coefficients"],
+            )
+    prior = _prior(content["priors"], accelerator)
+    family = _family(accelerator.generation)
+    if prior is not None or family is None:
+        pooled = content["pooled"][f"{kind} {surface}"]
+        changes = {name: prior[name] for name in ("bandwidth_fraction", "launch_seconds")} if prior else {}
+        source = prior["source"] if prior else "pooled over all measured chips"
+        return pooled, "assumed", source, {**pooled, **changes}
+    nearest = min(alike, key=lambda record: (_distance(record, accelerator, family), order.index(record["engine"])))
+    return nearest, "assumed", f"carried over from {nearest['engine']} on {nearest['chip']}", nearest["coefficients"]
+
+
+def _prior(priors: Any, accelerator: Device) -> Any:
+    """The first prior whose names, generations or categories are the accelerator's."""
+    words = set(accelerator.generation.lower().replace(" ", "-").split("-"))
+    category = getattr(accelerator, "category", "")
+    for entry in priors:
+        if accelerator.name.startswith(tuple(entry.get("prefixes", ()))):
+            return entry
+        if words & set(entry.get("generations", ())) or category in entry.get("categories", ()):
+            return entry
+    return None
+
+
+def _is(name: str, chip: str) -> bool:
+    """Whether a name is that chip, maybe with its memory: `h100-sxm-80gb` is `h100-sxm`."""
+    rest = name.removeprefix(chip)
+    return name.startswith(chip) and (
+        not rest or (rest.startswith("-") and rest.endswith("gb") and rest.count("-") == 1)
+    )
+
+
+def _family(generation: str) -> str | None:
+    """The measured generation that a catalog's word is most like (`grace-hopper` → hopper), or None."""
+    words = generation.lower().replace(" ", "-").split("-")
+    return next((FAMILIES[word] for word in words if word in FAMILIES), None)
+
+
+def _distance(record: Mapping[str, Any], accelerator: Device, family: str) -> float:
+    """How unlike a measured chip is: memory bandwidth apart, another generation, another maker."""
+    apart = abs(math.log(record["memory_bandwidth"] / accelerator.memory_bandwidth))
+    other = record["generation"] != family
+    return float(apart + ANOTHER_GENERATION * other + 10.0 * ((record["generation"] == "xe2") != (family == "xe2")))
+
+
+@functools.cache
+def decode_coefficients() -> Mapping[str, Any]:
+    """The coefficients that the catalog ships, as the fit wrote them."""
+    resource = importlib.resources.files("outlay.catalog") / "coefficients" / "decode.json"
+    content: Mapping[str, Any] = json.loads(resource.read_text(encoding="utf-8"))
+    return content

@@ -1,0 +1,274 @@
+"""Fit a :class:`~outlay.machine.decode.DecodeCurve` to the measured decode kernels of each chip, engine and type of cache.
+
+A loop that times one kernel again and again leaves a small cache of keys in the chip's own cache, which no model does:
+between two visits its weights pass through. So the size and the speed of that cache are fitted beside the kernel and left
+out of what the catalog keeps. A third of the shapes, drawn once, is never fitted to and gives the errors.
+``python -m outlay.machine.fit`` writes the catalog's file and prints the errors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outlay.machine.decode import Array, DecodeCurve, decode_attention_seconds, mla_decode_seconds
+from outlay.machine.decode_curve import KV_BYTES
+from outlay.machine.fit.kernel_tables import CHIPS, MeasuredChip, data_folder, package_version
+
+Rows = dict[str, Array]
+
+PUBLISHED = Path(__file__).with_name("decode_published.json")
+"""Kinds of chips without tables: the share of their bandwidth, each with its source or reason."""
+
+ENGINES = ("vllm", "trtllm")
+
+KV_DTYPES = {"bfloat16": "bf16", "fp8": "fp8"}
+
+COLUMNS = ("batch_size", "num_heads", "num_key_value_heads", "step", "head_dim", "window_size")
+
+MOST_SHARED = 32
+"""Query heads to a head of the cache: beyond this one engine's tables fall back to a kernel of prompts, 4 to 20 times slower."""
+
+ON_CHIP = {
+    "a100-sxm": 40e6,
+    "h100-sxm": 50e6,
+    "h200-sxm": 50e6,
+    "b200-sxm": 126e6,
+    "b300-sxm": 126e6,
+    "gb200": 126e6,
+    "gb300": 126e6,
+    "l40s": 96e6,
+    "rtx-pro-6000-server": 128e6,
+    "arc-pro-b60": 18e6,
+}
+"""Bytes of the last cache before memory, from the makers' architecture papers: what the fit starts from."""
+
+START = {
+    "bandwidth_fraction": 0.9,
+    "efficiency": 0.3,
+    "tile_overhead": 300.0,
+    "split_keys": 256.0,
+    "split_seconds": 3e-6,
+    "overlap": 2.0,
+    "launch_seconds": 6e-6,
+}
+LOW = dict(zip(START, (0.3, 0.002, 1.0, 16.0, 1e-8, 1.0, 5e-7), strict=True))
+HIGH = dict(zip(START, (1.0, 1.5, 3000.0, 4096.0, 4e-5, 6.0, 5e-5), strict=True))
+CACHE = {"held": (0.8, 0.2, 2.0), "gain": (2.5, 1.0, 8.0)}
+"""Of the loop's cache: its size over the data sheet's, and its speed over the memory's; start, least, most."""
+
+
+def heads_rows(chip: MeasuredChip, engine: str) -> dict[str, Rows]:
+    """Shapes and seconds of ordinary attention by type of cache, from the newest table of an engine."""
+    import pandas as pd
+
+    paths = sorted((data_folder() / chip.folder / "attention" / engine).glob("*/generation_attention_perf.parquet"))
+    if not paths:
+        return {}
+    frame = pd.read_parquet(paths[-1])
+    frame = frame.assign(window_size=frame.get("window_size", 0))
+    kv_heads = frame["num_key_value_heads"].where(frame["num_key_value_heads"] > 0, frame["num_heads"])
+    frame = frame.assign(num_key_value_heads=kv_heads)
+    frame = frame[(frame["num_heads"] <= MOST_SHARED * kv_heads) & (frame["step"] >= 15)]
+    if chip.name == "a100-sxm":  # its flash-attention 2 cannot split the cache of heads that nothing shares
+        frame = frame[frame["num_heads"] > frame["num_key_value_heads"]]
+    return _by_dtype(frame, COLUMNS)
+
+
+def latent_rows(chip: MeasuredChip, engine: str) -> dict[str, Rows]:
+    """The same of latent attention; one engine alone times the kernel without the products around it."""
+    import pandas as pd
+
+    paths = sorted((data_folder() / chip.folder / "mla" / engine).glob("*/generation_mla_perf.parquet"))
+    if not paths:
+        return {}
+    frame = pd.read_parquet(paths[-1])
+    return _by_dtype(frame[frame["step"] >= 15], ("batch_size", "num_heads", "step"))
+
+
+def _by_dtype(frame: Any, columns: tuple[str, ...]) -> dict[str, Rows]:
+    answer = {}
+    for theirs, ours in KV_DTYPES.items():
+        own = frame[frame["kv_cache_dtype"] == theirs].groupby(list(columns), as_index=False)["latency"].median()
+        if len(own):
+            answer[ours] = {name: own[name].to_numpy(dtype=float) for name in columns}
+            answer[ours]["seconds"] = own["latency"].to_numpy(dtype=float) * 1e-3
+    return answer
+
+
+def heads_seconds(curve: DecodeCurve, rows: Rows) -> Array:
+    """Seconds of every row of ordinary attention by a curve."""
+    batch, heads, kv_heads, step, head_dim, window = (rows[name] for name in COLUMNS)
+    limit = np.where(window > 0, window, np.inf)
+    return decode_attention_seconds(batch, heads, kv_heads, step + 1.0, head_dim, head_dim, window=limit, curve=curve)
+
+
+def latent_seconds(curve: DecodeCurve, rows: Rows) -> Array:
+    """Seconds of every row of latent attention by a curve."""
+    return mla_decode_seconds(rows["batch_size"], rows["num_heads"], rows["step"] + 1.0, curve=curve)
+
+
+def heads_bytes(rows: Rows, element: float) -> Array:
+    """Bytes of the caches of a row."""
+    batch, _, kv_heads, step, head_dim, window = (rows[name] for name in COLUMNS)
+    seen = np.minimum(step + 1.0, np.where(window > 0, window, np.inf))
+    return np.asarray(batch * kv_heads * seen * 2.0 * head_dim * element)
+
+
+def latent_bytes(rows: Rows, element: float) -> Array:
+    """Bytes of the latent caches of a row (512 + 64 elements a token)."""
+    return np.asarray(rows["batch_size"] * (rows["step"] + 1.0) * 576.0 * element)
+
+
+Kind = tuple[
+    Callable[[MeasuredChip, str], dict[str, Rows]],
+    Callable[[DecodeCurve, Rows], Array],
+    Callable[[Rows, float], Array],
+]
+KINDS: dict[str, Kind] = {
+    "heads": (heads_rows, heads_seconds, heads_bytes),
+    "latent": (latent_rows, latent_seconds, latent_bytes),
+}
+
+
+def curve_of(chip: MeasuredChip, dtype: str, numbers: dict[str, float]) -> DecodeCurve:
+    """The curve of a chip's data sheet and a set of coefficients."""
+    return DecodeCurve(
+        flops=chip.peaks["bf16"],
+        bandwidth=chip.memory_bandwidth * numbers["bandwidth_fraction"],
+        cores=float(chip.cores),
+        efficiency=numbers["efficiency"],
+        tile_overhead=numbers["tile_overhead"],
+        split_keys=numbers["split_keys"],
+        split_seconds=numbers["split_seconds"],
+        overlap=numbers["overlap"],
+        launch_seconds=numbers["launch_seconds"],
+        kv_bytes=KV_BYTES[dtype],
+    )
+
+
+def warm_seconds(
+    seconds: Callable[[DecodeCurve, Rows], Array], curve: DecodeCurve, rows: Rows, size: Array, held: float, gain: float
+) -> Array:
+    """Seconds in a loop whose first `held` bytes stay on the chip, and are read `gain` times as fast."""
+    kept = np.clip(2.0 - size / held, 0.0, 1.0)  # what does not fit drives out as much of what would
+    cold = seconds(curve, rows)
+    warm = seconds(replace(curve, bandwidth=curve.bandwidth * gain), rows)
+    return np.asarray(kept * warm + (1.0 - kept) * cold)
+
+
+def fit_rows(chip: MeasuredChip, kind: str, dtype: str, rows: Rows) -> tuple[dict[str, float], dict[str, float], Any]:
+    """Coefficients, those of the loop's cache, and the errors on shapes that were not fitted."""
+    from scipy.optimize import least_squares
+
+    _, seconds, bytes_of = KINDS[kind]
+    random = np.random.default_rng(17)
+    held = random.random(len(rows["seconds"])) < 1 / 3
+    chosen = random.permutation(np.flatnonzero(~held))[:5000]
+    few = {name: column[chosen] for name, column in rows.items()}
+    size = bytes_of(rows, KV_BYTES[dtype])
+    measured, near = np.log(few["seconds"]), size[chosen]
+    weight = np.where(near > 2.0 * ON_CHIP[chip.name], 1.5, 0.8)
+
+    def decode(vector: Array) -> tuple[dict[str, float], float, float]:
+        numbers = np.exp(vector)
+        return dict(zip(START, map(float, numbers), strict=False)), float(numbers[-2]), float(numbers[-1])
+
+    def predicted(vector: Array, some: Rows, bytes_: Array) -> Array:
+        values, share, gain = decode(vector)
+        return warm_seconds(seconds, curve_of(chip, dtype, values), some, bytes_, share * ON_CHIP[chip.name], gain)
+
+    start = np.log([*START.values(), CACHE["held"][0], CACHE["gain"][0]])
+    low = np.log([*LOW.values(), CACHE["held"][1], CACHE["gain"][1]])
+    high = np.log([*HIGH.values(), CACHE["held"][2], CACHE["gain"][2]])
+    found = least_squares(
+        lambda vector: (np.log(predicted(vector, few, near)) - measured) * weight,
+        np.clip(start, low + 1e-6, high - 1e-6),
+        bounds=(low, high),
+        loss="soft_l1",
+        f_scale=0.1,
+        max_nfev=80,
+    )
+    values, share, gain = decode(found.x)
+    log = np.log(predicted(found.x, rows, size)) - np.log(rows["seconds"])
+    cold = size > 2.0 * share * ON_CHIP[chip.name]
+    errors = {"serving": summary(log[held & cold]), "small": summary(log[held & ~cold])}
+    cache = {"bytes": float(f"{share * ON_CHIP[chip.name]:.3g}"), "gain": round(gain, 2)}
+    return {name: float(f"{value:.4g}") for name, value in values.items()}, cache, errors
+
+
+def summary(log: Array) -> dict[str, float]:
+    """Median and 90th percentile of the absolute log error, and its median with sign."""
+    if not len(log):
+        return {"shapes": 0}
+    return {
+        "shapes": len(log),
+        "median": round(float(np.median(np.abs(log))), 4),
+        "p90": round(float(np.quantile(np.abs(log), 0.9)), 4),
+        "bias": round(float(np.median(log)), 4),
+    }
+
+
+def fit_chip(chip: MeasuredChip) -> Iterator[dict[str, Any]]:
+    """One record for each engine, kind of attention and type of cache that the chip was measured with."""
+    for kind, (rows_of, _, _) in KINDS.items():
+        for engine in ENGINES:
+            for dtype, rows in rows_of(chip, engine).items():
+                if len(rows["seconds"]) < 300:
+                    continue
+                values, cache, errors = fit_rows(chip, kind, dtype, rows)
+                yield {
+                    "chip": chip.name,
+                    "generation": chip.generation,
+                    "kind": kind,
+                    "engine": engine,
+                    "kv_dtype": dtype,
+                    "memory_bandwidth": chip.memory_bandwidth,
+                    "peak_flops": chip.peaks["bf16"],
+                    "cores": chip.cores,
+                    "rows": len(rows["seconds"]),
+                    "coefficients": values,
+                    "tables_cache": cache,
+                    "errors": errors,
+                }
+
+
+def pooled(records: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """The median of each coefficient over the curves of one kind and type of cache."""
+    answer = {}
+    for key in sorted({(record["kind"], record["kv_dtype"]) for record in records}):
+        chosen = [record["coefficients"] for record in records if (record["kind"], record["kv_dtype"]) == key]
+        answer[" ".join(key)] = {
+            name: float(f"{np.median([values[name] for values in chosen]):.4g}") for name in chosen[0]
+        }
+    return answer
+
+
+def document() -> dict[str, Any]:
+    """The content of the catalog's `decode.json`."""
+    records = [record for chip in CHIPS for record in fit_chip(chip)]
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    return {
+        "source": package_version(),
+        "curves": records,
+        "pooled": pooled(records),
+        "priors": published["priors"],
+    }
+
+
+def error_table(content: dict[str, Any]) -> list[str]:
+    """Errors by chip, kind of attention, engine and type of cache as a Markdown table."""
+    lines = ["| chip | cache | engine | type | rows | serving: median | p90 | bias | small: median | p90 |"]
+    lines.append("| --- | --- | --- | --- |" + " --: |" * 6)
+    for record in content["curves"]:
+        serving, small = record["errors"]["serving"], record["errors"]["small"]
+        figures = [serving["median"], serving["p90"], serving["bias"], small["median"], small["p90"]]
+        cells = " | ".join(f"{100 * figure:.1f} %" for figure in figures)
+        names = " | ".join(record[name] for name in ("chip", "kind", "engine", "kv_dtype"))
+        lines.append(f"| {names} | {record['rows']:,} | {cells} |")
+    return lines

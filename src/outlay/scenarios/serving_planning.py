@@ -1,0 +1,263 @@
+"""The best plan for serving: over accelerators, sellers, counts, formats, layouts and modes, within latency and purse."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import outlay.render as _render  # statements that come from here show themselves in notebooks
+from outlay import __version__
+from outlay.scenarios.run_statement import inputs_of, price_notes
+from outlay.scenarios.serving_plan_lines import Priced, figures_of, lines_of
+from outlay.scenarios.serving_plan_offered import GOALS, Plan, judged_of, ranked
+from outlay.scenarios.serving_plan_relief import relief_table
+from outlay.scenarios.serving_plan_search import ServingFound, offered_by_all, search_serving
+from outlay.scenarios.serving_plan_sections import (
+    all_table,
+    binding,
+    day_table,
+    front_table,
+    looked_at,
+    nearest,
+    plan_table,
+    substitute,
+)
+from outlay.scenarios.serving_plan_words import (
+    degrees,
+    instances,
+    limits_in_words,
+    load_in_words,
+    machines,
+    seller,
+    setting,
+)
+from outlay.scenarios.serving_provenance import serving_receipts
+from outlay.scenarios.serving_question import ServingQuestion, ask_serving
+from outlay.scenarios.terms import agree
+from outlay.scenarios.today import today as day_of
+from outlay.serving import ServingCoefficients, load_serving
+from outlay.statement import Assumption, Statement
+from outlay.workload import Architecture
+
+assert _render.FORMATS
+
+
+def plan_serving(
+    model: str | Mapping[str, object] | Architecture,
+    *,
+    input: str | int | None = None,
+    output: str | int | None = None,
+    rate: str | float | None = None,
+    users: str | int | None = None,
+    requests_per_user: str | float | None = None,
+    peak: str | float | None = None,
+    day: str | None = None,
+    start_up: str | float | None = None,
+    prefix_hit: str | float | None = None,
+    turns: str | int | None = None,
+    ttft: str | float | None = None,
+    tpot: str | float | None = None,
+    goal: str | None = None,
+    under: str | float | None = None,
+    carbon: str | float | None = None,
+    on: str | None = None,
+    count: str | int | None = None,
+    have: str | None = None,
+    without: str | None = None,
+    provider: str | None = None,
+    tier: str | None = None,
+    engine: str | None = None,
+    mode: str | None = None,
+    quant: str | None = None,
+    kv: str | None = None,
+    price: str | float | None = None,
+    discount: str | float | None = None,
+    grid: str | None = None,
+    pue: str | float | None = None,
+    electricity: str | float | None = None,
+    hardware: str | float | None = None,
+    life: str | float | None = None,
+    use: str | float | None = None,
+    egress: str | float | None = None,
+    people: str | float | None = None,
+    every: bool = False,
+    notes: tuple[str, ...] = (),
+    progress: Callable[[int, int], None] | None = None,
+    coefficients: ServingCoefficients | None = None,
+    today: datetime.date | None = None,
+) -> Statement:
+    """The plan that reaches `goal` (cheapest, fastest, greenest) for a load within latencies, dollars and carbon of a month.
+
+    Every accelerator (`on`: names or `any`), seller, tier, number format (`quant`), mode and layout is looked at, each with
+    the replicas that the load takes. `day` is the load by hour, `start_up` the time until an instance answers; then as many
+    instances are on as each hour needs. `every` adds a table of all plans. Texts are read as on the command line.
+
+    >>> plan = plan_serving("llama-3-8b", rate=2, input=1024, output=256, ttft="1s", on="h100-sxm,l40s", count=8)
+    >>> plan.sections[0].key, plan.total.amount.likely < 2000
+    ('plan', True)
+
+    :raises InputError: for anything that cannot be read, or that contradicts itself.
+    :raises DoesNotFit: if no plan carries the load within the limits, with the nearest that there is.
+    """
+    asked = {
+        name: value for name, value in locals().items() if name not in ("notes", "progress", "coefficients", "today")
+    }
+    coefficients = coefficients or load_serving()
+    found = search_serving(model, asked, progress=progress, coefficients=coefficients)
+    priced, question = priced_of(model, found, coefficients)
+    tables = (
+        plan_table(priced),
+        front_table(found),
+        day_table(priced),
+        relief_table(found, coefficients),
+        all_table(found) if every else None,
+    )
+    near = nearest(found)
+    return Statement(
+        _title(found),
+        lines=lines_of(priced),
+        answer=figures_of(priced),
+        sections=tuple(table for table in tables if table is not None),
+        assumed=_assumed(found, priced, question),
+        notes=(
+            *binding(found),
+            *_missed(found, coefficients),
+            *(() if near is None else (near,)),
+            looked_at(found),
+            *_supply(found),
+            *price_notes(priced.terms, today or day_of()),
+            "A month is 730 hours. How far these times are off is not known yet.",
+            *notes,
+        ),
+        hints=tuple(_hints(model, found)),
+        inputs=inputs_of(asked),
+        version=__version__,
+    )
+
+
+def priced_of(
+    model: str | Mapping[str, object] | Architecture, found: ServingFound, coefficients: ServingCoefficients
+) -> tuple[Priced, ServingQuestion]:
+    """The best plan on its terms, and its machines as a question."""
+    best, wanted = found.best, found.wanted
+    asked = wanted.asked
+    question = ask_serving(
+        wanted.architecture,
+        on=f"{best.chip}:{best.devices}",
+        rate=wanted.demand.rate,
+        input=round(wanted.demand.input),
+        output=round(wanted.demand.output),
+        engine=best.block.engine.name,
+        quant=best.block.form.name,
+        kv=best.decode.cache,
+        layout=degrees(best.decode.layout),
+        replicas=best.replicas,
+        **dict.fromkeys(_UNSAID),
+    )
+    own = wanted.money.price is not None
+    terms = agree(
+        question,
+        provider=None if own else best.offer.provider,
+        tier=None if own and not best.offer.owned else best.offer.tier,
+        electricity=asked.get("electricity") if best.offer.owned else None,
+        data=None,
+        checkpoints=0,
+        lost_work=None,
+        **{name: asked.get(name) for name in _TERMS},
+    )
+    del model
+    return Priced(plan=best, wanted=wanted, terms=terms, fitted_on=serving_receipts(coefficients)), question
+
+
+_UNSAID = (
+    *("concurrency", "users", "requests_per_user", "peak", "prefix_hit", "turns", "ttft", "tpot"),
+    *("gpus_per_node", "interconnect"),
+)
+_TERMS = ("price", "discount", "grid", "pue", "hardware", "life", "use", "egress", "people")
+
+
+def _assumed(found: ServingFound, priced: Priced, question: ServingQuestion) -> tuple[Assumption, ...]:
+    """What was taken because nobody said; of the machines' words the cluster's, of the terms all."""
+    wanted = found.wanted
+    entries = [*wanted.assumed, *_engine(found)]
+    entries += [entry for entry in question.assumed if entry.name in ("cluster", "expert load")]
+    entries += priced.terms.assumed
+    return tuple({(entry.name, entry.value): entry for entry in entries}.values())
+
+
+def _engine(found: ServingFound) -> Iterator[Assumption]:
+    asked, best = found.wanted.asked, found.best
+    if asked.get("engine") is None:
+        yield Assumption(
+            "engine",
+            value=best.block.engine.name,
+            why="the usual one on such accelerators; `--engine any` looks at others",
+        )
+    if asked.get("kv") is None:
+        yield Assumption("cache", value="16 bits a number", why="what engines do unless told (`--kv`)")
+
+
+def _title(found: ServingFound) -> str:
+    wanted, best = found.wanted, found.best
+    limits = limits_in_words(wanted)
+    return (
+        f"The {wanted.wanted.goal} way to serve {wanted.architecture.name} for {load_in_words(wanted)}"
+        f"{' ' + limits if limits else ''}: {machines(best)} ({seller(best)}; {instances(best)}, {setting(best)})"
+    )
+
+
+def _missed(found: ServingFound, coefficients: ServingCoefficients) -> Iterator[str]:
+    """What `--without` takes away, where it would be better."""
+    gone = found.wanted.wanted.gone
+    if not gone:
+        return
+    wanted = replace(found.wanted, wanted=replace(found.wanted.wanted, machines=gone))
+    offered, _ = offered_by_all(wanted, coefficients)
+    if not len(offered):
+        return
+    order = ranked(offered, wanted, judged_of(offered, wanted))
+    if order.size:
+        yield from substitute(offered.plan(int(order[0])), found.best, GOALS[wanted.wanted.goal])
+
+
+def _supply(found: ServingFound) -> Iterator[str]:
+    """What a price list does not say."""
+    best = found.best
+    if best.offer.provider is not None and found.wanted.wanted.had is None:
+        yield (
+            f"Whether {best.offer.provider} has {best.devices:,} free for you, no list says: `--have` plans with what there "
+            "is, `--without` without what there is not."
+        )
+    if (
+        best.block.form.weight_bits < 16
+        and found.wanted.formats is None
+        and best.block.form.name != found.wanted.published
+    ):
+        yield f"Answers of {best.block.form.name} weights differ a little from those of {found.wanted.published}."
+
+
+def _hints(model: object, found: ServingFound) -> Iterator[str]:
+    """The command that prices the same machines by themselves, and what starts them."""
+    best, wanted = found.best, found.wanted
+    name = model if isinstance(model, str) else wanted.architecture.name
+    if best.prefill is None:
+        demand = wanted.demand
+        who = f" --provider {best.offer.provider}" if best.offer.provider and wanted.money.price is None else ""
+        yield (
+            f"`outlay cost serving {name} --on {best.chip}:{best.devices} --quant {best.block.form.name} "
+            f"--layout {degrees(best.decode.layout)} --replicas {best.replicas} --input {demand.input:.0f} "
+            f"--output {demand.output:.0f} --rate {_typed_rate(wanted.rate)}{who}` is these machines alone, line by line"
+        )
+    yield f"`--export {_exporter(best)}` or `--export k8s` writes what starts it"
+
+
+def _typed_rate(rate: float) -> str:
+    return f"{rate:.4g}/s" if rate >= 0.01 else f"{rate * 86_400:.4g}/day"
+
+
+def _exporter(best: Plan) -> str:
+    if best.prefill is not None:
+        return "dynamo"
+    name = best.block.engine.name
+    return name if name in ("vllm", "sglang", "trtllm", "llamacpp") else "vllm"

@@ -1,0 +1,179 @@
+"""Many instances under open loops at once, asked by how full they are rather than by what reaches them.
+
+:func:`~outlay.serving.batching.perform` looks for the requests that are inside at a given rate. Turned round, nothing has to
+be looked for: with x requests inside, :math:`\\lambda = x / Z`. That is what a search over rates wants, since it may choose
+its points. The model is the same, and so are the figures (tested).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outlay.serving.batching import perform, performance_of
+from outlay.serving.closed_loop import cycle_of
+from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.deployment import Deployment
+from outlay.serving.load import Load, Performance
+from outlay.serving.open_loop import fared_among
+from outlay.serving.room import Room, room
+from outlay.serving.static_batching import batch_of, batch_seconds, static_among
+from outlay.serving.steps import timed
+from outlay.serving.task import Task
+
+Floats = NDArray[np.float64]
+SECANTS = 4
+"""Steps from a rate to the requests inside, after the first that takes them as proportional."""
+CLOSE = 1e-3
+"""Error of the rate that is small enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loops:
+    """One instance of each of many deployments (degrees and chunks are arrays of one length) under the same requests."""
+
+    deployment: Deployment
+    load: Load
+    """Its `rate` is of no account."""
+    coefficients: ServingCoefficients
+    limits: Room
+    first: Floats
+    """Seconds of a request that is alone."""
+    full: Floats
+    """Seconds of a request among as many as fit."""
+    handed_over: bool = False
+    """The first token is there already, from an instance that computes prompts: waiting counts as time between tokens."""
+
+    def at(self, places: Any, inside: Floats, *, watts: bool = False) -> tuple[Floats, Performance]:
+        """The rate that keeps `inside` requests in instances at `places`, and how they fare; below the most that fit.
+
+        Their power only where `watts` asks for it: it takes as long again.
+        """
+        deployment, limits = some_of(self.deployment, places), _some(self.limits, places)
+        most = np.maximum(limits.sequences, 1.0)
+        task, steps = Task.of(deployment, self.load, None), timed(deployment, self.coefficients)
+        if self._static:
+            n = np.maximum(inside, 1.0)
+            batch = batch_of(task, n, steps)
+            total = batch_seconds(batch, self.load, n)
+            rate = inside / total
+            load = dataclasses.replace(self.load, rate=rate)
+            fared, utilisation, busy = static_among(n, batch, total, load, most, self.full[places], steps)
+            return rate, self._counted(performance_of(deployment, load, limits, fared, utilisation, busy))
+        others = np.minimum(inside, most - 1.0)
+        found = cycle_of(deployment)(task, others + 1.0, steps)
+        rate = inside / found.seconds
+        load = dataclasses.replace(self.load, rate=rate)
+        fared, utilisation, busy = fared_among(others, found, deployment, load, task, most, self.full[places])
+        if watts:
+            fared = dataclasses.replace(fared, watts=found.watts(steps))
+        return rate, self._counted(performance_of(deployment, load, limits, fared, utilisation, busy))
+
+    def at_rate(self, places: Any, rate: Any, guess: Floats) -> Performance:
+        """How they fare when `rate` requests a second reach each; the search begins at `guess` requests inside."""
+        before, was = guess, self._rate(places, guess)
+        now = np.minimum(before * rate / was, self.most(places))
+        for _ in range(SECANTS):
+            found = self._rate(places, now)
+            if np.all(np.abs(found - rate) <= CLOSE * rate):
+                break
+            slope = np.where(now != before, (found - was) / np.where(now != before, now - before, 1.0), found / now)
+            slope = np.where(slope > 0, slope, found / now)
+            before, was = now, found
+            now = np.clip(now + (rate - found) / slope, now / 4.0, self.most(places))
+        return self.at(places, now, watts=True)[1]
+
+    def alone(self, place: int, rate: float) -> Performance:
+        """How the instance at one place fares, by :func:`~outlay.serving.batching.perform`."""
+        load = dataclasses.replace(self.load, rate=rate)
+        return self._counted(perform(some_of(self.deployment, place), load, self.coefficients))
+
+    def sustained(self, places: Any) -> Floats:
+        """The most requests a second that can be sustained at all."""
+        most: Floats = np.asarray(self.limits.sequences, dtype=float)[places] / self.full[places]
+        return most
+
+    def _counted(self, found: Performance) -> Performance:
+        if not self.handed_over:
+            return found
+        further = max(float(self.load.output) - 1.0, 1.0)
+        return dataclasses.replace(found, tpot=found.tpot + found.queue / further)
+
+    def least(self, rate: float) -> Floats:
+        """Requests inside at `rate` a second or less: as if each were alone."""
+        return rate * self.first
+
+    def most(self, places: Any) -> Floats:
+        """Requests inside just before no more can be carried."""
+        below: Floats = np.maximum(np.asarray(self.limits.sequences, dtype=float)[places], 1.0) * (1.0 - 1e-6)
+        return below
+
+    @property
+    def _static(self) -> bool:
+        return self.deployment.engine.batching == "static"
+
+    def _rate(self, places: Any, inside: Floats) -> Floats:
+        deployment = some_of(self.deployment, places)
+        task, steps = Task.of(deployment, self.load, None), timed(deployment, self.coefficients)
+        if self._static:
+            n = np.maximum(inside, 1.0)
+            return np.asarray(inside / batch_seconds(batch_of(task, n, steps), self.load, n), dtype=float)
+        most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
+        running = np.minimum(inside, most - 1.0) + 1.0
+        return np.asarray(inside / cycle_of(deployment)(task, running, steps).seconds, dtype=float)
+
+
+def loops_of(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, *, handed_over: bool = False
+) -> Loops:
+    """The loops of deployments whose degrees and chunks are arrays of one length."""
+    shape = np.shape(deployment.layout.tensor)
+    limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
+    sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
+    first = _cycle_seconds(deployment, load, coefficients, np.ones(shape))
+    full = _cycle_seconds(deployment, load, coefficients, sequences)
+    return Loops(
+        deployment=deployment,
+        load=load,
+        coefficients=coefficients,
+        limits=Room(
+            sequences=sequences,
+            cache_bytes=np.broadcast_to(limits.cache_bytes, shape),
+            mean_bytes=np.broadcast_to(limits.mean_bytes, shape),
+        ),
+        first=first,
+        full=full,
+        handed_over=handed_over,
+    )
+
+
+def _cycle_seconds(deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats) -> Floats:
+    """Seconds of a request among `running` that are always there."""
+    if deployment.engine.batching == "static":
+        closed = perform(deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients)
+        found: Any = running / closed.requests_per_second
+    else:
+        found = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients)).seconds
+    seconds: Floats = np.broadcast_to(np.asarray(found, dtype=float), running.shape)
+    return seconds
+
+
+def some_of(deployment: Deployment, places: Any) -> Deployment:
+    """Some of the deployments that the arrays of one spell out."""
+    chunks = np.asarray(deployment.engine.chunk_tokens)
+    engine = with_chunks(deployment, chunks[places]) if chunks.ndim else deployment.engine
+    return dataclasses.replace(deployment, layout=deployment.layout.at(places), engine=engine)
+
+
+def with_chunks(deployment: Deployment, chunks: NDArray[Any]) -> Any:
+    """The engine with an array of most tokens of a step."""
+    return dataclasses.replace(deployment.engine, chunk_tokens=cast("Any", chunks))
+
+
+def _some(limits: Room, places: Any) -> Room:
+    fields = ("sequences", "cache_bytes", "mean_bytes")
+    return Room(**{name: np.asarray(getattr(limits, name))[places] for name in fields})

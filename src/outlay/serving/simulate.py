@@ -1,0 +1,258 @@
+"""Play requests on replicas of a deployment, event by event: what closed forms average, and what they cannot say.
+
+The engine's policy decides who is admitted; blocks of the cache run out and sequences are put back; replicas are chosen in
+turn or by what they have to do. Steps take what the tables say (:mod:`outlay.serving.timer`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from math import inf
+from typing import Literal
+
+import numpy as np
+
+from outlay.errors import DoesNotFit
+from outlay.machine import power_watts
+from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.deployment import Deployment
+from outlay.serving.instance import Instance
+from outlay.serving.kv_cache import sequence_bytes
+from outlay.serving.memory import memory
+from outlay.serving.replay import Replay
+from outlay.serving.request import Policy, Request
+from outlay.serving.requests import Requests
+from outlay.serving.room import RESERVING
+from outlay.serving.speculation import Speculation
+from outlay.serving.timer import Timer
+
+Routing = Literal["round-robin", "least-loaded"]
+Progress = Callable[[int, int], None]
+
+QUIET = 1.0
+"""Seconds before progress is reported."""
+EVERY = 256
+"""Requests between two looks at the clock."""
+
+
+def policy_of(
+    deployment: Deployment,
+    coefficients: ServingCoefficients,
+    tokens: float,
+    *,
+    most_sequences: int | None = None,
+    per_step: float = 1.0,
+    prefill_only: bool = False,
+    decode_only: bool = False,
+) -> Policy:
+    """The batch of one instance. `tokens`: of a usual sequence, for caches that do not grow evenly (windows, states)."""
+    engine, data = deployment.engine, int(deployment.layout.data)
+    free = max(float(memory(deployment, coefficients).cache), 0.0)
+    block = float(sequence_bytes(deployment, tokens)) / max(np.ceil(tokens / engine.block_tokens), 1.0)
+    return Policy(
+        mixed=engine.mixed,
+        static=engine.batching == "static",
+        chunk=engine.chunk_tokens * data,
+        most_sequences=engine.most_sequences * data if most_sequences is None else most_sequences,
+        block_tokens=engine.block_tokens,
+        blocks=int(free / max(block, 1.0)) * data,
+        reserving=engine.family in RESERVING or engine.batching == "static",
+        per_step=per_step,
+        prefill_only=prefill_only,
+        decode_only=decode_only,
+    )
+
+
+def simulate(
+    deployment: Deployment,
+    requests: Requests,
+    coefficients: ServingCoefficients,
+    *,
+    replicas: int = 1,
+    routing: Routing = "least-loaded",
+    most_sequences: int | None = None,
+    speculation: Speculation | None = None,
+    concurrency: int | None = None,
+    progress: Progress | None = None,
+) -> Replay:
+    """Play requests on `replicas` of a deployment.
+
+    Parameters
+    ----------
+    requests
+        In the order of arrival. With `concurrency`, their times do not count.
+    concurrency
+        Requests that clients keep open, over all replicas: a closed loop. None: requests come at their times.
+    most_sequences
+        Requests that run together at most on one instance; None is what the engine allows.
+    progress
+        Called with requests answered and requests in all, after the first second and not too often.
+
+    Raises
+    ------
+    DoesNotFit
+        The model, or one of the requests, does not fit into the memory of an instance.
+
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> from outlay.serving.coefficients import load_serving
+    >>> from outlay.workload import transformer
+    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
+    >>> one = Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1))
+    >>> found = simulate(one, Requests([0.0, 0.1, 0.2], [500, 500, 500], [100, 200, 50]), load_serving())
+    >>> int(found.output.sum()), bool((found.finish > found.first).all())
+    (350, True)
+    """
+    per_step = 1.0 if speculation is None else float(speculation.tokens_per_step)
+    policy = policy_of(
+        deployment, coefficients, usual_tokens(requests), most_sequences=most_sequences, per_step=per_step
+    )
+    check(policy, requests)
+    timer = Timer(deployment, coefficients, speculation=speculation)
+    played = all_of(requests)
+    pace = Pacer(len(played), progress)
+    answered: list[float] = []
+
+    def left(_: Request, at: float) -> None:
+        pace.one()
+        if concurrency is not None:
+            answered.append(at)
+
+    instances = [Instance(timer, policy, left) for _ in range(replicas)]
+    if concurrency is None:
+        _open(instances, played, routing)
+    else:
+        _closed(instances, played, concurrency, routing, answered)
+    return replay_of(played, instances, [deployment] * replicas)
+
+
+def usual_tokens(requests: Requests) -> float:
+    """Mean tokens of a request, answer included."""
+    return float((requests.input + requests.output).mean()) if len(requests) else 1.0
+
+
+def check(policy: Policy, requests: Requests) -> None:
+    """Raise `DoesNotFit` where the longest request alone is more than the cache holds."""
+    longest = int((requests.input + requests.output).max()) if len(requests) else 0
+    if -(-longest // policy.block_tokens) + 1 > policy.blocks:
+        room = policy.blocks * policy.block_tokens
+        said = f"a request of {longest:,} tokens does not fit" if room else "the model does not fit"
+        raise DoesNotFit(
+            f"{said}: an instance has room for {room:,} tokens in its cache",
+            hint="take more devices an instance, or store weights or the cache in fewer bits",
+        )
+
+
+def all_of(requests: Requests) -> list[Request]:
+    """One object a request."""
+    assert requests.cached is not None
+    columns = (requests.arrival, requests.input, requests.output, requests.cached)
+    return [Request(index, *row) for index, row in enumerate(zip(*(part.tolist() for part in columns), strict=True))]
+
+
+class Pacer:
+    """Tells how far a simulation is, once it takes long."""
+
+    def __init__(self, count: int, progress: Progress | None) -> None:
+        self._count, self._done, self._progress = count, 0, progress
+        self._begun = self._said = time.perf_counter()
+
+    def one(self) -> None:
+        """One more request is answered."""
+        self._done += 1
+        if self._progress is not None and self._done % EVERY == 0:
+            now = time.perf_counter()
+            if now - self._begun > QUIET and now - self._said > QUIET / 10.0:
+                self._said = now
+                self._progress(self._done, self._count)
+
+
+def choose(instances: list[Instance], place: int, routing: Routing) -> Instance:
+    """Which instance gets the next request."""
+    return instances[place % len(instances)] if routing == "round-robin" else min(instances, key=_load)
+
+
+def _open(instances: list[Instance], requests: list[Request], routing: Routing) -> None:
+    """Requests at their own times."""
+    blind = routing == "round-robin" or len(instances) == 1
+    for place, request in enumerate(requests):
+        at = request.arrival
+        for each in [instances[place % len(instances)]] if blind else instances:
+            if each.end <= at:
+                each.run_until(at)
+        choose(instances, place, "round-robin" if blind else routing).add(request, at)
+    for instance in instances:
+        instance.run_until(inf)
+
+
+def _closed(
+    instances: list[Instance], requests: list[Request], concurrency: int, routing: Routing, answered: list[float]
+) -> None:
+    """A request is sent when one is answered; it arrives while the next step is under way."""
+    later = iter(requests)
+    together = instances[0].policy.static
+    sent = 0
+
+    def send_all(times: list[float]) -> None:
+        nonlocal sent
+        # A batch that is begun once takes all that were sent at the same time.
+        for instance in instances:
+            instance.held_back = together
+        for at, request in zip(times, later, strict=False):
+            request.arrival = at
+            choose(instances, sent, routing).add(request, at)
+            sent += 1
+        for instance in instances:
+            instance.held_back = False
+            if instance.end == inf and instance.waiting:
+                instance.begin(times[-1])
+
+    send_all([0.0] * min(concurrency, len(requests)))
+    while (instance := min(instances, key=_end)).end < inf:
+        instance.next_event()
+        if answered:
+            times = answered.copy()
+            answered.clear()
+            send_all(times)
+
+
+def _load(instance: Instance) -> int:
+    return instance.load
+
+
+def _end(instance: Instance) -> float:
+    return instance.end
+
+
+def replay_of(played: list[Request], instances: list[Instance], deployments: list[Deployment]) -> Replay:
+    """The record of a simulation; `deployments`: of each instance."""
+
+    def column(name: str) -> np.ndarray:
+        return np.array([getattr(request, name) for request in played])
+
+    arrival, finish = column("arrival"), column("finish")
+    whole = float(finish.max() - arrival.min()) if played else 0.0
+    joules = 0.0
+    for instance, deployment in zip(instances, deployments, strict=True):
+        idle = float(power_watts(deployment.cluster.accelerator, {}))
+        joules += float(deployment.devices) * (instance.joules + idle * max(whole - instance.busy, 0.0))
+    return Replay(
+        arrival=arrival,
+        admitted=column("admitted"),
+        first=column("first"),
+        finish=finish,
+        input=column("input"),
+        output=column("output"),
+        preempted=column("preempted"),
+        instances=len(instances),
+        devices=sum(float(deployment.devices) for deployment in deployments),
+        busy=sum(instance.busy for instance in instances),
+        joules=joules,
+        decoded=sum(instance.decoded for instance in instances),
+        steps=sum(instance.steps for instance in instances),
+        prefill_steps=sum(instance.prefill_steps for instance in instances),
+        most_blocks=max(instance.most_blocks for instance in instances),
+        blocks=instances[-1].policy.blocks,
+        held=sum(instance.held for instance in instances),
+    )
