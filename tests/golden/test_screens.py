@@ -164,8 +164,16 @@ SERVING = {
         *("llama-3-8b", "--on", "l4:1", "--quant", "fp8", "--users", "10000", "--requests-per-user", "5"),
         *("--turns", "6", "--input", "120", "--output", "250"),
     ],
+    "serving-deepseek-v3": [
+        *("deepseek-v3", "--prefill-on", "h200:8", "--decode-on", "h200:8"),
+        *("--input", "2048", "--output", "512", "--rate", "4/s"),
+    ],
+    "serving-trace": ["llama-3-8b", "--on", "h100-sxm:2", "--trace", "trace.csv", "--ttft", "300ms", "--tpot", "20ms"],
     "serving-no": ["llama-3-70b", "--on", "h100-sxm:2", "--quant", "fp8", "--rate", "40/s"],
 }
+ROWS = ((row * 0.05 + (row % 7) * 0.004, 200 + row * 37 % 1500, 20 + row * 91 % 400) for row in range(900))
+TRACE = "\n".join(["arrival,input,output", *(f"{at:.3f},{tokens},{answer}" for at, tokens, answer in ROWS)])
+"""Requests that come every 50 ms, with tokens that look scattered."""
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -174,6 +182,7 @@ def desk(tmp_path, monkeypatch):
     """A folder, a cache and a day of their own."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(POINTS, tmp_path / "losses.csv")
+    (tmp_path / "trace.csv").write_text(TRACE + "\n", encoding="utf-8")
     (tmp_path / "run.csv").write_text(STAGES, encoding="utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

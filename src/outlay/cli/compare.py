@@ -51,6 +51,7 @@ EXAMPLE = "outlay compare llama-3.1-8b --users 10000 --on l4 --api any"
 )
 @click.option("--lock-in", metavar="DOLLARS", help="What depending on the API's seller costs you, a month.")
 @click.option("--data-leaving", metavar="DOLLARS", help="What data that leave the house cost you, a month.")
+@click.option("--interval", metavar="PERCENT", help="Share of deployments that ranges are to hold: 80 (default).")
 @click.option("--strict", is_flag=True, help="Exit with 3 if a line has no price.")
 @catalog_option
 @answer_options_of_tokens

@@ -8,9 +8,10 @@ from typing import Any
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__, catalog
+from outlay.economics import machines
 from outlay.errors import InputError
 from outlay.scenarios import buying_sections as tables
-from outlay.scenarios.buying_bills import DAYS, Bill, Crossing, bill_of, crossing, one_each, reference
+from outlay.scenarios.buying_bills import DAYS, Bill, Crossing, bill_of, crossing, one_each, reference, spread
 from outlay.scenarios.buying_lines import api_lines, own_lines
 from outlay.scenarios.buying_own import Own, cheapest, own_on
 from outlay.scenarios.buying_question import Beside, read_apis, read_beside, read_share
@@ -22,15 +23,10 @@ from outlay.scenarios.serving_problems import Problems
 from outlay.scenarios.today import today as day
 from outlay.serving import ServingCoefficients, load_serving
 from outlay.statement import Assumption, Figure, Interval, Statement, Table
+from outlay.training.ranges import parse_level, percent
 from outlay.units import format_money, format_number, format_quantity
 
 assert _render.FORMATS
-
-_UNUSED = (
-    *("concurrency", "layout", "replicas", "draft", "draft_tokens", "acceptance", "adapters", "offload_to", "battery"),
-    *("gpus_per_node", "interconnect"),
-)
-"""What a question of serving may say and a comparison leaves to the search."""
 
 
 def compare(
@@ -66,6 +62,7 @@ def compare(
     quality_difference: str | float | None = None,
     lock_in: str | float | None = None,
     data_leaving: str | float | None = None,
+    interval: str | float | None = None,
     notes: tuple[str, ...] = (),
     coefficients: ServingCoefficients | None = None,
     today: datetime.date | None = None,
@@ -84,7 +81,7 @@ def compare(
     :raises DoesNotFit: if the machines do not carry the load.
     """
     asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
-    date, coefficients = today or day(), coefficients or load_serving()
+    date, coefficients, level = today or day(), coefficients or load_serving(), parse_level(interval)
     problems = Problems()
     share = problems.attempt(lambda: read_share(cached, "--cached", below_one=True))
     batch = problems.attempt(lambda: read_share(batch_share, "--batch-share")) or 0.0
@@ -105,7 +102,7 @@ def compare(
     }
     demand = read_demand(architecture, concurrency=None, **load)
     prices = read_apis(api, architecture.name, tokens=demand.input, day=date)
-    words = {**dict.fromkeys(_UNUSED), **load, "engine": engine, "quant": quant, "kv": kv, "ttft": ttft, "tpot": tpot}
+    words = {**load, "engine": engine, "quant": quant, "kv": kv, "ttft": ttft, "tpot": tpot}
     money = {
         "provider": provider,
         "tier": tier,
@@ -118,9 +115,11 @@ def compare(
         "life": life,
         "use": use,
     }
-    owns = _owns(model, on, asked=words, money=money, batch=batch, coefficients=coefficients)
+    owns = _owns(model, on, asked=words, money=money, batch=batch, coefficients=coefficients, level=level)
     bills = one_each(tuple(bill_of(entry, architecture.name, demand, batch=batch) for entry in prices))
-    return _statement(owns, bills, demand, beside, batch=batch, date=date, asked=inputs_of(asked), notes=notes)
+    return _statement(
+        owns, bills, demand, beside, batch=batch, date=date, level=level, asked=inputs_of(asked), notes=notes
+    )
 
 
 def _owns(model: str, on: str | None, **terms: Any) -> tuple[Own, ...]:
@@ -143,6 +142,7 @@ def _statement(
     *,
     batch: float,
     date: datetime.date,
+    level: float,
     asked: Mapping[str, str | int | float],
     notes: tuple[str, ...],
 ) -> Statement:
@@ -168,11 +168,12 @@ def _statement(
     return Statement(
         _title(own, bill, demand, building=building),
         lines=mine if building else theirs,
-        answer=_figures(own, bill, crossed),
+        answer=_figures(own, bill, crossed, beside),
         sections=tuple(section for section in sections if section is not None),
         assumed=(*own.run.assumed, *_assumed(own, demand, batch)),
         notes=(
             *_verdict(own, bill, crossed, beside),
+            *_sure(own, bill, beside, level),
             *_prices(bills, date),
             *price_notes(own.run.terms, date),
             *_energy(own),
@@ -180,6 +181,7 @@ def _statement(
         ),
         hints=tuple(_hints(own, bill, beside)),
         inputs=asked,
+        coverage=level if own.relative.has_range else None,
         version=__version__,
     )
 
@@ -202,7 +204,7 @@ def _title(own: Own, bill: Bill, demand: Demand, *, building: bool) -> str:
     return f"{word}: {what} is cheaper with {said} than with {against}"
 
 
-def _figures(own: Own, bill: Bill, crossed: Crossing) -> dict[str, Figure]:
+def _figures(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> dict[str, Figure]:
     made: dict[str, Figure] = {}
     if own.dollars is not None:
         made["own"] = Figure(own.dollars, unit="$/month", label="own machines", note="as they are, without people")
@@ -212,11 +214,9 @@ def _figures(own: Own, bill: Bill, crossed: Crossing) -> dict[str, Figure]:
     demand = own.run.question.demand
     if crossed.first is not None:
         how = "least load at which as many machines as it takes cost no more than its tokens"
-        tokens = crossed.first * (demand.input + demand.output)
-        made["break_even"] = Figure(
-            Interval.of(crossed.first / DAYS), unit="requests/day", label="own machines cheaper from", note=how
-        )
-        made["break_even_tokens"] = Figure(Interval.of(tokens), unit="tokens", label="in a month", note=how)
+        span, tokens = spread(own, bill, beside), demand.input + demand.output
+        made["break_even"] = Figure(span * (1 / DAYS), unit="requests/day", label="own machines cheaper from", note=how)
+        made["break_even_tokens"] = Figure(span * tokens, unit="tokens", label="in a month", note=how)
     if crossed.lasting is not None and crossed.wavers:
         made["lasting"] = Figure(Interval.of(crossed.lasting / DAYS), unit="requests/day", label="and always from")
     return made
@@ -249,6 +249,23 @@ def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
             f"The crossing leaves people out: each $1,000 a month of them moves it up by "
             f"{format_number(1000.0 / bill.each / DAYS)} requests/day or more; the first machines cost {format_money(month)}."
         )
+
+
+def _sure(own: Own, bill: Bill, beside: Beside, level: float) -> Iterator[str]:
+    """What it would change if machines were slower than predicted, as far as measured ones were."""
+    if not own.relative.has_range or own.relative.high is None:
+        return
+    slow = own.with_speed(1.0 / own.relative.high)
+    said = f"Ranges: {percent(level)} of measured deployments from sources that our fit had not used answer "
+    said += (
+        f"{1.0 / own.relative.high:.2g} to {1.0 / (own.relative.low or 1.0):.2g} times as many requests as predicted."
+    )
+    more = machines(own.run.requests, slow.unit.capacity, least=own.least)
+    if more > own.unit.count:
+        said += f" With the slowest of them this load takes {more * own.unit.devices:,} accelerators."
+    if crossing(own, bill, beside).first is not None and crossing(slow, bill, beside).first is None:
+        said += f" And own machines then never become cheaper than {bill.price.name}."
+    yield said
 
 
 def _assumed(own: Own, demand: Demand, batch: float) -> Iterator[Assumption]:

@@ -91,6 +91,20 @@ def crossing(own: Own, bill: Bill, beside: Beside, *, step: float | None = None)
     return Crossing(first=first if math.isfinite(first) else None, lasting=lasting if math.isfinite(lasting) else None)
 
 
+def spread(own: Own, bill: Bill, beside: Beside) -> Interval:
+    """The first crossing, with machines as fast and as slow as measured ones were; of unknown range where slow ones never
+    become cheaper."""
+    likely = crossing(own, bill, beside).first
+    assert likely is not None
+    low, high = own.relative.low, own.relative.high
+    if low is None or high is None:
+        return Interval.of(likely)
+    fast, slow = (crossing(own.with_speed(1.0 / ratio), bill, beside).first for ratio in (low, high))
+    if fast is None or slow is None:
+        return Interval.of(likely)
+    return Interval.between(min(fast, likely), likely, max(slow, likely))
+
+
 def reference(bills: tuple[Bill, ...]) -> Bill:
     """The bill that machines are held against: the cheapest of the same model, of others only where there is none."""
     return min(bills, key=lambda bill: (not bill.same, bill.month.likely))

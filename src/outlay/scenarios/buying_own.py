@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,15 @@ from outlay.economics import HOURS_PER_MONTH
 from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout
 from outlay.scenarios.named import read_on
-from outlay.scenarios.serving_fit import Tried, serve
+from outlay.scenarios.serving_fit import serve
 from outlay.scenarios.serving_provenance import serving_receipts
 from outlay.scenarios.serving_question import ServingQuestion, ask_serving
+from outlay.scenarios.serving_ranged import relative_ranges
 from outlay.scenarios.serving_refusal import refusal
 from outlay.scenarios.serving_run import ServingRun
+from outlay.scenarios.serving_ways import Tried
 from outlay.scenarios.terms import agree
-from outlay.serving import Load, Performance, ServingCoefficients, perform
+from outlay.serving import Load, Performance, ServingCoefficients, load_serving, perform
 from outlay.serving.layouts import layouts_of
 from outlay.statement import Interval
 
@@ -67,6 +69,12 @@ class Own:
     """None where the machines have no price."""
     least: int
     """Instances that are kept however small the load is."""
+    relative: Interval = field(default_factory=lambda: Interval.of(1.0))
+    """Measured time of answers over that predicted."""
+
+    def with_speed(self, factor: float) -> Own:
+        """The same machines, each carrying `factor` times the requests; their number and bill stay."""
+        return replace(self, unit=replace(self.unit, peak_rate=self.unit.peak_rate * factor))
 
     @property
     def step(self) -> float | None:
@@ -140,6 +148,7 @@ def own_on(
     money: Mapping[str, Any],
     batch: float,
     coefficients: ServingCoefficients,
+    level: float,
 ) -> Own:
     """Own machines as they were named: of a count, or as many as the load takes.
 
@@ -158,7 +167,7 @@ def own_on(
                     f"{count} × {question.accelerator.name} do not carry the load", hint=f"write `--on {name}`"
                 )
             )
-        return _priced(question, known, known.count, money, coefficients)
+        return _priced(question, known, known.count, money, coefficients, level)
     unit: Unit | None = None
     for size in _SIZES:
         question = relieved(ask_serving(model, on=f"{name}:{size}", **asked), batch)
@@ -169,7 +178,7 @@ def own_on(
         assert isinstance(served, Tried)
         raise refusal(question, served, coefficients)
     question = relieved(ask_serving(model, on=f"{name}:{unit.devices * unit.count}", **asked), batch)
-    return _priced(question, unit, 1, money, coefficients)
+    return _priced(question, unit, 1, money, coefficients, level)
 
 
 def cheapest(
@@ -179,6 +188,7 @@ def cheapest(
     money: Mapping[str, Any],
     batch: float,
     coefficients: ServingCoefficients,
+    level: float,
 ) -> tuple[Own, ...]:
     """The cheapest machines of each accelerator that somebody rents out, cheapest first.
 
@@ -205,7 +215,7 @@ def cheapest(
     for _, unit in sorted(units, key=lambda entry: entry[0]):
         try:
             question = relieved(ask_serving(model, on=f"{unit.chip}:{unit.devices * unit.count}", **asked), batch)
-            made.append(_priced(question, unit, 1, money, coefficients))
+            made.append(_priced(question, unit, 1, money, coefficients, level))
         except (DoesNotFit, InputError):
             continue
         if len(made) == _SHOWN:
@@ -234,7 +244,12 @@ def relieved(question: ServingQuestion, batch: float) -> ServingQuestion:
 
 
 def _priced(
-    question: ServingQuestion, unit: Unit, least: int, money: Mapping[str, Any], coefficients: ServingCoefficients
+    question: ServingQuestion,
+    unit: Unit,
+    least: int,
+    money: Mapping[str, Any],
+    coefficients: ServingCoefficients,
+    level: float,
 ) -> Own:
     from outlay.scenarios.serving_cost import assumed_of  # beside it, not below: it answers with the same run
     from outlay.scenarios.serving_lines import lines_of
@@ -250,11 +265,14 @@ def _priced(
         terms=terms,
         coefficients=coefficients,
         fitted_on=serving_receipts(coefficients),
-        level=None,
     )
+    relative = Interval.of(1.0)
+    if coefficients == load_serving():  # nobody knows how far others are off
+        ranges = relative_ranges(question, level)
+        run, relative = replace(run, relative=ranges, level=level), ranges["answers"]
     run = replace(run, assumed=assumed_of(run))
     dollars = None if terms.price is None else total(lines_of(run))
-    return Own(run=run, unit=unit, dollars=dollars, least=least)
+    return Own(run=run, unit=unit, dollars=dollars, least=least, relative=relative)
 
 
 def month_at(own: Own, price: float) -> float:

@@ -11,8 +11,9 @@ from outlay.errors import DoesNotFit, InputError
 from outlay.machine import cluster_for
 from outlay.scenarios.named import MOST_DEVICES
 from outlay.scenarios.serving_demand import rate_words
-from outlay.scenarios.serving_fit import Served, Tried, instances, layout_words, serve, try_layouts
+from outlay.scenarios.serving_fit import serve, try_layouts
 from outlay.scenarios.serving_question import ServingQuestion
+from outlay.scenarios.serving_ways import Served, Tried, instances, layout_words
 from outlay.serving import ServingCoefficients, format_for, maximum, memory
 from outlay.units import format_quantity
 
@@ -34,7 +35,25 @@ def on_count(question: ServingQuestion, count: int) -> ServingQuestion:
     """The same load on another number of the same accelerators; links are those of the usual server."""
     cluster = cluster_for(question.accelerator, count)
     old = question.cluster
-    return replace(question, cluster=replace(cluster, network_bandwidth=old.network_bandwidth))
+    prompts = question.prefill
+    if prompts is not None:
+        prompts = on_count(prompts, max(round(prompts.devices * count / question.devices), 1))
+    return replace(question, cluster=replace(cluster, network_bandwidth=old.network_bandwidth), prefill=prompts)
+
+
+def words_on(question: ServingQuestion, count: int) -> str:
+    """The flags that ask for another number of devices, in the same proportion."""
+    if question.prefill is None:
+        return f"--on {question.on}:{count}"
+    other = on_count(question, count)
+    assert other.prefill is not None
+    return f"--prefill-on {other.prefill.on}:{other.prefill.devices} --decode-on {question.on}:{count}"
+
+
+def devices_of(question: ServingQuestion) -> str:
+    """The devices in words."""
+    words = [f"{pool.devices:,} × {pool.accelerator.name}" for pool in question.pools]
+    return words[0] if len(words) == 1 else f"{words[0]} for prompts and {words[1]} for answers"
 
 
 def carried_by(question: ServingQuestion, coefficients: ServingCoefficients) -> int | None:
@@ -79,8 +98,7 @@ def _too_small(question: ServingQuestion, tried: Tried, coefficients: ServingCoe
         "and nothing is left for the cache of a request" if least < there else f"and has {format_quantity(there, 'B')}"
     )
     message = (
-        f"{question.architecture.name} in {question.weights.name} does not fit on {question.devices:,} × "
-        f"{question.accelerator.name}\n"
+        f"{question.architecture.name} in {question.weights.name} does not fit on {devices_of(question)}\n"
         f"  the fullest device needs {format_quantity(least, 'B')} {room}\n"
         f"  {parts}\n"
         f"  even the layout that comes closest, {layout_words(tried.layouts.at(place))}, needs that much"
@@ -112,28 +130,32 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
         if try_layouts(on_count(replace(question, fixed={}), count), coefficients).fits.any():
             if not _carries(replace(question, fixed={}), count, coefficients):
                 continue
-            yield f"write `--on {question.on}:{count}`"
+            yield f"write `{words_on(question, count)}`"
             return
 
 
 def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients) -> DoesNotFit:
     demand = question.demand
     assert demand.rate is not None
-    deployment = instances(question, tried.layouts, coefficients)
-    found = maximum(
-        deployment,
-        input=demand.input,
-        output=demand.output,
-        coefficients=coefficients,
-        cached=demand.cached,
-        speculation=question.speculation(deployment),
-    )
-    most = np.where(tried.fits, np.asarray(found.requests_per_second) * tried.replicas, 0.0)
+    if question.prefill is None:
+        deployment = instances(question, tried.layouts, coefficients)
+        found = maximum(
+            deployment,
+            input=demand.input,
+            output=demand.output,
+            coefficients=coefficients,
+            cached=demand.cached,
+            speculation=question.speculation(deployment),
+        )
+        most = np.where(tried.fits, np.asarray(found.requests_per_second) * tried.replicas, 0.0)
+    else:
+        share = np.asarray(tried.performance.utilisation, dtype=float)
+        most = np.where(tried.fits, demand.rate * demand.peak / np.maximum(share, 1e-12), 0.0)
     place = int(np.argmax(most))
     asked = rate_words(demand.rate * demand.peak)
     busiest = " of the busiest hour" if demand.peak > 1 else ""
     message = (
-        f"{question.devices:,} × {question.accelerator.name} answer {rate_words(float(most[place]))} at most, "
+        f"{devices_of(question)} answer {rate_words(float(most[place]))} at most, "
         f"not the {asked}{busiest}\n"
         f"  that is {tried.replicas[place]:,} × {layout_words(tried.layouts.at(place))}, as full as they get"
     )
@@ -141,7 +163,7 @@ def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
     hint = (
         "shorten prompts and answers, or spread the load"
         if count is None
-        else f"{count:,} carry it: write `--on {question.on}:{count}`"
+        else f"{count:,} carry it: write `{words_on(question, count)}`"
     )
     return DoesNotFit(message, hint=hint)
 
@@ -160,12 +182,12 @@ def _too_slow(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
         for name in ("ttft", "tpot")
     )
     message = (
-        f"no layout of {question.devices:,} × {question.accelerator.name} keeps {_limits(question)}\n"
+        f"no layout of {devices_of(question)} keeps {_limits(question)}\n"
         f"  the nearest, {tried.replicas[place]:,} × {layout_words(tried.layouts.at(place))}, has its first token after "
         f"{format_quantity(ttft, 's')} and one more each {format_quantity(tpot, 's')}"
     )
     count = carried_by(question, coefficients) if question.demand.rate is not None else None
-    helps = [] if count is None else [f"{count:,} keep it: write `--on {question.on}:{count}`"]
+    helps = [] if count is None else [f"{count:,} keep it: write `{words_on(question, count)}`"]
     loose = [
         f"--{name} {_milliseconds(value)}" for name, value in (("ttft", ttft), ("tpot", tpot)) if name in wanted.stated
     ]

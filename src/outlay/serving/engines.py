@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from outlay.catalog import rows
+from outlay.statement import Basis
 
 TODAY = 2026.5
 """The year of an engine of which nobody says when it ran."""
@@ -53,6 +54,8 @@ class Engine:
     source: str
     date: str
     note: str
+    basis: Basis = "assumed"
+    """`quoted` where the source was read, `assumed` where the facts were written down without reading it again."""
     year: float = TODAY
     """The year of the software."""
 
@@ -93,4 +96,5 @@ def _facts(row: object) -> Engine:
         source=cell["source"],
         date=cell["date"],
         note=cell["note"],
+        basis=cast("Basis", cell["basis"]),
     )
