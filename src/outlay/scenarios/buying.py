@@ -16,7 +16,7 @@ from outlay.scenarios.buying_lines import api_lines, own_lines
 from outlay.scenarios.buying_own import Own, cheapest, own_on
 from outlay.scenarios.buying_question import Beside, read_apis, read_beside, read_share
 from outlay.scenarios.named import read_model
-from outlay.scenarios.quality_note import quality_note, quality_section
+from outlay.scenarios.quality_note import published_of, quality_note, quality_sections
 from outlay.scenarios.run_statement import inputs_of, price_notes
 from outlay.scenarios.serving_demand import Demand, read_demand
 from outlay.scenarios.serving_problems import Problems
@@ -148,7 +148,7 @@ def _statement(
 ) -> Statement:
     own, bill = owns[0], reference(bills)
     question = own.run.question
-    note = quality_note(question.architecture, question.weights.name, published=_published(own))
+    note = quality_note(question.architecture, question.weights.name, published=published_of(question.architecture))
     mine = own_lines(own, beside, note)
     theirs = api_lines(bill, beside, input=demand.input, output=demand.output, cached=demand.cached, batch=batch)
     building = own.dollars is not None and own.dollars.likely + beside.of_own <= bill.month.likely + beside.of_api
@@ -161,9 +161,7 @@ def _statement(
         several,
         tables.sellers(own, bill, beside),
         tables.how_full(own, bill),
-        None
-        if note.scope == "as published"
-        else quality_section(question.architecture, [question.weights.name], published=_published(own)),
+        *quality_sections(question.architecture, question.weights.name),
     )
     return Statement(
         _title(own, bill, demand, building=building),
@@ -184,12 +182,6 @@ def _statement(
         coverage=level if own.relative.has_range else None,
         version=__version__,
     )
-
-
-def _published(own: Own) -> str:
-    """The format of the checkpoint, where nobody asked for another."""
-    said = {entry.name: entry.value for entry in own.run.question.assumed}
-    return said.get("weights", "bf16")
 
 
 def _title(own: Own, bill: Bill, demand: Demand, *, building: bool) -> str:
