@@ -133,6 +133,16 @@ PLANS = {
     ],
     "plan-no": ["llama-3-8b", "--tokens", "1T", "--on", "h100-sxm", "--under", "10k", "--count", "64..128"],
 }
+COMPARISONS = {
+    "compare-chatbot": [
+        *("llama-3.1-8b", "--users", "10000", "--on", "l4"),
+        *("--api", "groq,together,fireworks,openai/gpt-5-mini"),
+    ],
+    "compare-build": [
+        *("llama-3.3-70b", "--rate", "20/s", "--input", "2000", "--output", "400", "--quant", "fp8", "--api", "any"),
+        *("--cached", "40%", "--batch-share", "20%", "--people", "40h/month:$90", "--on", "h100-sxm:8"),
+    ],
+}
 SERVING = {
     "serving-llama-3-70b": [
         *("llama-3-70b", "--on", "h100-sxm:8", "--quant", "fp8"),
@@ -202,13 +212,14 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01
 
 
-@pytest.mark.parametrize("name", [*QUESTIONS, *TUNINGS, *SIZES, *PLANS, *SERVING, *DEPLOYMENTS])
+@pytest.mark.parametrize("name", [*QUESTIONS, *TUNINGS, *SIZES, *PLANS, *SERVING, *DEPLOYMENTS, *COMPARISONS])
 def test_screen(name, capsys, update):
     asked = {
         **{key: ["cost", "training", *words] for key, words in QUESTIONS.items()},
         **{key: ["cost", "finetune", *words] for key, words in TUNINGS.items()},
         **{key: ["size", *words] for key, words in SIZES.items()},
         **{key: ["plan", "training", *words] for key, words in PLANS.items()},
+        **{key: ["compare", *words] for key, words in COMPARISONS.items()},
         **{key: ["cost", "serving", *words] for key, words in SERVING.items()},
         **{key: ["plan", "serving", *words] for key, words in DEPLOYMENTS.items()},
     }
