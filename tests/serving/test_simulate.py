@@ -174,6 +174,11 @@ def test_closed_forms_and_the_simulator_agree_on_rates(
     assert float(expected.ttft) == pytest.approx(float(found.ttft), rel=0.12)
     assert float(expected.e2e) == pytest.approx(float(found.e2e), rel=0.07)
     assert float(expected.device_watts) == pytest.approx(float(found.device_watts), rel=0.1)
+    assert list(expected.quantiles) == list(found.quantiles)
+    for quantile, seconds in expected.quantiles.items():
+        # Few requests decide what 99 of 100 wait at most for a first token.
+        most = {"ttft_p90": 0.3, "ttft_p99": 0.6}.get(quantile, 0.15)
+        assert float(seconds) == pytest.approx(float(found.quantiles[quantile]), rel=most), quantile
 
 
 def test_cached_prompts_agree(one: Deployment, coefficients: ServingCoefficients) -> None:
@@ -248,6 +253,9 @@ def test_disaggregated_closed_forms_and_simulator_agree(
     assert float(expected.tpot) == pytest.approx(float(found.tpot), rel=0.05)
     assert float(expected.ttft) == pytest.approx(float(found.ttft), rel=0.1)
     assert float(expected.requests_per_second) == pytest.approx(float(found.requests_per_second), rel=0.03)
+    for quantile, seconds in expected.quantiles.items():
+        most = {"ttft_p90": 0.3, "ttft_p99": 0.5}.get(quantile, 0.15)
+        assert float(seconds) == pytest.approx(float(found.quantiles[quantile]), rel=most), quantile
 
 
 @pytest.mark.parametrize("clients", [1, 8, 64])
