@@ -70,6 +70,7 @@ fit: $(STAMP)/fit  ## fit the coefficients again: kernels to measured kernels, w
 	$(BIN)/python -m outlay.machine.fit
 	$(BIN)/python -m outlay.accuracy.fit
 	$(BIN)/python -m outlay.accuracy.runs_fit
+	$(BIN)/python -m outlay.accuracy.serving.fit
 
 # --- documents -------------------------------------------------------------------------------------------------------
 

@@ -162,16 +162,12 @@ def document(rows: Sequence[Scored], *, names: Sequence[str] = DOUBTS) -> dict[s
     lower = min(LOWER, key=lambda share: float(weight @ np.log(tried[share][1].width)))
     trimmed, held = tried[lower]
     spread = calibrate(rows, trimmed=trimmed, lower=lower, names=names)
+    wider = nested(rows, 0.95, trimmed=trimmed, lower=lower, names=names)
     return {
         "rows": len(rows),
         "draws": round(draws(rows), 2),
         **{name: getattr(spread, name) for name in Spread.__dataclass_fields__},
-        "held": {
-            f"{level:g}": _report(
-                rows, held if level == LEVEL else nested(rows, level, trimmed=trimmed, lower=lower, names=names)
-            )
-            for level in (LEVEL, 0.95)
-        },
+        "held": {f"{LEVEL:g}": _report(rows, held), "0.95": _report(rows, wider)},
     }
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, Literal
-
-if TYPE_CHECKING:
-    from outlay.accuracy.validate import Comparison
+from typing import Final, Literal
 
 Kind = Literal["decode", "prefill", "answers", "first", "energy"]
 KINDS: Final[dict[str, Kind]] = {
@@ -51,19 +47,3 @@ def kind_of(metric: str) -> Kind:
     ('decode', 'first')
     """
     return KINDS[metric]
-
-
-def once_a_kind(comparisons: Iterable[Comparison]) -> dict[Kind, list[Comparison]]:
-    """Of each kind one comparison a row; flagged rows are left out.
-
-    Where a row states the rate of decoding, its rate of output tokens is the same number again.
-    """
-    kept = [one for one in comparisons if one.metric in KINDS and not one.flagged]
-    alone = {one.row for one in kept if one.metric == "decode_tokens_per_s"}
-    order = list(KINDS)
-    found: dict[Kind, dict[int, Comparison]] = {}
-    for one in sorted(kept, key=lambda one: order.index(one.metric)):
-        if one.metric == "output_tokens_per_s" and one.row in alone:
-            continue
-        found.setdefault(kind_of(one.metric), {}).setdefault(one.row, one)
-    return {kind: [rows[row] for row in sorted(rows)] for kind, rows in found.items()}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from outlay.accuracy import metrics
 from outlay.accuracy.runs_columns import METRIC as HOURS
-from outlay.accuracy.summary import MEMORY, Coverage, Errors, by_source, once_a_row, reasons, summarise
+from outlay.accuracy.summary import MEMORY, Coverage, Errors, by_source, once_a_kind, once_a_row, reasons, summarise
 from outlay.accuracy.validate import Comparison, Validation
 from outlay.training.ranges import percent
 
@@ -239,7 +239,7 @@ def _groups(validation: Validation) -> list[tuple[str, list[tuple[str, Errors]]]
         ("Speed, as time", once_a_row(validation.comparisons)),
         ("Peak memory", [one for one in kept if one.metric == MEMORY]),
         ("Whole runs", [one for one in kept if one.metric == HOURS]),
-        *((metrics.TITLES[kind], group) for kind, group in metrics.once_a_kind(kept).items()),
+        *((metrics.TITLES[kind], group) for kind, group in once_a_kind(kept).items()),
     ]
     tables = []
     for title, comparisons in groups:
@@ -258,7 +258,7 @@ def _ranges(validation: Validation) -> list[str]:
         ("speed", Coverage.of(once_a_row(validation.comparisons))),
         ("peak memory", Coverage.of(one for one in kept if one.metric == MEMORY)),
         ("device-hours", Coverage.of(one for one in kept if one.metric == HOURS)),
-        *((metrics.TITLES[kind].lower(), Coverage.of(group)) for kind, group in metrics.once_a_kind(kept).items()),
+        *((metrics.TITLES[kind].lower(), Coverage.of(group)) for kind, group in once_a_kind(kept).items()),
     )
     return [
         f"{percent(validation.level)} ranges of {name} hold {found.share:.1%} of {found.rows:,} rows; "

@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,21 @@ class Fit:
     """How far the fit moved each magnitude from its prior."""
     magnitudes: tuple[Magnitude, ...] = ()
     """What was fitted, in the order of the columns of `slopes`."""
+
+
+class Solved(Protocol):
+    """What is known of a fit where it stands: errors, slopes, weights, and what its priors hold."""
+
+    @property
+    def errors(self) -> NDArray[np.float64]: ...
+    @property
+    def slopes(self) -> NDArray[np.float64]: ...
+    @property
+    def weight(self) -> NDArray[np.float64]: ...
+    @property
+    def tie(self) -> NDArray[np.float64]: ...
+    @property
+    def distance(self) -> NDArray[np.float64]: ...
 
 
 def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tuple[Row, ...]:
@@ -147,7 +163,7 @@ def fit(rows: Sequence[Row], *, say: Callable[[str], None] = lambda _: None) -> 
     )
 
 
-def moved(found: Fit, seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+def moved(found: Solved, seen: NDArray[np.bool_]) -> NDArray[np.float64]:
     """How each magnitude moves when only the rows `seen` count, in the scale in which it moves.
 
     The fit is solved again by Gauss–Newton from where it stands, with the slopes that it found there: times are so

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
+from outlay.accuracy import metrics
 from outlay.accuracy.columns import MEASURED
-from outlay.accuracy.metrics import once_a_kind
 from outlay.accuracy.runs_columns import METRIC as HOURS
 from outlay.accuracy.validate import Comparison, Validation
 
@@ -88,6 +88,22 @@ def once_a_row(comparisons: Iterable[Comparison]) -> list[Comparison]:
     return [first[row] for row in sorted(first)]
 
 
+def once_a_kind(comparisons: Iterable[Comparison]) -> dict[metrics.Kind, list[Comparison]]:
+    """Of each kind one comparison a row; flagged rows are left out.
+
+    Where a row states the rate of decoding, its rate of output tokens is the same number again.
+    """
+    kept = [one for one in comparisons if one.metric in metrics.KINDS and not one.flagged]
+    alone = {one.row for one in kept if one.metric == "decode_tokens_per_s"}
+    order = list(metrics.KINDS)
+    found: dict[metrics.Kind, dict[int, Comparison]] = {}
+    for one in sorted(kept, key=lambda one: order.index(one.metric)):
+        if one.metric == "output_tokens_per_s" and one.row in alone:
+            continue
+        found.setdefault(metrics.kind_of(one.metric), {}).setdefault(one.row, one)
+    return {kind: [rows[row] for row in sorted(rows)] for kind, rows in found.items()}
+
+
 def by_source(comparisons: Iterable[Comparison]) -> dict[str, list[Comparison]]:
     """Comparisons by source, in the order of the sources' first rows."""
     groups: dict[str, list[Comparison]] = {}
@@ -149,8 +165,8 @@ def summarise(validation: Validation) -> dict[str, Any]:
     speed = once_a_row(validation.comparisons)
     memory = [one for one in validation.comparisons if one.metric == MEMORY and not one.flagged]
     kept = [one for one in validation.comparisons if not one.flagged]
-    metrics = {metric: [one for one in kept if one.metric == metric] for metric in (*MEASURED, HOURS)}
-    hours = metrics[HOURS]
+    metric_rows = {metric: [one for one in kept if one.metric == metric] for metric in (*MEASURED, HOURS)}
+    hours = metric_rows[HOURS]
     return {
         "answered": validation.answered,
         "skipped": len(validation.skipped),
@@ -163,7 +179,7 @@ def summarise(validation: Validation) -> dict[str, Any]:
         ],
         "overall": Errors.of(speed).as_dict() if speed else None,
         "by_source": {source: Errors.of(group).as_dict() for source, group in by_source(speed).items()},
-        "by_metric": {metric: Errors.of(group).as_dict() for metric, group in metrics.items() if group},
+        "by_metric": {metric: Errors.of(group).as_dict() for metric, group in metric_rows.items() if group},
         "memory": {
             "overall": Errors.of(memory).as_dict() if memory else None,
             "by_source": {source: Errors.of(group).as_dict() for source, group in by_source(memory).items()},

@@ -33,9 +33,9 @@ def command(
     interval: str | None,
     summary: bool,
 ) -> int:
-    """Predict measured training runs, and print the error.
+    """Predict measured runs, and print the error.
 
-    Each row of RECORDS.csv is one run: its configuration and what it reached. Predictions use the configuration
+    Each row of RECORDS.csv is one run of training or of serving: its configuration and what it reached. Predictions use the configuration
     columns alone. What a row leaves empty is assumed, and said. Ranges come from rows that our fit had not used.
 
     \b
@@ -49,14 +49,15 @@ def command(
     if cross not in (None, "source"):
         raise InputError(f"`--cross` is {cross}", expected="source", hint="write `--cross source`")
     from outlay import accuracy
-    from outlay.accuracy import runs, screen
+    from outlay.accuracy import runs, screen, serving
     from outlay.training import load_coefficients
     from outlay.training.ranges import load_ranges, parse_level
 
     level = parse_level(interval)
 
-    whole = [path for path in records if runs.is_run_file(path)]
-    steps = [path for path in records if path not in whole]
+    served = [path for path in records if serving.is_serving_file(path)]
+    whole = [path for path in records if path not in served and runs.is_run_file(path)]
+    steps = [path for path in records if path not in (*whole, *served)]
     parts = []
     if steps:
         read = functools.reduce(operator.add, [accuracy.read_records(path) for path in steps])
@@ -68,6 +69,9 @@ def command(
     if whole:
         read = functools.reduce(operator.add, [runs.read_runs(path) for path in whole])
         parts.append(runs.validate_runs(read, load_coefficients(), cross=cross is not None, level=level))
+    if served:
+        read = functools.reduce(operator.add, [serving.read_serving(path) for path in served])
+        parts.append(serving.judged(read, cross=cross is not None, level=level))
     found = runs.joined(parts)
     if chosen == "json":
         text = screen.as_json(found)

@@ -17,13 +17,14 @@ from typing import Any
 import outlay.catalog
 from outlay.accuracy.calibrate import Scored
 from outlay.accuracy.calibrate import document as spread_document
-from outlay.accuracy.metrics import RATES, once_a_kind
+from outlay.accuracy.metrics import RATES
 from outlay.accuracy.records import Records
 from outlay.accuracy.serving import cross
 from outlay.accuracy.serving.predict import predictor
 from outlay.accuracy.serving.ranges import DOUBTS
 from outlay.accuracy.serving.solve import Fit, fit, fittable
 from outlay.accuracy.serving.validate import read_serving, validate_serving
+from outlay.accuracy.summary import once_a_kind
 from outlay.accuracy.validate import Comparison, Validation
 from outlay.serving import ServingCoefficients, load_serving
 
@@ -87,7 +88,7 @@ def main(folder: str = "validation/serving", date: str = DATE) -> None:
     judged = validate_serving(records, shipped, unseen=cross.predictors(fits))
     kinds = once_a_kind(judged.comparisons)
     models = {(record.source, record.id): record.word("model") for record in records.records}
-    ranges = {
+    ranges: dict[str, Any] = {
         "basis": "fitted",
         "date": date,
         "source": "python -m outlay.accuracy.serving.fit, on validation/serving, each source predicted by a fit without it",

@@ -70,7 +70,7 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             if host in hosts
         ),
         Magnitude(path=("memory_slowdown",), prior=1.1, spread=0.3, affects=lambda row: not row.backend, own=False),
-        Magnitude(path=("attention_slowdown",), prior=1.1, spread=0.2, affects=lambda row: not row.backend, own=False),
+        Magnitude(path=("attention_slowdown",), prior=1.0, spread=0.2, affects=lambda row: not row.backend, own=False),
     ]
     for family in sorted({row.family for row in rows if not row.backend}):
 

@@ -10,13 +10,14 @@ from outlay import catalog
 from outlay.accuracy.benchmarks import MODELS
 from outlay.accuracy.records import Record
 from outlay.accuracy.shapes import Known, shape_of
-from outlay.errors import InputError
 from outlay.workload import Architecture, Attention, Block, Layer, from_config, parameters, transformer
 
 _LATENT = re.compile(r"kimi-?k2|glm-?5|deepseek-?v[23]|moonlight|longcat")
 """Models with latent attention, whose columns cannot say so."""
 _LATENT_DIMS = {"head_dim": 192, "value_dim": 128, "query_rank": 1536, "kv_rank": 512, "rope_dim": 64}
 """Of DeepSeek-V3 and of those that follow it (arXiv:2412.19437, section 4.2)."""
+_SIGHTED = re.compile(r"(?i)[-_ ]?\b(vl|omni|vision|audio)\b")
+"""Marks of a model that also sees or hears: a language model of the same name answers."""
 _COLUMNS = ("layers", "hidden", "ffn_hidden", "heads", "kv_heads", "vocab", "experts", "experts_per_token")
 
 _shapes: dict[tuple[object, ...], tuple[Architecture, tuple[str, ...]]] = {}
@@ -40,14 +41,12 @@ def architecture_of(record: Record) -> tuple[Architecture, tuple[str, ...]]:
 def _architecture(record: Record) -> tuple[Architecture, tuple[str, ...]]:
     row = _as_training(record)
     said: list[str] = []
-    try:
-        shape = shape_of(row, _known())
-    except InputError:
-        plain = re.sub(r"(?i)[-_ ]?\b(vl|omni|coder|thinking|vision)\b", "", record.word("model"))
-        if plain == record.word("model"):
-            raise
-        shape = shape_of(dataclasses.replace(row, words={**row.words, "model": plain}), _known())
-        said.append(f"the language model of {record.word('model')}")
+    name = record.word("model")
+    plain = _SIGHTED.sub("", name)
+    if plain != name and record.whole("hidden") is None:
+        row = dataclasses.replace(row, words={**row.words, "model": plain})
+        said.append(f"the language model of {name}")
+    shape = shape_of(row, _known())
     architecture = shape.architecture
     if _LATENT.search(record.word("model").lower()) and not _has_latent(architecture):
         architecture = _with_latent(architecture)

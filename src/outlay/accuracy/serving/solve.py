@@ -23,6 +23,7 @@ from outlay.accuracy.serving.magnitudes import Magnitude, Row, assembled, magnit
 from outlay.accuracy.serving.manner import suspect
 from outlay.accuracy.serving.predict import predictor
 from outlay.accuracy.serving.resolve import resolve
+from outlay.accuracy.serving.start import START
 from outlay.accuracy.solve import moved
 from outlay.errors import InputError
 from outlay.serving import ServingCoefficients, load_serving
@@ -118,7 +119,7 @@ def fit(
     """The coefficients that explain the rows best, not far from their priors (soft-L1 least squares, deterministic)."""
     from scipy.optimize import least_squares
 
-    start = start or load_serving()
+    start = start or ServingCoefficients(machine=load_serving().machine, step=START)
     chosen = magnitudes(rows, start.step)
     prior = np.log([magnitude.prior for magnitude in chosen])
     tie = SCALE * 2.0 / np.array([magnitude.spread for magnitude in chosen])
@@ -184,4 +185,4 @@ def refit(found: Fit, without: Collection[str]) -> StepCoefficients:
         for magnitude, at in zip(found.magnitudes, place, strict=True)
         if not magnitude.own or any(magnitude.affects(row) for row in rows)
     ]
-    return assembled(load_serving().step, [magnitude for magnitude, _ in kept], [at for _, at in kept])
+    return assembled(START, [magnitude for magnitude, _ in kept], [at for _, at in kept])

@@ -1,0 +1,198 @@
+"""Serving rows as questions: configuration alone decides, flags are honoured, words of many hands are read."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outlay.accuracy.records import Record
+from outlay.accuracy.serving import Question, is_serving_file, predictor, read_serving, resolve, validate_serving
+from outlay.accuracy.serving.columns import COLUMNS, measured
+from outlay.errors import InputError
+from outlay.serving import load_serving
+
+LLAMA = {
+    "model": "llama3.1-8b",
+    "engine": "vLLM",
+    "engine_version": "0.6.3",
+    "accelerator": "h100-sxm-80gb",
+    "batch_or_concurrency": "16",
+    "output_len": "256",
+}
+
+
+def row(numbers: dict[str, float] | None = None, **cells: str) -> Record:
+    return Record(
+        id="a", source="s", line=2, words={**LLAMA, **cells}, numbers={"gpus": 1, "input_len": 512, **(numbers or {})}
+    )
+
+
+def asked(numbers: dict[str, float] | None = None, **cells: str) -> Question:
+    return resolve(row(numbers, **cells))
+
+
+def predicted(record: Record) -> Any:
+    (answer,) = predictor(load_serving())([resolve(record)])
+    assert not isinstance(answer, InputError)
+    return answer.metrics
+
+
+def test_what_was_measured_changes_no_prediction() -> None:
+    plain = row({"ttft_ms": 90.0, "tpot_ms": 9.0})
+    other = row({"ttft_ms": 1.0, "tpot_ms": 1e4, "peak_mem_gb": 3.0}, energy="0.1 J/output token")
+    assert predicted(plain) == predicted(other)
+
+
+def test_a_faster_chip_answers_faster() -> None:
+    assert predicted(row(accelerator="b200-sxm"))["tpot_ms"] < predicted(row())["tpot_ms"]
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        "ROOFLINE-EXCEEDED: faster than memory",
+        "CONFLICT same config listed twice",
+        "KV cache ablation: Without KV Cache",
+        "With Speculative Decoding draft=x",
+        "DISAGG prefill: workers=2",
+    ],
+)
+def test_flagged_rows_are_refused(notes: str) -> None:
+    with pytest.raises(InputError, match=r"exceeds|contradict|ablation|speculative|DISAGG"):
+        asked(notes=notes)
+
+
+def test_a_source_that_doubts_itself_is_left_out_of_sums(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "id,source,model,engine,accelerator,gpus,batch_or_concurrency,tpot_ms,notes\n"
+        "a,s,llama3-8b,vLLM,h100-sxm,1,8,9.0,CHECK: printed twice\n"
+        "b,s,llama3-8b,vLLM,h100-sxm,1,8,9.0,\n",
+        encoding="utf-8",
+    )
+    found = validate_serving(read_serving(path), predictor(load_serving()))
+    assert [one.flagged for one in found.comparisons] == [True, False]
+
+
+def test_a_bad_cell_spoils_its_row_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "id,source,model,engine,accelerator,gpus,batch_or_concurrency,tpot_ms\n"
+        "a,s,llama3-8b,vLLM,h100-sxm,one,8,9.0\n"
+        "b,s,llama3-8b,vLLM,h100-sxm,1,eight,9.0\n"
+        "c,s,llama3-8b,vLLM,h100-sxm,1,8,9.0\n",
+        encoding="utf-8",
+    )
+    found = validate_serving(read_serving(path), predictor(load_serving()))
+    assert [one.id for one in found.comparisons] == ["c"]
+    assert {one.id for one in found.skipped} == {"a", "b"}
+    assert any("`gpus`" in one.reason for one in found.skipped)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("FP8 (e4m3)", "fp8"),
+        ("W4A16 AWQ", "w4a16"),
+        ("int4-gptq", "w4a16"),
+        ("Q4_K_M", "q4_k_m"),
+        ("BF16", "bf16"),
+        ("float16", "fp16"),
+        ("w8a8 smoothquant", "int8"),
+        ("INT8 weight-only", "w8a16"),
+    ],
+)
+def test_formats_in_many_spellings(words: str, name: str) -> None:
+    assert asked(weight_precision=words).deployment.weights.name == name
+
+
+def test_published_formats_of_models() -> None:
+    assert asked(model="gpt-oss-120b", weight_precision="fp4").deployment.weights.name == "mxfp4"
+    assert asked(
+        {"gpus": 8, "tp": 8}, model="deepseek-ai/DeepSeek-R1", weight_precision="fp8"
+    ).deployment.weights.name == ("fp8-block")
+    with pytest.raises(InputError, match="no format that outlay knows"):
+        asked(weight_precision="posit11")
+
+
+@pytest.mark.parametrize(
+    ("words", "family"),
+    [
+        ("TensorRT-LLM v0.9", "trtllm-cpp"),
+        ("SGLang", "sglang"),
+        ("Ollama or llama.cpp", "llamacpp"),
+        ("TGI AWQ 4bit", "vllm-0"),
+        ("somebody's engine", "transformers"),
+    ],
+)
+def test_engines_in_many_spellings(words: str, family: str) -> None:
+    assert asked(engine=words, engine_version="", date="2024-03").deployment.engine.family == family
+
+
+def test_the_version_dates_the_engine() -> None:
+    assert asked(engine_version="0.4.2").deployment.engine.name == "vllm-0"
+    assert asked(engine_version="0.11.0").deployment.engine.name == "vllm"
+    assert asked(engine_version="0.4.2", date="2026-01").deployment.engine.name == "vllm"
+
+
+def test_layouts() -> None:
+    experts = {"model": "qwen3-235b-a22b", "weight_precision": "fp8"}
+    plain = asked({"gpus": 8, "tp": 8}, **experts).deployment.layout
+    assert (plain.tensor, plain.data, plain.expert, plain.expert_tensor) == (8, 1, 1, 8)
+    wide = asked({"gpus": 8, "tp": 8, "ep": 8}, notes="attention_dp=8", **experts).deployment.layout
+    assert (wide.tensor, wide.data, wide.expert) == (1, 8, 8)
+    across = asked({"gpus": 8, "tp": 1, "ep": 8}, **experts).deployment.layout
+    assert (across.tensor, across.data, across.expert) == (8, 1, 8)
+    copies = asked({"gpus": 8, "tp": 2})
+    assert (copies.deployment.layout.tensor, copies.instances) == (2, 4)
+    split = asked({"gpus": 4}, engine="llama.cpp", weight_precision="fp16").deployment.layout
+    assert (split.tensor, split.pipeline) == (1, 4)
+    cores = asked({"gpus": 16, "tp": 32}, accelerator="trainium1", engine="NeuronX").deployment.layout
+    assert cores.tensor == 16
+
+
+def test_instances_share_the_load_and_add_up() -> None:
+    one = predicted(row({"gpus": 1, "tp": 1}, batch_or_concurrency="4"))
+    four = predicted(row({"gpus": 4, "tp": 1}, batch_or_concurrency="16"))
+    assert four["output_tokens_per_s"] == pytest.approx(4 * one["output_tokens_per_s"], rel=1e-6)
+    assert four["tpot_ms"] == pytest.approx(one["tpot_ms"], rel=1e-6)
+
+
+def test_how_it_was_measured() -> None:
+    both = {"ttft_ms": 1.0, "tpot_ms": 1.0}
+    assert asked(both).protocol == "client"
+    assert asked(notes="static batch").protocol == "batch"
+    assert asked(batch_or_concurrency="max").protocol == "most"
+    assert asked(batch_or_concurrency="", request_rate="4.5").protocol == "rate"
+    assert asked(engine="llama.cpp", weight_precision="q4_0", batch_or_concurrency="1").protocol == "batch"
+
+
+def test_energy_where_it_is_stated_for_a_token() -> None:
+    assert measured(row(energy="0.82594 J/output token; 721.53 J/request"))["joules_per_token"] == 0.82594
+    assert "joules_per_token" not in measured(row(energy="peak wall power 30.1W"))
+
+
+def test_models_that_answer_without_tokens_are_not_yet(tmp_path: Path) -> None:
+    for family in ("vision", "diffusion", "encoder"):
+        with pytest.raises(InputError, match="not yet"):
+            asked(family=family)
+
+
+def test_files_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("id,model,step_time_s\na,b,1\n", encoding="utf-8")
+    assert not is_serving_file(path)
+    path.write_text("id,model,accelerator,ttft_ms\na,b,c,1\n", encoding="utf-8")
+    assert is_serving_file(path)
+
+
+def test_the_page_lists_every_column() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "serving-records.md").read_text(encoding="utf-8")
+    assert [name for name in COLUMNS if f"`{name}`" not in page] == []
+
+
+def test_questions_are_plain_data() -> None:
+    assert dataclasses.replace(asked(), output=1.0).output == 1.0
