@@ -104,7 +104,7 @@ def decode_attention_seconds(
 
     >>> curve = DecodeCurve(flops=989.4e12, bandwidth=4.3e12, cores=132)
     >>> round(float(decode_attention_seconds(64, 32, 8, 8192, 128, 128, curve=curve)) * 1e6)
-    695
+    690
     """
     sizes = _sizes(
         batch=batch,
@@ -145,7 +145,7 @@ def mla_decode_seconds(
 
     >>> curve = DecodeCurve(flops=989.4e12, bandwidth=4.3e12, cores=132, efficiency=0.5)
     >>> round(float(mla_decode_seconds(64, 128, 8192, curve=curve)) * 1e6)
-    341
+    336
     """
     sizes = _sizes(batch=batch, heads=heads, context=context, kv_rank=kv_rank, rope_dim=rope_dim, queries=queries)
     batch, heads, context, kv_rank, rope_dim, queries = sizes
