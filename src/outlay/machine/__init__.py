@@ -7,6 +7,7 @@ from outlay.machine.collectives import collective_seconds
 from outlay.machine.curves import Coefficients, Curves, curves_for
 from outlay.machine.decode import DecodeCurve, decode_attention_seconds, mla_decode_seconds
 from outlay.machine.decode_curve import decode_curve
+from outlay.machine.expert_exchange import ExchangeCurve, exchange_curve, expert_exchange_seconds
 from outlay.machine.gemm import GemmCurve, gemm_seconds
 from outlay.machine.grouped import GroupedCurve, active_experts, grouped_gemm_seconds
 from outlay.machine.memory_bound import MemoryCurve, memory_seconds
@@ -20,6 +21,7 @@ __all__ = [
     "CollectiveCurve",
     "Curves",
     "DecodeCurve",
+    "ExchangeCurve",
     "GemmCurve",
     "GroupedCurve",
     "MemoryCurve",
@@ -32,6 +34,8 @@ __all__ = [
     "curves_for",
     "decode_attention_seconds",
     "decode_curve",
+    "exchange_curve",
+    "expert_exchange_seconds",
     "gemm_seconds",
     "grouped_gemm_seconds",
     "memory_seconds",

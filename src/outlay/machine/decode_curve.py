@@ -122,6 +122,18 @@ def decode_curve(
     )
 
 
+def latent_prefill_ratio(accelerator: Device, coefficients: Mapping[str, Any] | None = None) -> float:
+    """Time of latent attention over a prompt, its copy into the cache included, over what `attention_seconds` says.
+
+    The chip's own ratio, or the median of the measured ones.
+    """
+    content = decode_coefficients() if coefficients is None else coefficients
+    known = {record["chip"]: float(record["ratio"]) for record in content["latent_prefill"]}
+    own = [ratio for chip, ratio in known.items() if _is(accelerator.name, chip)]
+    middle = sorted(known.values())[len(known) // 2]
+    return own[0] if own else middle
+
+
 def _peak(accelerator: Device) -> float:
     """16-bit FLOP/s, or what a chip without that type has instead."""
     for dtype in ("bf16", "fp16", "int8"):

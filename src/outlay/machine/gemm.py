@@ -136,7 +136,7 @@ def gemm_seconds(
     else:
         stored = stored_bytes(weight_bytes)
         traffic = k * batch * (m * curve.input_bytes + n * stored) / curve.bandwidth + written
-        compute = compute + unpack_seconds(n * k * batch, m, stored, curve)
+        compute = compute * narrow_share(m, stored, curve) + unpack_seconds(n * k * batch, m, stored, curve)
     exposed = written * curve.exposed_output
     if curve.quantise_bytes and not quantised:
         exposed = exposed + m * k * batch * (curve.quantise_bytes / curve.bandwidth)
@@ -153,6 +153,19 @@ def stored_bytes(weight_bytes: Number) -> Array:
             hint="4-bit weights with a scale for each 32 have 0.5625 bytes",
         )
     return stored
+
+
+NARROW_ROWS = 16.0
+"""Rows to which kernels for narrow weights fill up a short tile: those of one matrix instruction."""
+
+
+def narrow_share(rows: Array, stored: Array, curve: GemmCurve) -> Array:
+    """Arithmetic of a short tile over that of the smallest whole one, where weights are narrower than they are multiplied.
+
+    Other products have this inside their fit: there the weights' traffic hides it.
+    """
+    filled = np.ceil(np.maximum(rows, 1.0) / NARROW_ROWS) * NARROW_ROWS / TILE_ROWS[-1]
+    return np.asarray(np.where(stored < curve.input_bytes, np.minimum(filled, 1.0), 1.0))
 
 
 def unpack_seconds(weights: Array, rows: Array, stored: Array, curve: GemmCurve) -> Array:

@@ -15,6 +15,7 @@ import importlib.resources
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from outlay.errors import InputError
@@ -132,7 +133,13 @@ def gemm_curve(
             hint=", ".join(ELEMENT_BYTES),
         )
     content = gemm_coefficients() if coefficients is None else coefficients
-    dtype = _native(accelerator, dtype)
+    curve = _curve(accelerator, _native(accelerator, dtype), content, peak)
+    rate = content.get("weight_only", {}).get("core_rate", math.inf)
+    return replace(curve, unpack_rate=rate * curve.cores)
+
+
+def _curve(accelerator: Device, dtype: str, content: Mapping[str, Any], peak: float | None) -> GemmCurve:
+    """The chip's own curve, a prior, or a relative's."""
     kind = SURFACE.get(dtype, dtype)
     peak = accelerator.peak(dtype) if peak is None else peak
     own = [record for record in content["curves"] if _is(accelerator.name, record["chip"])]

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import outlay.catalog
-from outlay.machine.fit import attention, collectives, decode, gemm, grouped, memory_bound, small_all_reduce
+from outlay.machine.fit import (
+    attention,
+    collectives,
+    decode,
+    expert_exchange,
+    gemm,
+    grouped,
+    memory_bound,
+    small_all_reduce,
+)
 from outlay.machine.fit.report import error_table
 
 FOLDER = Path(outlay.catalog.__path__[0]) / "coefficients"
@@ -33,6 +42,7 @@ def main() -> None:
         ("collectives", collectives),
         ("decode", decode),
         ("small_all_reduce", small_all_reduce),
+        ("expert_exchange", expert_exchange),
     ):
         content = part.document()
         write(name, content, part.error_table(content))

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from outlay.machine.attention import attention_seconds
+from outlay.machine.attention_curve import attention_curve
 from outlay.machine.decode import Array, DecodeCurve, decode_attention_seconds, mla_decode_seconds
 from outlay.machine.decode_curve import KV_BYTES
 from outlay.machine.fit.kernel_tables import CHIPS, MeasuredChip, data_folder, package_version
@@ -307,6 +309,31 @@ def pooled(records: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return answer
 
 
+def latent_prefill() -> list[dict[str, Any]]:
+    """By chip, how much longer than :func:`~outlay.machine.attention.attention_seconds` latent attention of prompts takes.
+
+    Heads of 192 and 128 in 16 bits, 1,024 tokens and more; copying into the cache is inside. The median, and the errors
+    once it is taken out.
+    """
+    import pandas as pd
+
+    answer = []
+    for chip in CHIPS:
+        paths = sorted((data_folder() / chip.folder / "mla" / "trtllm").glob("*/context_mla_perf.parquet"))
+        if not paths:
+            continue
+        frame = pd.read_parquet(paths[-1])
+        frame = frame[(frame["kv_cache_dtype"] == "bfloat16") & (frame["isl"] >= 1024)]
+        batch, heads, length = (frame[name].to_numpy(dtype=float) for name in ("batch_size", "num_heads", "isl"))
+        seconds = attention_seconds(
+            batch, heads, heads, length, length, 192, 128, causal=True, curve=attention_curve(chip)
+        )
+        log = np.log(frame["latency"].to_numpy(dtype=float) * 1e-3 / seconds)
+        middle = float(np.median(log))
+        answer.append({"chip": chip.name, "ratio": round(float(np.exp(middle)), 3), "errors": summary(middle - log)})
+    return answer
+
+
 def document() -> dict[str, Any]:
     """The content of the catalog's `decode.json`."""
     records = [record for chip in CHIPS for record in fit_chip(chip)]
@@ -316,6 +343,7 @@ def document() -> dict[str, Any]:
         "curves": records,
         "pooled": pooled(records),
         "priors": published["priors"],
+        "latent_prefill": latent_prefill(),
     }
 
 
