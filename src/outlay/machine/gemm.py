@@ -73,6 +73,8 @@ class GemmCurve:
     """Start and end of a kernel inside a captured graph."""
     unpack_rate: float = math.inf
     """Elements/s of weights, stored narrower than they are multiplied, that the whole chip widens."""
+    narrow_fraction: float = 1.0
+    """Rate at which such weights are read, over `bandwidth`: their kernels were written for an older generation."""
     basis: str = "assumed"
     """`fitted` to kernels measured on this chip, or `assumed`: carried over from its nearest relative."""
     source: str = ""
@@ -135,7 +137,7 @@ def gemm_seconds(
         traffic = (m + n) * k * batch * (curve.input_bytes / curve.bandwidth) + written
     else:
         stored = stored_bytes(weight_bytes)
-        traffic = k * batch * (m * curve.input_bytes + n * stored) / curve.bandwidth + written
+        traffic = k * batch * (m * curve.input_bytes + n * narrow_bytes(stored, curve)) / curve.bandwidth + written
         compute = compute * narrow_share(m, stored, curve) + unpack_seconds(n * k * batch, m, stored, curve)
     exposed = written * curve.exposed_output
     if curve.quantise_bytes and not quantised:
@@ -153,6 +155,11 @@ def stored_bytes(weight_bytes: Number) -> Array:
             hint="4-bit weights with a scale for each 32 have 0.5625 bytes",
         )
     return stored
+
+
+def narrow_bytes(stored: Array, curve: GemmCurve) -> Array:
+    """Bytes of a stored weight in the time of as many that are read at the full rate."""
+    return np.asarray(np.where(stored < curve.input_bytes, stored / curve.narrow_fraction, stored))
 
 
 NARROW_ROWS = 16.0

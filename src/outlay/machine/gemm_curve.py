@@ -134,8 +134,18 @@ def gemm_curve(
         )
     content = gemm_coefficients() if coefficients is None else coefficients
     curve = _curve(accelerator, _native(accelerator, dtype), content, peak)
-    rate = content.get("weight_only", {}).get("core_rate", math.inf)
-    return replace(curve, unpack_rate=rate * curve.cores)
+    narrow = content.get("weight_only", {"core_rate": math.inf, "fractions": {}})
+    fraction = _narrow_fraction(narrow["fractions"], content["curves"], accelerator)
+    return replace(curve, unpack_rate=narrow["core_rate"] * curve.cores, narrow_fraction=fraction)
+
+
+def _narrow_fraction(known: Mapping[str, float], records: Sequence[Mapping[str, Any]], accelerator: Device) -> float:
+    """Rate of narrow weights over that of whole ones: the chip's own, its relative's, or the full rate of another maker's."""
+    own = [fraction for chip, fraction in known.items() if _is(accelerator.name, chip)]
+    if own or not known or _generation(accelerator.generation) is None:
+        return own[0] if own else 1.0
+    measured = [record for record in records if record["chip"] in known]
+    return known[_relative(measured, accelerator, "bf16")["chip"]] if measured else 1.0
 
 
 def _curve(accelerator: Device, dtype: str, content: Mapping[str, Any], peak: float | None) -> GemmCurve:

@@ -27,6 +27,7 @@ from outlay.machine.gemm import (
     GemmCurve,
     Number,
     assembled_seconds,
+    narrow_bytes,
     narrow_share,
     stored_bytes,
     unpack_seconds,
@@ -108,7 +109,9 @@ def grouped_gemm_seconds(
         traffic = (rows * k + busy_experts * n * k) * (gemm.input_bytes / gemm.bandwidth) + written
     else:
         stored = stored_bytes(weight_bytes)
-        traffic = k * (rows * gemm.input_bytes + busy_experts * n * stored) / gemm.bandwidth + written
+        traffic = (
+            k * (rows * gemm.input_bytes + busy_experts * n * narrow_bytes(stored, gemm)) / gemm.bandwidth + written
+        )
         each = rows / busy_experts
         compute = compute * narrow_share(each, stored, gemm) + unpack_seconds(busy_experts * n * k, each, stored, gemm)
     exposed = written * gemm.exposed_output

@@ -33,8 +33,9 @@ def write(name: str, content: dict[str, Any], table: list[str]) -> None:
 def main() -> None:
     """Fit plain products before grouped ones, which share their bandwidth and power limit."""
     plain = gemm.document()
-    write("gemm", plain, error_table(plain))
     experts = grouped.document(plain)
+    plain["weight_only"]["fractions"] = {plain["weight_only"]["chip"]: 1.0} | experts["weight_only"]["fractions"]
+    write("gemm", plain, error_table(plain))
     write("grouped", experts, error_table(experts))
     for name, part in (
         ("attention", attention),
