@@ -235,9 +235,9 @@ def narrow(records: list[dict[str, Any]], core_rate: float) -> dict[str, Any]:
             )
             return np.asarray(np.log(seconds / layers["seconds"]))
 
-        found = min(
-            np.arange(0.1, 1.01, 0.02), key=lambda f, at=errors_at, of=large: float(np.median(np.abs(at(f)[of])))
-        )
+        tries = np.arange(0.1, 1.01, 0.02)
+        misses = [float(np.median(np.abs(errors_at(float(fraction))[large]))) for fraction in tries]
+        found = tries[int(np.argmin(misses))]
         fractions[chip.name] = round(float(found), 2)
         log = errors_at(float(found))
         errors[chip.name] = {"large": summary(log[large]), "small": summary(log[~large])}
