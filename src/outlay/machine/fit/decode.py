@@ -358,3 +358,13 @@ def error_table(content: dict[str, Any]) -> list[str]:
         names = " | ".join(record[name] for name in ("chip", "kind", "engine", "kv_dtype"))
         lines.append(f"| {names} | {record['rows']:,} | {cells} |")
     return lines
+
+
+def prefill_table(content: dict[str, Any]) -> list[str]:
+    """Latent attention of prompts by chip as a Markdown table."""
+    lines = ["| chip | shapes | over `attention_seconds` | median error with it | p90 |", "| --- |" + " --: |" * 4]
+    for record in content["latent_prefill"]:
+        own = record["errors"]
+        figures = f"{100 * own['median']:.0f} % | {100 * own['p90']:.0f} %"
+        lines.append(f"| {record['chip']} | {own['shapes']:,} | {record['ratio']:.2f} | {figures} |")
+    return lines

@@ -301,3 +301,15 @@ def serving_table(content: Mapping[str, Any]) -> list[str]:
         names = f"{record['chip']} | {record['dtype']} | {with_it['shapes']:,}"
         lines.append(f"| {names} | {own['layer_seconds'] * 1e6:.0f} µs | {cells} |")
     return lines
+
+
+def narrow_table(content: Mapping[str, Any]) -> list[str]:
+    """Layers of 4-bit experts by chip as a Markdown table."""
+    lines = ["| chip | rate | large layers: median | bias | small: median | bias |", "| --- |" + " --: |" * 5]
+    for chip, fraction in content["weight_only"]["fractions"].items():
+        own = content["weight_only"]["errors"][chip]
+        cells = " | ".join(
+            f"{100 * own[size][name]:.0f} %" for size in ("large", "small") for name in ("median", "bias")
+        )
+        lines.append(f"| {chip} | {fraction:.2f} | {cells} |")
+    return lines
