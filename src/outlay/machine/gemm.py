@@ -73,6 +73,9 @@ class GemmCurve:
     """Start and end of a kernel inside a captured graph."""
     unpack_rate: float = math.inf
     """Elements/s of weights, stored narrower than they are multiplied, that the whole chip widens."""
+    short_saving: float = 0.0
+    """Time that a product of few rows starts sooner than one of :data:`SHORT_ROWS`: its operand is brought to 8 or 4 bits by
+    a kernel that hardly runs."""
     narrow_fraction: float = 1.0
     """Rate at which such weights are read, over `bandwidth`: their kernels were written for an older generation."""
     basis: str = "assumed"
@@ -142,7 +145,13 @@ def gemm_seconds(
     exposed = written * curve.exposed_output
     if curve.quantise_bytes and not quantised:
         exposed = exposed + m * k * batch * (curve.quantise_bytes / curve.bandwidth)
+    if curve.short_saving:
+        exposed = exposed - curve.short_saving * np.clip(1.0 - m / SHORT_ROWS, 0.0, 1.0)
     return assembled_seconds(compute, traffic, exposed, empty=m * n * k * batch == 0, curve=curve, busy=busy)
+
+
+SHORT_ROWS = 256.0
+"""Rows up to which a product counts as one of decoding."""
 
 
 def stored_bytes(weight_bytes: Number) -> Array:

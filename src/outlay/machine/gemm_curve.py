@@ -106,6 +106,7 @@ def curve_from_fractions(
         throttle_seconds=values["throttle_seconds"],
         quantise_bytes=values["quantise_bytes"] if ELEMENT_BYTES[dtype] < 2.0 else 0.0,
         launch_seconds=values["launch_seconds"],
+        short_saving=values.get("short_saving", 0.0) if ELEMENT_BYTES[dtype] < 2.0 else 0.0,
         basis=basis,
         source=source,
     )

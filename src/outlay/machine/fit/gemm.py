@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from outlay.machine.fit.kernel_tables import CHIPS, MeasuredChip, package_version, tables
-from outlay.machine.gemm import Array, GemmCurve, gemm_seconds
+from outlay.machine.gemm import SHORT_ROWS, Array, GemmCurve, gemm_seconds
 from outlay.machine.gemm_curve import ELEMENT_BYTES, curve_from_fractions, gemm_curve
 
 KINDS = {"bfloat16": "bf16", "fp8": "fp8", "fp8_block": "fp8-block", "nvfp4": "nvfp4"}
@@ -309,7 +309,7 @@ def weight_only(records: list[dict[str, Any]]) -> dict[str, Any]:
         f_scale=0.1,
         diff_step=1e-2,
     )
-    log, few = errors(found.x), m <= 256
+    log, few = errors(found.x), m <= SHORT_ROWS
     return {
         "chip": chip.name,
         "core_rate": float(f"{np.exp(found.x[0]):.3g}"),
@@ -321,22 +321,28 @@ def weight_only(records: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-FEW_ROWS = 256.0
-"""Rows up to which a product counts as one of decoding."""
-
-
 def serving(records: list[dict[str, Any]]) -> None:
-    """Adds to every record its errors on products of few rows, by the size of their weights."""
+    """Adds to every record its errors on products of few rows by the size of their weights, and what short products save.
+
+    That is one number for each type of 8 and 4 bits, at most 0.8 of the launch: the one that leaves the smallest median
+    absolute log error, to a twentieth of a microsecond. Products of more rows do not feel it.
+    """
     for chip in CHIPS:
         for dtype, rows in measured(chip).items():
             record = next(one for one in records if (one["chip"], one["dtype"]) == (chip.name, dtype))
-            log = log_errors(curve_of(chip, dtype, record["coefficients"]), rows)
-            chosen = (rows["m"] <= FEW_ROWS) & (rows["n"] >= 512) & (rows["k"] >= 512)
-            weights = rows["n"] * rows["k"]
+            values = dict(record["coefficients"]) | {"short_saving": 0.0}
+            few = pick(rows, (rows["m"] <= SHORT_ROWS) & (rows["n"] >= 512) & (rows["k"] >= 512))
+            if ELEMENT_BYTES[dtype] < 2.0:
+                tries = np.arange(0.0, 0.8 * values["launch_seconds"], 5e-8)
+                errors = [log_errors(curve_of(chip, dtype, values | {"short_saving": float(x)}), few) for x in tries]
+                best = int(np.argmin([float(np.median(np.abs(log))) for log in errors]))
+                values["short_saving"] = float(f"{tries[best]:.3g}")
+                record["coefficients"] = values
+            log, weights = log_errors(curve_of(chip, dtype, values), few), few["n"] * few["k"]
             record["serving"] = {
-                "large": summary(log[chosen & (weights >= 3e7)]),
-                "middle": summary(log[chosen & (weights >= 4e6) & (weights < 3e7)]),
-                "small": summary(log[chosen & (weights < 4e6)]),
+                "large": summary(log[weights >= 3e7]),
+                "middle": summary(log[(weights >= 4e6) & (weights < 3e7)]),
+                "small": summary(log[weights < 4e6]),
             }
 
 

@@ -250,7 +250,12 @@ def document(plain: Mapping[str, Any]) -> dict[str, Any]:
     The tables' inputs draw less power than those of a model: some layers run faster than the chip sustains in plain
     products of random numbers. So the fraction that is kept is the smaller of both, with the plain products' power limit.
     """
-    coefficients = {(record["chip"], record["dtype"]): record["coefficients"] for record in plain["curves"]}
+    coefficients = {
+        (record["chip"], record["dtype"]): {
+            name: value for name, value in record["coefficients"].items() if name != "short_saving"
+        }
+        for record in plain["curves"]
+    }
     records = []
     for chip in CHIPS:
         for dtype, rows in measured(chip).items():
