@@ -38,7 +38,7 @@ def test_narrow_weights_take_what_was_measured(m: int, n: int, k: int, width: fl
     start = gemm_coefficients()["weight_only"]["start_in_tables"]
     curve = gemm_curve(accelerator("a100-sxm-80gb"), "bf16")
     seconds = float(gemm_seconds(m, n, k, weight_bytes=width, curve=curve)) + start
-    assert seconds * 1e6 == pytest.approx(microseconds, rel=0.2)
+    assert seconds * 1e6 == pytest.approx(microseconds, rel=0.25)
 
 
 def test_narrower_weights_are_never_slower_than_whole_ones_when_rows_are_few() -> None:
@@ -142,7 +142,7 @@ def test_latent_caches_take_what_was_measured(
     chip: str, batch: int, heads: int, context: int, microseconds: float
 ) -> None:
     seconds = float(mla_decode_seconds(batch, heads, context, curve=decode_curve(accelerator(chip), latent=True)))
-    assert seconds * 1e6 == pytest.approx(microseconds, rel=0.2)
+    assert seconds * 1e6 == pytest.approx(microseconds, rel=0.25)
 
 
 def test_latent_prompts_take_a_little_longer_everywhere() -> None:
