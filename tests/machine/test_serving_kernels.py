@@ -157,3 +157,20 @@ def test_curves_of_another_source_are_taken_from_what_is_passed() -> None:
     curves = curves_for(accelerator("mi300x-192gb"), "bf16", "bf16", Coefficients(decode=content))
     assert curves.latent_prefill == 1.5
     assert curves.decode.source == "pooled over all measured chips"
+
+
+@pytest.mark.parametrize("name", ["m3-max", "m2-ultra", "rtx-3060", "mi300x-192gb", "tpu-v5e", "gaudi2"])
+def test_one_row_is_read_at_most_of_the_bandwidth_on_chips_without_tables(name: str) -> None:
+    chip = accelerator(name)
+    curves = curves_for(chip, "fp16", "fp16", Coefficients())
+    read = 14336 * 4096 * 2.0
+    assert 0.6 < read / float(gemm_seconds(1, 14336, 4096, curve=curves.gemm)) / chip.memory_bandwidth < 1.0
+    assert curves.gemm.basis == curves.decode.basis == "assumed"
+
+
+def test_whole_tiles_of_measured_chips_stay_as_they_were_fitted() -> None:
+    curve = gemm_curve(accelerator("h100-sxm-80gb"), "bf16")
+    assert curve.short_rows == 64.0
+    borrowed = gemm_curve(accelerator("m3-max"), "fp16")
+    few, many = gemm_seconds(np.array([1, 64]), 4096, 4096, curve=borrowed)
+    assert many > 2 * few

@@ -58,6 +58,12 @@ MOST_CORES = 1024
 """More are single lanes, not processors that hold a tile of their own."""
 
 
+TILE_ROWS = 64.0
+VECTOR_ROWS = 8.0
+"""Queries of a tile on measured chips and their relatives, and on other makers': theirs hold a few vectors, and chips with little
+arithmetic for each byte would show a tile of 64."""
+
+
 class Device(Protocol):
     """What of an accelerator decides its decode attention."""
 
@@ -107,6 +113,7 @@ def decode_curve(
         bandwidth=accelerator.memory_bandwidth * values["bandwidth_fraction"],
         cores=float(cores if cores <= MOST_CORES else USUAL_CORES),
         efficiency=values["efficiency"],
+        tile_rows=TILE_ROWS if "chip" in record else VECTOR_ROWS,
         tile_seconds=values["tile_seconds"],
         split_keys=values["split_keys"],
         split_seconds=values["split_seconds"],

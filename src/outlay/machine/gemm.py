@@ -73,6 +73,9 @@ class GemmCurve:
     """Start and end of a kernel inside a captured graph."""
     unpack_rate: float = math.inf
     """Elements/s of weights, stored narrower than they are multiplied, that the whole chip widens."""
+    short_rows: float = 64.0
+    """Rows to which a tile of fewer than 64 is filled up. A fit has whole tiles behind its weights' traffic; a chip that borrows
+    and has less arithmetic for each byte would show them, where its own kernels take one vector at a time."""
     short_saving: float = 0.0
     """Time that a product of few rows starts sooner than one of :data:`SHORT_ROWS`: its operand is brought to 8 or 4 bits by
     a kernel that hardly runs."""
@@ -136,6 +139,8 @@ def gemm_seconds(
             )
     compute = tiled_seconds(m, n, k, batch=batch, curve=curve)
     written = m * n * batch * ((curve.output_bytes if output_bytes is None else output_bytes) / curve.bandwidth)
+    if curve.short_rows < TILE_ROWS[-1]:
+        compute = compute * filled_share(m, curve.short_rows)
     if weight_bytes is None:
         traffic = (m + n) * k * batch * (curve.input_bytes / curve.bandwidth) + written
     else:
@@ -176,12 +181,22 @@ NARROW_ROWS = 16.0
 
 
 def narrow_share(rows: Array, stored: Array, curve: GemmCurve) -> Array:
-    """Arithmetic of a short tile over that of the smallest whole one, where weights are narrower than they are multiplied.
+    """Arithmetic of a short tile over that of one filled as other products fill it, where weights are narrower.
 
-    Other products have this inside their fit: there the weights' traffic hides it.
+    Other products have whole tiles inside their fit: there the weights' traffic hides them.
     """
-    filled = np.ceil(np.maximum(rows, 1.0) / NARROW_ROWS) * NARROW_ROWS / TILE_ROWS[-1]
-    return np.asarray(np.where(stored < curve.input_bytes, np.minimum(filled, 1.0), 1.0))
+    share = filled_share(rows, min(NARROW_ROWS, curve.short_rows)) / filled_share(rows, curve.short_rows)
+    return np.asarray(np.where(stored < curve.input_bytes, share, 1.0))
+
+
+def filled_share(rows: Array, multiple: float) -> Array:
+    """Rows that a short tile computes over those of the smallest whole one.
+
+    >>> float(filled_share(np.array(3.0), 16.0)), float(filled_share(np.array(200.0), 16.0))
+    (0.25, 1.0)
+    """
+    filled = np.ceil(np.maximum(rows, 1.0) / multiple) * (multiple / TILE_ROWS[-1])
+    return np.asarray(np.minimum(filled, 1.0))
 
 
 def unpack_seconds(weights: Array, rows: Array, stored: Array, curve: GemmCurve) -> Array:

@@ -137,7 +137,12 @@ def gemm_curve(
     curve = _curve(accelerator, _native(accelerator, dtype), content, peak)
     narrow = content.get("weight_only", {"core_rate": math.inf, "fractions": {}})
     fraction = _narrow_fraction(narrow["fractions"], content["curves"], accelerator)
-    return replace(curve, unpack_rate=narrow["core_rate"] * curve.cores, narrow_fraction=fraction)
+    rows = curve.short_rows if curve.basis == "fitted" else SHORT_FILL[_generation(accelerator.generation) is not None]
+    return replace(curve, unpack_rate=narrow["core_rate"] * curve.cores, narrow_fraction=fraction, short_rows=rows)
+
+
+SHORT_FILL = {True: 16.0, False: 1.0}
+"""Rows to which short tiles are filled on chips without tables: NVIDIA's, by a matrix instruction; others, by vector kernels."""
 
 
 def _narrow_fraction(known: Mapping[str, float], records: Sequence[Mapping[str, Any]], accelerator: Device) -> float:

@@ -27,6 +27,7 @@ from outlay.machine.gemm import (
     GemmCurve,
     Number,
     assembled_seconds,
+    filled_share,
     narrow_bytes,
     narrow_share,
     stored_bytes,
@@ -105,6 +106,8 @@ def grouped_gemm_seconds(
     gemm = curve.gemm
     compute = _tiled_seconds(rows, busy_experts, n, k, gemm=gemm, even=even)
     written = rows * n * ((gemm.output_bytes if output_bytes is None else output_bytes) / gemm.bandwidth)
+    if gemm.short_rows < TILES[-1][0]:
+        compute = compute * filled_share(rows / busy_experts, gemm.short_rows)
     if weight_bytes is None:
         traffic = (rows * k + busy_experts * n * k) * (gemm.input_bytes / gemm.bandwidth) + written
     else:
