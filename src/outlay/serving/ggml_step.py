@@ -6,7 +6,7 @@ import numpy as np
 
 from outlay.serving.coefficients import StepCoefficients
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.ggml import Backend, backend_of, half_peak, kind_of, product_seconds, streaming_rate
+from outlay.serving.ggml import Backend, backend_of, half_peak, product_seconds, streaming_rate
 from outlay.serving.kv_cache import token_numbers
 from outlay.serving.memory import weight_bytes
 from outlay.workload import Attention, GroupedMatmul, Layer, Matmul, Number, Operator
@@ -27,7 +27,9 @@ def ggml_layer(
     experts: Number = 0.0
     for op in operators:
         if isinstance(op, Matmul):
-            stored = form.weight_bytes if op.low_precision or form.scope == "all" else 2.0
+            stored = (
+                form.weight_bytes if form.scope == "all" or (op.low_precision and form.scope == "linear") else BESIDE
+            )
             projections = projections + ggml_product(op, deployment, backend, stored=stored)
         elif isinstance(op, GroupedMatmul):
             experts = experts + _experts(op, deployment, backend)
@@ -41,7 +43,7 @@ def ggml_layer(
         each = np.where(np.greater(work.prefill, 0), work.prefill / np.maximum(work.prompts, 1e-9), 0.0)
         keys = np.minimum(work.past + each / 2.0, reach)
         flop = 2.0 * work.prefill * keys * attention.heads * (attention.head_dim + attention.value_dim)
-        parts["prompt attention"] = flop / (backend.matmul_share[kind_of(form)] * half_peak(chip))
+        parts["prompt attention"] = flop / (backend.attention_share * half_peak(chip))
     parts["launches"] = backend.layer_seconds
     return parts
 
@@ -49,6 +51,8 @@ def ggml_layer(
 HOST_RATE = 6e10
 """Bytes a second at which the host works on weights that do not fit a card: two channels of DDR5-4800 (76.8 GB/s) at the
 share that ggml reaches on processors."""
+BESIDE = 1.0625
+"""Bytes of a weight that a format leaves alone: GGUF files of mixtures in 4 bits hold the rest in q8_0."""
 UNIFIED = frozenset({"apple", "cpu", "edge"})
 """Categories of chips that have no memory of their own beside the host's."""
 

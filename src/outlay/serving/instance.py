@@ -9,59 +9,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import ceil, inf, sqrt
 
+from outlay.serving.request import Policy, Request
 from outlay.serving.timer import Piece, Timer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How an engine runs its batch."""
-
-    mixed: bool
-    static: bool
-    chunk: int
-    """Tokens of one step of the whole instance."""
-    most_sequences: int
-    block_tokens: int
-    blocks: int
-    """Of the cache of the whole instance."""
-    reserving: bool
-    """A request is admitted only where its whole answer fits; else blocks can run out, and the last one is put back."""
-    per_step: float = 1.0
-    """Tokens that a sequence gets in a step."""
-    prefill_only: bool = False
-    """Prompts are computed here, and answered elsewhere."""
-    decode_only: bool = False
-    """Prompts come with their caches."""
-
 
 WATERMARK = 0.01
 """Share of the blocks that a new prompt leaves free, so that it is not put back at once (vLLM's `watermark`, 0.01:
 https://docs.vllm.ai/en/v0.6.0/_modules/vllm/core/block_manager_v1.html)."""
-
-
-class Request:
-    """A request on its way. Seconds are those of the simulation's clock."""
-
-    __slots__ = ("admitted", "arrival", "blocks", "cached", "ending", "finish", "first", "generated", "index", "input",
-                 "output", "preempted", "sent", "started")  # fmt: skip
-
-    def __init__(self, index: int, arrival: float, tokens: int, output: int, cached: int) -> None:
-        self.index, self.arrival, self.input, self.output, self.cached = index, arrival, tokens, output, cached
-        self.sent = arrival
-        """When it came to the instance that has it now."""
-        self.admitted = self.first = self.finish = -1.0
-        self.generated = 0
-        self.started = 0
-        """Clock of steps at which it began to decode."""
-        self.ending = 0
-        """Clock of steps at which it ends."""
-        self.blocks = 0
-        """Blocks at the time it was admitted."""
-        self.preempted = 0
 
 
 class Instance:
@@ -148,7 +104,7 @@ class Instance:
         """Begin prompts for which there are sequences, blocks and (mixed) tokens left in the step."""
         policy = self.policy
         fresh = policy.static and not self.prefilling
-        budget = policy.chunk - sum(row[2] - row[1] for row in self.prefilling)
+        budget = policy.chunk - sum(min(row[2] - row[1], policy.piece) for row in self.prefilling)
         if policy.mixed:
             budget -= ceil(len(self.running) * (1.0 + self.timer.drafted))
         while self.waiting and len(self.running) + len(self._begun) < policy.most_sequences:
@@ -174,7 +130,7 @@ class Instance:
                 continue
             done = min(request.cached, context - 1)
             self.prefilling.append([request.index, done, context])
-            budget -= context - done
+            budget -= min(context - done, policy.piece)
 
     def _spare(self) -> int:
         """Blocks that stay free when a prompt is admitted: those of the next step, and a few; none for the only one."""
@@ -193,7 +149,7 @@ class Instance:
         budget = max(policy.chunk - ceil(count * (1.0 + self.timer.drafted)), 1)
         pieces: list[Piece] = []
         for row in self.prefilling:
-            tokens = min(row[2] - row[1], budget)
+            tokens = min(row[2] - row[1], budget, policy.piece)
             pieces.append((tokens, row[1]))
             budget -= tokens
             if budget <= 0:
@@ -273,13 +229,12 @@ class Instance:
 
     def _prefilled(self, at: float) -> None:
         """The pieces of this step are in the cache; prompts that are complete have their next token."""
-        for tokens, _ in self._pieces:
-            row = self.prefilling[0]
+        begun = [self.prefilling.popleft() for _ in self._pieces]
+        for (tokens, _), row in zip(self._pieces, begun, strict=True):
             row[1] += tokens
-            if row[1] < row[2]:
-                break
-            self.prefilling.popleft()
-            self._ready.append(self._begun[row[0]])
+            if row[1] >= row[2]:
+                self._ready.append(self._begun[row[0]])
+        self.prefilling.extendleft(row for row in reversed(begun) if row[1] < row[2])
         self._pieces = []
         self.most_blocks = max(self.most_blocks, self.used)
         if self.policy.static and self.prefilling:

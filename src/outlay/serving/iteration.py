@@ -29,9 +29,9 @@ from outlay.machine import (
     power_watts,
     small_all_reduce_seconds,
 )
-from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.ggml_step import backend_for, ggml_layer, ggml_product
+from outlay.serving.ggml_step import BESIDE, backend_for, ggml_layer, ggml_product
 from outlay.serving.kv_cache import state_bytes
 from outlay.serving.memo import remembered
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
@@ -178,8 +178,7 @@ def _layer(
         parts["prompt attention"] = slow * parts["prompt attention"]
         parts["decode attention"] = slow * parts["decode attention"]
     device = sum(parts.values())
-    host = step.launch["eager" if deployment.eager else deployment.engine.host]
-    parts["launches"] = np.maximum(kernels * host - device, 0.0)
+    parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - device, 0.0)
     return parts
 
 
@@ -215,6 +214,16 @@ def _kernels(
     }
     parts |= _communication(layer, deployment, work, curves)
     return parts, sum(op.kernels_forward if isinstance(op, MemoryBound) else 1 for op in operators) + 2
+
+
+def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Number:
+    """Seconds the host spends on a kernel: graphs are captured for decoding alone, up to a number of sequences."""
+    engine = deployment.engine
+    if deployment.eager:
+        return step.launch["eager"]
+    most = engine.graph_sequences or np.inf
+    other = np.greater(work.prefill, 0) | np.greater(work.decoding, most)
+    return np.where(other, step.launch[engine.prompt_host], step.launch[engine.host])
 
 
 def _absorbed(operators: list[Operator], attention: Attention, deployment: Deployment, work: Work) -> list[Operator]:
@@ -358,7 +367,7 @@ def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: Serv
     total: Number = 0.0
     for op in ends(deployment.architecture, work.tokens, work.logits, deployment.layout):
         if isinstance(op, Matmul) and deployment.engine.kernels == "ggml":
-            stored = deployment.weights.weight_bytes if deployment.weights.scope == "all" else 2.0
+            stored = deployment.weights.weight_bytes if deployment.weights.scope == "all" else BESIDE
             backend = backend_for(deployment, coefficients.step)
             total = total + ggml_product(op, deployment, backend, stored=stored)
         elif isinstance(op, Matmul):

@@ -17,10 +17,11 @@ from outlay.errors import DoesNotFit
 from outlay.machine import power_watts
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
-from outlay.serving.instance import Instance, Policy, Request
+from outlay.serving.instance import Instance
 from outlay.serving.kv_cache import sequence_bytes
 from outlay.serving.memory import memory
 from outlay.serving.replay import Replay
+from outlay.serving.request import Policy, Request
 from outlay.serving.requests import Requests
 from outlay.serving.room import RESERVING
 from outlay.serving.speculation import Speculation
@@ -53,6 +54,7 @@ def policy_of(
         mixed=engine.mixed,
         static=engine.batching == "static",
         chunk=engine.chunk_tokens * data,
+        piece=engine.chunk_tokens,
         most_sequences=engine.most_sequences * data if most_sequences is None else most_sequences,
         block_tokens=engine.block_tokens,
         blocks=int(free / max(block, 1.0)) * data,

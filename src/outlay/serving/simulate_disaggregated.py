@@ -8,8 +8,9 @@ from math import inf
 
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
-from outlay.serving.instance import Instance, Request
+from outlay.serving.instance import Instance
 from outlay.serving.replay import Replay
+from outlay.serving.request import Request
 from outlay.serving.requests import Requests
 from outlay.serving.simulate import (
     Pacer,

@@ -66,6 +66,7 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
         beams=np.array([float(one.beams) for one in questions]),
         pipelined=first.deployment.engine.year >= PIPELINED,
         scattered=np.array([one.scattered for one in questions]),
+        random_lengths=np.array([one.random_lengths for one in questions]),
     )
     try:
         found = fare(first.protocol, session)

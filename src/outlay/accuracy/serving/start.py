@@ -16,6 +16,7 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 7.6e-05,
         "hop_seconds": 0.0005,
         "cache_share": 0.64,
+        "attention_share": 0.1,
         "matmul_share": {"float": 0.39, "block": 0.39, "k": 0.39},
     },
     "metal": {
@@ -24,6 +25,7 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 0.00015,
         "hop_seconds": 0.0045,
         "cache_share": 0.2,
+        "attention_share": 0.1,
         "matmul_share": {"float": 0.6, "block": 0.6, "k": 0.6},
     },
     "cpu": {
@@ -32,6 +34,7 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 0.0008,
         "hop_seconds": 0.001,
         "cache_share": 0.2,
+        "attention_share": 0.1,
         "matmul_share": {"float": 0.13, "block": 0.13, "k": 0.13},
     },
     "other": {
@@ -40,6 +43,7 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 0.0001,
         "hop_seconds": 0.001,
         "cache_share": 0.1,
+        "attention_share": 0.1,
         "matmul_share": {"float": 0.2, "block": 0.2, "k": 0.2},
     },
 }
@@ -54,6 +58,7 @@ START: Final = StepCoefficients(
     experts={"other": 1.0},
     expert_excess=0.2,
     attention_slowdown={"other": 1.0},
+    request_gap=4e-3,
     framework_bytes={"tables": 1.5e9, "ggml": 0.5e9},
     ggml=GGML,
 )
