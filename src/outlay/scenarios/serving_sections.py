@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from outlay.scenarios.quality_note import quality_sections
 from outlay.scenarios.serving_bottleneck import waits_for
 from outlay.scenarios.serving_demand import rate_words
 from outlay.scenarios.serving_figures import data_sheet, device_receipts, unit_costs
@@ -18,8 +19,9 @@ from outlay.units import format_quantity
 
 
 def sections_of(run: ServingRun) -> tuple[Table, ...]:
-    """What it comes to, the load, a step, memory, carbon."""
-    return (_costs(run), _load(run), *_latency(run), _step(run), _memory(run), _carbon(run))
+    """What it comes to, the load, a step, memory, carbon; what a cheaper format costs in quality."""
+    quality = quality_sections(run.question.architecture, run.question.weights.name)
+    return (_costs(run), _load(run), *_latency(run), _step(run), _memory(run), _carbon(run), *quality)
 
 
 def _costs(run: ServingRun) -> Table:
