@@ -25,7 +25,7 @@ VERBS = {
     "size": ("outlay.cli.size:command", "Which model is worth training for a budget?"),
     "show": (
         "outlay.cli.show:command",
-        "Accelerators, models, prices, grids, engines, formats, laws; with age and source.",
+        "Chips, models, prices, grids, engines, formats, laws; with source.",
     ),
     "diff": ("outlay.cli.diff:command", "Subtract one statement from another."),
     "explain": ("outlay.cli.explain:command", "How one figure came about, down to its sources."),
