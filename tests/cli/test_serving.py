@@ -105,6 +105,11 @@ def test_rates(ask, value):
         ({"battery": "100"}, ["--battery"]),
         ({"battery": "0Wh"}, ["--battery"]),
         ({"interval": "200"}, ["--interval"]),
+        ({"prefill_on": "h100-sxm:1"}, ["--decode-on"]),
+        ({"decode_on": "h100-sxm:1", "on": None}, ["--prefill-on"]),
+        ({"prefill_on": "h100-sxm:1", "decode_on": "h100-sxm:1"}, ["`--on h100-sxm:1`", "do not go together"]),
+        ({"prefill_on": "h100-sxm:0", "decode_on": "h100-sxm:1", "on": None}, ["h100-sxm:0"]),
+        ({"prefill_on": "h100-sxm:1", "decode_on": "h100-sxm:2", "on": None, "replicas": 2}, ["--replicas"]),
     ],
 )
 def test_contradictions(ask, flags, words):
@@ -132,6 +137,32 @@ def test_no_is_an_answer(ask, flags):
     assert answer.err.startswith("no: ")
     assert "\nhint: " in answer.err
     assert "∞" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["day.csv"]),
+        ("arrival,input\n0,5\n", ["`output`"]),
+        ("arrival,input,output\n0,5,5\n-1,5,5\n", ["row 3", "negative"]),
+        ("arrival,input,output\n3,5,5\n1,5,5\n", ["row 3", "before"]),
+        ("arrival,input,output\n0,x,0\n1,2.5,5\n", ["row 2, `input`", "row 2, `output`", "row 3, `input`"]),
+        ("arrival,input,output\n0,5,5\n", ["1 request at one moment"]),
+        ("arrival,input,output\n0,5,5\n1,9000,5\n", ["request 2", "9,005 tokens", "8,192"]),
+    ],
+)
+def test_traces(ask, tmp_path, text, words):
+    (tmp_path / "day.csv").write_text(text)
+    refused(ask(*serving(input=None, output=None, rate=None, trace="day.csv")), *words)
+
+
+def test_a_trace_says_its_tokens_itself(ask, tmp_path):
+    (tmp_path / "day.csv").write_text("arrival,input,output\n0,5,5\n1,5,5\n")
+    refused(ask(*serving(rate=None, trace="day.csv")), "--input", "--output")
+    refused(ask(*serving(rate=None, input=None, output=None, trace="none.csv")), "none.csv")
+    answer = ask(*serving(rate=None, input=None, output=None, trace="day.csv"))
+    assert answer.code == 0, answer.err
+    assert "99 in 100" in answer.out
 
 
 def test_tokens_and_files_do_not_meet(ask, tmp_path):

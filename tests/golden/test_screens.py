@@ -133,6 +133,16 @@ PLANS = {
     ],
     "plan-no": ["llama-3-8b", "--tokens", "1T", "--on", "h100-sxm", "--under", "10k", "--count", "64..128"],
 }
+COMPARISONS = {
+    "compare-chatbot": [
+        *("llama-3.1-8b", "--users", "10000", "--on", "l4"),
+        *("--api", "groq,together,fireworks,openai/gpt-5-mini"),
+    ],
+    "compare-build": [
+        *("llama-3.3-70b", "--rate", "20/s", "--input", "2000", "--output", "400", "--quant", "fp8", "--api", "any"),
+        *("--cached", "40%", "--batch-share", "20%", "--people", "40h/month:$90", "--on", "h100-sxm:8"),
+    ],
+}
 SERVING = {
     "serving-llama-3-70b": [
         *("llama-3-70b", "--on", "h100-sxm:8", "--quant", "fp8"),
@@ -154,8 +164,16 @@ SERVING = {
         *("llama-3-8b", "--on", "l4:1", "--quant", "fp8", "--users", "10000", "--requests-per-user", "5"),
         *("--turns", "6", "--input", "120", "--output", "250"),
     ],
+    "serving-deepseek-v3": [
+        *("deepseek-v3", "--prefill-on", "h200:8", "--decode-on", "h200:8"),
+        *("--input", "2048", "--output", "512", "--rate", "4/s"),
+    ],
+    "serving-trace": ["llama-3-8b", "--on", "h100-sxm:2", "--trace", "trace.csv", "--ttft", "300ms", "--tpot", "20ms"],
     "serving-no": ["llama-3-70b", "--on", "h100-sxm:2", "--quant", "fp8", "--rate", "40/s"],
 }
+ROWS = ((row * 0.05 + (row % 7) * 0.004, 200 + row * 37 % 1500, 20 + row * 91 % 400) for row in range(900))
+TRACE = "\n".join(["arrival,input,output", *(f"{at:.3f},{tokens},{answer}" for at, tokens, answer in ROWS)])
+"""Requests that come every 50 ms, with tokens that look scattered."""
 DEPLOYMENTS = {
     "plan-serving-70b": [
         *("llama-3-70b", "--rate", "5/s", "--input", "1024", "--output", "256", "--ttft", "500ms", "--tpot", "50ms"),
@@ -187,19 +205,21 @@ def desk(tmp_path, monkeypatch):
     """A folder, a cache and a day of their own."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(POINTS, tmp_path / "losses.csv")
+    (tmp_path / "trace.csv").write_text(TRACE + "\n", encoding="utf-8")
     (tmp_path / "run.csv").write_text(STAGES, encoding="utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01
 
 
-@pytest.mark.parametrize("name", [*QUESTIONS, *TUNINGS, *SIZES, *PLANS, *SERVING, *DEPLOYMENTS])
+@pytest.mark.parametrize("name", [*QUESTIONS, *TUNINGS, *SIZES, *PLANS, *SERVING, *DEPLOYMENTS, *COMPARISONS])
 def test_screen(name, capsys, update):
     asked = {
         **{key: ["cost", "training", *words] for key, words in QUESTIONS.items()},
         **{key: ["cost", "finetune", *words] for key, words in TUNINGS.items()},
         **{key: ["size", *words] for key, words in SIZES.items()},
         **{key: ["plan", "training", *words] for key, words in PLANS.items()},
+        **{key: ["compare", *words] for key, words in COMPARISONS.items()},
         **{key: ["cost", "serving", *words] for key, words in SERVING.items()},
         **{key: ["plan", "serving", *words] for key, words in DEPLOYMENTS.items()},
     }

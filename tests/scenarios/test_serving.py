@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from outlay.scenarios.named import read_model
 from outlay.scenarios.serving_cost import cost_serving
 from outlay.scenarios.serving_demand import read_rate
 from outlay.scenarios.serving_extras import adapter_bytes, layers_of
+from outlay.serving import load_serving
 from outlay.statement import from_json, to_json
 from outlay.workload import parameters
 
@@ -25,6 +27,9 @@ EVERYTHING = [
     {**USUAL, "rate": None, "users": 50_000, "turns": 5, "input": 200},
     {**USUAL, "draft": "llama-3-8b", "acceptance": "70%"},
     {**USUAL, "price": None, "tier": "owned", "hardware": "30k"},
+    {**USUAL, "on": None, "prefill_on": "h100-sxm:4", "decode_on": "h100-sxm:4"},
+    {**USUAL, "on": None, "prefill_on": "h100-sxm:4", "decode_on": "h200:4", "price": None},
+    {**USUAL, "on": None, "prefill_on": "h100-sxm:4", "decode_on": "h100-sxm:4", "rate": None, "concurrency": 50},
 ]
 
 
@@ -97,9 +102,13 @@ def test_more_replicas_are_never_slower():
 
 
 def test_narrower_weights_and_caches_leave_more_room():
-    rooms = [cells(ask(quant=quant), "memory")["room for caches"][0] for quant in ("bf16", "fp8", "w4a16")]
+    rooms = [
+        cells(ask(quant=quant, layout="tp=8"), "memory")["room for caches"][0] for quant in ("bf16", "fp8", "w4a16")
+    ]
     assert rooms == sorted(rooms)
-    half, whole = (next(t for t in ask(kv=kv).sections if t.key == "memory").notes[0] for kv in ("fp8", "bf16"))
+    half, whole = (
+        next(t for t in ask(kv=kv, layout="tp=8").sections if t.key == "memory").notes[0] for kv in ("fp8", "bf16")
+    )
     assert int(half.split()[2].replace(",", "")) > 1.9 * int(whole.split()[2].replace(",", ""))
 
 
@@ -217,8 +226,11 @@ def test_no_says_which_objective_would_hold_and_it_does():
 def test_a_model_that_does_not_fit_is_told_what_would():
     with pytest.raises(DoesNotFit) as refused:
         ask(on="h100-sxm:1", quant="bf16", rate=1)
-    assert "--quant fp8" in refused.value.hint
     assert refused.value.need > 1
+    quant = refused.value.hint.partition("--quant ")[2].partition("`")[0]
+    assert ask(on="h100-sxm:1", quant=quant, rate=1).answer
+    on = refused.value.hint.partition("--on ")[2].partition("`")[0]
+    assert ask(on=on, quant="bf16", rate=1).answer
 
 
 def test_the_best_layout_keeps_the_objectives():
@@ -253,3 +265,91 @@ def test_rates(text, rate):
 def test_rates_that_are_none(text):
     with pytest.raises(InputError):
         read_rate(text)
+
+
+def azure(tmp_path, rows=400, seconds=100.0):
+    """A trace in Azure's form, made up."""
+    lines = ["TIMESTAMP,ContextTokens,GeneratedTokens"]
+    lines += [
+        f"2023-11-16 18:{int(at // 60):02d}:{at % 60:010.7f},{300 + 7 * (row % 100)},{50 + row % 80}"
+        for row, at in ((row, row * seconds / rows) for row in range(rows))
+    ]
+    path = tmp_path / "day.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_trace_is_played_request_by_request(tmp_path):
+    found = ask("llama-3-8b", on="h100-sxm:2", input=None, output=None, rate=None, trace=azure(tmp_path), ttft="200ms")
+    assert "400 requests of day.csv" in found.title
+    rows = cells(found, "latency")
+    for mean, *shares in rows.values():
+        assert shares == sorted(shares)
+        assert shares[0] <= mean * 1.5
+    assert math.isclose(rows["first token"][0], figure(found, "ttft"))
+    note = next(table for table in found.sections if table.key == "latency").notes[0]
+    assert "of requests keep what is allowed" in note
+    tokens = sum(50 + row % 80 for row in range(400))
+    month = figure(found, "output_tokens_per_second") * 730 * 3600
+    assert math.isclose(
+        month * figure(found, "dollars_per_million_output") / 1e6 / found.total.amount.likely, 1, abs_tol=0.5
+    )
+    assert math.isclose(figure(found, "output_tokens_per_second"), tokens / 100, rel_tol=0.01)
+
+
+def test_prompts_apart_are_priced_by_their_own_devices():
+    found = ask(on=None, prefill_on="l40s:8", decode_on="h200:4", rate=2, price=None)
+    first, last = found.find("accelerators").children
+    assert first.quantity.likely == 8 * 730
+    assert last.quantity.likely == 4 * 730
+    assert first.unit_price.likely < last.unit_price.likely
+    names = [entry.name for entry in found.assumed]
+    assert "price of prompts" in names
+    assert "transfer" in names
+    load = cells(found, "load")
+    assert "l40s" in load["for prompts"][0]
+    assert "h200" in load["for answers"][0]
+
+
+def test_answers_are_not_held_up_by_prompts_that_are_computed_elsewhere():
+    together = ask(on="h100-sxm:8", layout="tp=4", rate=6, input=3000)
+    apart = ask(on=None, prefill_on="h100-sxm:4", decode_on="h100-sxm:4", layout="tp=4", rate=6, input=3000)
+    assert figure(apart, "tpot") < figure(together, "tpot")
+
+
+def test_too_much_for_both_is_told_how_many_of_each(tmp_path):
+    with pytest.raises(DoesNotFit) as refused:
+        ask(on=None, prefill_on="h100-sxm:2", decode_on="h100-sxm:2", rate=60)
+    words = refused.value.hint.rpartition("write `")[2].rstrip("`").split()
+    asked = dict(zip(words[::2], words[1::2], strict=True))
+    assert ask(on=None, prefill_on=asked["--prefill-on"], decode_on=asked["--decode-on"], rate=60).answer
+
+
+def test_a_trace_is_played_on_both(tmp_path):
+    asked = {"input": None, "output": None, "rate": None, "trace": azure(tmp_path)}
+    found = cost_serving("llama-3-8b", prefill_on="h100-sxm:1", decode_on="h100-sxm:1", price=2, **asked)
+    assert math.isclose(cells(found, "latency")["first token"][0], figure(found, "ttft"))
+    assert math.isclose(found.total.amount.likely, 2 * 730 * 2)
+
+
+def test_ranges_hold_the_likely_figure_and_widen_with_the_level():
+    narrow, wide = ask(interval=50), ask(interval=90)
+    assert (narrow.coverage, wide.coverage) == (0.5, 0.9)
+    for name in ("ttft", "tpot", "e2e", "joules", "kg_co2e"):
+        inner, outer = narrow.answer[name].value, wide.answer[name].value
+        assert outer.low <= inner.low <= inner.likely <= inner.high <= outer.high, name
+    assert not ask().total.amount.has_range
+    clients = ask(rate=None, concurrency=8)
+    assert clients.answer["dollars_per_million_output"].value.has_range
+    assert clients.answer["output_tokens_per_second"].value.has_range
+    assert not ask().answer["output_tokens_per_second"].value.has_range
+
+
+def test_coefficients_of_ones_own_have_no_range():
+    own = load_serving()
+    own = replace(own, step=own.step.replace(framework_bytes=own.step.framework_bytes))
+    slow = replace(own, step=own.step.replace(memory_slowdown=own.step.memory_slowdown * 2))
+    found = ask(coefficients=slow)
+    assert found.coverage is None
+    assert not found.answer["tpot"].value.has_range
+    assert figure(found, "tpot") > figure(ask(), "tpot")

@@ -60,6 +60,11 @@ class ApiPrice:
         """Seller and model, as `--api` takes them."""
         return f"{self.seller}/{self.model}" if self.model else self.seller
 
+    @property
+    def short(self) -> str:
+        """The same without the path that some sellers put before a model's name."""
+        return f"{self.seller}/{self.model.rpartition('/')[2]}" if self.model else self.seller
+
 
 @rows.cached
 def sellers() -> tuple[str, ...]:
@@ -130,7 +135,7 @@ def api_price(name: str, *, tokens: float, day: datetime.date) -> ApiPrice:
         names = [price.name for price in matches]
         raise AmbiguousName("API", name, names, hint=f"write `--api {names[0]}`")
     everything = (*sellers(), *(f"{provider.id}/{entry.id}" for provider in _providers() for entry in provider.models))
-    raise UnknownName("API", name, everything, listing=LISTING)
+    raise UnknownName("hosted API", name, everything, listing=LISTING)
 
 
 _MODELS_OF = {
@@ -151,7 +156,7 @@ _MODELS_OF = {
 def listed(seller: str, *, tokens: float, day: datetime.date) -> tuple[ApiPrice, ...]:
     """Everything that one seller asks a price for by input and output tokens; an unknown seller raises."""
     if seller not in sellers():
-        raise UnknownName("API", seller, sellers(), listing=LISTING)
+        raise UnknownName("hosted API", seller, sellers(), listing=LISTING)
     entries = next(provider for provider in _providers() if provider.id == seller).models
     found = (_price(seller, entry, tokens, day) for entry in entries)
     return tuple(price for price in found if price is not None)
@@ -195,8 +200,9 @@ def _price(seller: str, entry: Any, tokens: float, day: datetime.date) -> ApiPri
     if standard.get("input") is None or standard.get("output") is None:
         return None
     batch = _of_day(entry, tokens, day, {"processing": "batch"})
+    # Batches may cost less from a day on only.
     reduced = any(variant.when == {"processing": "batch"} for variant in entry.price_variants or ())
-    hours = [_at(entry, tokens, day, hour, None) for hour in range(24)]
+    hours = [_at(entry, tokens, day, hour, None) for hour in _hours(entry)]
     # All prices of a model swing together, so those of answers stand for all.
     answers = [float(prices["output"] or 0.0) for prices in hours]
     mean = sum(answers) / len(answers)
@@ -213,7 +219,7 @@ def _price(seller: str, entry: Any, tokens: float, day: datetime.date) -> ApiPri
         batch_input=batch["input"] if reduced else None,
         batch_output=batch["output"] if reduced else None,
         batch_cached=batch["cached"] if reduced else None,
-        swing=(min(answers) / mean, max(answers) / mean) if mean else (1.0, 1.0),
+        swing=(min(answers) / mean, max(answers) / mean) if min(answers) < max(answers) else (1.0, 1.0),
         tier_from=_tier(entry, day),
         withdrawn=bool(entry.deprecated),
         receipt=Receipt(
@@ -229,8 +235,15 @@ def _price(seller: str, entry: Any, tokens: float, day: datetime.date) -> ApiPri
 
 def _of_day(entry: Any, tokens: float, day: datetime.date, context: Any) -> dict[str, float | None]:
     """The mean of the hours of a day."""
-    hours = [_at(entry, tokens, day, hour, context) for hour in range(24)]
+    hours = [_at(entry, tokens, day, hour, context) for hour in _hours(entry)]
     return {name: _mean(prices[name] for prices in hours) for name in _FIELDS}
+
+
+def _hours(entry: Any) -> tuple[int, ...]:
+    """The hours that have to be asked: all, where some cost less than others."""
+    conditions = (*(entry.prices if isinstance(entry.prices, list) else ()), *(entry.price_variants or ()))
+    swings = any(hasattr(condition.constraint, "start_time") for condition in conditions)
+    return tuple(range(24)) if swings else (12,)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -8,6 +8,7 @@ import click
 
 from outlay.cli.answer import answer_options_of_tokens, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, engines, formats, models, providers, tiers
+from outlay.cli.plan_training import progress_bar
 from outlay.cli.settings import Verb, came_from
 from outlay.cli.terms import serving_terms_options
 
@@ -17,10 +18,17 @@ EXAMPLE = "outlay cost serving llama-3-8b --on h100-sxm:1 --input 1024 --output 
 @click.command(cls=Verb, name="serving", example=EXAMPLE)
 @click.argument("model", metavar="MODEL|config.json", shell_complete=models)
 @click.option("--on", metavar="NAME:COUNT", shell_complete=accelerators, help="Accelerators: h100-sxm:8.")
+@click.option(
+    "--prefill-on", metavar="NAME:COUNT", shell_complete=accelerators, help="For prompts alone (with --decode-on)."
+)
+@click.option("--decode-on", metavar="NAME:COUNT", shell_complete=accelerators, help="For answers alone.")
 @click.option("input_tokens", "--input", metavar="N", help="Tokens of a prompt (with --turns, those that are new).")
 @click.option("output_tokens", "--output", metavar="N", help="Tokens of an answer.")
 @click.option("--rate", metavar="N/TIME", help="Requests: 5/s, 300/min, 20k/h, 1M/day.")
 @click.option("--concurrency", metavar="N", help="Requests that are open at a time: 32.")
+@click.option(
+    "--trace", metavar="FILE", help="Requests one by one: Azure's CSV, Mooncake's JSONL, arrival,input,output."
+)
 @click.option("--users", metavar="N", help="People who use it in a day: 10000.")
 @click.option("--requests-per-user", metavar="N", help="With --users: requests of each in a day.")
 @click.option("--peak", metavar="RATIO", help="Requests of the busiest hour over the mean: 2.5.")
@@ -79,7 +87,7 @@ def command(
     use_catalogs(catalog)
     origins = came_from(context)
     asked = {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
-    if "on" not in asked:
+    if not {"on", "prefill_on", "decode_on"} & set(asked):
         on = next(parameter for parameter in context.command.params if parameter.name == "on")
         raise click.MissingParameter(ctx=context, param=on)
     from outlay.cli.cache import keep_answer
@@ -90,7 +98,7 @@ def command(
         for name, origin in origins.items()
         if _LONG.get(name, name) in asked
     )
-    statement = cost_serving(model, **asked, notes=notes)
+    statement = cost_serving(model, **asked, notes=notes, progress=progress_bar())
     from outlay.statement import to_json
 
     kept = keep_answer(to_json(statement, indent=None))

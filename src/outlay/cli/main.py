@@ -21,10 +21,11 @@ from outlay.errors import DoesNotFit, InputError
 VERBS = {
     "cost": ("outlay.cli.cost:command", "What will it cost? A statement, line by line."),
     "plan": ("outlay.cli.plan:command", "What is the best way, on machines that can be had?"),
+    "compare": ("outlay.cli.compare:command", "Own machines, or somebody's API?"),
     "size": ("outlay.cli.size:command", "Which model is worth training for a budget?"),
     "show": (
         "outlay.cli.show:command",
-        "Accelerators, models, prices, grids, engines, formats, laws; with age and source.",
+        "Chips, models, prices, grids, engines, formats, laws; with source.",
     ),
     "diff": ("outlay.cli.diff:command", "Subtract one statement from another."),
     "explain": ("outlay.cli.explain:command", "How one figure came about, down to its sources."),

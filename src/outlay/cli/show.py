@@ -13,8 +13,9 @@ command = LazyGroup(
         "grids": ("outlay.cli.show_grids:command", "Carbon and price of electricity, by place."),
         "engines": ("outlay.cli.show_engines:command", "Serving engines: batches, chunks, cache."),
         "formats": ("outlay.cli.show_formats:command", "Number formats of weights: bits, arithmetic, scope."),
+        "apis": ("outlay.cli.show_apis:command", "What hosted APIs ask for a million tokens."),
         "quality": ("outlay.cli.show_quality:command", "What compression was published to do to quality."),
         "laws": ("outlay.cli.show_laws:command", "Scaling laws: form, constants, the runs behind them."),
     },
-    help="Accelerators, models, prices, grids, engines, formats, quality, laws; with age and source.",
+    help="Accelerators, models, prices, grids, engines, formats, APIs, quality, laws; with age and source.",
 )

@@ -41,7 +41,7 @@ def command(name: str | None, catalog: tuple[str, ...], format: str | None, outp
             "devices": "hold layers, one after another" if found.sequential_layers else "work together",
         }
         receipts = {
-            field: Receipt(getattr(found, field), unit="", source=found.source, date=found.date, basis="quoted")
+            field: Receipt(getattr(found, field), unit="", source=found.source, date=found.date, basis=found.basis)
             for field in ("chunk_tokens", "most_sequences", "memory_share", "block_tokens", "graph_sequences")
         }
         emit(detail(found.name, plain, receipts, notes=(f"{found.note}.",)), format=form, output=output)
@@ -49,8 +49,8 @@ def command(name: str | None, catalog: tuple[str, ...], format: str | None, outp
     found_all = [engine_for(entry) for entry in engine_names()]
     table = Table(
         f"{len(found_all)} serving engines",
-        columns=("Name", "Batches", "Prompts", "Chunk", "Together", "Memory", "Age"),
-        rows=[(*_row(entry), age(entry.date)) for entry in found_all],
+        columns=("Name", "Batches", "Prompts", "Chunk", "Together", "Memory", "Basis, age"),
+        rows=[_row(entry, age(entry.date)) for entry in found_all],
         notes=(
             "Chunk: most tokens of a step. Together: most sequences that decode at once. Memory: share that is filled.",
             "They are the defaults of each engine's newest version that is known here; "
@@ -62,8 +62,8 @@ def command(name: str | None, catalog: tuple[str, ...], format: str | None, outp
     return 0
 
 
-def _row(engine: Engine) -> tuple[str, str, str, int, int, str]:
-    prompts = "mixed in" if engine.mixed else "by themselves"
+def _row(engine: Engine, age: str) -> tuple[str, str, str, int, int, str, str]:
+    prompts = "mixed in" if engine.mixed else "apart"
     return (
         engine.name,
         engine.batching,
@@ -71,4 +71,5 @@ def _row(engine: Engine) -> tuple[str, str, str, int, int, str]:
         engine.chunk_tokens,
         engine.most_sequences,
         f"{engine.memory_share:.0%}",
+        f"{engine.basis}, {age}",
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from outlay import catalog
 from outlay.catalog import Quality
 from outlay.errors import InputError
+from outlay.scenarios.serving_plan_formats import published_format
 from outlay.statement import Interval, Receipt, Table
 from outlay.units import format_quantity
 from outlay.workload import Architecture, from_config, parameters
@@ -118,6 +119,32 @@ def quality_note(
         )
         scope = f"{house + ' ' if kin else ''}models of {low} to {high} parameters"
     return QualityNote(model=name, format=format, scope=scope if found else "", effects=effects_of(found))
+
+
+def quality_sections(architecture: Architecture, *formats: str) -> tuple[Table, ...]:
+    """For a statement: the published effects of those formats that are not the checkpoint's own; no table where all are.
+
+    >>> from outlay.workload import from_config
+    >>> llama = from_config(catalog.model_config("llama-3.1-8b").config, name="llama-3.1-8b")
+    >>> quality_sections(llama, "bf16"), [row[0] for row in quality_sections(llama, "bf16", "fp8")[0].rows]
+    ((), ['fp8'])
+    """
+    published = published_of(architecture)
+    cheaper = [
+        name
+        for name in dict.fromkeys(formats)
+        if quality_note(architecture, name, published=published).scope != "as published"
+    ]
+    return (quality_section(architecture, cheaper, published=published),) if cheaper else ()
+
+
+def published_of(architecture: Architecture) -> str:
+    """The format of a model's checkpoint: what its config says, else 16 bits."""
+    try:
+        config = catalog.model_config(architecture.name).config
+    except InputError:
+        return "bf16"
+    return published_format(config)[0]
 
 
 def effects_of(results: Sequence[Quality]) -> tuple[Effect, ...]:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
 from outlay.scenarios.run_statement import inputs_of, price_notes
 from outlay.scenarios.serving_figures import cost_figures, figures_of
-from outlay.scenarios.serving_fit import Served, Tried, layout_words, serve
+from outlay.scenarios.serving_fit import serve
 from outlay.scenarios.serving_hints import hints_of
 from outlay.scenarios.serving_lines import lines_of
 from outlay.scenarios.serving_provenance import serving_receipts
 from outlay.scenarios.serving_question import ServingQuestion, ask_serving
-from outlay.scenarios.serving_refusal import refusal
+from outlay.scenarios.serving_ranged import relative_ranges
+from outlay.scenarios.serving_refusal import devices_of, refusal
 from outlay.scenarios.serving_run import ServingRun
 from outlay.scenarios.serving_sections import sections_of
-from outlay.scenarios.terms import agree
+from outlay.scenarios.serving_ways import Served, Tried, layout_words
+from outlay.scenarios.terms import Terms, agree
 from outlay.scenarios.today import today as day
-from outlay.serving import ServingCoefficients, load_serving
+from outlay.serving import Requests, ServingCoefficients, load_serving
 from outlay.statement import Assumption, Figure, Statement
-from outlay.training.ranges import parse_level
+from outlay.training.ranges import parse_level, percent
 from outlay.workload import Architecture
 
 assert _render.FORMATS
@@ -31,11 +34,14 @@ assert _render.FORMATS
 def cost_serving(
     model: str | Mapping[str, object] | Architecture,
     *,
-    on: str,
+    on: str | None = None,
+    prefill_on: str | None = None,
+    decode_on: str | None = None,
     input: str | int | None = None,
     output: str | int | None = None,
     rate: str | float | None = None,
     concurrency: str | int | None = None,
+    trace: str | Path | Requests | None = None,
     users: str | int | None = None,
     requests_per_user: str | float | None = None,
     peak: str | float | None = None,
@@ -72,29 +78,36 @@ def cost_serving(
     notes: tuple[str, ...] = (),
     coefficients: ServingCoefficients | None = None,
     today: datetime.date | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Statement:
     """What a month of serving `model` costs with the accelerators `on` (`h100-sxm:8`).
 
-    The load is one of `rate` (`"5/s"`), `concurrency` or `users`. Everything else is found or assumed, and then said in
-    `Statement.assumed`. Texts are read as on the command line; numbers are in base units.
+    The load is one of `rate` (`"5/s"`), `concurrency`, `users` or `trace`, whose requests are played one by one. Everything
+    else is found or assumed, and then said in `Statement.assumed`. Texts are read as on the command line; numbers are in
+    base units.
 
     >>> answer = cost_serving("llama-3-8b", on="h100-sxm:1", input=1024, output=256, rate=2, price=2)
-    >>> answer.total.amount.likely, [line.key for line in answer.lines]
+    >>> round(answer.total.amount.likely, 2), [line.key for line in answer.lines]
     (1460.0, ['accelerators'])
 
     :raises InputError: for anything that cannot be read, or that nobody sells.
     :raises DoesNotFit: if the model does not fit, or the load is too much, with what would help.
     """
-    asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
+    asked = {
+        name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today", "progress")
+    }
     level = parse_level(interval)
     coefficients = coefficients or load_serving()
     question = ask_serving(
         model,
         on=on,
+        prefill_on=prefill_on,
+        decode_on=decode_on,
         input=input,
         output=output,
         rate=rate,
         concurrency=concurrency,
+        trace=trace,
         users=users,
         requests_per_user=requests_per_user,
         peak=peak,
@@ -116,36 +129,43 @@ def cost_serving(
         gpus_per_node=gpus_per_node,
         interconnect=interconnect,
     )
-    terms = agree(
-        question,
-        provider=provider,
-        tier=tier,
-        price=price,
-        discount=discount,
-        grid=grid,
-        pue=pue,
-        electricity=electricity,
-        data=None,
-        checkpoints=0,
-        lost_work=None,
-        hardware=hardware,
-        life=life,
-        use=use,
-        egress=egress,
-        people=people,
-    )
-    served = serve(question, coefficients)
+    if use is None and hardware is not None:
+        use = 1.0  # a month of serving pays for every hour
+
+    def agreed(pool: ServingQuestion) -> Terms:
+        return agree(
+            pool,
+            provider=provider,
+            tier=tier,
+            price=price,
+            discount=discount,
+            grid=grid,
+            pue=pue,
+            electricity=electricity,
+            data=None,
+            checkpoints=0,
+            lost_work=None,
+            hardware=hardware,
+            life=life,
+            use=use,
+            egress=egress,
+            people=people,
+        )
+
+    terms = agreed(question)
+    served = serve(question, coefficients, progress=progress)
     if isinstance(served, Tried):
         raise refusal(question, served, coefficients)
     run = ServingRun(
         question=question,
         served=served,
         terms=terms,
+        prompt_terms=None if question.prefill is None else agreed(question.prefill),
         coefficients=coefficients,
         fitted_on=serving_receipts(coefficients),
-        level=None,
     )
-    del level  # ranges of serving are not known yet
+    if coefficients == load_serving():  # nobody knows how far others are off
+        run = replace(run, relative=relative_ranges(question, level), level=level)
     return statement_of(
         run,
         notes=(*price_notes(terms, today or day()), *notes_of(run), *notes),
@@ -181,13 +201,20 @@ def title_of(question: ServingQuestion) -> str:
     """What is served to whom on what, for a month."""
     demand = question.demand
     sizes = f"{demand.input:,.0f} tokens in, {demand.output:,.0f} out"
-    devices = f"{question.devices:,} × {question.accelerator.name}"
+    devices = devices_of(question)
     return f"A month of {question.architecture.name} on {devices}: {demand.words}, {sizes}"
 
 
 def assumed_of(run: ServingRun) -> tuple[Assumption, ...]:
     """Everything that was taken because nobody said."""
-    return (*run.question.assumed, *_layout(run.served, run.question), *_split(run), *run.terms.assumed, *_making(run))
+    return (
+        *run.question.assumed,
+        *_layout(run.served, run.question),
+        *_split(run),
+        *run.terms.assumed,
+        *_others(run),
+        *_making(run),
+    )
 
 
 def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
@@ -199,7 +226,19 @@ def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
         f"the {best} of {served.carrying:,} that carry the load, of {served.fitting:,} that fit, "
         f"of {served.looked_at:,} looked at"
     )
-    yield Assumption("layout", value=f"{served.replicas:,} × {layout_words(served.deployment.layout)}", why=why)
+    value = f"{served.replicas:,} × {layout_words(served.deployment.layout)}"
+    if served.prefill is not None:
+        value = f"{served.prefill_replicas:,} × {layout_words(served.prefill.layout)} for prompts, {value} for answers"
+    yield Assumption("layout", value=value, why=why)
+
+
+def _others(run: ServingRun) -> Iterator[Assumption]:
+    """What was assumed of the price of the devices for prompts, where they are of another kind."""
+    if run.prompt_terms is None:
+        return
+    for entry in run.prompt_terms.assumed:
+        if entry.name in ("price", "tier") and entry not in run.terms.assumed:
+            yield replace(entry, name=f"{entry.name} of prompts")
 
 
 def _split(run: ServingRun) -> Iterator[Assumption]:
@@ -228,9 +267,16 @@ def notes_of(run: ServingRun) -> Iterator[str]:
     """What a reader should know beside the lines."""
     served = run.served
     yield "A month is 730 hours, and all of them are paid."
+    if served.replay is not None:
+        yield "The layout was chosen by the means of the trace; the month is as busy as the trace, all along."
     if served.idle:
-        yield f"{served.idle:,} of {run.question.devices:,} accelerators belong to no instance; they are paid for."
+        yield f"{served.idle:,} of {run.question.all_devices:,} accelerators belong to no instance; they are paid for."
     if served.working < served.replicas:
         yield f"{served.replicas - served.working:,} instances get no request: there are fewer clients than instances."
     if run.level is None:
-        yield "How far these times are off is not known yet: ranges are of the building and of making the devices alone."
+        yield "How far coefficients of your own are off is not known: `outlay validate` prints the error on measured runs."
+    else:
+        yield (
+            f"Ranges: {percent(run.level)} of measured deployments from sources that our fit had not used lie within them; to "
+            "energy the range of the building is added, each at its worst."
+        )

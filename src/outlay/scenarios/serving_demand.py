@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from outlay import units
 from outlay.errors import InputError
 from outlay.scenarios.serving_problems import Problems
-from outlay.serving import Load
+from outlay.serving import Load, Requests, load_trace
 from outlay.statement import Assumption, Receipt
 from outlay.units import format_number
 from outlay.workload import Architecture
@@ -68,9 +71,13 @@ class Demand:
     cached: float
     longest: float
     """Tokens of the longest request, answer included."""
+    variation: float = 0.0
+    """Standard deviation of the tokens over their mean."""
+    requests: Requests | None = None
+    """The requests of a trace, one by one."""
     words: str
     """The load as a title says it."""
-    assumed: tuple[Assumption, ...]
+    assumed: tuple[Assumption, ...] = ()
 
     def load(self, replicas: object = 1, *, busiest: bool = True) -> Load:
         """What reaches one of `replicas` equal instances, a number or an array of numbers."""
@@ -79,7 +86,9 @@ class Demand:
             assert self.concurrency is not None
             return Load(input=self.input, output=self.output, concurrency=self.concurrency * share, cached=self.cached)
         rate = self.rate * (self.peak if busiest else 1.0)
-        return Load(input=self.input, output=self.output, rate=rate * share, cached=self.cached)
+        return Load(
+            input=self.input, output=self.output, rate=rate * share, cached=self.cached, variation=self.variation
+        )
 
 
 def read_demand(
@@ -89,6 +98,7 @@ def read_demand(
     output: str | int | None,
     rate: str | float | None,
     concurrency: str | int | None,
+    trace: str | Path | Requests | None = None,
     users: str | int | None,
     requests_per_user: str | float | None,
     peak: str | float | None,
@@ -97,7 +107,15 @@ def read_demand(
 ) -> Demand:
     """Read the load; :class:`InputError` names all that cannot be read at once."""
     problems, assumed = Problems(), list[Assumption]()
-    _one_load(problems, rate=rate, concurrency=concurrency, users=users)
+    _one_load(problems, rate=rate, concurrency=concurrency, users=users, trace=trace)
+    if trace is not None:
+        beside = {"input": input, "output": output, "turns": turns, "prefix-hit": prefix_hit, "peak": peak}
+        for flag in (name for name, value in beside.items() if value is not None):
+            problems.add(f"`--{flag}` and `--trace`: the trace says it", hint=f"leave `--{flag}` out")
+        played = problems.attempt(lambda: trace if isinstance(trace, Requests) else load_trace(trace))
+        problems.settle()
+        assert played is not None
+        return _of_trace(architecture, played, "a trace" if isinstance(trace, Requests) else Path(trace).name)
     if requests_per_user is not None and users is None:
         problems.add("`--requests-per-user` goes with `--users`", hint="add `--users 10000`, or leave it out")
     if peak is not None and concurrency is not None:
@@ -147,6 +165,40 @@ def read_demand(
         longest=float(longest),
         words=words,
         assumed=tuple(assumed),
+    )
+
+
+def _of_trace(architecture: Architecture, requests: Requests, name: str) -> Demand:
+    """The means of a trace, which decide the layout; its requests are then played one by one."""
+    whole = requests.input + requests.output
+    most = architecture.max_length
+    if most and int(whole.max()) > most:
+        over = int((whole > most).sum())
+        first = int(np.argmax(whole > most)) + 1
+        raise InputError(
+            f"{over:,} of {len(requests):,} requests of {name} are longer than {architecture.name} can read, "
+            f"the first is request {first:,} with {int(whole[first - 1]):,} tokens",
+            expected=f"at most {most:,} with the answer",
+            hint="leave them out of the trace, or serve a model with a longer context",
+        )
+    if requests.rate <= 0:
+        raise InputError(
+            f"{name} has {len(requests):,} request{'s' if len(requests) > 1 else ''} at one moment",
+            expected="requests over some time",
+            hint="write more of them, or `--rate 5/s` with `--input` and `--output`",
+        )
+    assert requests.cached is not None
+    return Demand(
+        input=float(requests.input.mean()),
+        output=float(requests.output.mean()),
+        rate=requests.rate,
+        concurrency=None,
+        peak=1.0,
+        cached=float(requests.cached.sum() / requests.input.sum()),
+        longest=float(whole.max()),
+        variation=float(requests.output.std() / requests.output.mean()),
+        requests=requests,
+        words=f"{len(requests):,} requests of {name}",
     )
 
 
@@ -208,7 +260,9 @@ def _one_load(problems: Problems, **given: object) -> None:
     """Exactly one way to give the load."""
     flags = [f"`--{name}`" for name, value in given.items() if value is not None]
     if not flags:
-        problems.add("the load is missing", hint=f"add `{EXAMPLE}`, `--concurrency 32` or `--users 10000`")
+        problems.add(
+            "the load is missing", hint=f"add `{EXAMPLE}`, `--concurrency 32`, `--users 10000` or `--trace FILE`"
+        )
     elif len(flags) > 1:
         problems.add(f"{' and '.join(flags)} are {len(flags)} loads", hint="leave all but one of them out")
 

@@ -141,15 +141,23 @@ def adapter_bytes(architecture: Architecture) -> float:
 
     >>> from outlay.scenarios.named import read_model
     >>> round(adapter_bytes(read_model("llama-3-8b")[0]) / 1e6)
-    74
+    84
     """
     rank = float(RANK.value or 0)
     total = 0.0
     for block in architecture.blocks:
         for op in layer_work(block.layer, architecture.hidden, 1.0, Layout(), rotary=architecture.rotary):
             if isinstance(op, Matmul) and op.low_precision:
-                total += block.count * rank * (float(op.columns) + float(op.depth)) * 2.0
+                total += block.count * rank * (float(op.columns) + _joined(op, block) * float(op.depth)) * 2.0
     return total
+
+
+def _joined(op: Matmul, block: Block) -> int:
+    """Projections that one product computes together: each has an adapter of its own."""
+    feed_forward = block.layer.feed_forward
+    if op.name == "query-key-value projection":
+        return 3
+    return 2 if op.name == "feed-forward up-projection" and feed_forward is not None and feed_forward.gated else 1
 
 
 def read_offload(text: str | None, chip: Accelerator, kernels: str, count: int) -> Accelerator | None:

@@ -11,6 +11,9 @@ from outlay.statement import Figure, Interval, Receipt
 from outlay.statement.line import total
 
 MILLION = 1e6
+_EACH = ("request", "input", "output", "token")
+_KINDS = {"ttft": "first", "tpot": "decode", "e2e": "answers"}
+"""Latency → the kind of measurements that says how far off it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,9 @@ def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
     carbon = run.operational + run.embodied
     joules = run.kilowatt_hours * 3.6e6
     inward = run.input_share
+    # With clients that wait, a slower deployment answers less for the same money.
+    waits = run.question.demand.rate is None and run.terms.price is not None
+    slower = run.ranged("answers", 1.0) if waits else Interval.exact(1.0)
     parts = {
         "hour": ("an hour", 1.0 / HOURS, "$/h"),
         "month": ("a month", 1.0, "$"),
@@ -42,7 +48,7 @@ def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
     return {
         key: UnitCost(
             name=name,
-            dollars=None if amount is None else amount * share,
+            dollars=None if amount is None else amount * share * (slower if key in _EACH else 1.0),
             joules=joules * share,
             carbon=carbon * share,
             unit=unit,
@@ -66,7 +72,7 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
         if key != "ttft" and demand.output <= 1:
             continue
         figures[key] = Figure(
-            run.latency(float(seconds)),
+            run.ranged(_KINDS[key], float(seconds)),
             unit="s",
             label=label,
             note=note,
@@ -76,7 +82,7 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
             assumed=grounds(run, *TIME),
         )
     figures["output_tokens_per_second"] = Figure(
-        Interval.of(float(served.mean.output_per_second) * served.working),
+        _as_often(run, float(served.mean.output_per_second) * served.working),
         unit="tokens/s",
         label="output",
         note="requests a second × tokens of an answer",
@@ -110,14 +116,25 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
     return figures
 
 
+def _as_often(run: ServingRun, rate: float) -> Interval:
+    """A rate of answers: that of the load, or one that falls as clients wait longer."""
+    slower = run.relative.get("answers")
+    if run.question.demand.rate is not None:
+        return Interval.exact(rate)
+    if slower is None or not slower.low or not slower.high:
+        return Interval.of(rate)
+    return Interval.between(rate / slower.high, rate, rate / slower.low)
+
+
 def cost_figures(run: ServingRun) -> dict[str, Figure]:
     """Dollars of a million tokens; of electricity alone where the accelerators have no price."""
     found = {}
-    alone = " (electricity alone)" if run.terms.price is None else ""
+    unpriced = [terms.price is None for _, terms in run.pools]
+    alone = " (electricity alone)" if all(unpriced) else " (at least)" if any(unpriced) else ""
     costs = unit_costs(run)
     for key, name in (("input", "dollars_per_million_input"), ("output", "dollars_per_million_output")):
         dollars = costs[key].dollars
-        if dollars is None:
+        if dollars is None or (key == "output" and run.question.demand.output <= 1):
             continue
         found[name] = Figure(
             dollars,
@@ -137,7 +154,7 @@ def _energy(run: ServingRun) -> Figure:
         note="month × devices × (power of a device + its share of the server) × PUE",
         parts=(
             Figure(Interval.exact(SECONDS), unit="s", label="Month"),
-            Figure(Interval.exact(question.devices), unit="devices", label="Accelerators"),
+            Figure(Interval.exact(question.all_devices), unit="devices", label="Accelerators"),
             Figure(
                 Interval.of(run.device_watts),
                 unit="W",

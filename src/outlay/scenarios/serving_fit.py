@@ -2,70 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.errors import InputError
-from outlay.layout import SHORT, Layout, Problem, broken_rules
-from outlay.scenarios.serving_extras import offloaded
-from outlay.scenarios.serving_question import DEGREES, ServingQuestion
-from outlay.serving import Deployment, Performance, ServingCoefficients, ServingMemory, maximum, memory, perform
-from outlay.serving.layouts import RULES, layouts_of, legal
+from outlay.scenarios import serving_apart as apart
+from outlay.scenarios.serving_question import ServingQuestion
+from outlay.scenarios.serving_ways import Served, Tried, candidates, each_of, instances, scalar
+from outlay.serving import (
+    ServingCoefficients,
+    maximum,
+    memory,
+    perform,
+    simulate,
+    simulate_disaggregated,
+)
+
+Progress = Callable[[int, int], None]
 
 TIE = 1.02
 """Layouts within this factor of the best are as good; of them the one with the fewest devices an instance is taken."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """The layout of an instance, how many of them there are, and how one fares. Numbers, not arrays."""
-
-    deployment: Deployment
-    replicas: int
-    working: int
-    """Instances that get requests: no more than there are clients."""
-    idle: int
-    """Devices that are paid for and belong to no instance."""
-    busiest: Performance
-    """In the busiest hour."""
-    mean: Performance
-    """At the mean load of a day."""
-    most: Performance
-    """At the highest throughput."""
-    space: ServingMemory
-    looked_at: int
-    fitting: int
-    """Layouts that fit in memory."""
-    carrying: int
-    """Layouts that carry the load within its objectives."""
-
-    @property
-    def requests_per_second(self) -> float:
-        """Of all instances, over the day."""
-        return float(self.mean.requests_per_second) * self.working
-
-    @property
-    def most_requests_per_second(self) -> float:
-        """Of all instances, at the highest throughput."""
-        return float(self.most.requests_per_second) * self.replicas
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """Every layout that was looked at, with its verdicts, as arrays of one length."""
-
-    layouts: Layout
-    replicas: NDArray[np.int64]
-    performance: Performance
-    fits: NDArray[np.bool_]
-    carries: NDArray[np.bool_]
-    """Sustains the load and keeps the objectives."""
-
-
-def serve(question: ServingQuestion, coefficients: ServingCoefficients) -> Served | Tried:
+def serve(
+    question: ServingQuestion, coefficients: ServingCoefficients, *, progress: Progress | None = None
+) -> Served | Tried:
     """The best way to serve the load, or all ways where none carries it.
 
     With a rate every way that carries it answers as much, so the quickest is taken; with a number of clients, the one
@@ -79,12 +43,15 @@ def serve(question: ServingQuestion, coefficients: ServingCoefficients) -> Serve
     close = np.flatnonzero(score <= best * TIE)
     # Of layouts that are as good, the fewest devices an instance: what fails then takes less with it.
     place = int(close[np.argmin(np.asarray(tried.layouts.devices)[close])])
-    return served_at(question, tried, place, coefficients)
+    served = served_at(question, tried, place, coefficients)
+    return served if question.demand.requests is None else _played(question, served, coefficients, progress)
 
 
 def try_layouts(question: ServingQuestion, coefficients: ServingCoefficients) -> Tried:
     """How every legal layout fares under its share of the busiest load."""
-    layouts, replicas = _candidates(question)
+    if question.prefill is not None:
+        return apart.try_both(question, question.prefill, coefficients)
+    layouts, replicas = candidates(question)
     demand, deployment = question.demand, instances(question, layouts, coefficients)
     share: Any = replicas if demand.concurrency is None else np.minimum(replicas, demand.concurrency)
     speculation = question.speculation(deployment)
@@ -106,23 +73,10 @@ def try_layouts(question: ServingQuestion, coefficients: ServingCoefficients) ->
     )
 
 
-def instances(question: ServingQuestion, layout: Layout, coefficients: ServingCoefficients) -> Deployment:
-    """The deployment, with the layers that its device has no room for on its processor where that was asked for."""
-    deployment = question.deployment(layout)
-    if question.host is None:
-        return deployment
-    demand = question.demand
-    return offloaded(
-        replace(deployment, layout=Layout(sequence_parallel=False)),
-        question.host,
-        coefficients,
-        sequences=demand.concurrency or 1,
-        tokens=demand.input + demand.output,
-    )[0]
-
-
 def served_at(question: ServingQuestion, tried: Tried, place: int, coefficients: ServingCoefficients) -> Served:
     """One of the layouts, in full."""
+    if question.prefill is not None:
+        return apart.served_at(question, question.prefill, tried, place, coefficients)
     layout = tried.layouts.at(place)
     deployment, demand = instances(question, layout, coefficients), question.demand
     speculation = question.speculation(deployment)
@@ -139,15 +93,16 @@ def served_at(question: ServingQuestion, tried: Tried, place: int, coefficients:
         coefficients=coefficients,
         cached=demand.cached,
         speculation=speculation,
+        variation=demand.variation,
     )
     return Served(
         deployment=deployment,
         replicas=replicas,
         working=working,
         idle=question.devices - replicas * int(deployment.devices),
-        busiest=_scalar(busiest),
-        mean=_scalar(mean),
-        most=_scalar(most),
+        busiest=scalar(busiest),
+        mean=scalar(mean),
+        most=scalar(most),
         space=memory(deployment, coefficients),
         looked_at=int(tried.replicas.size),
         fitting=int(tried.fits.sum()),
@@ -155,86 +110,55 @@ def served_at(question: ServingQuestion, tried: Tried, place: int, coefficients:
     )
 
 
+def _played(
+    question: ServingQuestion, served: Served, coefficients: ServingCoefficients, progress: Progress | None
+) -> Served:
+    """With the requests of the trace played one by one; rates are then those of one instance, as closed forms give them."""
+    requests, speculation = question.demand.requests, question.speculation(served.deployment)
+    assert requests is not None
+    if served.prefill is not None:
+        replay = simulate_disaggregated(
+            served.prefill,
+            served.deployment,
+            requests,
+            coefficients,
+            prefill_instances=served.prefill_replicas,
+            decode_instances=served.replicas,
+            speculation=speculation,
+            progress=progress,
+        )
+    else:
+        replay = simulate(
+            served.deployment,
+            requests,
+            coefficients,
+            replicas=served.replicas,
+            speculation=speculation,
+            progress=progress,
+        )
+    # How far from the most that can be answered is the closed form's business: a trace is as long as it is.
+    found = replace(each_of(replay.performance, served.replicas), utilisation=served.busiest.utilisation)
+    # The month goes on as the trace began: its last answers, which come after the last request, do not make it slower.
+    rate, demand = question.demand.rate or 0.0, question.demand
+    each = rate / served.replicas
+    found = replace(
+        found,
+        requests_per_second=each,
+        output_per_second=each * demand.output,
+        total_per_second=each * (demand.input + demand.output),
+    )
+    return replace(served, busiest=found, mean=found, replay=replay)
+
+
 def _score(question: ServingQuestion, tried: Tried) -> NDArray[np.float64]:
     """What is to be small: seconds of an answer under a rate, seconds between answers of all under clients."""
     performance, demand = tried.performance, question.demand
     if demand.concurrency is None:
         score = np.broadcast_to(performance.e2e, tried.replicas.shape)
+    elif tried.prefill_layouts is not None:
+        score = 1.0 / np.maximum(np.broadcast_to(performance.requests_per_second, tried.replicas.shape), 1e-300)
     else:
         working = np.minimum(tried.replicas, demand.concurrency)
         with np.errstate(divide="ignore"):
             score = 1.0 / np.broadcast_to(performance.requests_per_second * working, tried.replicas.shape)
     return np.where(tried.carries, score, np.inf)
-
-
-def _candidates(question: ServingQuestion) -> tuple[Layout, NDArray[np.int64]]:
-    """Layouts of an instance, and how many instances of each there are."""
-    count = question.devices
-    most = count if question.replicas is None else count // question.replicas
-    domain = int(question.cluster.domain) if int(question.cluster.domain) > 1 else int(question.cluster.node_size)
-    found = layouts_of(question.architecture, question.engine, most=most, domain=domain).layouts
-    kept = np.ones(np.shape(found.tensor), dtype=bool)
-    for name, value in question.fixed.items():
-        kept &= np.equal(getattr(found, name), value)
-    layouts = found.at(np.flatnonzero(kept)) if kept.any() else _asked(question, most)
-    devices = np.asarray(layouts.devices, dtype=np.int64)
-    replicas = np.full(devices.shape, question.replicas) if question.replicas is not None else count // devices
-    return layouts, replicas.astype(np.int64)
-
-
-def _asked(question: ServingQuestion, most: int) -> Layout:
-    """The layout that was asked for, which is none of those that are tried; the rule that it breaks is an error."""
-    fixed: dict[str, Any] = dict(question.fixed)
-    devices = int(fixed.get("tensor", 1)) * int(fixed.get("data", 1))
-    if question.architecture.is_moe:
-        expert = int(fixed.get("expert", devices // int(fixed.get("expert_tensor", devices)) or 1))
-        fixed |= {"expert": expert, "expert_tensor": int(fixed.get("expert_tensor", max(devices // expert, 1)))}
-    layout = Layout(**{name: np.array([value]) for name, value in fixed.items()}, sequence_parallel=False).broadcast()
-    one = layout.at(0)
-    words = ",".join(f"{short}={int(fixed[name])}" for short, name in SHORT.items() if name in fixed)
-    if int(one.devices) > most:
-        each = f"each of {question.replicas} replicas has" if question.replicas else "there are"
-        raise InputError(
-            f"the layout {words} is of {int(one.devices):,} devices",
-            expected=f"at most {most:,}, as many as {each}",
-            hint=f"write `--on {question.on}:{int(one.devices) * (question.replicas or 1)}`, or `--layout auto`",
-        )
-    problem = Problem(architecture=question.architecture, sequence_length=1, global_batch=one.data, devices=one.devices)
-    if not legal(layout, question.architecture).all():
-        own = [rule.sentence for rule in RULES if not np.all(rule.holds(one, problem))]
-        raise InputError(
-            f"{question.architecture.name} cannot be served in the layout {words}",
-            details=(*broken_rules(one, problem), *own),
-            hint="write `--layout auto`, or change the degrees that the rule names",
-        )
-    if question.engine.sequential_layers and int(one.tensor) > 1:
-        raise InputError(
-            f"{question.engine.name} splits layers over devices, and `tp={int(one.tensor)}` splits heads",
-            hint=f"write `--layout pp={int(one.tensor)}`, or `--engine vllm`",
-        )
-    return layout
-
-
-def layout_words(layout: Layout) -> str:
-    """A layout of an instance as a user would write it.
-
-    >>> layout_words(Layout(tensor=8)), layout_words(Layout())
-    ('tp=8', 'tp=1')
-    """
-    parts = [
-        f"{short}={int(getattr(layout, name))}"
-        for short, name in SHORT.items()
-        if name in DEGREES and int(getattr(layout, name)) > 1
-    ]
-    return ",".join(parts) or "tp=1"
-
-
-def _scalar(performance: Performance) -> Performance:
-    """Plain numbers."""
-    values = {
-        field.name: float(np.asarray(getattr(performance, field.name)).reshape(-1)[0])
-        for field in fields(performance)
-        if field.name != "quantiles"
-    }
-    quantiles = {name: float(np.asarray(value).reshape(-1)[0]) for name, value in performance.quantiles.items()}
-    return Performance(**values, quantiles=quantiles)

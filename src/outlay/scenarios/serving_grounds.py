@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from outlay.scenarios.serving_run import ServingRun
 
-MODEL = ("engine", "weights", "arithmetic", "cache", "expert load", "cluster", "layout", "layers", "adapters")
+MODEL = (
+    "engine",
+    "weights",
+    "arithmetic",
+    "cache",
+    "expert load",
+    "cluster",
+    "layout",
+    "layers",
+    "adapters",
+    "transfer",
+)
 """What decides the seconds and bytes of a step, beside the model."""
 LOAD = ("request", "requests", "busiest hour", "prefix cache", "drafted tokens", "acceptance")
 TIME = (*MODEL, *LOAD)
-PRICE = ("tier", "price", "life of devices", "use of devices")
+PRICE = ("tier", "price", "price of prompts", "tier of prompts", "life of devices", "use of devices")
 ENERGY = (*TIME, "PUE")
 CARBON = (*ENERGY, "grid")
 POWER_BILL = (*CARBON, "tier", "electricity")

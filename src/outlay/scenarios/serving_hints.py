@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from outlay.scenarios.serving_fit import Served, serve
+from outlay.scenarios.serving_fit import serve
 from outlay.scenarios.serving_refusal import on_count
 from outlay.scenarios.serving_run import HOURS, ServingRun
+from outlay.scenarios.serving_ways import Served
 from outlay.units import format_money, format_quantity
 
 
@@ -18,7 +19,12 @@ def hints_of(run: ServingRun) -> tuple[str, ...]:
 def _fewer(run: ServingRun) -> Iterator[str]:
     """The fewest accelerators, by halves, that carry the load within its objectives."""
     question = run.question
-    if question.demand.rate is None or question.replicas is not None or question.fixed:
+    if (
+        question.demand.rate is None
+        or question.demand.requests is not None
+        or question.replicas is not None
+        or question.fixed
+    ):
         return
     count, found = question.devices, None
     while count % 2 == 0:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from outlay.scenarios.lines import hour_unit
 from outlay.scenarios.serving_grounds import POWER_BILL, PRICE, TIME, grounds
+from outlay.scenarios.serving_question import ServingQuestion
 from outlay.scenarios.serving_run import HOURS, ServingRun
+from outlay.scenarios.terms import Terms
 from outlay.statement import Figure, Interval, Line, Receipt
 
 _NAMES = {
@@ -23,29 +25,46 @@ def lines_of(run: ServingRun) -> tuple[Line, ...]:
 
 def _accelerators(run: ServingRun) -> Line:
     """All hours of all devices: what they are spent on always makes the whole."""
-    terms, question = run.terms, run.question
-    devices = Figure(Interval.exact(question.devices), unit="devices", label="Accelerators")
-    hours = Figure(Interval.exact(HOURS), unit="h", label="Hours of a month")
-    children = []
-    for key, share in run.shares.items():
-        if not share:
-            continue
-        name, note = _NAMES[key]
-        children.append(
-            Line(
-                name,
-                key=f"accelerators.{key}",
-                quantity=Interval.exact(run.device_hours * share),
-                unit=hour_unit(question.accelerator),
-                unit_price=terms.price,
-                basis=terms.price_basis,
-                receipts=terms.price_receipts,
-                parts=(devices, hours, Figure(Interval.of(share), unit="%", label="Share of the time", basis="fitted")),
-                note=note,
-                assumed=grounds(run, *TIME, *PRICE),
-            )
+    question = run.question
+    if question.prefill is not None:
+        names = (("Prompts", "input"), ("Answers", "output"))
+        pools = zip(names, run.pools, strict=True)
+        children = tuple(
+            _hours(run, name, key, pool, terms, pool.devices * HOURS, "all hours of the devices that do nothing else")
+            for (name, key), (pool, terms) in pools
         )
-    return Line("Accelerators", key="accelerators", children=tuple(children))
+        return Line("Accelerators", key="accelerators", children=children)
+    children = tuple(
+        _hours(run, _NAMES[key][0], key, question, run.terms, run.device_hours * share, _NAMES[key][1])
+        for key, share in run.shares.items()
+        if share
+    )
+    return Line("Accelerators", key="accelerators", children=children)
+
+
+def _hours(
+    run: ServingRun, name: str, key: str, pool: ServingQuestion, terms: Terms, quantity: float, note: str
+) -> Line:
+    """Device-hours of one pool, or of one thing that a pool does."""
+    share = quantity / (pool.devices * HOURS)
+    parts = [
+        Figure(Interval.exact(pool.devices), unit="devices", label="Accelerators"),
+        Figure(Interval.exact(HOURS), unit="h", label="Hours of a month"),
+    ]
+    if share < 1:
+        parts.append(Figure(Interval.of(share), unit="%", label="Share of the time", basis="fitted"))
+    return Line(
+        name,
+        key=f"accelerators.{key}",
+        quantity=Interval.exact(quantity),
+        unit=hour_unit(pool.accelerator),
+        unit_price=terms.price,
+        basis=terms.price_basis,
+        receipts=terms.price_receipts,
+        parts=tuple(parts),
+        note=note,
+        assumed=grounds(run, *TIME, *PRICE),
+    )
 
 
 def _power(run: ServingRun) -> Iterator[Line]:

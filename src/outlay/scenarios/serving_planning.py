@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
 from outlay.catalog import Accelerator
+from outlay.scenarios.quality_note import quality_sections
 from outlay.scenarios.run_statement import inputs_of, price_notes
 from outlay.scenarios.serving_plan_lines import Priced, figures_of, lines_of
 from outlay.scenarios.serving_plan_offered import GOALS, Plan, judged_of, ranked
@@ -114,6 +115,7 @@ def plan_serving(
         day_table(priced),
         None if found.wanted.tail else relief_table(found, coefficients),
         all_table(found) if every else None,
+        *quality_sections(priced.plan.decode.architecture, priced.plan.block.form.name),
     )
     near = nearest(found)
     return Statement(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from outlay.scenarios.serving_demand import Demand, read_demand
 from outlay.scenarios.serving_extras import Draft, adapter_bytes, read_adapters, read_draft, read_offload
 from outlay.scenarios.serving_problems import Problems
 from outlay.scenarios.serving_software import cache_of, engine_of, format_of
-from outlay.serving import Deployment, Engine, Format, Speculation
+from outlay.serving import Deployment, Engine, Format, Requests, Speculation
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
 from outlay.workload import Architecture, Number, parameters
@@ -55,6 +56,18 @@ class ServingQuestion:
     on: str
     """The accelerator as it was asked for."""
     assumed: tuple[Assumption, ...]
+    prefill: ServingQuestion | None = None
+    """The same on the devices that compute prompts, where those that answer are others; None where each does both."""
+
+    @property
+    def pools(self) -> tuple[ServingQuestion, ...]:
+        """Those that compute prompts, where they are others, and those that answer."""
+        return (self,) if self.prefill is None else (self.prefill, self)
+
+    @property
+    def all_devices(self) -> int:
+        """Of every pool."""
+        return sum(pool.devices for pool in self.pools)
 
     @property
     def accelerator(self) -> Accelerator:
@@ -87,31 +100,34 @@ class ServingQuestion:
 def ask_serving(
     model: str | Mapping[str, object] | Architecture,
     *,
-    on: str,
-    input: str | int | None,
-    output: str | int | None,
-    rate: str | float | None,
-    concurrency: str | int | None,
-    users: str | int | None,
-    requests_per_user: str | float | None,
-    peak: str | float | None,
-    prefix_hit: str | float | None,
-    turns: str | int | None,
-    engine: str | None,
-    quant: str | None,
-    kv: str | None,
-    layout: str | None,
-    replicas: str | int | None,
-    ttft: str | float | None,
-    tpot: str | float | None,
-    draft: str | None,
-    draft_tokens: str | int | None,
-    acceptance: str | float | None,
-    adapters: str | int | None,
-    offload_to: str | None,
-    battery: str | float | None,
-    gpus_per_node: str | int | None,
-    interconnect: str | None,
+    on: str | None,
+    prefill_on: str | None = None,
+    decode_on: str | None = None,
+    input: str | int | None = None,
+    output: str | int | None = None,
+    rate: str | float | None = None,
+    concurrency: str | int | None = None,
+    trace: str | Path | Requests | None = None,
+    users: str | int | None = None,
+    requests_per_user: str | float | None = None,
+    peak: str | float | None = None,
+    prefix_hit: str | float | None = None,
+    turns: str | int | None = None,
+    engine: str | None = None,
+    quant: str | None = None,
+    kv: str | None = None,
+    layout: str | None = None,
+    replicas: str | int | None = None,
+    ttft: str | float | None = None,
+    tpot: str | float | None = None,
+    draft: str | None = None,
+    draft_tokens: str | int | None = None,
+    acceptance: str | float | None = None,
+    adapters: str | int | None = None,
+    offload_to: str | None = None,
+    battery: str | float | None = None,
+    gpus_per_node: str | int | None = None,
+    interconnect: str | None = None,
 ) -> ServingQuestion:
     """Read a question; :class:`InputError` names what cannot be read."""
     assumed: list[Assumption] = []
@@ -119,6 +135,7 @@ def ask_serving(
     _served(architecture)
     for name, why in architecture.assumed.items():
         assumed.append(Assumption(name, value=why.partition(" (")[0], why=why.partition(" (")[2].rstrip(")") or why))
+    on, prompts_on = _pools(on, prefill_on, decode_on, replicas, offload_to)
     name, count = read_on(on)
     chip = read_chip(name, count)
     demand = read_demand(
@@ -127,6 +144,7 @@ def ask_serving(
         output=output,
         rate=rate,
         concurrency=concurrency,
+        trace=trace,
         users=users,
         requests_per_user=requests_per_user,
         peak=peak,
@@ -150,7 +168,7 @@ def ask_serving(
     if architecture.is_moe:
         assumed.append(Assumption("expert load", value="balanced", why="routers are trained towards it"))
     found = parameters(architecture)
-    return ServingQuestion(
+    question = ServingQuestion(
         architecture=architecture,
         cluster=cluster,
         server=catalog.server_for(chip, count),
@@ -171,6 +189,60 @@ def ask_serving(
         on=name,
         assumed=tuple(assumed),
     )
+    return question if prompts_on is None else _apart(question, prompts_on, quant, model, interconnect)
+
+
+def _apart(
+    question: ServingQuestion,
+    on: str,
+    quant: str | None,
+    model: str | Mapping[str, object] | Architecture,
+    interconnect: str | None,
+) -> ServingQuestion:
+    """The question with prompts on devices of their own; what is assumed of both is said once."""
+    name, count = read_on(on)
+    chip = read_chip(name, count)
+    more: list[Assumption] = []
+    cluster = _cluster(chip, count, None, interconnect, more)
+    weights = format_of(quant, question.architecture, chip, question.engine, model, more)
+    rate = cluster.network_bandwidth * 8 / 1e9
+    way = Assumption(
+        "transfer",
+        value=f"{rate:g} Gb/s a device",
+        why="caches of prompts travel by the network's cards to those that answer",
+    )
+    said = (*question.assumed, *(entry for entry in more if entry not in question.assumed), way)
+    prompts = replace(question, cluster=cluster, server=catalog.server_for(chip, count), weights=weights, on=name)
+    return replace(question, prefill=prompts, assumed=said)
+
+
+def _pools(
+    on: str | None,
+    prefill_on: str | None,
+    decode_on: str | None,
+    replicas: str | int | None,
+    offload_to: str | None,
+) -> tuple[str, str | None]:
+    """The devices that answer, and those that compute prompts where they are others."""
+    if prefill_on is None and decode_on is None:
+        if on is None:
+            raise InputError(
+                "`--on` is missing", expected="accelerators and their count", hint="write `--on h100-sxm:8`"
+            )
+        return on, None
+    if prefill_on is None or decode_on is None:
+        there, missing = ("--prefill-on", "--decode-on") if decode_on is None else ("--decode-on", "--prefill-on")
+        raise InputError(
+            f"`{there}` goes with `{missing}`", hint=f"add `{missing} {prefill_on or decode_on}`, or write `--on` alone"
+        )
+    for flag, value in (("--on", on), ("--replicas", replicas), ("--offload-to", offload_to)):
+        if value is not None:
+            raise InputError(
+                f"`{flag} {value}` and `--prefill-on {prefill_on}` do not go together",
+                expected="devices for prompts and devices for answers",
+                hint=f"leave `{flag}` out",
+            )
+    return decode_on, prefill_on
 
 
 def read_degrees(text: str | None) -> dict[str, Number]:

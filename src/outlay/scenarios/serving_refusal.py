@@ -7,17 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
 from outlay.machine import cluster_for
 from outlay.scenarios.named import MOST_DEVICES
 from outlay.scenarios.serving_demand import rate_words
-from outlay.scenarios.serving_fit import Served, Tried, instances, layout_words, serve, try_layouts
+from outlay.scenarios.serving_fit import try_layouts
 from outlay.scenarios.serving_question import ServingQuestion
-from outlay.serving import ServingCoefficients, format_for, maximum, memory
+from outlay.scenarios.serving_ways import Tried, instances, layout_words
+from outlay.serving import Format, ServingCoefficients, format_for, maximum, memory
 from outlay.units import format_quantity
 
 NARROWER = ("fp8", "w4a16")
 NARROWER_GGUF = ("q8_0", "q4_k_m")
+PROCESSOR = "ryzen-9-7950x"
+"""A usual processor beside a card, for a hint."""
 ROUNDS = 12
 
 
@@ -34,7 +38,25 @@ def on_count(question: ServingQuestion, count: int) -> ServingQuestion:
     """The same load on another number of the same accelerators; links are those of the usual server."""
     cluster = cluster_for(question.accelerator, count)
     old = question.cluster
-    return replace(question, cluster=replace(cluster, network_bandwidth=old.network_bandwidth))
+    prompts = question.prefill
+    if prompts is not None:
+        prompts = on_count(prompts, max(round(prompts.devices * count / question.devices), 1))
+    return replace(question, cluster=replace(cluster, network_bandwidth=old.network_bandwidth), prefill=prompts)
+
+
+def words_on(question: ServingQuestion, count: int) -> str:
+    """The flags that ask for another number of devices, in the same proportion."""
+    if question.prefill is None:
+        return f"--on {question.on}:{count}"
+    other = on_count(question, count)
+    assert other.prefill is not None
+    return f"--prefill-on {other.prefill.on}:{other.prefill.devices} --decode-on {question.on}:{count}"
+
+
+def devices_of(question: ServingQuestion) -> str:
+    """The devices in words."""
+    words = [f"{pool.devices:,} × {pool.accelerator.name}" for pool in question.pools]
+    return words[0] if len(words) == 1 else f"{words[0]} for prompts and {words[1]} for answers"
 
 
 def carried_by(question: ServingQuestion, coefficients: ServingCoefficients) -> int | None:
@@ -58,8 +80,13 @@ def carried_by(question: ServingQuestion, coefficients: ServingCoefficients) -> 
 
 
 def _carries(question: ServingQuestion, count: int, coefficients: ServingCoefficients) -> bool:
+    return _serves(on_count(question, count), coefficients)
+
+
+def _serves(question: ServingQuestion, coefficients: ServingCoefficients) -> bool:
+    """Whether the load is carried within its objectives; a trace by its means, which are quicker than playing it."""
     try:
-        return isinstance(serve(on_count(question, count), coefficients), Served)
+        return bool(try_layouts(question, coefficients).carries.any())
     except InputError:
         return False
 
@@ -79,8 +106,7 @@ def _too_small(question: ServingQuestion, tried: Tried, coefficients: ServingCoe
         "and nothing is left for the cache of a request" if least < there else f"and has {format_quantity(there, 'B')}"
     )
     message = (
-        f"{question.architecture.name} in {question.weights.name} does not fit on {question.devices:,} × "
-        f"{question.accelerator.name}\n"
+        f"{question.architecture.name} in {question.weights.name} does not fit on {devices_of(question)}\n"
         f"  the fullest device needs {format_quantity(least, 'B')} {room}\n"
         f"  {parts}\n"
         f"  even the layout that comes closest, {layout_words(tried.layouts.at(place))}, needs that much"
@@ -97,43 +123,64 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
         form = format_for(name)
         if form.weight_bits >= question.weights.weight_bits:
             continue
-        if not question.accelerator.has(form.compute):
-            form = replace(form, compute=question.weights.compute, dequantized=True)
-        if try_layouts(replace(question, weights=form), coefficients).fits.any():
+        if _serves(_stored(question, form), coefficients):
             yield f"write `--quant {name}`"
             break
-    if question.fixed and try_layouts(replace(question, fixed={}), coefficients).fits.any():
+    if _offloads(question) and _serves(replace(question, host=catalog.accelerator(PROCESSOR)), coefficients):
+        yield f"write `--offload-to {PROCESSOR}` for the layers that do not fit (or the processor that you have)"
+    if question.fixed and _serves(replace(question, fixed={}), coefficients):
         yield "write `--layout auto`"
     count = question.devices
     for _ in range(10):
         count *= 2
         if count > MOST_DEVICES:
             return
-        if try_layouts(on_count(replace(question, fixed={}), count), coefficients).fits.any():
-            if not _carries(replace(question, fixed={}), count, coefficients):
-                continue
-            yield f"write `--on {question.on}:{count}`"
+        if _carries(replace(question, fixed={}), count, coefficients):
+            yield f"write `{words_on(question, count)}`"
             return
+
+
+def _stored(question: ServingQuestion, form: Format) -> ServingQuestion:
+    """The question with its weights in another format, widened where a chip does not multiply in it."""
+
+    def on(pool: ServingQuestion) -> ServingQuestion:
+        own = form
+        if not pool.accelerator.has(form.compute):
+            own = replace(form, compute=pool.weights.compute, dequantized=True)
+        return replace(pool, weights=own)
+
+    changed = on(question)
+    return changed if question.prefill is None else replace(changed, prefill=on(question.prefill))
+
+
+def _offloads(question: ServingQuestion) -> bool:
+    """Whether a processor with memory of its own stands beside the device, and llama.cpp could use it."""
+    alone = question.devices == 1 and question.host is None and question.engine.kernels == "ggml"
+    return alone and question.accelerator.category in ("consumer-gpu", "workstation-gpu", "datacenter-gpu")
 
 
 def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients) -> DoesNotFit:
     demand = question.demand
     assert demand.rate is not None
-    deployment = instances(question, tried.layouts, coefficients)
-    found = maximum(
-        deployment,
-        input=demand.input,
-        output=demand.output,
-        coefficients=coefficients,
-        cached=demand.cached,
-        speculation=question.speculation(deployment),
-    )
-    most = np.where(tried.fits, np.asarray(found.requests_per_second) * tried.replicas, 0.0)
+    if question.prefill is None:
+        deployment = instances(question, tried.layouts, coefficients)
+        found = maximum(
+            deployment,
+            input=demand.input,
+            output=demand.output,
+            coefficients=coefficients,
+            cached=demand.cached,
+            speculation=question.speculation(deployment),
+        )
+        most = np.where(tried.fits, np.asarray(found.requests_per_second) * tried.replicas, 0.0)
+    else:
+        share = np.asarray(tried.performance.utilisation, dtype=float)
+        most = np.where(tried.fits, demand.rate * demand.peak / np.maximum(share, 1e-12), 0.0)
     place = int(np.argmax(most))
     asked = rate_words(demand.rate * demand.peak)
     busiest = " of the busiest hour" if demand.peak > 1 else ""
     message = (
-        f"{question.devices:,} × {question.accelerator.name} answer {rate_words(float(most[place]))} at most, "
+        f"{devices_of(question)} answer {rate_words(float(most[place]))} at most, "
         f"not the {asked}{busiest}\n"
         f"  that is {tried.replicas[place]:,} × {layout_words(tried.layouts.at(place))}, as full as they get"
     )
@@ -141,7 +188,7 @@ def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
     hint = (
         "shorten prompts and answers, or spread the load"
         if count is None
-        else f"{count:,} carry it: write `--on {question.on}:{count}`"
+        else f"{count:,} carry it: write `{words_on(question, count)}`"
     )
     return DoesNotFit(message, hint=hint)
 
@@ -160,12 +207,12 @@ def _too_slow(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
         for name in ("ttft", "tpot")
     )
     message = (
-        f"no layout of {question.devices:,} × {question.accelerator.name} keeps {_limits(question)}\n"
+        f"no layout of {devices_of(question)} keeps {_limits(question)}\n"
         f"  the nearest, {tried.replicas[place]:,} × {layout_words(tried.layouts.at(place))}, has its first token after "
         f"{format_quantity(ttft, 's')} and one more each {format_quantity(tpot, 's')}"
     )
     count = carried_by(question, coefficients) if question.demand.rate is not None else None
-    helps = [] if count is None else [f"{count:,} keep it: write `--on {question.on}:{count}`"]
+    helps = [] if count is None else [f"{count:,} keep it: write `{words_on(question, count)}`"]
     loose = [
         f"--{name} {_milliseconds(value)}" for name, value in (("ttft", ttft), ("tpot", tpot)) if name in wanted.stated
     ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from outlay import catalog, economics
 from outlay.machine import power_watts
-from outlay.scenarios.serving_fit import Served
 from outlay.scenarios.serving_question import ServingQuestion
+from outlay.scenarios.serving_ways import Served
 from outlay.scenarios.terms import Terms
 from outlay.serving import Iteration, ServingCoefficients, Work, iteration
 from outlay.statement import Assumption, Interval, Receipt
@@ -27,11 +28,14 @@ class ServingRun:
     question: ServingQuestion
     served: Served
     terms: Terms
+    """Of the devices that answer."""
+    prompt_terms: Terms | None = None
+    """Of those that compute prompts, where they are others."""
     coefficients: ServingCoefficients
-    fitted_on: tuple[Receipt, ...]
+    fitted_on: tuple[Receipt, ...] = ()
     assumed: tuple[Assumption, ...] = ()
-    relative: Interval = field(default_factory=lambda: Interval.of(1.0))
-    """Seconds over those predicted: the range that holds a share `level` of deployments."""
+    relative: Mapping[str, Interval] = field(default_factory=dict)
+    """Seconds (or joules) over those predicted, by kind of figure: the range that holds a share `level` of deployments."""
     level: float | None = None
 
     @cached_property
@@ -52,7 +56,13 @@ class ServingRun:
     @cached_property
     def device_hours(self) -> float:
         """Of a month: all devices, at work or not."""
-        return self.question.devices * HOURS
+        return self.question.all_devices * HOURS
+
+    @property
+    def pools(self) -> tuple[tuple[ServingQuestion, Terms], ...]:
+        """Devices and their terms: those that compute prompts, where they are others, then those that answer."""
+        terms = (self.terms,) if self.prompt_terms is None else (self.prompt_terms, self.terms)
+        return tuple(zip(self.question.pools, terms, strict=True))
 
     @cached_property
     def prompt(self) -> Iteration:
@@ -60,9 +70,8 @@ class ServingRun:
         demand = self.question.demand
         load = demand.load(self.served.working)
         past = demand.input - float(load.computed)
-        return iteration(
-            self.served.deployment, Work(prefill=float(load.computed), prompts=1.0, past=past), self.coefficients
-        )
+        deployment = self.served.prefill or self.served.deployment
+        return iteration(deployment, Work(prefill=float(load.computed), prompts=1.0, past=past), self.coefficients)
 
     @cached_property
     def decoding(self) -> Iteration:
@@ -86,7 +95,13 @@ class ServingRun:
 
     @cached_property
     def shares(self) -> dict[str, float]:
-        """Of the paid device time: prompts, answers, and waiting for requests. They sum to 1."""
+        """Of the paid device time: prompts, answers, and waiting for requests. They sum to 1.
+
+        Devices that do one of the two do it all day, whether requests come or not.
+        """
+        if self.question.prefill is not None:
+            first = self.question.prefill.devices / self.question.all_devices
+            return {"input": first, "output": 1.0 - first, "idle": 0.0}
         served, prompt, answer = self.served, float(self.prompt.seconds), self.answer_seconds
         whole = served.replicas * int(served.deployment.devices) / self.question.devices
         busy = float(served.mean.busy) * served.working / served.replicas * whole
@@ -97,29 +112,34 @@ class ServingRun:
             "idle": 1.0 - busy,
         }
 
-    @property
+    @cached_property
     def input_share(self) -> float:
         """Of what is paid, that of prompts; idle time is shared out as the work is."""
-        return self.shares["input"] / (self.shares["input"] + self.shares["output"])
+        first, last = self.shares["input"], self.shares["output"]
+        if self.prompt_terms is not None and self.prompt_terms.price is not None and self.terms.price is not None:
+            first, last = first * self.prompt_terms.price.likely, last * self.terms.price.likely
+        return first / (first + last) if first + last else self.shares["input"]
 
     @cached_property
     def host_watts(self) -> float:
-        """A device's share of what its server draws beside the devices."""
-        return self.question.server.host_watts / self.question.server.devices
+        """A device's share of what its server draws beside the devices, on average."""
+        whole = sum(pool.server.host_watts / pool.server.devices * pool.devices for pool in self.question.pools)
+        return whole / self.question.all_devices
 
     @cached_property
     def device_watts(self) -> float:
         """Mean of all devices over the day, idle ones included."""
-        served, idle = self.served, float(power_watts(self.question.accelerator, {}))
-        working = served.working * int(served.deployment.devices)
-        return (float(served.mean.device_watts) * working + idle * (self.question.devices - working)) / (
-            self.question.devices
-        )
+        served, count = self.served, self.question.all_devices
+        working = count - served.idle
+        if served.prefill is None:
+            working = served.working * int(served.deployment.devices)
+        idle = float(power_watts(self.question.accelerator, {}))
+        return (float(served.mean.device_watts) * working + idle * (count - working)) / count
 
     @property
     def watts(self) -> float:
         """Of everything, at the sockets of the servers."""
-        return (self.device_watts + self.host_watts) * self.question.devices
+        return (self.device_watts + self.host_watts) * self.question.all_devices
 
     @cached_property
     def kilowatt_hours(self) -> Interval:
@@ -127,8 +147,9 @@ class ServingRun:
         pue = self.terms.pue
         likely = float(economics.energy(self.watts * SECONDS, pue.likely))
         if pue.low is None or pue.high is None:
-            return Interval.of(likely)
-        return Interval.between(likely * pue.low / pue.likely, likely, likely * pue.high / pue.likely)
+            return self.ranged("energy", likely)
+        building = Interval.between(pue.low / pue.likely, 1.0, pue.high / pue.likely)
+        return building * self.ranged("energy", likely)
 
     @cached_property
     def operational(self) -> Interval:
@@ -147,12 +168,17 @@ class ServingRun:
     @cached_property
     def embodied(self) -> Interval:
         """kg CO₂e: the month's share of the devices' making, over all of their life."""
-        low, likely, high = (
-            float(economics.embodied_carbon(self.question.devices * SECONDS, mass, self.life.likely * _YEAR))
-            for mass in (self.making.low, self.making.likely, self.making.high)
-        )
-        return Interval.between(low, likely, high)
+        whole = Interval.exact(0.0)
+        for pool in self.question.pools:
+            making = catalog.embodied_carbon(pool.accelerator)
+            low, likely, high = (
+                float(economics.embodied_carbon(pool.devices * SECONDS, mass, self.life.likely * _YEAR))
+                for mass in (making.low, making.likely, making.high)
+            )
+            whole = whole + Interval.between(low, likely, high)
+        return whole
 
-    def latency(self, seconds: float) -> Interval:
-        """Seconds with the range of a step's."""
-        return self.relative * seconds
+    def ranged(self, kind: str, likely: float) -> Interval:
+        """A figure that goes as the time (or the energy) of a kind of figure, with the range of that."""
+        relative = self.relative.get(kind)
+        return Interval.of(likely) if relative is None else relative * likely

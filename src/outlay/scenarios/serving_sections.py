@@ -6,20 +6,22 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from outlay.scenarios.quality_note import quality_sections
 from outlay.scenarios.serving_bottleneck import waits_for
 from outlay.scenarios.serving_demand import rate_words
 from outlay.scenarios.serving_figures import data_sheet, device_receipts, unit_costs
-from outlay.scenarios.serving_fit import layout_words
 from outlay.scenarios.serving_grounds import CARBON, MAKING, MODEL, PRICE, TIME, grounds
 from outlay.scenarios.serving_run import ServingRun
-from outlay.serving import most_sequences, sequence_bytes
+from outlay.scenarios.serving_ways import layout_words
+from outlay.serving import Deployment, memory, most_sequences, sequence_bytes
 from outlay.statement import Cell, Column, Figure, Interval, Table
 from outlay.units import format_quantity
 
 
 def sections_of(run: ServingRun) -> tuple[Table, ...]:
-    """What it comes to, the load, a step, memory, carbon."""
-    return (_costs(run), _load(run), _step(run), _memory(run), _carbon(run))
+    """What it comes to, the load, a step, memory, carbon; what a cheaper format costs in quality."""
+    quality = quality_sections(run.question.architecture, run.question.weights.name)
+    return (_costs(run), _load(run), *_latency(run), _step(run), _memory(run), _carbon(run), *quality)
 
 
 def _costs(run: ServingRun) -> Table:
@@ -33,8 +35,10 @@ def _costs(run: ServingRun) -> Table:
         )
         for cost in costs.values()
     ]
-    split = f"Input and output are told apart by device time: prompts {run.input_share:.0%}, answers the rest"
-    notes = [f"{split}; idle time goes with them."]
+    notes = [
+        f"Input and output are told apart by device time: prompts {run.input_share:.0%}, answers the rest; "
+        + ("each has devices of its own." if run.served.prefill is not None else "idle time goes with them.")
+    ]
     if run.terms.price is None:
         notes.append("The accelerators have no price, so dollars are of the rest alone.")
     return Table(
@@ -57,10 +61,11 @@ def _load(run: ServingRun) -> Table:
     question, served = run.question, run.served
     demand, busiest, wanted = question.demand, served.busiest, question.objectives
     rows: list[tuple[Cell, ...]] = []
-    instance = (
-        f"{int(served.deployment.devices)} × {question.accelerator.name}, {layout_words(served.deployment.layout)}"
-    )
-    rows.append(("instances", f"{served.replicas:,} of {instance}"))
+    if served.prefill is not None and question.prefill is not None:
+        rows.append(("for prompts", _instances(served.prefill_replicas, served.prefill)))
+        rows.append(("for answers", _instances(served.replicas, served.deployment)))
+    else:
+        rows.append(("instances", _instances(served.replicas, served.deployment)))
     if demand.rate is not None:
         most = f"{rate_words(served.most_requests_per_second)} at most"
         rows.append(("requests", f"{rate_words(demand.rate)}; {most}"))
@@ -95,6 +100,44 @@ def _load(run: ServingRun) -> Table:
         assumed=grounds(run, *TIME),
         receipts=run.fitted_on,
         key="load",
+    )
+
+
+def _instances(count: int, deployment: Deployment) -> str:
+    devices, name = int(deployment.devices), deployment.cluster.accelerator.name
+    return f"{count:,} of {devices:,} × {name}, {layout_words(deployment.layout)}"
+
+
+def _latency(run: ServingRun) -> Iterator[Table]:
+    """What half, nine in ten and 99 in 100 requests of a trace wait at most."""
+    replay, wanted = run.served.replay, run.question.objectives
+    if replay is None:
+        return
+    busiest = run.served.busiest
+    rows: list[tuple[Cell, ...]] = [
+        (label, float(mean), *(float(busiest.quantiles[f"{name}_p{share}"]) for share in (50, 90, 99)))
+        for name, label, mean in (
+            ("ttft", "first token", busiest.ttft),
+            ("tpot", "each further token", busiest.tpot),
+            ("e2e", "whole answer", busiest.e2e),
+        )
+    ]
+    notes = []
+    if wanted.stated:
+        kept = float(replay.good(ttft=float(wanted.ttft), tpot=float(wanted.tpot)).mean())
+        notes.append(f"{kept:.1%} of requests keep what is allowed.")
+    again = int((replay.preempted > 0).sum())
+    if again:
+        notes.append(f"{again:,} requests were put back because the room for caches ran out, and computed again.")
+    columns = [Column("What"), *(Column(name, unit="s") for name in ("Mean", "Half", "9 in 10", "99 in 100"))]
+    yield Table(
+        f"{len(replay.arrival):,} requests, played one by one in {format_quantity(replay.seconds, 's')}",
+        columns=columns,
+        rows=rows,
+        notes=notes,
+        receipts=run.fitted_on,
+        assumed=grounds(run, *TIME),
+        key="latency",
     )
 
 
@@ -153,7 +196,7 @@ def _memory(run: ServingRun) -> Table:
     parts = [(name, float(size)) for name, size in served.space.parts.items() if float(size) > 0]
     parts.append(("room for caches", float(served.space.cache)))
     return Table(
-        "Memory of the fullest device",
+        "Memory of the fullest device" + (" of those that answer" if served.prefill is not None else ""),
         columns=("Part", Column("Size", unit="B", total=True), Column("Share", unit="%", total=True, digits=2)),
         rows=[(name, size, size / there) for name, size in parts],
         notes=tuple(_room(run)),
@@ -177,6 +220,10 @@ def _room(run: ServingRun) -> Iterator[str]:
     longest, limit = longest_context(run), question.architecture.max_length
     whose = " (the model's own)" if limit and longest >= limit else ""
     yield f"The longest context that fits is {longest:,} tokens{whose}."
+    if served.prefill is not None:
+        space = memory(served.prefill, run.coefficients)
+        weights, room = float(space.parts["weights"]), float(most_sequences(served.prefill, space, tokens))
+        yield f"Those of prompts hold {format_quantity(weights, 'B')} of weights, and have room for {room:,.0f} caches."
 
 
 def longest_context(run: ServingRun) -> int:

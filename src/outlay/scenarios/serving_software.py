@@ -10,8 +10,9 @@ from outlay import catalog
 from outlay.catalog import Accelerator, rows
 from outlay.errors import InputError, UnknownName
 from outlay.serving import Engine, Format, engine_for, format_for
+from outlay.serving.engines import SGLANG_LIMITS, VLLM_LIMITS, engine_on
 from outlay.serving.formats import CACHE_BYTES
-from outlay.statement import Assumption
+from outlay.statement import Assumption, Receipt
 from outlay.workload import Architecture
 
 _HOME = ("apple", "edge", "cpu")
@@ -24,10 +25,23 @@ _OTHER = ("transformers", "huggingface", "hf")
 def engine_of(asked: str | None, quant: str | None, chip: Accelerator, assumed: list[Assumption]) -> Engine:
     """The engine; unknown names are refused, though rows of measurements may have any."""
     if asked is not None:
-        return engine_named(asked)
+        return limited(engine_named(asked), chip, assumed)
     name, why = _usual_engine(quant, chip)
     assumed.append(Assumption("engine", value=name, why=why))
-    return engine_for(name)
+    return limited(engine_for(name), chip, assumed)
+
+
+def limited(engine: Engine, chip: Accelerator, assumed: list[Assumption]) -> Engine:
+    """The engine with the limits that it sets itself by the memory of a device, where they are not its usual ones."""
+    changed = engine_on(engine, chip)
+    if changed == engine:
+        return engine
+    value = f"{changed.chunk_tokens:,} tokens a step, {changed.most_sequences:,} requests together"
+    why = f"what {engine.name} takes on a {chip.name} unless told"
+    source = VLLM_LIMITS if engine.name == "vllm" else SGLANG_LIMITS
+    receipt = Receipt(changed.chunk_tokens, unit="tokens", source=source, date="2026-11", basis="quoted")
+    assumed.append(Assumption("limits of a step", value=value, why=why, receipt=receipt))
+    return changed
 
 
 def engine_named(name: str) -> Engine:
@@ -49,7 +63,8 @@ def engine_names() -> tuple[str, ...]:
     >>> {"vllm", "trtllm", "sglang", "llamacpp"} <= set(engine_names())
     True
     """
-    return tuple(dict.fromkeys(row["name"] for row in rows.read("engines")))
+    named = dict.fromkeys(row["name"] for row in rows.read("engines"))
+    return tuple(name for name in named if engine_for(name).name == name)  # those of other years go by today's name
 
 
 def _usual_engine(quant: str | None, chip: Accelerator) -> tuple[str, str]:
@@ -84,8 +99,9 @@ def format_of(
     """The weights' format; where the chip does not multiply in it, what it runs as, said."""
     if asked is None:
         name, why = _published(model)
-        if name == "bf16" and not chip.has("bf16") and chip.has("fp16"):
-            name, why = "fp16", f"a {chip.name} has no bf16"
+        if name == "bf16" and not chip.has("bf16"):
+            name = "fp16" if chip.has("fp16") else "fp32"
+            why = f"a {chip.name} does not multiply in bf16"
         assumed.append(Assumption("weights", value=name, why=why))
     else:
         if not asked.strip():

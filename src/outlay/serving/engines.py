@@ -6,11 +6,13 @@ The catalog's `engines.csv` holds them, each row with its source: facts from doc
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-from outlay.catalog import rows
+from outlay.catalog import Accelerator, rows
+from outlay.statement import Basis
 
 TODAY = 2026.5
 """The year of an engine of which nobody says when it ran."""
@@ -27,7 +29,9 @@ class Engine:
     family: str
     """The group that shares fitted magnitudes."""
     host: Literal["eager", "compiled", "graph"]
-    """Who launches kernels: Python one by one, a compiled program, or a captured graph."""
+    """Who launches kernels of decoding: Python one by one, a compiled program, or a captured graph."""
+    prompt_host: Literal["eager", "compiled", "graph"]
+    """Who launches those of steps with prompts, and of more sequences than were captured."""
     batching: Literal["continuous", "static"]
     """Requests enter and leave a running batch, or a batch is begun and ended together."""
     block_tokens: int
@@ -53,6 +57,8 @@ class Engine:
     source: str
     date: str
     note: str
+    basis: Basis = "assumed"
+    """`quoted` where the source was read, `assumed` where the facts were written down without reading it again."""
     year: float = TODAY
     """The year of the software."""
 
@@ -79,6 +85,7 @@ def _facts(row: object) -> Engine:
         name=cell["name"],
         family=cell["family"],
         host=cast("Literal['eager', 'compiled', 'graph']", cell["host"]),
+        prompt_host=cast("Literal['eager', 'compiled', 'graph']", cell["prompt_host"]),
         batching=cast("Literal['continuous', 'static']", cell["batching"]),
         block_tokens=int(cell["block_tokens"]),
         memory_share=float(cell["memory_share"]),
@@ -93,4 +100,26 @@ def _facts(row: object) -> Engine:
         source=cell["source"],
         date=cell["date"],
         note=cell["note"],
+        basis=cast("Basis", cell["basis"]),
     )
+
+
+GIB = 2.0**30
+VLLM_LIMITS = "vllm/engine/arg_utils.py, get_batch_defaults: below 70 GiB, and on A100"
+SGLANG_LIMITS = "sglang/srt/server_args.py, chunked_prefill_size by the memory of the GPU"
+SGLANG_CHUNKS = ((35.0, 2048), (60.0, 4096), (160.0, 8192), (math.inf, 16384))
+"""GiB below which a chunk is of so many tokens."""
+
+
+def engine_on(engine: Engine, chip: Accelerator) -> Engine:
+    """The engine with the limits of a step that it sets itself by the memory of a device, unless told otherwise.
+
+    >>> from outlay.catalog import accelerator
+    >>> [engine_on(engine_for("vllm"), accelerator(name)).chunk_tokens for name in ("h100-sxm", "l4")]
+    [8192, 2048]
+    """
+    if engine.name == "vllm" and (chip.memory < 70.0 * GIB or chip.name.startswith("a100")):
+        return replace(engine, chunk_tokens=2048, most_sequences=256)
+    if engine.name == "sglang":
+        return replace(engine, chunk_tokens=next(size for below, size in SGLANG_CHUNKS if chip.memory < below * GIB))
+    return engine

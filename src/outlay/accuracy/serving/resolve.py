@@ -16,7 +16,7 @@ from outlay.accuracy.serving.models import architecture_of
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.machine import Cluster, cluster_for
-from outlay.serving import Deployment, engine_for
+from outlay.serving import Deployment, engine_for, engine_on
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -50,6 +50,7 @@ class Question:
     beams: int
     answer_alone: bool
     scattered: bool
+    random_lengths: bool
     """Lengths are those of a data set, not all alike."""
     assumed: tuple[str, ...]
 
@@ -75,7 +76,7 @@ def resolve(record: Record) -> Question:
     said = [*assumed, note]
     year, note = words.year(row.word("date"), row.word("engine_version"), row.word("engine"), chip=chip.year)
     said.append(note)
-    engine = engine_for(_engine_words(row, chip), year)
+    engine = engine_on(engine_for(_engine_words(row, chip), year), chip)
     if not row.word("engine"):
         said.append(f"engine {engine.name}")
     weights, note = words.weights(
@@ -121,6 +122,7 @@ def resolve(record: Record) -> Question:
         beams=manner.beams,
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
+        random_lengths=manner.random_lengths,
         assumed=tuple(dict.fromkeys(filter(None, (*said, *notes, note)))),
     )
 
