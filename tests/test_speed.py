@@ -108,6 +108,19 @@ def test_an_hour_of_requests_is_played_in_seconds() -> None:
     assert min(shares) <= 1.0, f"{min(shares):.2f} of the time that this machine should take"
 
 
+@pytest.mark.usefixtures("layouts")
+def test_a_serving_plan_of_the_whole_catalog_takes_seconds() -> None:
+    from benchmarks import machine, serving_plans
+
+    shares = []
+    for _ in range(TRIES):
+        allowed = serving_plans.WHOLE * max(1.0, machine.slowness(), machine.slowness())
+        shares.append(serving_plans.whole_catalog() / allowed)
+        if shares[-1] <= 1.0:
+            break
+    assert min(shares) <= 1.0, f"{min(shares):.2f} of the time that this machine should take"
+
+
 def test_arrays_and_single_layouts_agree(layouts: Any, grid: Any) -> None:
     from outlay.training import estimate
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from outlay.machine import Cluster as Cluster
     from outlay.scenarios.planning import plan_training as plan_training
     from outlay.scenarios.serving_cost import cost_serving as cost_serving
+    from outlay.scenarios.serving_planning import plan_serving as plan_serving
     from outlay.scenarios.sizing import best_size as best_size
     from outlay.scenarios.training_estimate import estimate_training as estimate_training
     from outlay.scenarios.training_run import cost_training as cost_training
@@ -58,6 +59,7 @@ _HOMES = {
     "Recipe": "outlay.training",
     "estimate_training": "outlay.scenarios.training_estimate",
     "plan_training": "outlay.scenarios.planning",
+    "plan_serving": "outlay.scenarios.serving_planning",
     "best_size": "outlay.scenarios.sizing",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import shlex
@@ -110,6 +112,17 @@ def test_a_plan_without_tokens_or_stages_asks_for_them(ask) -> None:
     answer = ask("plan", "training", "gpt2")
     assert answer.code == 2
     assert "`--tokens` is missing" in answer.err
+
+
+def test_every_plan_goes_into_one_csv(ask) -> None:
+    asked = [*ASKED, "--on", "h100-sxm", "--count", "4,8", "--all"]
+    rows = list(csv.reader(io.StringIO(ask(*asked, "--format", "csv").out)))
+    listed = next(
+        table for table in json.loads(ask(*asked, "--format", "json").out)["sections"] if table["key"] == "all"
+    )
+    assert rows[0][:2] == ["Accelerators", "Seller"]
+    assert len(rows) - 1 == len(listed["rows"]) > 2
+    assert ask(*asked[:-1], "--format", "csv").out.startswith("key,line,")
 
 
 def test_tpus_are_planned_in_slices(ask) -> None:

@@ -174,6 +174,29 @@ SERVING = {
 ROWS = ((row * 0.05 + (row % 7) * 0.004, 200 + row * 37 % 1500, 20 + row * 91 % 400) for row in range(900))
 TRACE = "\n".join(["arrival,input,output", *(f"{at:.3f},{tokens},{answer}" for at, tokens, answer in ROWS)])
 """Requests that come every 50 ms, with tokens that look scattered."""
+DEPLOYMENTS = {
+    "plan-serving-70b": [
+        *("llama-3-70b", "--rate", "5/s", "--input", "1024", "--output", "256", "--ttft", "500ms", "--tpot", "50ms"),
+    ],
+    "plan-serving-small-firm": ["llama-3-8b", "--users", "10000", "--day", "diurnal", "--ttft", "1s", "--tpot", "50ms"],
+    "plan-serving-apart": [
+        *("deepseek-v3", "--rate", "10/s", "--input", "2048", "--output", "512", "--ttft", "2s", "--tpot", "50ms"),
+        *("--on", "h200,b200", "--mode", "disaggregated"),
+    ],
+    "plan-serving-no": [
+        "llama-3-70b",
+        "--rate",
+        "5/s",
+        "--input",
+        "1024",
+        "--output",
+        "256",
+        "--tpot",
+        "2ms",
+        "--on",
+        "h100-sxm",
+    ],
+}
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -189,7 +212,7 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796083200")  # 2026-12-01
 
 
-@pytest.mark.parametrize("name", [*QUESTIONS, *TUNINGS, *SIZES, *PLANS, *SERVING, *COMPARISONS])
+@pytest.mark.parametrize("name", [*QUESTIONS, *TUNINGS, *SIZES, *PLANS, *SERVING, *DEPLOYMENTS, *COMPARISONS])
 def test_screen(name, capsys, update):
     asked = {
         **{key: ["cost", "training", *words] for key, words in QUESTIONS.items()},
@@ -198,10 +221,11 @@ def test_screen(name, capsys, update):
         **{key: ["plan", "training", *words] for key, words in PLANS.items()},
         **{key: ["compare", *words] for key, words in COMPARISONS.items()},
         **{key: ["cost", "serving", *words] for key, words in SERVING.items()},
+        **{key: ["plan", "serving", *words] for key, words in DEPLOYMENTS.items()},
     }
     code = main(asked[name])
     captured = capsys.readouterr()
-    noes = ("does-not-fit", "size-no", "plan-no", "tune-no", "serving-no")
+    noes = ("does-not-fit", "size-no", "plan-no", "tune-no", "serving-no", "plan-serving-no")
     assert code == (1 if name in noes else 0), captured.err
     screen = captured.out or captured.err
     if captured.out:

@@ -95,7 +95,7 @@ def test_counts_add_up_with_limits_and_stages(tmp_path) -> None:
 
 
 def _numbers(text: str) -> list[int]:
-    counts = re.match(r"Looked at .*? beaten(, .*? beyond a limit)?[.]", text)
+    counts = re.match(r"Looked at .*? beaten [0-9,]*[0-9](, beyond a limit [0-9,]*[0-9])?[.]", text)
     assert counts is not None
     return [int(number.replace(",", "")) for number in re.findall("[0-9]+(?:,[0-9]{3})*", counts[0])]
 
@@ -194,6 +194,16 @@ def test_greenest_emits_least() -> None:
 def test_a_model_that_fits_nowhere_names_the_nearest() -> None:
     with pytest.raises(DoesNotFit, match="nearest: 2 × rtx-4090"):
         plan_training("llama-3-70b", tokens="1B", on="rtx-4090", count="1..2")
+
+
+def test_what_stays_free_and_what_does_not_fit_is_said() -> None:
+    plan = plan_training("llama-3-8b", tokens="1B", have="h100-sxm:8,rtx-4090:2,l40s:4", count="1..8")
+    note = next(note for note in plan.notes if "one kind of accelerator" in note)
+    chip = plan.title.partition("× ")[2].split()[0]
+    assert {"h100-sxm-80gb", "rtx-4090", "l40s-48gb"} - {chip} == set(re.findall(r"× (\S+)", note))
+    tight = plan_training("llama-3-70b", tokens="1B", on="h100-sxm", count="1..8")
+    said = next(note for note in tight.notes if note.startswith("Looked at"))
+    assert re.search(r"nearest to it, [0-9]+ × h100-sxm-80gb needs? [0-9.]+ times the memory", said)
 
 
 def test_counts_are_doublings_with_the_last() -> None:

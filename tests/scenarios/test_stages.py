@@ -216,5 +216,39 @@ def test_shares_that_are_not_the_whole_and_sums_that_differ_are_refused(file) ->
         cost_training("gpt2", **ON)
 
 
+def test_names_in_any_script_and_of_any_length_are_shown(file) -> None:
+    from outlay.render import render
+
+    long = "a stage whose name goes on for much longer than anybody would want to read it"
+    whole = cost_training("gpt2", stages=file(f"stage,tokens\n预训练,1B\n{long},1B\n=1+1,1B\n"), **ON)
+    assert [child.name for child in whole.find("accelerators").children] == ["预训练", long, "=1+1"]
+    assert whole.find("accelerators").children[0].key == "accelerators.line-2"
+    assert from_json(to_json(whole)) == whole
+    assert "\n=" not in render(whole, "csv")
+    assert ",=1+1" not in render(whole, "csv")
+    for line in render(whole).splitlines():
+        assert sum(2 if ord(char) > 0x2E80 else 1 for char in line) <= 80
+
+
 def test_names_become_keys() -> None:
     assert slug("Context extension, 128K") == "context-extension-128k"
+
+
+@pytest.mark.parametrize(
+    ("on", "asked"),
+    [
+        ("rtx-4090:7", {"optimizer": "muon", "global_batch": 512}),  # some of them are idle
+        ("h100-sxm:16", {"tier": "spot", "lost_work": "5%"}),
+        ("tpu-v5p:8", {"tier": "owned", "grid": "france", "checkpoints": 0}),
+        ("v100-sxm-32gb:4", {"precision": "fp16", "recompute": "full", "framework": "torchtitan", "interval": 50}),
+    ],
+)
+def test_one_stage_is_the_run_without_stages_however_it_is_asked(file, on: str, asked: dict[str, object]) -> None:
+    whole = cost_training("bert-large", tokens="12.3B", on=on, **asked)
+    one = cost_training("bert-large", stages=file("stage,tokens\nall,12.3B\n"), on=on, **asked)
+    for name, figure in whole.answer.items():
+        ends = ("low", "likely", "high")
+        expected = [getattr(figure.value, end) for end in ends]
+        assert [getattr(one.answer[name].value, end) for end in ends] == pytest.approx(expected), name
+    assert one.total.at_least == whole.total.at_least
+    assert one.total.amount.likely == pytest.approx(whole.total.amount.likely)

@@ -79,6 +79,7 @@ COLUMNS: Final[dict[str, Kind]] = {
     "max_tokens": "count",
     "packed": "flag",
     "decode_passes": "positive",
+    "evaluation_passes": "positive",
     "notes": "text",
 }
 

@@ -13,7 +13,7 @@ from outlay.accuracy.resolve import Resolved
 from outlay.accuracy.validate import Prediction, Predictor, usable
 from outlay.errors import InputError
 from outlay.layout import Layout, Recompute, describe
-from outlay.training import Coefficients, choose_layout, estimate
+from outlay.training import Coefficients, Recipe, choose_layout, estimate
 from outlay.workload import Tuning
 
 CHOICES = (
@@ -72,7 +72,7 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
         seconds = np.broadcast_to(found.step_seconds, shape)
         memory = np.broadcast_to(found.memory_bytes, shape)
         allocated = np.broadcast_to(found.allocated_bytes, shape)
-        decoding = decode_seconds(first, coefficients) if first.decode_passes else 0.0
+        beside = beside_seconds(first, coefficients)
     except (InputError, ArithmeticError, ValueError) as error:
         if len(questions) > 1:
             return [answer for question in questions for answer in _together([question], coefficients)]
@@ -92,7 +92,7 @@ def _together(questions: list[Resolved], coefficients: Coefficients) -> list[Pre
             step_seconds=float(seconds[row, pick]),
             memory_bytes=float(memory[row, pick]),
             allocated_bytes=float(allocated[row, pick]),
-            beside_seconds=questions[row].decode_passes * decoding,
+            beside_seconds=beside,
             assumed=tuple(said),
         )
         answers.append(answer if usable(answer) else _unusable("no finite number"))
@@ -103,13 +103,23 @@ DECODED = 50
 """Sequences for which a comparison of methods generates at once."""
 
 
-def decode_seconds(question: Resolved, coefficients: Coefficients) -> float:
-    """Seconds of one token more for each of some sequences: forward, by the model as it is tuned."""
+def beside_seconds(question: Resolved, coefficients: Coefficients) -> float:
+    """Seconds that a row's step includes beside training: answers generated a token at a time, held-out samples scored."""
+    if not question.decode_passes and not question.evaluation_passes:
+        return 0.0
     recipe = question.recipe
-    tuning = replace(recipe.tuning or Tuning(kind="last"), layers=0)
-    one = replace(recipe, tuning=tuning, lengths=None, sequence_length=1, global_batch=DECODED)
-    layout = Layout(micro_batch=DECODED, zero=0, sequence_parallel=False)
-    return float(estimate(one, layout, question.cluster, coefficients).step_seconds)
+    forward = replace(recipe, tuning=replace(recipe.tuning or Tuning(kind="last"), layers=0))
+    one = replace(forward, lengths=None, sequence_length=1, global_batch=DECODED)
+    micro = question.fixed.get("micro_batch", 1)
+    scored = replace(forward, global_batch=micro)
+
+    def seconds(asked: Recipe, size: int) -> float:
+        layout = Layout(micro_batch=size, zero=0, sequence_parallel=False)
+        return float(estimate(asked, layout, question.cluster, coefficients).step_seconds)
+
+    decoding = seconds(one, DECODED) if question.decode_passes else 0.0
+    scoring = seconds(scored, micro) if question.evaluation_passes else 0.0
+    return question.decode_passes * decoding + question.evaluation_passes * scoring
 
 
 def _tried(question: Resolved) -> list[tuple[tuple[Recompute, float], int]]:

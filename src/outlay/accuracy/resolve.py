@@ -56,6 +56,8 @@ class Resolved:
     cluster: Cluster
     decode_passes: float
     """Passes of one generated token that the row's time of a step includes."""
+    evaluation_passes: float
+    """Forward passes of a micro-batch that it includes."""
     memory_unit: float
     """Bytes that the row's software calls a GB."""
     assumed: tuple[str, ...]
@@ -71,7 +73,7 @@ class Resolved:
             recipe.dropout,
         )
         alike += (recipe.tuning, recipe.stored, recipe.states, recipe.lengths, self.decode_passes, recipe.document)
-        alike += (recipe.update_in_backward, recipe.paged)
+        alike += (recipe.update_in_backward, recipe.paged, self.evaluation_passes)
         return (id(recipe.architecture), *alike, id(cluster), self.open, tuple(sorted(self.fixed)))
 
 
@@ -151,6 +153,7 @@ def resolve(record: Record) -> Resolved:
             paged=asked.paged,
         ),
         decode_passes=row.numbers.get("decode_passes", 0.0),
+        evaluation_passes=row.numbers.get("evaluation_passes", 0.0),
         fixed=fixed,
         open=unsettled,
         cluster=cluster,

@@ -51,6 +51,9 @@ DATES: Final = {
     "peft readme": "2023-02",
 }
 """When tables that say no date were measured: that of their last change."""
+CONFIG_HUB: Final = (8, 100, 100, 100)
+"""LitGPT's published files of tuning (config_hub/finetune, 2024-06): samples of a step, steps between evaluations, and the
+held-out samples and generated tokens of one; what is timed includes them."""
 HELD_BACK: Final = 0.05
 """Share of a small data set that is kept for validation, where nothing is said (LitGPT's Alpaca2k)."""
 
@@ -200,6 +203,11 @@ def _times(row: dict[str, str]) -> None:
                 row["decode_passes"] = f"{EVALUATED[1] / count:g}"
             return
     steps = _steps(row, micro, devices)
+    if steps and "config_hub" in row.get("source_url", "") + row.get("source", "") and micro:
+        batch, interval, samples, generated = CONFIG_HUB
+        between = interval * batch / (micro * devices)
+        row["evaluation_passes"] = f"{samples / micro / devices / between:.4g}"
+        row["decode_passes"] = f"{generated / between:.4g}"
     if steps:
         row["global_batch"] = ""
         row["step_time_s"] = f"{seconds / steps:.6g}"

@@ -34,6 +34,7 @@ ENGINES = ("vllm", "sglang", "trtllm", "llamacpp", "dynamo", "k8s")
 @click.option("--prefix-hit", metavar="PERCENT", help="Share of prompts that is in the cache: 40%.")
 @click.option("--ttft", metavar="TIME", help="The first token comes within: 500ms.")
 @click.option("--tpot", metavar="TIME", help="Each further token comes within: 50ms.")
+@click.option("--p99", is_flag=True, help="99 of 100 requests keep both, not the mean one: plans are played.")
 @click.option("--goal", metavar="GOAL", help="cheapest (default), fastest or greenest.")
 @click.option("--under", metavar="DOLLARS", help="The most that a month may cost: 9k.")
 @click.option("--carbon", metavar="MASS", help="The most that a month's electricity may emit: 2t.")
@@ -94,7 +95,7 @@ def command(
     form = "text" if export else prepare(output, format)
     use_catalogs(catalog)
     origins = came_from(context)
-    asked = {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
+    asked = {_LONG.get(name, name): value for name, value in asked.items() if value not in (None, False)}
     if export:
         from outlay.scenarios.serving_exporting import export_serving_plan
 
@@ -113,7 +114,9 @@ def command(
     from outlay.statement import to_json
 
     kept = keep_answer(to_json(statement, indent=None))
-    emit(statement, format=form, output=output, kept=kept)
+    # A CSV is one table: that of all plans where it was asked for, else the lines.
+    table = statement.find("all") if form == "csv" and asked.get("every") else statement
+    emit(table, format=form, output=output, kept=kept)
     return 0
 
 

@@ -30,7 +30,9 @@ from outlay.errors import InputError
 @click.option("--under", metavar="DOLLARS", help="The most that it may cost: 50k.")
 @click.option("--within", metavar="TIME", help="The longest that it may take: 14d.")
 @click.option("--carbon", metavar="MASS", help="The most that its electricity may emit: 20t.")
-@click.option("--on", metavar="NAMES", shell_complete=bare_accelerators, help="any (default), or h100-sxm,a100-sxm.")
+@click.option(
+    "--on", metavar="NAMES", shell_complete=bare_accelerators, help="any (default), or h100-sxm,a100-sxm-80gb."
+)
 @click.option("--count", metavar="COUNTS", help="1..1024 (default; doublings), 96, or 32,64.")
 @click.option(
     "--have",
@@ -56,7 +58,7 @@ from outlay.errors import InputError
 @click.option("--framework", metavar="NAME", help="What runs it: megatron-core, nemo, torchtitan, deepspeed …")
 @terms_options
 @click.option("--interval", metavar="PERCENT", help="Share of runs that ranges are to hold: 80 (default), 95.")
-@click.option("--all", "every", is_flag=True, help="List every plan.")
+@click.option("--all", "every", is_flag=True, help="List every plan; with --format csv, nothing else.")
 @export_options
 @catalog_option
 @answer_options
@@ -120,7 +122,8 @@ def command(
 
         statement, code = plan_training(names[0], notes=notes, progress=progress_bar(), **_renamed(asked)), 0
     kept = keep_answer(to_json(statement, indent=None))
-    emit(statement, format=form, output=output, kept=kept)
+    listed = next((table for table in statement.sections if table.key == "all"), None)
+    emit(listed if listed is not None and form == "csv" else statement, format=form, output=output, kept=kept)
     return code
 
 

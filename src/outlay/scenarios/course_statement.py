@@ -109,7 +109,7 @@ def _chained(figures: Sequence[Figure], course: Course) -> Figure:
 def _mean(whole: float, runs: Sequence[Run], per: Sequence[float]) -> Interval:
     """What was done ÷ device-seconds of steps (× what one could do in them), over the ranges of the steps."""
     work = [
-        run.relative * (run.useful_seconds * run.question.devices * each) for run, each in zip(runs, per, strict=True)
+        run.relative * (run.useful_seconds * run.question.working * each) for run, each in zip(runs, per, strict=True)
     ]
     taken = sum(work[1:], work[0])
     if taken.low is None or taken.high is None:

@@ -196,16 +196,19 @@ def looked_at(found: Found, inside: Sequence[Candidate]) -> str:
     kept = len(front([entry.dollars for entry in inside], [entry.seconds for entry in inside]))
     over = len(found.candidates) - len(inside)
     text = (
-        f"Looked at {found.looked_at:,} layouts: {found.looked_at - found.legal:,} are illegal, "
-        f"{found.legal - found.fitting:,} too big for the memory, {found.fitting - found.chosen:,} slower than the "
-        f"{found.chosen:,} that are the fastest of their machines and number. Those are priced with "
-        f"{len(found.candidates):,} offers: {kept:,} that no other beats, {len(inside) - kept:,} that are beaten"
-        + (f", {over:,} beyond a limit." if over else ".")
+        f"Looked at {found.looked_at:,} layouts: illegal {found.looked_at - found.legal:,}, too big for the memory "
+        f"{found.legal - found.fitting:,}, slower on the same machines {found.fitting - found.chosen:,}, fastest there "
+        f"{found.chosen:,}. Offers for those: {len(found.candidates):,}, of which beaten by none {kept:,}, beaten "
+        f"{len(inside) - kept:,}" + (f", beyond a limit {over:,}." if over else ".")
     )
     small = [entry for entry in found.failed if entry.need is not None]
     odd = len(found.failed) - len(small)
     if small:
-        text += f" On {len(small):,} of the numbers of accelerators nothing fits."
+        near = min(small, key=lambda entry: entry.need or np.inf)
+        text += (
+            f" On {len(small):,} of the numbers of accelerators nothing fits; nearest to it, {near.count:,} × {near.chip} "
+            f"need{'s' if near.count == 1 else ''} {near.need:.3g} times the memory."
+        )
     lacking = sum("does not multiply in" in str(entry.error) for entry in found.failed)
     if lacking:
         text += f" {lacking:,} do not have the precision."

@@ -150,6 +150,10 @@ def _supply(best: Candidate, wanted: Wanted, relief: Table | None) -> Iterator[s
         assert isinstance(change, Figure)
         shorter = format_quantity(abs(change.value.likely), "%", digits=2)
         yield f"What binds is supply: with {more[0]} of the {chip} it would take {shorter} less time."
+    free = {} if wanted.had is None else {name: number for name, number in wanted.had.items() if name != chip}
+    if free:
+        others = " and ".join(f"{number:,} × {name}" for name, number in free.items())
+        yield f"A run is planned on one kind of accelerator: {others} stay free."
     if best.run.terms.choice is not None and wanted.had is None and best.run.question.devices > 1:
         yield (
             f"Whether {best.run.terms.provider} has {best.run.question.devices:,} free, linked and for you, no list says: "

@@ -129,11 +129,12 @@ def _as_often(run: ServingRun, rate: float) -> Interval:
 def cost_figures(run: ServingRun) -> dict[str, Figure]:
     """Dollars of a million tokens; of electricity alone where the accelerators have no price."""
     found = {}
-    alone = " (electricity alone)" if run.terms.price is None else ""
+    unpriced = [terms.price is None for _, terms in run.pools]
+    alone = " (electricity alone)" if all(unpriced) else " (at least)" if any(unpriced) else ""
     costs = unit_costs(run)
     for key, name in (("input", "dollars_per_million_input"), ("output", "dollars_per_million_output")):
         dollars = costs[key].dollars
-        if dollars is None:
+        if dollars is None or (key == "output" and run.question.demand.output <= 1):
             continue
         found[name] = Figure(
             dollars,

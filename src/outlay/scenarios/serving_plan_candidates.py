@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from outlay.catalog import Accelerator
@@ -11,14 +15,19 @@ from outlay.scenarios.serving_plan_block import Block, Counts, Ints, Pool, host_
 from outlay.scenarios.serving_plan_formats import formats_on
 from outlay.scenarios.serving_plan_question import ServingWanted
 from outlay.search.front import front
-from outlay.serving import Deployment, Engine, Format, Load, ServingCoefficients, sequence_bytes
+from outlay.serving import Deployment, Engine, Format, Load, Performance, ServingCoefficients, sequence_bytes
 from outlay.serving.choose import Ways, fared, replicas_of, ways_of
 from outlay.serving.layouts import layouts_of
-from outlay.serving.loops import Floats, some_of
+from outlay.serving.loops import Floats, Loops, loops_of
 from outlay.serving.objectives import Objectives
+from outlay.serving.pools import decode_loops, prefill_loops
 
 LARGEST = 64
 """Devices of one instance that are looked at."""
+MORE = (0, 1, 2)
+"""Instances beyond the least that a pool of prompts may have."""
+MULTIPLES_OF_TAILS = (1, 1.15, 1.35, 1.6, 2, 3, 4)
+"""The same where 99 of 100 requests count: how many more these take is seen when they are played."""
 MULTIPLES = (1, 2, 4)
 """Replicas that are looked at, over the least that carry the load: more of them answer faster and cost more."""
 
@@ -60,7 +69,7 @@ def _ways(
     *,
     load: Load,
     objectives: Objectives,
-    handed_over: bool = False,
+    make: Callable[[Deployment, Load, ServingCoefficients], Loops] = loops_of,
 ) -> tuple[Ways | None, Counts]:
     """Ways of one pool of instances, and how many were no ways."""
     reach = int(cluster.domain) if cluster.domain > 1 else int(cluster.node_size)
@@ -74,8 +83,9 @@ def _ways(
         weights=form,
         cache=asked.cache,
     )
-    if load.output == 1:  # of the time to the first token, sending the cache is a part
-        objectives = Objectives(ttft=objectives.ttft - transfer_seconds(deployment, float(load.input)))
+    if make is prefill_loops:  # of the time to the first token, sending the cache is a part
+        own = sequence_bytes(deployment, load.input)
+        objectives = dataclasses.replace(objectives, ttft=objectives.ttft - _sending(cluster, own))
     ways, seen, legal = ways_of(
         deployment,
         load,
@@ -83,7 +93,7 @@ def _ways(
         coefficients,
         least=asked.rate / most,
         looked_at=found.looked_at,
-        handed_over=handed_over,
+        make=make,
     )
     fitting = 0 if ways is None else ways.count
     return ways, Counts(looked_at=seen, illegal=seen - legal, too_big=legal - fitting)
@@ -104,8 +114,9 @@ def _aggregated(
     way, replicas = [], []
     # Of those that never keep the objectives, as many as would keep the others: they may come near.
     near = np.maximum(np.where(carried, least, _fewest_relaxed(asked, ways, room)), floor)
-    for times in MULTIPLES if asked.day is None else (1,):  # more than the busiest hour needs are never on
-        count = np.maximum(near * times, floor)
+    # More than the busiest hour needs are never on, unless it is the slowest requests that need them.
+    for times in MULTIPLES_OF_TAILS if asked.tail else MULTIPLES if asked.day is None else (1,):
+        count = np.maximum(np.ceil(near * times).astype(np.int64), floor)
         more = (near > 0) & (count <= room) & ((times == 1) | (count > near))
         way.append(every[more])
         replicas.append(count[more])
@@ -136,26 +147,15 @@ def _aggregated(
 def _disaggregated(
     asked: ServingWanted, cluster: Cluster, engine: Engine, form: Format, most: int, coefficients: ServingCoefficients
 ) -> tuple[Block | None, Counts]:
-    """Instances that compute prompts, and others that decode; each pool is as large as it must be.
+    """Instances that compute prompts, and others that decode; each pool is as large as it must be, or a little larger.
 
-    Every request passes both pools, so neither depends on the other, and the best two together are the best. A decoding
-    instance finds the prompt in the cache that was sent to it.
+    What a request waits for its prompt, for its cache to be sent and for a place to decode must be within one objective, so
+    of each way to compute prompts a few counts are joined with each way to decode.
     """
-    asks = (
-        (
-            Load(input=asked.load.input, output=1.0, cached=asked.load.cached, rate=1.0),
-            asked.objectives.without("tpot"),
-        ),
-        (
-            Load(input=asked.load.input, output=asked.load.output, cached=1.0, rate=1.0),
-            asked.objectives.without("ttft"),
-        ),
-    )
-    counts, pools = Counts(), []
-    for load, objectives in asks:
-        second = float(load.output) > 1
+    objectives, counts, pools = asked.objectives, Counts(), list[tuple[Pool, Performance]]()
+    for make, part in ((prefill_loops, objectives.without("tpot")), (decode_loops, objectives)):
         ways, seen = _ways(
-            asked, cluster, engine, form, most, coefficients, load=load, objectives=objectives, handed_over=second
+            asked, cluster, engine, form, most, coefficients, load=asked.load, objectives=part, make=make
         )
         counts += seen
         if ways is None:
@@ -164,18 +164,25 @@ def _disaggregated(
         carried = (least > 0) & (least * ways.devices < most)
         counts += Counts(too_slow=int(np.sum(~carried)), kept=int(np.sum(carried)))
         if carried.any():
-            pools.append(_best_of_pool(ways, np.flatnonzero(carried), least, asked, first=not second))
+            pools.append(_best_of_pool(asked, ways, np.flatnonzero(carried), least, first=make is prefill_loops))
     if len(pools) < 2:
         return None, counts
-    (one, at_one), (two, at_two) = pools
+    (one, waits), (two, answers) = pools
     i, j = (part.ravel() for part in np.meshgrid(np.arange(one.way.size), np.arange(two.way.size), indexing="ij"))
-    inside = one.devices[i] + two.devices[j] <= most
-    i, j = i[inside], j[inside]
-    if not i.size:
-        return None, counts
-    ttft, tpot = at_one[0][i], at_two[0][j]
     one, two = one.at(i), two.at(j)
-    watts = at_one[1][i] * one.devices + at_two[1][j] * two.devices
+    sending = _sending(cluster, np.maximum(_cache_bytes(one, asked), _cache_bytes(two, asked)))
+    share = asked.rate * sending / one.replicas
+    behind = np.where(share < 1, np.minimum(share, 0.999) / (2.0 * (1.0 - np.minimum(share, 0.999))) * sending, np.inf)
+    ttft = np.asarray(waits.ttft)[i] + behind + sending + float(cluster.network_latency) + np.asarray(answers.ttft)[j]
+    inside = np.flatnonzero((one.devices + two.devices <= most) & (ttft <= objectives.ttft))
+    if not inside.size:
+        return None, counts
+    i, j, one, two, ttft = i[inside], j[inside], one.at(inside), two.at(inside), ttft[inside]
+    tpot = np.asarray(answers.tpot)[j]
+    power = [
+        (np.asarray(found.device_watts)[place] + host_watts(cluster.accelerator, pool.devices)) * pool.devices
+        for pool, found, place in ((one, waits, i), (two, answers, j))
+    ]
     block = Block(
         chip=cluster.accelerator,
         engine=engine,
@@ -185,28 +192,43 @@ def _disaggregated(
         ttft=ttft,
         tpot=tpot,
         e2e=ttft + (float(asked.load.output) - 1.0) * tpot,
-        watts=watts,
-        kept=np.ones(i.size, dtype=bool),
+        watts=power[0] + power[1],
+        kept=np.ones(inside.size, dtype=bool),
         relaxed=_relaxed_pools(asked, one, two),
     )
     return block, counts
 
 
 def _best_of_pool(
-    ways: Ways, places: Ints, least: Ints, asked: ServingWanted, *, first: bool
-) -> tuple[Pool, tuple[Floats, Floats]]:
-    """The ways of a pool that none beats in devices and latency; with that latency, and watts of a device."""
-    found = fared(ways, places, asked.rate / least[places])
-    if first:
-        sent = transfer_seconds(some_of(ways.loops.deployment, places), float(asked.load.input))
-        wait = wide(found.ttft, places.size) + sent
-    else:
-        wait = wide(found.tpot, places.size)
-    best = front(least[places] * ways.devices[places], wait)
-    chip = ways.loops.deployment.cluster.accelerator
-    usual = found if asked.usual_rate == asked.rate else fared(ways, places, asked.usual_rate / least[places])
-    watts = wide(usual.device_watts, places.size) + host_watts(chip, least[places] * ways.devices[places])
-    return Pool(ways=ways, way=places[best], replicas=least[places][best]), (wait[best], watts[best])
+    asked: ServingWanted, ways: Ways, places: Ints, least: Ints, *, first: bool
+) -> tuple[Pool, Performance]:
+    """The ways and counts of a pool that none beats in devices, latency and waiting; and how an instance of each fares."""
+    more = MORE if first else (0,)
+    way = np.concatenate([places for _ in more])
+    replicas = np.concatenate([least[places] + extra for extra in more])
+    found = fared(ways, way, asked.rate / replicas)
+    size = way.size
+    columns = (replicas * ways.devices[way], wide(found.tpot, size), wide(found.ttft, size))
+    best = front(*columns)
+    usual = found if asked.usual_rate == asked.rate else fared(ways, way, asked.usual_rate / replicas)
+    kept = dataclasses.replace(
+        found,
+        ttft=wide(found.ttft, size)[best],
+        tpot=wide(found.tpot, size)[best],
+        device_watts=wide(usual.device_watts, size)[best],
+    )
+    return Pool(ways=ways, way=way[best], replicas=replicas[best]), kept
+
+
+def _cache_bytes(pool: Pool, asked: ServingWanted) -> Floats:
+    """Of a prompt on one device of an instance, by plan."""
+    loops = pool.ways.loops
+    return np.broadcast_to(sequence_bytes(loops.deployment, asked.load.input), loops.first.shape)[pool.way]
+
+
+def _sending(cluster: Cluster, size: Any) -> Any:
+    """Seconds in which a device sends so many bytes over its network card."""
+    return size / (float(np.max(cluster.network_bandwidth)) * float(np.max(cluster.network_efficiency)))
 
 
 def _fewest_relaxed(asked: ServingWanted, ways: Ways, room: Ints) -> Ints:
@@ -233,18 +255,3 @@ def _least(asked: ServingWanted, rate: Floats) -> Ints:
     with np.errstate(divide="ignore"):
         found = np.where(rate > 0, np.ceil(asked.rate / rate * (1.0 - 1e-12)), 0.0)
     return found.astype(np.int64)
-
-
-def transfer_seconds(deployment: Deployment, tokens: float) -> Floats:
-    """Seconds that the cache of a prompt takes to the instance that decodes: each device sends its part over its network card.
-
-    >>> from outlay.catalog import accelerator
-    >>> from outlay.workload import transformer
-    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True)
-    >>> h100 = Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 8))
-    >>> round(1e3 * float(transfer_seconds(h100, 1000)), 2)  # 126 MiB at 50 GB/s, of which nine tenths are reached
-    2.94
-    """
-    cluster = deployment.cluster
-    rate = float(np.max(cluster.network_bandwidth)) * float(np.max(cluster.network_efficiency))
-    return np.asarray(sequence_bytes(deployment, tokens) / rate, dtype=float)

@@ -37,6 +37,8 @@ class Plan:
     devices: int
     day: float
     """Device-hours of a day over those of all devices all day."""
+    tails: tuple[float, float] | None = None
+    """Seconds to the first token, and between further ones, that 99 of 100 requests keep; None where nobody asked."""
 
     @property
     def chip(self) -> str:
@@ -79,13 +81,20 @@ class Offered:
 
     def plan(self, index: int) -> Plan:
         """One of them in numbers."""
-        names = ("dollars", "kg_co2e", "kilowatt_hours", "ttft", "tpot", "e2e", "capacity", "day")
+        figures = {name: float(values[index]) for name, values in self.figures.items()}
         return Plan(
             block=self.blocks[int(self.block[index])],
             offer=self.offers[int(self.offer[index])],
             place=int(self.place[index]),
-            devices=int(self.figures["devices"][index]),
-            **{name: float(self.figures[name][index]) for name in names},
+            devices=int(figures["devices"]),
+            dollars=figures["dollars"],
+            kg_co2e=figures["kg_co2e"],
+            kilowatt_hours=figures["kilowatt_hours"],
+            ttft=figures["ttft"],
+            tpot=figures["tpot"],
+            e2e=figures["e2e"],
+            capacity=figures["capacity"],
+            day=figures["day"],
         )
 
 

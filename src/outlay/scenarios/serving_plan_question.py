@@ -44,6 +44,9 @@ class ServingWanted:
     demand: Demand
     day: Day | None
     objectives: Objectives
+    """Of the mean request; with `tail`, necessary and not enough."""
+    tail: bool
+    """99 of 100 requests keep them."""
     wanted: Wanted
     least: int
     """Accelerators that a plan has at least."""
@@ -151,6 +154,15 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         )
     if asked.get("kv") is None:
         assumed.append(Assumption("cache", value="16 bits a number", why="what engines do unless told (`--kv`)"))
+    if asked.get("p99"):
+        if not objectives.stated:
+            raise InputError(
+                "`--p99` says which requests keep `--ttft` and `--tpot`, and neither is given",
+                expected="one of them",
+                hint="add `--ttft 500ms`, or leave `--p99` out",
+            )
+        why = "3,000 of them are played for a plan, in its busiest hour"
+        assumed.append(Assumption("requests played", value="all of the mean length, coming at random", why=why))
     if not objectives.stated:
         assumed.append(Assumption("latencies", value="any", why="nobody asked for one (`--ttft`, `--tpot`)"))
     grid = catalog.grid(asked.get("grid") or "world")
@@ -164,6 +176,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         demand=demand,
         day=day,
         objectives=objectives,
+        tail=bool(asked.get("p99")),
         wanted=wanted,
         least=min(read_counts(counts)) if ".." in counts else 1,
         formats=read_formats(asked.get("quant"), published),

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from outlay import catalog, economics
 from outlay.economics import HOURS_PER_MONTH
-from outlay.scenarios.serving_plan_block import Block, Counts, Pool
-from outlay.scenarios.serving_plan_candidates import blocks_of, transfer_seconds
+from outlay.scenarios.serving_plan_block import Block, Counts
+from outlay.scenarios.serving_plan_candidates import blocks_of
 from outlay.scenarios.serving_plan_formats import check_formats
 from outlay.scenarios.serving_plan_no import none_within, nothing
 from outlay.scenarios.serving_plan_offered import Offered, Plan, judged_of, ranked
 from outlay.scenarios.serving_plan_offers import Offer, offers_of
 from outlay.scenarios.serving_plan_question import ServingWanted, ask_serving_plan
+from outlay.scenarios.serving_plan_tail import best_by_tail
 from outlay.search.limits import Judged
-from outlay.serving import Performance, ServingCoefficients, load_serving
+from outlay.serving import ServingCoefficients, load_serving, perform
+from outlay.serving.disaggregated import perform_disaggregated
 from outlay.serving.loops import Floats
 from outlay.workload import Architecture
 
@@ -63,7 +65,11 @@ def search_wanted(
         raise nothing(wanted, counts)
     judged = judged_of(offered, wanted)
     usable = ranked(offered, wanted, judged)
-    usable, best = _verified(offered, wanted, usable)
+    if wanted.tail and usable.size:
+        usable, quick = best_by_tail(offered, wanted, usable, coefficients, progress=progress)
+        best: Plan | None = alone(quick, wanted, coefficients)
+    else:
+        usable, best = _verified(offered, wanted, usable, coefficients)
     if best is None:
         raise none_within(wanted, offered, judged)
     return ServingFound(wanted=wanted, offered=offered, counts=counts, judged=judged, usable=usable, best=best)
@@ -159,34 +165,38 @@ def _priced(
 
 
 def _verified(
-    offered: Offered, wanted: ServingWanted, usable: NDArray[np.intp]
+    offered: Offered, wanted: ServingWanted, usable: NDArray[np.intp], coefficients: ServingCoefficients
 ) -> tuple[NDArray[np.intp], Plan | None]:
     """The same plans from the first that keeps the objectives when it is asked by itself, and that one with its figures.
 
     The most that an instance carries is found by steps, and the time of a step is not everywhere smooth.
     """
     for first, index in enumerate(usable):
-        plan = alone(offered.plan(int(index)), wanted)
+        plan = alone(offered.plan(int(index)), wanted, coefficients)
         if all(getattr(plan, name) <= getattr(wanted.objectives, name) for name in wanted.objectives.stated):
             return usable[first:], plan
     return usable[:0], None
 
 
-def alone(plan: Plan, wanted: ServingWanted) -> Plan:
+def alone(plan: Plan, wanted: ServingWanted, coefficients: ServingCoefficients) -> Plan:
     """A plan with the latencies of :func:`~outlay.serving.batching.perform` for exactly its replicas."""
-    ttft, tpot = latencies(plan, wanted, wanted.rate)
+    ttft, tpot = latencies(plan, wanted, coefficients, wanted.rate)
     return dataclasses.replace(plan, ttft=ttft, tpot=tpot, e2e=ttft + (wanted.demand.output - 1.0) * tpot)
 
 
-def latencies(plan: Plan, wanted: ServingWanted, rate: float) -> tuple[float, float]:
+def latencies(plan: Plan, wanted: ServingWanted, coefficients: ServingCoefficients, rate: float) -> tuple[float, float]:
     """Seconds to the first token and between further ones when `rate` requests a second reach the plan."""
-    decode = _alone(plan.block.decode, plan.place, rate)
-    if plan.block.prefill is None or plan.prefill is None:
-        return float(decode.ttft), float(decode.tpot)
-    prefill = _alone(plan.block.prefill, plan.place, rate)
-    return float(prefill.ttft) + float(transfer_seconds(plan.prefill, wanted.demand.input)), float(decode.tpot)
-
-
-def _alone(pool: Pool, place: int, rate: float) -> Performance:
-    """One instance of a plan's pool, by itself."""
-    return pool.ways.loops.alone(int(pool.way[place]), rate / float(pool.replicas[place]))
+    load = dataclasses.replace(wanted.load, rate=rate)
+    if plan.prefill is None:
+        one = dataclasses.replace(load, rate=rate / plan.replicas)
+        found = perform(plan.decode, one, coefficients)
+    else:
+        found = perform_disaggregated(
+            plan.prefill,
+            plan.decode,
+            load,
+            coefficients,
+            prefill_instances=plan.prefill_replicas,
+            decode_instances=plan.replicas,
+        )
+    return float(found.ttft), float(found.tpot)

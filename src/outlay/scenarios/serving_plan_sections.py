@@ -46,6 +46,8 @@ def plan_table(priced: Priced) -> Table:
     ]
     for name, label in (("ttft", "first token"), ("tpot", "each further token")):
         words = format_quantity(getattr(plan, name), "s")
+        if plan.tails is not None:
+            words += f", 99 of 100 within {format_quantity(plan.tails[name == 'tpot'], 's')}"
         if name in wanted.objectives.stated:
             words += f" of {format_quantity(float(getattr(wanted.objectives, name)), 's')} allowed"
         rows.append((label, words))
@@ -76,6 +78,8 @@ def front_table(found: ServingFound) -> Table:
     notes = []
     if any(plan.prefill is not None for plan in plans):
         notes.append("n + m: instances that compute prompts, and instances that decode.")
+    if found.wanted.tail:
+        notes.append("Latencies are of the mean request: of these plans not all keep them for 99 of 100.")
     if len(shown_ones) < len(kept):
         notes.append(f"{len(shown_ones)} of {len(kept):,}; `--all` lists every plan.")
     return Table(
@@ -117,38 +121,34 @@ def _short(plan: Plan, *, several: bool) -> str:
 def all_table(found: ServingFound) -> Table:
     """Every plan within the limits, the best first."""
     rows: list[tuple[Cell, ...]] = []
+    known: dict[tuple[int, int], tuple[Cell, ...]] = {}  # how a plan runs, whoever sells its machines
     for place in found.usable:
         plan = found.offered.plan(int(place))
+        key = int(found.offered.block[place]), plan.place
+        if key not in known:
+            form, engine = plan.block.form.name, plan.block.engine.name
+            known[key] = (instances(plan), form, engine, int(plan.decode.engine.chunk_tokens))
         rows.append(
             (
                 machines(plan),
-                instances(plan),
-                plan.block.form.name,
-                plan.block.engine.name,
-                int(plan.decode.engine.chunk_tokens),
+                *known[key],
                 seller(plan),
-                Figure(Interval.of(plan.ttft), unit="s"),
-                Figure(Interval.of(plan.tpot), unit="s"),
-                Figure(Interval.of(plan.e2e), unit="s"),
-                Figure(Interval.of(plan.capacity), unit="/s") if plan.capacity else None,
+                plan.ttft,
+                plan.tpot,
+                plan.e2e,
+                plan.capacity or None,
                 plan.dollars if np.isfinite(plan.dollars) else None,
-                Figure(Interval.of(plan.kg_co2e), unit="kg CO2e"),
+                plan.kg_co2e,
+                plan.kilowatt_hours,
             )
         )
     return Table(
         "All plans within the limits",
         columns=(
-            *(
-                "Accelerators",
-                "Instances",
-                "Weights",
-                "Engine",
-                Column("Step", unit="tokens"),
-                "Seller",
-                "First",
-                "Each",
-            ),
-            *("Answer", "Carries", Column("Month", unit="$"), "CO₂e"),
+            *("Accelerators", "Instances", "Weights", "Engine", Column("Step", unit="tokens"), "Seller"),
+            *(Column("First", unit="s"), Column("Each", unit="s"), Column("Answer", unit="s")),
+            *(Column("Carries", unit="requests/s"), Column("Month", unit="$"), Column("CO₂e", unit="kg CO2e")),
+            Column("Energy", unit="kWh"),
         ),
         rows=rows,
         key="all",
@@ -226,7 +226,7 @@ def _without(found: ServingFound) -> Iterator[tuple[str, float, str]]:
     key = GOALS[wanted.wanted.goal]
     goal, now = figures[key], float(getattr(best, key))
     money = [name for name in limits_of(wanted) if name in ("dollars", "kg_co2e")]
-    if key != "e2e":
+    if key != "e2e" and not wanted.tail:
         for name in wanted.objectives.stated:
             share = figures[f"without_{name}"]
             others = np.isfinite(share)

@@ -71,7 +71,7 @@ def limits_in_words(wanted: ServingWanted) -> str:
     words = {"ttft": "{} to the first token", "tpot": "{} a token"}
     limits = limits_of(wanted)
     said = [form.format(shown(name, limits[name])) for name, form in words.items() if name in limits]
-    parts = ["with " + " and ".join(said)] if said else []
+    parts = ["with " + " and ".join(said) + (" for 99 of 100" if wanted.tail else "")] if said else []
     parts += [f"under {shown(name, limits[name])}" for name in ("dollars", "kg_co2e") if name in limits]
     return " ".join(parts)
 

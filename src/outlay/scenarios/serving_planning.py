@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
+from outlay.catalog import Accelerator
 from outlay.scenarios.quality_note import quality_sections
 from outlay.scenarios.run_statement import inputs_of, price_notes
 from outlay.scenarios.serving_plan_lines import Priced, figures_of, lines_of
@@ -34,7 +35,6 @@ from outlay.scenarios.serving_plan_words import (
     setting,
 )
 from outlay.scenarios.serving_provenance import serving_receipts
-from outlay.scenarios.serving_question import ServingQuestion, ask_serving
 from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day_of
 from outlay.serving import ServingCoefficients, load_serving
@@ -59,6 +59,7 @@ def plan_serving(
     turns: str | int | None = None,
     ttft: str | float | None = None,
     tpot: str | float | None = None,
+    p99: bool = False,
     goal: str | None = None,
     under: str | float | None = None,
     carbon: str | float | None = None,
@@ -91,8 +92,9 @@ def plan_serving(
     """The plan that reaches `goal` (cheapest, fastest, greenest) for a load within latencies, dollars and carbon of a month.
 
     Every accelerator (`on`: names or `any`), seller, tier, number format (`quant`), mode and layout is looked at, each with
-    the replicas that the load takes. `day` is the load by hour, `start_up` the time until an instance answers; then as many
-    instances are on as each hour needs. `every` adds a table of all plans. Texts are read as on the command line.
+    the replicas that the load takes. With `p99` 99 of 100 requests keep the latencies, not the mean one. `day` is the load by
+    hour, `start_up` the time until an instance answers; then as many instances are on as each hour needs. `every` adds a table
+    of all plans. Texts are read as on the command line.
 
     >>> plan = plan_serving("llama-3-8b", rate=2, input=1024, output=256, ttft="1s", on="h100-sxm,l40s", count=8)
     >>> plan.sections[0].key, plan.total.amount.likely < 2000
@@ -106,12 +108,12 @@ def plan_serving(
     }
     coefficients = coefficients or load_serving()
     found = search_serving(model, asked, progress=progress, coefficients=coefficients)
-    priced, question = priced_of(model, found, coefficients)
+    priced = priced_of(found, coefficients)
     tables = (
         plan_table(priced),
         front_table(found),
         day_table(priced),
-        relief_table(found, coefficients),
+        None if found.wanted.tail else relief_table(found, coefficients),
         all_table(found) if every else None,
         *quality_sections(priced.plan.decode.architecture, priced.plan.block.form.name),
     )
@@ -121,7 +123,7 @@ def plan_serving(
         lines=lines_of(priced),
         answer=figures_of(priced),
         sections=tuple(table for table in tables if table is not None),
-        assumed=_assumed(found, priced, question),
+        assumed=_assumed(found, priced),
         notes=(
             *binding(found),
             *_missed(found, coefficients),
@@ -138,28 +140,12 @@ def plan_serving(
     )
 
 
-def priced_of(
-    model: str | Mapping[str, object] | Architecture, found: ServingFound, coefficients: ServingCoefficients
-) -> tuple[Priced, ServingQuestion]:
-    """The best plan on its terms, and its machines as a question."""
+def priced_of(found: ServingFound, coefficients: ServingCoefficients) -> Priced:
+    """The best plan on its terms."""
     best, wanted = found.best, found.wanted
-    asked = wanted.asked
-    question = ask_serving(
-        wanted.architecture,
-        on=f"{best.chip}:{best.devices}",
-        rate=wanted.demand.rate,
-        input=round(wanted.demand.input),
-        output=round(wanted.demand.output),
-        engine=best.block.engine.name,
-        quant=best.block.form.name,
-        kv=best.decode.cache,
-        layout=degrees(best.decode.layout),
-        replicas=best.replicas,
-        **dict.fromkeys(_UNSAID),
-    )
-    own = wanted.money.price is not None
+    asked, own = wanted.asked, wanted.money.price is not None
     terms = agree(
-        question,
+        _Machines(best.block.chip),
         provider=None if own else best.offer.provider,
         tier=None if own and not best.offer.owned else best.offer.tier,
         electricity=asked.get("electricity") if best.offer.owned else None,
@@ -168,24 +154,34 @@ def priced_of(
         lost_work=None,
         **{name: asked.get(name) for name in _TERMS},
     )
-    del model
-    return Priced(plan=best, wanted=wanted, terms=terms, fitted_on=serving_receipts(coefficients)), question
+    return Priced(plan=best, wanted=wanted, terms=terms, fitted_on=serving_receipts(coefficients))
 
 
-_UNSAID = (
-    *("concurrency", "users", "requests_per_user", "peak", "prefix_hit", "turns", "ttft", "tpot"),
-    *("gpus_per_node", "interconnect"),
-)
+@dataclass(frozen=True, slots=True)
+class _Machines:
+    """What terms are agreed on."""
+
+    accelerator: Accelerator
+
+
 _TERMS = ("price", "discount", "grid", "pue", "hardware", "life", "use", "egress", "people")
 
 
-def _assumed(found: ServingFound, priced: Priced, question: ServingQuestion) -> tuple[Assumption, ...]:
-    """What was taken because nobody said; of the machines' words the cluster's, of the terms all."""
-    wanted = found.wanted
-    entries = [*wanted.assumed, *_engine(found)]
-    entries += [entry for entry in question.assumed if entry.name in ("cluster", "expert load")]
-    entries += priced.terms.assumed
+def _assumed(found: ServingFound, priced: Priced) -> tuple[Assumption, ...]:
+    """What was taken because nobody said: of the question, the machines and the terms."""
+    entries = [*found.wanted.assumed, *_engine(found), *_links(found), *priced.terms.assumed]
     return tuple({(entry.name, entry.value): entry for entry in entries}.values())
+
+
+def _links(found: ServingFound) -> Iterator[Assumption]:
+    """How devices of an instance are linked, where there are several; and how evenly experts are asked."""
+    best = found.best
+    if int(best.block.largest[best.place]) > 1:
+        for text in best.decode.cluster.assumed:
+            value, bracket, source = text.partition(" (")
+            yield Assumption("cluster", value=value, why=source.removesuffix(")") if bracket else "the usual server")
+    if found.wanted.architecture.is_moe:
+        yield Assumption("expert load", value="balanced", why="routers are trained towards it")
 
 
 def _engine(found: ServingFound) -> Iterator[Assumption]:
@@ -251,7 +247,8 @@ def _hints(model: object, found: ServingFound) -> Iterator[str]:
             f"--layout {degrees(best.decode.layout)} --replicas {best.replicas} --input {demand.input:.0f} "
             f"--output {demand.output:.0f} --rate {_typed_rate(wanted.rate)}{who}` is these machines alone, line by line"
         )
-    yield f"`--export {_exporter(best)}` or `--export k8s` writes what starts it"
+    also = " or `--export k8s`" if best.prefill is None else ""
+    yield f"`--export {_exporter(best)}`{also} writes what starts it"
 
 
 def _typed_rate(rate: float) -> str:

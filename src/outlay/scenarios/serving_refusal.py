@@ -7,18 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
 from outlay.machine import cluster_for
 from outlay.scenarios.named import MOST_DEVICES
 from outlay.scenarios.serving_demand import rate_words
-from outlay.scenarios.serving_fit import serve, try_layouts
+from outlay.scenarios.serving_fit import try_layouts
 from outlay.scenarios.serving_question import ServingQuestion
-from outlay.scenarios.serving_ways import Served, Tried, instances, layout_words
-from outlay.serving import ServingCoefficients, format_for, maximum, memory
+from outlay.scenarios.serving_ways import Tried, instances, layout_words
+from outlay.serving import Format, ServingCoefficients, format_for, maximum, memory
 from outlay.units import format_quantity
 
 NARROWER = ("fp8", "w4a16")
 NARROWER_GGUF = ("q8_0", "q4_k_m")
+PROCESSOR = "ryzen-9-7950x"
+"""A usual processor beside a card, for a hint."""
 ROUNDS = 12
 
 
@@ -77,8 +80,13 @@ def carried_by(question: ServingQuestion, coefficients: ServingCoefficients) -> 
 
 
 def _carries(question: ServingQuestion, count: int, coefficients: ServingCoefficients) -> bool:
+    return _serves(on_count(question, count), coefficients)
+
+
+def _serves(question: ServingQuestion, coefficients: ServingCoefficients) -> bool:
+    """Whether the load is carried within its objectives; a trace by its means, which are quicker than playing it."""
     try:
-        return isinstance(serve(on_count(question, count), coefficients), Served)
+        return bool(try_layouts(question, coefficients).carries.any())
     except InputError:
         return False
 
@@ -115,23 +123,40 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
         form = format_for(name)
         if form.weight_bits >= question.weights.weight_bits:
             continue
-        if not question.accelerator.has(form.compute):
-            form = replace(form, compute=question.weights.compute, dequantized=True)
-        if try_layouts(replace(question, weights=form), coefficients).fits.any():
+        if _serves(_stored(question, form), coefficients):
             yield f"write `--quant {name}`"
             break
-    if question.fixed and try_layouts(replace(question, fixed={}), coefficients).fits.any():
+    if _offloads(question) and _serves(replace(question, host=catalog.accelerator(PROCESSOR)), coefficients):
+        yield f"write `--offload-to {PROCESSOR}` for the layers that do not fit (or the processor that you have)"
+    if question.fixed and _serves(replace(question, fixed={}), coefficients):
         yield "write `--layout auto`"
     count = question.devices
     for _ in range(10):
         count *= 2
         if count > MOST_DEVICES:
             return
-        if try_layouts(on_count(replace(question, fixed={}), count), coefficients).fits.any():
-            if not _carries(replace(question, fixed={}), count, coefficients):
-                continue
+        if _carries(replace(question, fixed={}), count, coefficients):
             yield f"write `{words_on(question, count)}`"
             return
+
+
+def _stored(question: ServingQuestion, form: Format) -> ServingQuestion:
+    """The question with its weights in another format, widened where a chip does not multiply in it."""
+
+    def on(pool: ServingQuestion) -> ServingQuestion:
+        own = form
+        if not pool.accelerator.has(form.compute):
+            own = replace(form, compute=pool.weights.compute, dequantized=True)
+        return replace(pool, weights=own)
+
+    changed = on(question)
+    return changed if question.prefill is None else replace(changed, prefill=on(question.prefill))
+
+
+def _offloads(question: ServingQuestion) -> bool:
+    """Whether a processor with memory of its own stands beside the device, and llama.cpp could use it."""
+    alone = question.devices == 1 and question.host is None and question.engine.kernels == "ggml"
+    return alone and question.accelerator.category in ("consumer-gpu", "workstation-gpu", "datacenter-gpu")
 
 
 def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients) -> DoesNotFit:

@@ -107,8 +107,9 @@ def format_of(
     """The weights' format; where the chip does not multiply in it, what it runs as, said."""
     if asked is None:
         name, why = _published(model)
-        if name == "bf16" and not chip.has("bf16") and chip.has("fp16"):
-            name, why = "fp16", f"a {chip.name} has no bf16"
+        if name == "bf16" and not chip.has("bf16"):
+            name = "fp16" if chip.has("fp16") else "fp32"
+            why = f"a {chip.name} does not multiply in bf16"
         assumed.append(Assumption("weights", value=name, why=why))
     else:
         if not asked.strip():

@@ -45,7 +45,7 @@ class Stage:
     @property
     def key(self) -> str:
         """The name as lines of a statement are called."""
-        return slug(self.name)
+        return slug(self.name) or f"line-{self.line}"
 
     def refuse(self, error: InputError) -> InputError:
         """An error about this stage alone."""
@@ -144,7 +144,7 @@ def _stage(line: int, row: Mapping[str, str], tokens: int | None, problems: list
     """One row; None where it is noted among the problems."""
     before = len(problems)
     name = row["stage"]
-    if not slug(name):
+    if not name:
         problems.append(f"line {line}, `stage`: a name is missing")
     share = row["tokens"].endswith("%")
     count = 1

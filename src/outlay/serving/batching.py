@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from outlay.machine import power_watts
-from outlay.serving.closed_loop import Fared, closed_loop
+from outlay.serving.closed_loop import Fared, in_and_out_of_step
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
@@ -58,7 +58,7 @@ def perform(
     utilisation: Number = 1.0
     busy: Number = 1.0
     if load.rate is None:
-        ways = static_closed if static else closed_loop
+        ways = static_closed if static else in_and_out_of_step
         fared = ways(deployment, load, task, limits.sequences, steps)
     else:
         others = static_open if static else open_loop

@@ -8,7 +8,7 @@ replicas follows: of a load, of each hour of a day.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +70,7 @@ def ways_of(
     *,
     least: float,
     looked_at: int = 0,
-    handed_over: bool = False,
+    make: Callable[[Deployment, Load, ServingCoefficients], Loops] = loops_of,
 ) -> tuple[Ways | None, int, int]:
     """What each layout of `deployment` carries within the objectives, down to `least` requests a second; None if none fits.
 
@@ -92,7 +92,7 @@ def ways_of(
     seen, legal = (looked_at or layouts) * len(chunks), layouts * len(chunks)
     if not fits.size:
         return None, seen, legal
-    loops = loops_of(some_of(spread, fits), load, coefficients, handed_over=handed_over)
+    loops = make(some_of(spread, fits), load, coefficients)
     objectives = objectives.at(every[fits])
     kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
     rate, inside, beyond = _most(loops, tuple(kinds.values()), least)
@@ -103,7 +103,8 @@ def ways_of(
         inside=inside[0],
         beyond=beyond[0],
         least=least,
-        relaxed={name: row for name, row in zip(kinds, rate, strict=True) if name},
+        # What carries a rate within all objectives carries it within fewer, wherever the search for fewer stopped.
+        relaxed={name: np.maximum(row, rate[0]) for name, row in zip(kinds, rate, strict=True) if name},
     )
     return ways, seen, legal
 

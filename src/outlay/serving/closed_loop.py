@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,46 @@ class Fared:
 def cycle_of(deployment: Deployment) -> Callable[[Task, Number, Steps], Cycle]:
     """How this engine lets prompts and decoding share its time."""
     return mixed_cycle if deployment.engine.mixed else apart_cycle
+
+
+def in_and_out_of_step(deployment: Deployment, load: Load, task: Task, sequences: Number, steps: Steps) -> Fared:
+    r"""Answers of one length, sent by clients that leave a `gap` between two requests.
+
+    Where the prompts of a round take longer than the gaps between them, the round stays together and its prompts wait for
+    each other; where they take less, requests come one by one. Of the two, each has its share of the time that prompts
+    wait in step, D, and that the gaps take together:
+
+    .. math:: w = D / (D + n\,gap)
+    """
+    tight = closed_loop(deployment, load, task, sequences, steps)
+    if not np.any(load.gap) or np.all(load.variation):
+        return tight
+    apart = replace(load, variation=np.maximum(load.variation, LOOSE))
+    loose = closed_loop(deployment, apart, replace(task, loose=np.greater(load.output, 1)), sequences, steps)
+    assert load.concurrency is not None
+    waiting = np.maximum(tight.ttft - loose.ttft, 0.0)
+    gaps = np.minimum(load.concurrency, np.maximum(sequences, 1.0)) * load.gap
+    share = np.where(gaps > 0, waiting / np.maximum(waiting + gaps, 1e-12), 1.0)
+
+    def mean(name: str) -> Number:
+        one, other = getattr(tight, name), getattr(loose, name)
+        return np.asarray(share * one + (1.0 - share) * other)
+
+    pace = share / np.maximum(tight.requests_per_second, 1e-12) + (1.0 - share) / np.maximum(
+        loose.requests_per_second, 1e-12
+    )
+    return Fared(
+        ttft=mean("ttft"),
+        queue=mean("queue"),
+        decode_seconds=mean("decode_seconds"),
+        requests_per_second=1.0 / pace,
+        decoding=mean("decoding"),
+        watts=mean("watts"),
+    )
+
+
+LOOSE = 1e-6
+"""A variation of lengths that pulls requests apart and does nothing else."""
 
 
 def closed_loop(deployment: Deployment, load: Load, task: Task, sequences: Number, steps: Steps) -> Fared:

@@ -32,6 +32,8 @@ class StepCoefficients:
     """Memory-bound kernels inside a step against their ideal traffic: passes that the operators do not list."""
     attention_slowdown: float
     """Attention kernels inside a step against a table of kernels."""
+    request_gap: float
+    """Seconds that a client and the engine's front end, a process each, take for a request before the next."""
     framework_bytes: Mapping[str, float]
     """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
     ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

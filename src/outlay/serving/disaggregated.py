@@ -32,7 +32,7 @@ HALVINGS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Prefill:
+class Prefill:
     """One prefilling instance."""
 
     one: Number
@@ -52,13 +52,13 @@ class _Prefill:
         return self.one + self.room * gathered + (1.0 - self.room) * queued
 
 
-def _prefill(task: Task, steps: Steps) -> _Prefill:
+def prefill_of(task: Task, steps: Steps) -> Prefill:
     chunks = np.ceil(task.prompt / task.chunk)
     each = task.prompt / chunks
     many = np.maximum(task.chunk / task.prompt, 1.0) * task.devices
     alone = Mixture(decoding=0.0, context=0.0, prefill=each, prompts=1.0, past=task.past(each))
     full = Mixture(decoding=0.0, context=0.0, prefill=each * many, prompts=many, past=task.past(each))
-    return _Prefill(
+    return Prefill(
         one=chunks * steps.seconds(alone),
         each=chunks * steps.seconds(full) / many,
         step=full,
@@ -98,7 +98,7 @@ def perform_disaggregated(
     transfer = Transfer.over_network(prefill_deployment) if transfer is None else transfer
     prefill_steps = timed(prefill_deployment, coefficients)
     pools = _Pools(
-        prefill=_prefill(Task.of(prefill_deployment, load, None), prefill_steps),
+        prefill=prefill_of(Task.of(prefill_deployment, load, None), prefill_steps),
         prefill_instances=prefill_instances,
         answering=Task.of(decode_deployment, load, speculation),
         decode_instances=decode_instances,
@@ -118,8 +118,8 @@ def perform_disaggregated(
     last_busy = -np.expm1(-each_rate * flow.answer.seconds)
     sizes = (prefill_deployment.devices * prefill_instances, decode_deployment.devices * decode_instances)
     powers = (
-        _mean_watts(prefill_deployment, first_busy, prefill_steps.watts(pools.prefill.step)),
-        _mean_watts(decode_deployment, last_busy, flow.answer.watts(pools.steps)),
+        mean_watts(prefill_deployment, first_busy, prefill_steps.watts(pools.prefill.step)),
+        mean_watts(decode_deployment, last_busy, flow.answer.watts(pools.steps)),
     )
     with np.errstate(invalid="ignore"):
         inside = np.where(fits, served * e2e, 0.0) if load.concurrency is None else load.concurrency + 0.0 * served
@@ -157,7 +157,7 @@ class _Flow:
 class _Pools:
     """Both kinds of instance, and the way between them."""
 
-    prefill: _Prefill
+    prefill: Prefill
     prefill_instances: Number
     answering: Task
     decode_instances: Number
@@ -233,6 +233,6 @@ class _Pools:
         )
 
 
-def _mean_watts(deployment: Deployment, busy: Number, working: Number) -> Number:
+def mean_watts(deployment: Deployment, busy: Number, working: Number) -> Number:
     idle = power_watts(deployment.cluster.accelerator, {})
     return idle + busy * (working - idle)

@@ -29,7 +29,7 @@ from outlay.machine import (
     power_watts,
     small_all_reduce_seconds,
 )
-from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml_step import backend_for, ggml_layer, ggml_product
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
@@ -170,9 +170,18 @@ def _layer(
     parts |= _communication(layer, deployment, work, curves)
     device = sum(parts.values())
     kernels = sum(op.kernels_forward if isinstance(op, MemoryBound) else 1 for op in operators) + 2
-    host = step.launch["eager" if deployment.eager else deployment.engine.host]
-    parts["launches"] = np.maximum(kernels * host - device, 0.0)
+    parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - device, 0.0)
     return parts
+
+
+def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Number:
+    """Seconds the host spends on a kernel: graphs are captured for decoding alone, up to a number of sequences."""
+    engine = deployment.engine
+    if deployment.eager:
+        return step.launch["eager"]
+    most = engine.graph_sequences or np.inf
+    other = np.greater(work.prefill, 0) | np.greater(work.decoding, most)
+    return np.where(other, step.launch[engine.prompt_host], step.launch[engine.host])
 
 
 def _absorbed(operators: list[Operator], attention: Attention, deployment: Deployment, work: Work) -> list[Operator]:

@@ -40,6 +40,9 @@ class Load:
     variation: Number = 0.0
     """Standard deviation of the lengths over their mean. In a closed loop, answers of one length (0) begin and end in
     groups, for ever; answers of many lengths soon come one by one."""
+    gap: Number = 0.0
+    """Seconds between two requests of a closed loop that are sent at once: clients and the engine's front end handle one
+    after another. It pulls apart what answers of one length bring into step."""
     rounds: Number | None = None
     """Requests that each client of a closed loop sends, one after another; the first are sent all at once, and means are
     over all of them. None: so many that the beginning does not count."""
@@ -52,6 +55,7 @@ class Load:
                 ("output", self.output, np.less(self.output, 1), "not 1 token or more"),
                 ("cached", self.cached, np.less(self.cached, 0) | np.greater(self.cached, 1), "not a share of 0 to 1"),
                 ("variation", self.variation, np.less(self.variation, 0), "not 0 or more"),
+                ("gap", self.gap, np.less(self.gap, 0), "not 0 or more"),
                 ("concurrency", self.concurrency, _below(self.concurrency, 1), "not 1 or more"),
                 ("rate", self.rate, _below(self.rate, 0), "not 0 or more"),
                 ("rounds", self.rounds, _below(self.rounds, 1), "not 1 or more"),

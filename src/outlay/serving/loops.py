@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from outlay.serving.batching import perform, performance_of
 from outlay.serving.closed_loop import cycle_of
 from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
@@ -45,14 +46,15 @@ class Loops:
     """Seconds of a request that is alone."""
     full: Floats
     """Seconds of a request among as many as fit."""
-    handed_over: bool = False
-    """The first token is there already, from an instance that computes prompts: waiting counts as time between tokens."""
 
     def at(self, places: Any, inside: Floats, *, watts: bool = False) -> tuple[Floats, Performance]:
         """The rate that keeps `inside` requests in instances at `places`, and how they fare; below the most that fit.
 
         Their power only where `watts` asks for it: it takes as long again.
         """
+        return self._fares(places, inside, watts=watts)
+
+    def _fares(self, places: Any, inside: Floats, *, watts: bool) -> tuple[Floats, Performance]:
         deployment, limits = some_of(self.deployment, places), _some(self.limits, places)
         most = np.maximum(limits.sequences, 1.0)
         task, steps = Task.of(deployment, self.load, None), timed(deployment, self.coefficients)
@@ -63,15 +65,15 @@ class Loops:
             rate = inside / total
             load = dataclasses.replace(self.load, rate=rate)
             fared, utilisation, busy = static_among(n, batch, total, load, most, self.full[places], steps)
-            return rate, self._counted(performance_of(deployment, load, limits, fared, utilisation, busy))
+            return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
         others = np.minimum(inside, most - 1.0)
-        found = cycle_of(deployment)(task, others + 1.0, steps)
+        found = self._cycle(deployment, others + 1.0)
         rate = inside / found.seconds
         load = dataclasses.replace(self.load, rate=rate)
         fared, utilisation, busy = fared_among(others, found, deployment, load, task, most, self.full[places])
         if watts:
             fared = dataclasses.replace(fared, watts=found.watts(steps))
-        return rate, self._counted(performance_of(deployment, load, limits, fared, utilisation, busy))
+        return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
 
     def at_rate(self, places: Any, rate: Any, guess: Floats) -> Performance:
         """How they fare when `rate` requests a second reach each; the search begins at `guess` requests inside."""
@@ -87,21 +89,10 @@ class Loops:
             now = np.clip(now + (rate - found) / slope, now / 4.0, self.most(places))
         return self.at(places, now, watts=True)[1]
 
-    def alone(self, place: int, rate: float) -> Performance:
-        """How the instance at one place fares, by :func:`~outlay.serving.batching.perform`."""
-        load = dataclasses.replace(self.load, rate=rate)
-        return self._counted(perform(some_of(self.deployment, place), load, self.coefficients))
-
     def sustained(self, places: Any) -> Floats:
         """The most requests a second that can be sustained at all."""
         most: Floats = np.asarray(self.limits.sequences, dtype=float)[places] / self.full[places]
         return most
-
-    def _counted(self, found: Performance) -> Performance:
-        if not self.handed_over:
-            return found
-        further = max(float(self.load.output) - 1.0, 1.0)
-        return dataclasses.replace(found, tpot=found.tpot + found.queue / further)
 
     def least(self, rate: float) -> Floats:
         """Requests inside at `rate` a second or less: as if each were alone."""
@@ -124,12 +115,14 @@ class Loops:
             return np.asarray(inside / batch_seconds(batch_of(task, n, steps), self.load, n), dtype=float)
         most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
         running = np.minimum(inside, most - 1.0) + 1.0
-        return np.asarray(inside / cycle_of(deployment)(task, running, steps).seconds, dtype=float)
+        return np.asarray(inside / self._cycle(deployment, running).seconds, dtype=float)
+
+    def _cycle(self, deployment: Deployment, running: Floats) -> Cycle:
+        task = Task.of(deployment, self.load, None)
+        return cycle_of(deployment)(task, running, timed(deployment, self.coefficients))
 
 
-def loops_of(
-    deployment: Deployment, load: Load, coefficients: ServingCoefficients, *, handed_over: bool = False
-) -> Loops:
+def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> Loops:
     """The loops of deployments whose degrees and chunks are arrays of one length."""
     shape = np.shape(deployment.layout.tensor)
     limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
@@ -147,7 +140,6 @@ def loops_of(
         ),
         first=first,
         full=full,
-        handed_over=handed_over,
     )
 
 

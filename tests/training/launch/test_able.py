@@ -28,7 +28,11 @@ def _written(tool: str, one: Plan) -> bool:
 
 
 @settings(max_examples=300, deadline=None)
-@given(one=plans(), tool=st.sampled_from(sorted(WRITERS)), framework=st.sampled_from(["megatron-core", "deepspeed"]))
+@given(
+    one=plans(),
+    tool=st.sampled_from(sorted(WRITERS)),
+    framework=st.sampled_from(["megatron-core", "deepspeed", "torchtitan"]),
+)
 def test_one_layout_is_able_where_it_is_written(one: Plan, tool: str, framework: str) -> None:
     several = dataclasses.replace(one, layout=dataclasses.replace(one.layout).broadcast())
     many = dataclasses.replace(one, layout=_twice(several))

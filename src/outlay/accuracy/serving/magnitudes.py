@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from outlay.accuracy.records import Record
@@ -62,14 +63,15 @@ class Magnitude:
 
 def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
     """What the rows can tell: host, kernels by generation, engines by family, llama.cpp's kernels by backend."""
-    hosts = sorted({_host(row) for row in rows if not row.backend})
+    hosts = sorted({host for row in rows if not row.backend for host in _hosts(row)})
     found = [
         *(
-            Magnitude(path=("launch", host), prior=prior, spread=0.7, affects=lambda row, host=host: _host(row) == host)  # type: ignore[misc]
+            Magnitude(path=("launch", host), prior=prior, spread=0.7, affects=partial(_launched_by, host))
             for host, prior in (("eager", 8e-6), ("compiled", 3e-6), ("graph", 1e-6))
             if host in hosts
         ),
         Magnitude(path=("memory_slowdown",), prior=1.1, spread=0.3, affects=lambda row: not row.backend, own=False),
+        Magnitude(path=("request_gap",), prior=4e-3, spread=0.7, affects=_in_step, own=False),
         Magnitude(path=("attention_slowdown",), prior=1.0, spread=0.2, affects=lambda row: not row.backend, own=False),
     ]
     for family in sorted({row.family for row in rows if not row.backend}):
@@ -93,9 +95,19 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
     return found
 
 
-def _host(row: Row) -> str:
+def _in_step(row: Row) -> bool:
+    """The row's requests are sent in rounds that may stay together."""
+    return row.question.protocol == "client" and not row.question.random_lengths and not row.question.scattered
+
+
+def _launched_by(host: str, row: Row) -> bool:
+    return host in _hosts(row)
+
+
+def _hosts(row: Row) -> frozenset[str]:
+    """Who launches kernels in the steps of a row."""
     one = row.question.deployment
-    return "eager" if one.eager else one.engine.host
+    return frozenset({"eager"} if one.eager else {one.engine.host, one.engine.prompt_host}) - {""}
 
 
 def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:

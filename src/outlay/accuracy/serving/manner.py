@@ -34,6 +34,8 @@ _CLIENT = (
     r"closed[- ]loop|max[- ]concurrency|concurrency \d|locust|benchmark_serving|concurrent (users|requests|clients)"
 )
 
+_RANDOM = r"inferencemax|inferencex|random[-_ ]range|src id (20\d\d_|\S+_cfg\d+|\S*gap_analysis)"
+
 _DATA = (
     # MLPerf inference rules: mean tokens of the answers are in the notes; of the prompts, as the datasets' cards count them.
     (r"openorca\+gsm8k", 230, 145),
@@ -64,6 +66,8 @@ class Manner:
     attention_data: int | None
     """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
     eager: bool
+    random_lengths: bool
+    """The client drew lengths at random below the nominal ones (InferenceMAX, InferenceX: 80 to 100 % of them)."""
     lengths: tuple[int, int] | None
     """Usual tokens of prompt and answer of the data set that the notes name."""
     submission: bool
@@ -91,6 +95,7 @@ def manner_of(record: Record) -> Manner:
         beams=int(beams.group(1)) if beams else 1,
         attention_data=_attention_data(text),
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
+        random_lengths=re.search(_RANDOM, text) is not None,
         lengths=lengths,
         submission="mlperf" in f"{text} {record.word('source')}".lower(),
     )

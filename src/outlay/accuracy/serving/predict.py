@@ -65,6 +65,7 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
         rate=np.array([math.nan if one.rate is None else one.rate for one in questions]) / instances,
         beams=np.array([float(one.beams) for one in questions]),
         scattered=np.array([one.scattered for one in questions]),
+        random_lengths=np.array([one.random_lengths for one in questions]),
     )
     try:
         found = fare(first.protocol, session)

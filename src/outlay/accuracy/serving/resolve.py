@@ -50,6 +50,7 @@ class Question:
     beams: int
     answer_alone: bool
     scattered: bool
+    random_lengths: bool
     """Lengths are those of a data set, not all alike."""
     assumed: tuple[str, ...]
 
@@ -121,6 +122,7 @@ def resolve(record: Record) -> Question:
         beams=manner.beams,
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
+        random_lengths=manner.random_lengths,
         assumed=tuple(dict.fromkeys(filter(None, (*said, *notes, note)))),
     )
 

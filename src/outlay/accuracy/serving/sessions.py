@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 
 VARIATION = 0.8
 """Standard deviation over mean of the lengths of a real data set: chats' prompts and answers scatter about so (ShareGPT)."""
+RANDOM = 0.064
+"""The same of lengths drawn evenly between 80 and 100 % of the nominal one."""
 ROUNDS = 10.0
 """Requests that a client sends one after another: benchmarks send ten for each that they keep open (InferenceMAX)."""
 MANY = 1e6
@@ -47,6 +49,8 @@ class Session:
     beams: Floats
     scattered: NDArray[np.bool_]
     """Lengths are those of a data set, not all alike."""
+    random_lengths: NDArray[np.bool_]
+    """Lengths are drawn near the nominal one."""
 
     def step(self, work: Work) -> tuple[Floats, Floats]:
         """Seconds of a step, and joules of the instance's devices."""
@@ -161,7 +165,8 @@ def _client(session: Session) -> Fare:
         input=np.maximum(session.input, 1.0),
         output=np.maximum(session.output * session.beams, 1.0),
         concurrency=np.maximum(np.where(np.isnan(session.batch), session.room(), session.batch), 1.0),
-        variation=np.where(session.scattered, VARIATION, 0.0),
+        variation=np.where(session.scattered, VARIATION, np.where(session.random_lengths, RANDOM, 0.0)),
+        gap=coefficients.step.request_gap,
         rounds=np.where(np.isnan(session.batch), MANY, ROUNDS),
     )
     found = perform(deployment, load, coefficients)

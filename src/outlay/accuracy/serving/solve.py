@@ -22,7 +22,7 @@ from outlay.accuracy.serving.columns import ENERGY, measured
 from outlay.accuracy.serving.magnitudes import Magnitude, Row, assembled, magnitudes
 from outlay.accuracy.serving.manner import suspect
 from outlay.accuracy.serving.predict import predictor
-from outlay.accuracy.serving.resolve import resolve
+from outlay.accuracy.serving.resolve import Question, resolve
 from outlay.accuracy.serving.start import START
 from outlay.accuracy.solve import moved
 from outlay.errors import InputError
@@ -56,7 +56,7 @@ class Fit:
 
 
 def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tuple[Row, ...]:
-    """Measured numbers of language models that steps alone decide: no waiting of a client's requests, no energy."""
+    """Measured numbers of language models that steps decide: no long waiting of a client's requests, no energy."""
     cells: dict[tuple[str, str, str], list[list[Row]]] = {}
     for record in records:
         if record.source in without or suspect(record):
@@ -69,7 +69,7 @@ def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tup
         rows = [
             Row(record=record, question=question, metric=metric, measured=value, sign=-1.0 if metric in RATES else 1.0)
             for metric, value in _once(own).items()
-            if metric != ENERGY and (metric != "ttft_ms" or question.protocol == "batch")
+            if metric != ENERGY and (metric != "ttft_ms" or _prompt_first(question))
         ]
         if rows:
             cells.setdefault((record.source, rows[0].family, rows[0].generation), []).append(rows)
@@ -78,6 +78,16 @@ def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tup
         step = max(1, math.ceil(len(group) / ROWS_PER_CELL))
         picked += [row for rows in group[::step] for row in rows]
     return tuple(picked)
+
+
+FEW = 32.0
+"""Open requests up to which the wait for a first token is that of prompts, not of room."""
+
+
+def _prompt_first(question: Question) -> bool:
+    """Whether a row's first token tells of prompts more than of queues."""
+    few = question.batch is not None and question.batch <= FEW * question.instances
+    return question.protocol == "batch" or (question.protocol == "client" and few)
 
 
 def _once(own: dict[str, float]) -> dict[str, float]:

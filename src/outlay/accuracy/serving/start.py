@@ -52,6 +52,7 @@ START: Final = StepCoefficients(
     projections={"other": 1.0},
     memory_slowdown=1.1,
     attention_slowdown=1.0,
+    request_gap=4e-3,
     framework_bytes={"tables": 1.5e9, "ggml": 0.5e9},
     ggml=GGML,
 )

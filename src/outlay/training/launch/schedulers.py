@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from outlay.training.launch.deepspeed import limits as deepspeed_limits
 from outlay.training.launch.megatron import arguments, environment
 from outlay.training.launch.megatron import limits as megatron_limits
 from outlay.training.launch.plan import Limits, Plan
+from outlay.training.launch.torchtitan import limits as torchtitan_limits
 
 _TORCHTITAN = ("torchtitan",)
 _DEEPSPEED = ("deepspeed", "zero")
@@ -18,13 +20,20 @@ def limit(plan: Plan, found: Limits) -> None:
     found.refuse(
         devices % plan.node_size, f"{devices} devices do not fill nodes of {plan.node_size}: its nodes are alike"
     )
-    if not plan.recipe.software.name.startswith((*_TORCHTITAN, *_DEEPSPEED)):
-        of_megatron = megatron_limits(plan)
-        found.refused = np.logical_or(found.refused, of_megatron.refused)
-        found.problems += of_megatron.problems
-        found.changes += of_megatron.changes
-        found.flags += of_megatron.flags
-        found.fixed |= of_megatron.fixed
+    name = plan.recipe.software.name
+    limits = (
+        torchtitan_limits
+        if name.startswith(_TORCHTITAN)
+        else deepspeed_limits
+        if name.startswith(_DEEPSPEED)
+        else megatron_limits
+    )
+    started = limits(plan)
+    found.refused = np.logical_or(found.refused, started.refused)
+    found.problems += started.problems
+    found.changes += started.changes
+    found.flags += started.flags
+    found.fixed |= started.fixed
 
 
 def command(plan: Plan, *, address: str, rank: str) -> tuple[list[str], list[str]]:

@@ -1,0 +1,158 @@
+"""Pools of a disaggregated deployment, one at a time: instances that compute prompts, and instances that decode.
+
+The formulas are those of :mod:`outlay.serving.disaggregated`, for many deployments in arrays and for any rate; what couples
+the pools (caches that are sent, waiting for a place to decode) is added by whoever joins them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from outlay.serving.coefficients import ServingCoefficients
+from outlay.serving.cycle import Cycle, answering_cycle
+from outlay.serving.deployment import Deployment
+from outlay.serving.disaggregated import Prefill, mean_watts, prefill_of
+from outlay.serving.load import Load, Performance
+from outlay.serving.loops import Floats, Loops, some_of
+from outlay.serving.open_loop import slot_wait
+from outlay.serving.room import Room, room
+from outlay.serving.steps import timed
+from outlay.serving.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeLoops(Loops):
+    """Instances that decode what others have prefilled: `ttft` is what a request waits before it decodes."""
+
+    def _cycle(self, deployment: Deployment, running: Floats) -> Cycle:
+        task = Task.of(deployment, self.load, None)
+        return answering_cycle(task, running, timed(deployment, self.coefficients))
+
+    def _fares(self, places: Any, inside: Floats, *, watts: bool) -> tuple[Floats, Performance]:
+        deployment = some_of(self.deployment, places)
+        most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
+        others = np.minimum(inside, most - 1.0)
+        found = self._cycle(deployment, others + 1.0)
+        rate: Floats = inside / found.seconds
+        task, load = Task.of(deployment, self.load, None), dataclasses.replace(self.load, rate=rate)
+        utilisation = rate * self.full[places] / most
+        place = slot_wait(load, task, most, self.full[places], found, others, utilisation)
+        answer = found.seconds - found.ttft
+        power: Any = 0.0
+        if watts:
+            busy = -np.expm1(-rate * found.seconds)
+            power = mean_watts(deployment, busy, found.watts(timed(deployment, self.coefficients)))
+        further = np.maximum(np.subtract(self.load.output, 1.0), 1e-9)
+        return rate, _performance(
+            load, ttft=place + found.ttft, tpot=answer / further, utilisation=utilisation, queue=place, watts=power
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefillLoops(Loops):
+    """Instances that compute prompts alone: `ttft` ends with the prompt. Asked by their rate, which nothing hangs on."""
+
+    prompts: Prefill
+
+    def _fares(self, places: Any, inside: Floats, *, watts: bool) -> tuple[Floats, Performance]:
+        rate, prompts = inside, _prompts_at(self.prompts, places)
+        squared = 1.0 + np.square(self.load.variation)
+        utilisation = rate * prompts.each
+        first = np.where(np.less(utilisation, 1.0), prompts.first(rate, squared), np.inf)
+        load, power = dataclasses.replace(self.load, rate=rate), np.zeros_like(rate)
+        if watts:
+            deployment = some_of(self.deployment, places)
+            steps = timed(deployment, self.coefficients)
+            working = steps.watts(prefill_of(Task.of(deployment, self.load, None), steps).step)
+            power = np.asarray(mean_watts(deployment, np.minimum(utilisation, 1.0), working))
+        queue = first - prompts.one
+        return rate, _performance(load, ttft=first, tpot=0.0, utilisation=utilisation, queue=queue, watts=power)
+
+    def at_rate(self, places: Any, rate: Any, guess: Floats) -> Performance:
+        """How they fare at a rate: nothing has to be looked for."""
+        return self.at(places, np.broadcast_to(np.asarray(rate, dtype=float), np.shape(guess)), watts=True)[1]
+
+    def least(self, rate: float) -> Floats:
+        """The rate itself."""
+        return np.full_like(self.first, rate)
+
+    def most(self, places: Any) -> Floats:
+        """The rate at which a prompt comes as fast as one is computed."""
+        return np.asarray((1.0 - 1e-6) / np.asarray(self.prompts.each)[places], dtype=float)
+
+    def sustained(self, places: Any) -> Floats:
+        """The same."""
+        return np.asarray(1.0 / np.asarray(self.prompts.each)[places], dtype=float)
+
+
+def decode_loops(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> DecodeLoops:
+    """The decoding pools of deployments whose degrees and chunks are arrays of one length."""
+    shape = np.shape(deployment.layout.tensor)
+    limits = room(deployment, load, coefficients)
+    sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
+    task, steps = Task.of(deployment, load, None), timed(deployment, coefficients)
+
+    def seconds(running: Floats) -> Floats:
+        return np.broadcast_to(np.asarray(answering_cycle(task, running, steps).seconds, dtype=float), shape)
+
+    return DecodeLoops(
+        deployment=deployment,
+        load=load,
+        coefficients=coefficients,
+        limits=_spelled(limits, sequences),
+        first=seconds(np.ones(shape)),
+        full=seconds(sequences),
+    )
+
+
+def prefill_loops(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> PrefillLoops:
+    """The pools of prompts of deployments whose degrees and chunks are arrays of one length."""
+    shape = np.shape(deployment.layout.tensor)
+    prompts = prefill_of(Task.of(deployment, load, None), timed(deployment, coefficients))
+    one, each, several = (np.broadcast_to(part, shape) for part in (prompts.one, prompts.each, prompts.room))
+    limits = room(deployment, load, coefficients)
+    return PrefillLoops(
+        deployment=deployment,
+        load=load,
+        coefficients=coefficients,
+        limits=_spelled(limits, np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)),
+        first=np.asarray(one, dtype=float),
+        full=np.asarray(each, dtype=float),
+        prompts=dataclasses.replace(prompts, one=one, each=each, room=several),
+    )
+
+
+def _prompts_at(prompts: Prefill, places: Any) -> Prefill:
+    one, each, several = (np.asarray(part)[places] for part in (prompts.one, prompts.each, prompts.room))
+    return dataclasses.replace(prompts, one=one, each=each, room=several)
+
+
+def _spelled(limits: Room, sequences: Floats) -> Room:
+    return Room(
+        sequences=sequences,
+        cache_bytes=np.broadcast_to(limits.cache_bytes, sequences.shape),
+        mean_bytes=np.broadcast_to(limits.mean_bytes, sequences.shape),
+    )
+
+
+def _performance(load: Load, *, ttft: Any, tpot: Any, utilisation: Any, queue: Any, watts: Any) -> Performance:
+    """What a pool is asked for; the rest is of the whole deployment."""
+    rate = np.asarray(load.rate, dtype=float)
+    return Performance(
+        ttft=ttft,
+        tpot=tpot,
+        e2e=ttft + np.maximum(np.subtract(load.output, 1.0), 0.0) * tpot,
+        requests_per_second=rate,
+        output_per_second=rate * load.output,
+        total_per_second=rate * np.add(load.input, load.output),
+        concurrency=rate * ttft,
+        decoding=0.0,
+        utilisation=utilisation,
+        cache_share=0.0,
+        queue=queue,
+        device_watts=watts,
+    )
