@@ -187,7 +187,15 @@ def test_an_objective_takes_more_machines_and_moves_the_crossing_up():
 
 
 def test_ranges_move_the_crossing_and_the_machines_that_a_load_takes():
-    asked = {"api": "mine=0.5/2", "input": 1000, "output": 250, "today": DAY, "on": "l4", "rate": "10/s", "people": "3k"}
+    asked = {
+        "api": "mine=0.5/2",
+        "input": 1000,
+        "output": 250,
+        "today": DAY,
+        "on": "l4",
+        "rate": "10/s",
+        "people": "3k",
+    }
     narrow, wide = (compare("llama-3.1-8b", interval=level, **asked) for level in ("50%", "90%"))
     for found in (narrow, wide):
         value = found.answer["break_even"].value
