@@ -125,6 +125,6 @@ def test_the_curves_of_an_accelerator_hold_those_of_decoding() -> None:
 
 def test_a_million_steps_take_a_second_at_most() -> None:
     batch = np.random.default_rng(1).integers(1, 512, 1_000_000)
-    start = time.perf_counter()
+    start = time.process_time()
     decode_attention_seconds(batch, 32, 8, batch * 17, 128, 128, curve=CURVE)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outlay.catalog import accelerator
 from outlay.errors import DoesNotFit
+from outlay.layout import Layout
+from outlay.machine import cluster_for
 from outlay.serving import (
     Deployment,
     Load,
@@ -47,6 +50,7 @@ POLICY = st.builds(
     mixed=st.booleans(),
     static=st.booleans(),
     chunk=st.sampled_from([16, 256, 2048]),
+    piece=st.sampled_from([16, 100, 4096]),
     most_sequences=st.sampled_from([1, 3, 64]),
     block_tokens=st.sampled_from([1, 16, 64]),
     blocks=st.integers(20, 60),
@@ -170,6 +174,34 @@ def test_closed_forms_and_the_simulator_agree_on_rates(
     assert float(expected.ttft) == pytest.approx(float(found.ttft), rel=0.12)
     assert float(expected.e2e) == pytest.approx(float(found.e2e), rel=0.07)
     assert float(expected.device_watts) == pytest.approx(float(found.device_watts), rel=0.1)
+    assert list(expected.quantiles) == list(found.quantiles)
+    for quantile, seconds in expected.quantiles.items():
+        # Few requests decide what 99 of 100 wait at most for a first token.
+        most = {"ttft_p90": 0.3, "ttft_p99": 0.6}.get(quantile, 0.15)
+        assert float(seconds) == pytest.approx(float(found.quantiles[quantile]), rel=most), quantile
+
+
+def test_cached_prompts_agree(one: Deployment, coefficients: ServingCoefficients) -> None:
+    requests = poisson(4.0, 2000, input=3000, output=150, seed=8)
+    half = Requests(requests.arrival, requests.input, requests.output, requests.input // 2)
+    load = Load(input=3000, output=150, rate=requests.rate)
+    for cached, played in ((0.0, requests), (0.5, half)):
+        expected = perform(one, replace(load, cached=cached), coefficients)
+        found = simulate(one, played, coefficients).performance
+        assert float(expected.ttft) == pytest.approx(float(found.ttft), rel=0.1)
+        assert float(expected.tpot) == pytest.approx(float(found.tpot), rel=0.06)
+
+
+@pytest.mark.parametrize("clients", [1, 8, 64])
+def test_data_parallel_attention_agrees(one: Deployment, coefficients: ServingCoefficients, clients: int) -> None:
+    """Four devices with their own sequences: a prompt keeps one of them busy, in chunks of its own."""
+    four = replace(one, cluster=cluster_for(accelerator("h100-sxm"), 4), layout=Layout(data=4))
+    count = clients * 6
+    requests = Requests(np.zeros(count), np.full(count, 10_000), np.full(count, 300))
+    expected = perform(four, Load(input=10_000, output=300, concurrency=clients, rounds=6), coefficients)
+    found = simulate(four, requests, coefficients, concurrency=clients).performance
+    assert float(expected.tpot) == pytest.approx(float(found.tpot), rel=0.1)
+    assert float(expected.e2e) == pytest.approx(float(found.e2e), rel=0.1)
 
 
 def test_a_full_cache_puts_requests_back(one: Deployment, coefficients: ServingCoefficients) -> None:
@@ -221,6 +253,9 @@ def test_disaggregated_closed_forms_and_simulator_agree(
     assert float(expected.tpot) == pytest.approx(float(found.tpot), rel=0.05)
     assert float(expected.ttft) == pytest.approx(float(found.ttft), rel=0.1)
     assert float(expected.requests_per_second) == pytest.approx(float(found.requests_per_second), rel=0.03)
+    for quantile, seconds in expected.quantiles.items():
+        most = {"ttft_p90": 0.3, "ttft_p99": 0.5}.get(quantile, 0.15)
+        assert float(seconds) == pytest.approx(float(found.quantiles[quantile]), rel=most), quantile
 
 
 @pytest.mark.parametrize("clients", [1, 8, 64])

@@ -35,8 +35,9 @@ def command(
 ) -> int:
     """Predict measured runs, and print the error.
 
-    Each row of RECORDS.csv is one run of training or of serving: its configuration and what it reached. Predictions use the configuration
-    columns alone. What a row leaves empty is assumed, and said. Ranges come from rows that our fit had not used.
+    Each row of RECORDS.csv is one run of training, tuning or serving: its configuration and what it reached.
+    Predictions use the configuration columns alone. What a row leaves empty is assumed, and said. Ranges come from rows
+    that our fit had not used.
 
     \b
     Example:  outlay validate validation/training/*.csv

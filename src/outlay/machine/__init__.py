@@ -8,6 +8,7 @@ from outlay.machine.collectives import collective_seconds
 from outlay.machine.curves import Coefficients, Curves, curves_for
 from outlay.machine.decode import DecodeCurve, decode_attention_seconds, mla_decode_seconds
 from outlay.machine.decode_curve import decode_curve
+from outlay.machine.expert_exchange import ExchangeCurve, exchange_curve, expert_exchange_seconds
 from outlay.machine.gemm import GemmCurve, gemm_seconds
 from outlay.machine.grouped import GroupedCurve, active_experts, grouped_gemm_seconds
 from outlay.machine.memory_bound import MemoryCurve, memory_seconds
@@ -21,6 +22,7 @@ __all__ = [
     "CollectiveCurve",
     "Curves",
     "DecodeCurve",
+    "ExchangeCurve",
     "GemmCurve",
     "GroupedCurve",
     "MemoryCurve",
@@ -34,6 +36,8 @@ __all__ = [
     "curves_for",
     "decode_attention_seconds",
     "decode_curve",
+    "exchange_curve",
+    "expert_exchange_seconds",
     "from_memory",
     "gemm_seconds",
     "grouped_gemm_seconds",

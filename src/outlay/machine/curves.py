@@ -12,7 +12,8 @@ from outlay.machine.attention import AttentionCurve
 from outlay.machine.attention_curve import attention_curve
 from outlay.machine.collective_curve import CollectiveCurve, collective_curve
 from outlay.machine.decode import DecodeCurve
-from outlay.machine.decode_curve import decode_curve
+from outlay.machine.decode_curve import decode_curve, latent_prefill_ratio
+from outlay.machine.expert_exchange import ExchangeCurve, exchange_curve
 from outlay.machine.gemm import GemmCurve
 from outlay.machine.gemm_curve import gemm_curve
 from outlay.machine.grouped import GroupedCurve, grouped_curve
@@ -34,6 +35,7 @@ class Coefficients:
     collectives: Mapping[str, Any] | None = None
     decode: Mapping[str, Any] | None = None
     small_all_reduce: Mapping[str, Any] | None = None
+    expert_exchange: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,10 @@ class Curves:
     """Attention of new tokens over a cache."""
     latent_decode: DecodeCurve
     """The same of latent attention (MLA)."""
+    latent_prefill: float
+    """Time of latent attention over a prompt, its copy into the cache included, over that of `attention_seconds`."""
+    expert_exchange: ExchangeCurve
+    """Sending tokens to their experts and back, by the kernels of serving engines."""
     small_all_reduce: SmallAllReduceCurve
     """The all-reduce of serving engines, inside one node."""
 
@@ -81,6 +87,7 @@ def curves_for(
         coefficients.collectives,
         coefficients.decode,
         coefficients.small_all_reduce,
+        coefficients.expert_exchange,
     )
     key = (id(accelerator), dtype, base, attention, kv_dtype, engine, *map(id, parts))
     known = _CURVES.get(key)
@@ -124,5 +131,7 @@ def _curves(
         collective=collective_curve(accelerator, coefficients.collectives),
         decode=decode(),
         latent_decode=decode(latent=True),
+        latent_prefill=latent_prefill_ratio(accelerator, coefficients.decode),
+        expert_exchange=exchange_curve(accelerator, coefficients.expert_exchange),
         small_all_reduce=small_all_reduce_curve(accelerator, coefficients.small_all_reduce, engine=engine),
     )

@@ -58,6 +58,12 @@ MOST_CORES = 1024
 """More are single lanes, not processors that hold a tile of their own."""
 
 
+TILE_ROWS = 64.0
+VECTOR_ROWS = 8.0
+"""Queries of a tile on measured chips and their relatives, and on other makers': theirs hold a few vectors, and chips with little
+arithmetic for each byte would show a tile of 64."""
+
+
 class Device(Protocol):
     """What of an accelerator decides its decode attention."""
 
@@ -107,15 +113,32 @@ def decode_curve(
         bandwidth=accelerator.memory_bandwidth * values["bandwidth_fraction"],
         cores=float(cores if cores <= MOST_CORES else USUAL_CORES),
         efficiency=values["efficiency"],
-        tile_overhead=values["tile_overhead"],
+        tile_rows=TILE_ROWS if "chip" in record else VECTOR_ROWS,
+        tile_seconds=values["tile_seconds"],
         split_keys=values["split_keys"],
         split_seconds=values["split_seconds"],
+        window_splits=bool(values["window_splits"]),
+        skipped_share=values["skipped_share"],
+        ramp_seconds=values["ramp_seconds"],
+        ramp_bytes=values["ramp_bytes"],
         overlap=values["overlap"],
         launch_seconds=values["launch_seconds"],
         kv_bytes=KV_BYTES[kv_dtype],
         basis=basis if kv_dtype in ("bf16", "fp16", "fp8") else "assumed",
         source=source,
     )
+
+
+def latent_prefill_ratio(accelerator: Device, coefficients: Mapping[str, Any] | None = None) -> float:
+    """Time of latent attention over a prompt, its copy into the cache included, over what `attention_seconds` says.
+
+    The chip's own ratio, or the median of the measured ones.
+    """
+    content = decode_coefficients() if coefficients is None else coefficients
+    known = {record["chip"]: float(record["ratio"]) for record in content["latent_prefill"]}
+    own = [ratio for chip, ratio in known.items() if _is(accelerator.name, chip)]
+    middle = sorted(known.values())[len(known) // 2]
+    return own[0] if own else middle
 
 
 def _peak(accelerator: Device) -> float:

@@ -73,6 +73,14 @@ class GemmCurve:
     """Start and end of a kernel inside a captured graph."""
     unpack_rate: float = math.inf
     """Elements/s of weights, stored narrower than they are multiplied, that the whole chip widens."""
+    short_rows: float = 64.0
+    """Rows to which a tile of fewer than 64 is filled up. A fit has whole tiles behind its weights' traffic; a chip that borrows
+    and has less arithmetic for each byte would show them, where its own kernels take one vector at a time."""
+    short_saving: float = 0.0
+    """Time that a product of few rows starts sooner than one of :data:`SHORT_ROWS`: its operand is brought to 8 or 4 bits by
+    a kernel that hardly runs."""
+    narrow_fraction: float = 1.0
+    """Rate at which such weights are read, over `bandwidth`: their kernels were written for an older generation."""
     basis: str = "assumed"
     """`fitted` to kernels measured on this chip, or `assumed`: carried over from its nearest relative."""
     source: str = ""
@@ -131,16 +139,24 @@ def gemm_seconds(
             )
     compute = tiled_seconds(m, n, k, batch=batch, curve=curve)
     written = m * n * batch * ((curve.output_bytes if output_bytes is None else output_bytes) / curve.bandwidth)
+    if curve.short_rows < TILE_ROWS[-1]:
+        compute = compute * filled_share(m, curve.short_rows)
     if weight_bytes is None:
         traffic = (m + n) * k * batch * (curve.input_bytes / curve.bandwidth) + written
     else:
         stored = stored_bytes(weight_bytes)
-        traffic = k * batch * (m * curve.input_bytes + n * stored) / curve.bandwidth + written
-        compute = compute + unpack_seconds(n * k * batch, m, stored, curve)
+        traffic = k * batch * (m * curve.input_bytes + n * narrow_bytes(stored, curve)) / curve.bandwidth + written
+        compute = compute * narrow_share(m, stored, curve) + unpack_seconds(n * k * batch, m, stored, curve)
     exposed = written * curve.exposed_output
     if curve.quantise_bytes and not quantised:
         exposed = exposed + m * k * batch * (curve.quantise_bytes / curve.bandwidth)
+    if curve.short_saving:
+        exposed = exposed - curve.short_saving * np.clip(1.0 - m / SHORT_ROWS, 0.0, 1.0)
     return assembled_seconds(compute, traffic, exposed, empty=m * n * k * batch == 0, curve=curve, busy=busy)
+
+
+SHORT_ROWS = 256.0
+"""Rows up to which a product counts as one of decoding."""
 
 
 def stored_bytes(weight_bytes: Number) -> Array:
@@ -153,6 +169,34 @@ def stored_bytes(weight_bytes: Number) -> Array:
             hint="4-bit weights with a scale for each 32 have 0.5625 bytes",
         )
     return stored
+
+
+def narrow_bytes(stored: Array, curve: GemmCurve) -> Array:
+    """Bytes of a stored weight in the time of as many that are read at the full rate."""
+    return np.asarray(np.where(stored < curve.input_bytes, stored / curve.narrow_fraction, stored))
+
+
+NARROW_ROWS = 16.0
+"""Rows to which kernels for narrow weights fill up a short tile: those of one matrix instruction."""
+
+
+def narrow_share(rows: Array, stored: Array, curve: GemmCurve) -> Array:
+    """Arithmetic of a short tile over that of one filled as other products fill it, where weights are narrower.
+
+    Other products have whole tiles inside their fit: there the weights' traffic hides them.
+    """
+    share = filled_share(rows, min(NARROW_ROWS, curve.short_rows)) / filled_share(rows, curve.short_rows)
+    return np.asarray(np.where(stored < curve.input_bytes, share, 1.0))
+
+
+def filled_share(rows: Array, multiple: float) -> Array:
+    """Rows that a short tile computes over those of the smallest whole one.
+
+    >>> float(filled_share(np.array(3.0), 16.0)), float(filled_share(np.array(200.0), 16.0))
+    (0.25, 1.0)
+    """
+    filled = np.ceil(np.maximum(rows, 1.0) / multiple) * (multiple / TILE_ROWS[-1])
+    return np.asarray(np.minimum(filled, 1.0))
 
 
 def unpack_seconds(weights: Array, rows: Array, stored: Array, curve: GemmCurve) -> Array:

@@ -15,6 +15,7 @@ import importlib.resources
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from outlay.errors import InputError
@@ -105,6 +106,7 @@ def curve_from_fractions(
         throttle_seconds=values["throttle_seconds"],
         quantise_bytes=values["quantise_bytes"] if ELEMENT_BYTES[dtype] < 2.0 else 0.0,
         launch_seconds=values["launch_seconds"],
+        short_saving=values.get("short_saving", 0.0) if ELEMENT_BYTES[dtype] < 2.0 else 0.0,
         basis=basis,
         source=source,
     )
@@ -132,7 +134,28 @@ def gemm_curve(
             hint=", ".join(ELEMENT_BYTES),
         )
     content = gemm_coefficients() if coefficients is None else coefficients
-    dtype = _native(accelerator, dtype)
+    curve = _curve(accelerator, _native(accelerator, dtype), content, peak)
+    narrow = content.get("weight_only", {"core_rate": math.inf, "fractions": {}})
+    fraction = _narrow_fraction(narrow["fractions"], content["curves"], accelerator)
+    rows = curve.short_rows if curve.basis == "fitted" else SHORT_FILL[_generation(accelerator.generation) is not None]
+    return replace(curve, unpack_rate=narrow["core_rate"] * curve.cores, narrow_fraction=fraction, short_rows=rows)
+
+
+SHORT_FILL = {True: 16.0, False: 1.0}
+"""Rows to which short tiles are filled on chips without tables: NVIDIA's, by a matrix instruction; others, by vector kernels."""
+
+
+def _narrow_fraction(known: Mapping[str, float], records: Sequence[Mapping[str, Any]], accelerator: Device) -> float:
+    """Rate of narrow weights over that of whole ones: the chip's own, its relative's, or the full rate of another maker's."""
+    own = [fraction for chip, fraction in known.items() if _is(accelerator.name, chip)]
+    if own or not known or _generation(accelerator.generation) is None:
+        return own[0] if own else 1.0
+    measured = [record for record in records if record["chip"] in known]
+    return known[_relative(measured, accelerator, "bf16")["chip"]] if measured else 1.0
+
+
+def _curve(accelerator: Device, dtype: str, content: Mapping[str, Any], peak: float | None) -> GemmCurve:
+    """The chip's own curve, a prior, or a relative's."""
     kind = SURFACE.get(dtype, dtype)
     peak = accelerator.peak(dtype) if peak is None else peak
     own = [record for record in content["curves"] if _is(accelerator.name, record["chip"])]

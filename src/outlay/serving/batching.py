@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import open_loop
+from outlay.serving.quantiles import Quantiles, Spread
 from outlay.serving.room import Room, room
 from outlay.serving.speculation import Speculation
 from outlay.serving.static_batching import static_closed, static_open
@@ -126,4 +128,21 @@ def performance_of(
         queue=np.where(fits, fared.queue, np.inf),
         device_watts=np.where(fits, idle + busy * (fared.watts - idle), idle),
         busy=np.where(fits, busy, 0.0),
+        quantiles=quantiles_of(load, fared, ttft, tpot, e2e),
+    )
+
+
+def quantiles_of(load: Load, fared: Fared, ttft: Number, tpot: Number, e2e: Number) -> Mapping[str, Number]:
+    """How the latencies spread, where that is known: for requests that come at a rate."""
+    if fared.surest is None:
+        return {}
+    further = np.maximum(np.subtract(load.output, 1.0), 1.0)
+    lengths = np.square(load.variation * fared.decode_seconds)
+    whole = fared.first_variance + fared.decode_variance + lengths
+    return Quantiles(
+        {
+            "ttft": Spread(mean=ttft, least=fared.surest, variance=fared.first_variance),
+            "tpot": Spread(mean=tpot, least=0.0, variance=fared.decode_variance / np.square(further)),
+            "e2e": Spread(mean=e2e, least=fared.surest, variance=whole),
+        }
     )

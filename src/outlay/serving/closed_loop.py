@@ -27,6 +27,12 @@ class Fared:
     decoding: Number
     watts: Number
     """Of one device."""
+    surest: Number | None = None
+    """Seconds to the first token that nobody undercuts; None where nothing is known of the spread."""
+    first_variance: Number = 0.0
+    """Of the seconds to the first token."""
+    decode_variance: Number = 0.0
+    """Of the seconds between the first token and the last, of answers of one length."""
 
 
 def cycle_of(deployment: Deployment) -> Callable[[Task, Number, Steps], Cycle]:

@@ -10,6 +10,7 @@ requests divide so that both answer as many a second.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +20,8 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
-from outlay.serving.open_loop import number_inside, slot_wait
+from outlay.serving.open_loop import number_inside, slope_of, slot_wait, wait_variance
+from outlay.serving.quantiles import Quantiles, Spread
 from outlay.serving.room import Room, room
 from outlay.serving.speculation import Speculation
 from outlay.serving.steps import Mixture, Steps, timed
@@ -50,6 +52,14 @@ class Prefill:
         alone = np.minimum(rate * self.one, 0.999)
         queued = rate * np.square(self.one) * squared / (2.0 * (1.0 - alone))
         return self.one + self.room * gathered + (1.0 - self.room) * queued
+
+    def variance(self, rate: Number, variation: Number) -> Number:
+        """Of those seconds: of the prompt itself, and of its wait as in an M/G/1 queue (Takács 1962)."""
+        squared = 1.0 + np.square(variation)
+        wait = self.first(rate, squared) - self.one
+        share = np.minimum(rate * (self.room * self.each + (1.0 - self.room) * self.one), 0.999)
+        cubed = squared * (1.0 + 2.0 * np.square(variation))
+        return np.square(variation * self.one) + np.square(wait) + rate * self.one**3 * cubed / (3.0 * (1.0 - share))
 
 
 def prefill_of(task: Task, steps: Steps) -> Prefill:
@@ -138,6 +148,7 @@ def perform_disaggregated(
         queue=np.where(fits, flow.queue, np.inf),
         device_watts=(sizes[0] * powers[0] + sizes[1] * powers[1]) / (sizes[0] + sizes[1]),
         busy=np.maximum(first_busy, last_busy),
+        quantiles=flow.quantiles(load, further),
     )
 
 
@@ -151,6 +162,26 @@ class _Flow:
     queue: Number
     answer: Cycle
     utilisation: Number
+    surest: Number = 0.0
+    """Seconds to the first token that nobody undercuts."""
+    variances: tuple[Number, Number] | None = None
+    """Of the seconds to the first token, and of those after it for answers of one length; None where they are not known."""
+
+    def quantiles(self, load: Load, further: Number) -> Mapping[str, Number]:
+        """How the latencies spread."""
+        if self.variances is None:
+            return {}
+        first, after = self.variances
+        answer = (self.answer.seconds - self.answer.ttft) * (further > 0)
+        whole = first + after + np.square(load.variation * answer)
+        each = np.maximum(further, 1.0)
+        return Quantiles(
+            {
+                "ttft": Spread(mean=self.ttft, least=self.surest, variance=first),
+                "tpot": Spread(mean=answer / each, least=0.0, variance=after / np.square(each)),
+                "e2e": Spread(mean=self.ttft + answer, least=self.surest, variance=whole),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,12 +224,18 @@ class _Pools:
         behind = share / (2.0 * (1.0 - share)) * self.sending
         squared = 1.0 + np.square(load.variation)
         first = self.prefill.first(rate / self.prefill_instances, squared)
+        slope, steady = slope_of(one, most, full.seconds, found, inside)
+        queued = self.prefill.variance(rate / self.prefill_instances, load.variation)
+        behind_place = wait_variance(place, self.answering.queueing * found.seconds / most, decoding)
+        shortest = self.prefill.one * (1.0 - np.minimum(load.variation, 1.0))
         return _Flow(
             rate=passed,
             ttft=np.where(sustained, first + behind + self.sending + self.latency + place + found.ttft, np.inf),
             queue=np.where(sustained, first - self.prefill.one + behind + place, np.inf),
             answer=found,
             utilisation=utilisation,
+            surest=shortest + self.sending + self.latency,
+            variances=(queued + behind_place, np.square(slope) * inside / steady),
         )
 
     def closed(self, load: Load) -> _Flow:

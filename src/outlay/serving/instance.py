@@ -104,7 +104,7 @@ class Instance:
         """Begin prompts for which there are sequences, blocks and (mixed) tokens left in the step."""
         policy = self.policy
         fresh = policy.static and not self.prefilling
-        budget = policy.chunk - sum(row[2] - row[1] for row in self.prefilling)
+        budget = policy.chunk - sum(min(row[2] - row[1], policy.piece) for row in self.prefilling)
         if policy.mixed:
             budget -= ceil(len(self.running) * (1.0 + self.timer.drafted))
         while self.waiting and len(self.running) + len(self._begun) < policy.most_sequences:
@@ -130,7 +130,7 @@ class Instance:
                 continue
             done = min(request.cached, context - 1)
             self.prefilling.append([request.index, done, context])
-            budget -= context - done
+            budget -= min(context - done, policy.piece)
 
     def _spare(self) -> int:
         """Blocks that stay free when a prompt is admitted: those of the next step, and a few; none for the only one."""
@@ -149,7 +149,7 @@ class Instance:
         budget = max(policy.chunk - ceil(count * (1.0 + self.timer.drafted)), 1)
         pieces: list[Piece] = []
         for row in self.prefilling:
-            tokens = min(row[2] - row[1], budget)
+            tokens = min(row[2] - row[1], budget, policy.piece)
             pieces.append((tokens, row[1]))
             budget -= tokens
             if budget <= 0:
@@ -229,13 +229,12 @@ class Instance:
 
     def _prefilled(self, at: float) -> None:
         """The pieces of this step are in the cache; prompts that are complete have their next token."""
-        for tokens, _ in self._pieces:
-            row = self.prefilling[0]
+        begun = [self.prefilling.popleft() for _ in self._pieces]
+        for (tokens, _), row in zip(self._pieces, begun, strict=True):
             row[1] += tokens
-            if row[1] < row[2]:
-                break
-            self.prefilling.popleft()
-            self._ready.append(self._begun[row[0]])
+            if row[1] >= row[2]:
+                self._ready.append(self._begun[row[0]])
+        self.prefilling.extendleft(row for row in reversed(begun) if row[1] < row[2])
         self._pieces = []
         self.most_blocks = max(self.most_blocks, self.used)
         if self.policy.static and self.prefilling:

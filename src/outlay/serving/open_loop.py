@@ -28,6 +28,7 @@ from outlay.serving.closed_loop import Fared, cycle_of
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
+from outlay.serving.prompt_waits import prompt_waits
 from outlay.serving.steps import Steps
 from outlay.serving.task import Task
 from outlay.workload import Number
@@ -59,45 +60,40 @@ def fared_among(
     assert load.rate is not None
     utilisation = load.rate * full_seconds / most
     busy = -np.expm1(-load.rate * found.seconds)
-    first, after = _prompt_waits(deployment, load, task, found, inside, busy)
+    prompt = prompt_waits(deployment, load, task, found, inside, busy)
     wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation)
+    decoding = found.seconds - found.ttft + prompt.after
+    slope, steady = slope_of(load, most, full_seconds, found, inside)
+    # Prompts of others that fall into an answer, and how many share the batch while it lasts.
+    squared = 1.0 + np.square(load.variation)
+    others = load.rate * decoding * np.square(prompt.each) * np.square(squared)
     fared = Fared(
-        ttft=np.maximum(first, 0.0) + wait,
+        ttft=np.maximum(prompt.first, 0.0) + wait,
         queue=wait,
-        decode_seconds=found.seconds - found.ttft + after,
+        decode_seconds=decoding,
         requests_per_second=np.minimum(load.rate, most / full_seconds),
         decoding=np.maximum(found.mix.alone, found.mix.beside),
         watts=0.0,
+        surest=prompt.own - np.minimum(load.variation, 1.0) * prompt.each,
+        first_variance=prompt.variance + wait_variance(wait, task.queueing * found.seconds / most, utilisation),
+        decode_variance=np.where(task.decodes > 0, others + np.square(slope) * inside / steady, 0.0),
     )
     return fared, utilisation, np.where(np.less(utilisation, 1.0), busy, 1.0)
 
 
-def _prompt_waits(
-    deployment: Deployment, load: Load, task: Task, found: Cycle, inside: Number, busy: Number
-) -> tuple[Number, Number]:
-    """Seconds to the first token for one that finds a place, and what the steps it leaves behind cost its others."""
+def slope_of(load: Load, most: Number, full_seconds: Number, found: Cycle, inside: Number) -> tuple[Number, Number]:
+    """Seconds that one more inside adds to a cycle, and by how much that widens the spread of the number inside: its variance
+    is the number itself (Poisson), divided by this."""
     assert load.rate is not None
-    mixed = deployment.engine.mixed
-    alone = found.pure if mixed else 0.0
-    steps = found.mix.prefilling / (inside + 1.0)
-    each = np.maximum(found.mixed - alone, 0.0) * steps
-    squared = 1.0 + np.square(load.variation)
-    taken = np.minimum(load.rate * each, 0.99)
-    # A step that is met under way is longer than the mean one.
-    met = (found.pure if not mixed else found.pure / (1.0 - taken)) / (1.0 if mixed else 1.0 + taken)
-    met = met + load.rate * np.square(each) * squared / (1.0 - np.square(taken))
-    gathered = met * (0.5 + taken)
-    # A prompt that fills steps of its own: one at a time, while decoding steps are what the server does else.
-    own = found.mixed * steps
-    share = np.minimum(load.rate * own, 0.99)
-    queued = load.rate * np.square(own) * squared / (2.0 * (1.0 - share)) + (1.0 - share) * found.pure / 2.0
-    room = np.clip(task.chunk / task.prompt - 1.0, 0.0, 1.0)
-    waiting = busy * (room * gathered + (1.0 - room) * queued)
-    mean = found.seconds / np.maximum(found.mix.steps + (0.0 if mixed else found.mix.prefilling), 1.0)
-    one = found.mixed - np.maximum(found.mixed - alone, 0.0) * (1.0 - np.minimum(steps, 1.0))
-    excess = np.maximum(one + taken * met - mean, 0.0) * taken / (1.0 - taken)
-    first = room * one + (1.0 - room) * own + waiting
-    return first, np.where(task.decodes > 0, room * excess * busy, 0.0)
+    slope = (full_seconds - found.seconds) / np.maximum(most - inside - 1.0, 1e-9)
+    return slope, 1.0 - np.clip(load.rate * slope, 0.0, 0.99)
+
+
+def wait_variance(wait: Number, scale: Number, utilisation: Number) -> Number:
+    """Of a wait that few have: exponential with mean `scale` / (1 - utilisation) for those."""
+    some = scale / np.maximum(1.0 - utilisation, 1e-9)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(wait), wait * np.maximum(2.0 * some - wait, 0.0), 0.0)
 
 
 def slot_wait(
@@ -108,8 +104,7 @@ def slot_wait(
     The number inside varies more than a Poisson number: the more there are, the longer each stays.
     """
     assert load.rate is not None
-    slope = (full_seconds - found.seconds) / np.maximum(most - inside - 1.0, 1e-9)
-    steady = 1.0 - np.clip(load.rate * slope, 0.0, 0.99)
+    _, steady = slope_of(load, most, full_seconds, found, inside)
     deviation = np.sqrt(np.maximum(inside, 1e-12) * (1.0 + np.square(load.variation)) / steady)
     distance = np.clip((most - inside) / deviation, 1e-3, 30.0)
     density = np.exp(-np.square(distance) / 2.0) / np.sqrt(2.0 * np.pi)

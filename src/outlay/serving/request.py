@@ -13,6 +13,8 @@ class Policy:
     static: bool
     chunk: int
     """Tokens of one step of the whole instance."""
+    piece: int
+    """Of them, tokens of one prompt: it is computed on one of the data-parallel devices."""
     most_sequences: int
     block_tokens: int
     blocks: int

@@ -54,6 +54,7 @@ def policy_of(
         mixed=engine.mixed,
         static=engine.batching == "static",
         chunk=engine.chunk_tokens * data,
+        piece=engine.chunk_tokens,
         most_sequences=engine.most_sequences * data if most_sequences is None else most_sequences,
         block_tokens=engine.block_tokens,
         blocks=int(free / max(block, 1.0)) * data,

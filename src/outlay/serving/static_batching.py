@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -117,4 +117,8 @@ def static_among(
     wait = busy * total / 2.0 * (1.0 + full * utilisation / spare)
     wait = np.where(np.less(utilisation, 1.0), wait, np.inf)
     served = np.minimum(load.rate, most / full_seconds)
-    return _fared(batch, n, wait, served, steps), utilisation, busy
+    fared = _fared(batch, n, wait, served, steps)
+    # Half a batch on average, evenly; then whole ones.
+    with np.errstate(invalid="ignore"):
+        spread = np.where(np.isfinite(wait), np.square(wait) / 3.0, 0.0)
+    return replace(fared, surest=batch.prompts, first_variance=spread), utilisation, busy

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import outlay.catalog
-from outlay.machine.fit import attention, collectives, decode, gemm, grouped, memory_bound, small_all_reduce
+from outlay.machine.fit import (
+    attention,
+    collectives,
+    decode,
+    expert_exchange,
+    gemm,
+    grouped,
+    memory_bound,
+    small_all_reduce,
+)
 from outlay.machine.fit.report import error_table
 
 FOLDER = Path(outlay.catalog.__path__[0]) / "coefficients"
@@ -24,8 +33,9 @@ def write(name: str, content: dict[str, Any], table: list[str]) -> None:
 def main() -> None:
     """Fit plain products before grouped ones, which share their bandwidth and power limit."""
     plain = gemm.document()
-    write("gemm", plain, error_table(plain))
     experts = grouped.document(plain)
+    plain["weight_only"]["fractions"] = {plain["weight_only"]["chip"]: 1.0} | experts["weight_only"]["fractions"]
+    write("gemm", plain, error_table(plain))
     write("grouped", experts, error_table(experts))
     for name, part in (
         ("attention", attention),
@@ -33,6 +43,7 @@ def main() -> None:
         ("collectives", collectives),
         ("decode", decode),
         ("small_all_reduce", small_all_reduce),
+        ("expert_exchange", expert_exchange),
     ):
         content = part.document()
         write(name, content, part.error_table(content))

@@ -9,6 +9,8 @@ or more for each expert, 1,024 tokens, experts 256 wide) carry 80 % of the weigh
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,16 +53,21 @@ def measured(chip: MeasuredChip) -> dict[str, Rows]:
         layers = layers[layers["inter_size"] >= 64 * layers["moe_tp_size"]]
         if len(layers) < 200:
             continue
-        columns = {
-            "tokens": layers["num_tokens"],
-            "rows": layers["num_tokens"] * layers["topk"] / layers["moe_ep_size"],
-            "hidden": layers["hidden_size"],
-            "width": layers["inter_size"] / layers["moe_tp_size"],
-            "experts": layers["num_experts"] / layers["moe_ep_size"],
-            "seconds": layers["latency"].astype(float) * 1e-3,
-        }
-        answer[ours] = {name: column.to_numpy(dtype=float) for name, column in columns.items()}
+        answer[ours] = layers_of(layers)
     return answer
+
+
+def layers_of(layers: Any) -> Rows:
+    """Rows of a table as what one device computes."""
+    columns = {
+        "tokens": layers["num_tokens"],
+        "rows": layers["num_tokens"] * layers["topk"] / layers["moe_ep_size"],
+        "hidden": layers["hidden_size"],
+        "width": layers["inter_size"] / layers["moe_tp_size"],
+        "experts": layers["num_experts"] / layers["moe_ep_size"],
+        "seconds": layers["latency"].astype(float) * 1e-3,
+    }
+    return {name: column.to_numpy(dtype=float) for name, column in columns.items()}
 
 
 def is_training(rows: Rows) -> Any:
@@ -68,24 +75,39 @@ def is_training(rows: Rows) -> Any:
     return (rows["rows"] >= 64 * rows["experts"]) & (rows["tokens"] >= 1024) & (rows["width"] >= 256)
 
 
-def layer_seconds(values: Mapping[str, float], chip: MeasuredChip, dtype: str, rows: Rows) -> Array:
+def layer_seconds(
+    values: Mapping[str, float],
+    chip: MeasuredChip,
+    dtype: str,
+    rows: Rows,
+    *,
+    stored: Array | None = None,
+    narrow_fraction: float = 1.0,
+    unpack_rate: float = np.inf,
+) -> Array:
     """A fused expert layer: two products, what is moved between them, and a constant (seconds)."""
     peak = peak_of(chip, dtype)
     assert peak is not None
     curve = GroupedCurve(
-        gemm=curve_from_fractions(
-            values,
-            peak=peak,
-            memory_bandwidth=chip.memory_bandwidth,
-            cores=chip.cores,
-            dtype=dtype,
-            basis="fitted",
-            source="",
+        gemm=replace(
+            curve_from_fractions(
+                values,
+                peak=peak,
+                memory_bandwidth=chip.memory_bandwidth,
+                cores=chip.cores,
+                dtype=dtype,
+                basis="fitted",
+                source="",
+            ),
+            narrow_fraction=narrow_fraction,
+            unpack_rate=unpack_rate,
         )
     )
     count, hidden, width, experts = rows["rows"], rows["hidden"], rows["width"], rows["experts"]
-    up = grouped_gemm_seconds(count, n=2 * width, k=hidden, experts=experts, curve=curve, even=True, quantised=True)
-    down = grouped_gemm_seconds(count, n=hidden, k=width, experts=experts, curve=curve, even=True, quantised=True)
+    product = partial(
+        grouped_gemm_seconds, count, experts=experts, curve=curve, even=True, quantised=True, weight_bytes=stored
+    )
+    up, down = product(n=2 * width, k=hidden), product(n=hidden, k=width)
     moved = moved_bytes(rows["tokens"], count, hidden, width) / (chip.memory_bandwidth * MOVED_FRACTION)
     return np.asarray(up + down + values["moved"] * moved + values["layer_seconds"])
 
@@ -134,13 +156,106 @@ def split(rows: Rows, *, seed: int = 2026) -> tuple[Rows, Array, Rows]:
     )
 
 
+FEW_TOKENS = 256.0
+"""Tokens up to which a layer counts as one of decoding."""
+
+
+def serving(kept: Mapping[str, float], chip: MeasuredChip, dtype: str, rows: Rows) -> dict[str, Any]:
+    """What a layer of few tokens takes beside its products, read off all such layers, and the errors on them.
+
+    The one number that makes the median absolute log error smallest, to half a microsecond.
+    """
+    few = {name: column[rows["tokens"] <= FEW_TOKENS] for name, column in rows.items()}
+    products = layer_seconds(dict(kept) | {"throttle": 0.0, "moved": 1.0, "layer_seconds": 0.0}, chip, dtype, few)
+    tries = np.arange(0.0, 100.0, 0.5) * 1e-6
+    found = min(tries, key=lambda extra: float(np.median(np.abs(np.log((products + extra) / few["seconds"])))))
+    return {
+        "layer_seconds": float(f"{found:.3g}"),
+        "with": summary(np.log((products + found) / few["seconds"])),
+        "without": summary(np.log(products / few["seconds"])),
+    }
+
+
+NARROW = {"int4_wo": 0.5625, "w4a16_mxfp4": 0.53125}
+"""The tables' names of 16-bit layers with 4-bit weights, and bytes of a weight: scales for each 32 elements."""
+
+
+def narrow(records: list[dict[str, Any]], core_rate: float) -> dict[str, Any]:
+    """By chip, the rate at which vLLM's newest kernels read 4-bit weights over that of 16-bit ones, and the errors with it.
+
+    Even layers of few tokens; of several kernels for one shape the fastest. One number for each chip: the median of what
+    every layer asks for, among those that are mostly weights.
+    """
+    import pandas as pd
+
+    fractions, errors = {}, {}
+    for chip in CHIPS:
+        own = next((one for one in records if (one["chip"], one["dtype"]) == (chip.name, "bf16")), None)
+        frames = [pd.DataFrame(columns) for name, columns in tables(chip.folder, "moe") if name.startswith("vllm")]
+        if own is None or not frames:
+            continue
+        rows = frames[-1]
+        even = (rows["distribution"] == "balanced") & (rows["num_tokens"] <= FEW_TOKENS)
+        rows = rows[rows["moe_dtype"].isin(NARROW) & even & (rows["inter_size"] >= 64 * rows["moe_tp_size"])]
+        if len(rows) < 100:
+            continue
+        shape = [
+            "moe_dtype",
+            "num_tokens",
+            "topk",
+            "hidden_size",
+            "inter_size",
+            "num_experts",
+            "moe_tp_size",
+            "moe_ep_size",
+        ]
+        rows = rows.groupby(shape, as_index=False)["latency"].min()
+        layers = layers_of(rows)
+        stored = rows["moe_dtype"].map(NARROW).to_numpy(dtype=float)
+        busy = np.minimum(layers["experts"], layers["rows"])
+        large = busy * layers["hidden"] * layers["width"] > 5e7
+        values = dict(own["coefficients"]) | {"throttle": 0.0, "moved": 1.0}
+        values["layer_seconds"] = own["serving"]["layer_seconds"]
+
+        def errors_at(
+            fraction: float,
+            values: dict[str, float] = values,
+            chip: MeasuredChip = chip,
+            layers: Rows = layers,
+            stored: Array = stored,
+        ) -> Array:
+            seconds = layer_seconds(
+                values,
+                chip,
+                "bf16",
+                layers,
+                stored=stored,
+                narrow_fraction=fraction,
+                unpack_rate=core_rate * chip.cores,
+            )
+            return np.asarray(np.log(seconds / layers["seconds"]))
+
+        tries = np.arange(0.1, 1.01, 0.02)
+        misses = [float(np.median(np.abs(errors_at(float(fraction))[large]))) for fraction in tries]
+        found = tries[int(np.argmin(misses))]
+        fractions[chip.name] = round(float(found), 2)
+        log = errors_at(float(found))
+        errors[chip.name] = {"large": summary(log[large]), "small": summary(log[~large])}
+    return {"core_rate": core_rate, "fractions": fractions, "errors": errors}
+
+
 def document(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that `grouped.json` holds; `plain` is the content of `gemm.json`.
 
     The tables' inputs draw less power than those of a model: some layers run faster than the chip sustains in plain
     products of random numbers. So the fraction that is kept is the smaller of both, with the plain products' power limit.
     """
-    coefficients = {(record["chip"], record["dtype"]): record["coefficients"] for record in plain["curves"]}
+    coefficients = {
+        (record["chip"], record["dtype"]): {
+            name: value for name, value in record["coefficients"].items() if name != "short_saving"
+        }
+        for record in plain["curves"]
+    }
     records = []
     for chip in CHIPS:
         for dtype, rows in measured(chip).items():
@@ -166,7 +281,40 @@ def document(plain: Mapping[str, Any]) -> dict[str, Any]:
                     "all": summary(errors),
                     "training": summary(errors[training]),
                     "other": summary(errors[~training]),
+                    "serving": serving(kept, chip, dtype, rows),
                 }
             )
     priors = [{"prefix": prefix, "fraction": fraction, "source": source} for prefix, fraction, source in PRIORS]
-    return {"source": package_version(), "curves": records, "pooled": pooled(records), "priors": priors}
+    return {
+        "source": package_version(),
+        "curves": records,
+        "pooled": pooled(records),
+        "priors": priors,
+        "weight_only": narrow(records, plain["weight_only"]["core_rate"]),
+    }
+
+
+def serving_table(content: Mapping[str, Any]) -> list[str]:
+    """Layers of few tokens by chip and data type as a Markdown table."""
+    lines = ["| chip | type | layers | beside the products | median | p90 | bias | products alone: bias |"]
+    lines.append("| --- | --- |" + " --: |" * 6)
+    for record in content["curves"]:
+        own = record["serving"]
+        with_it, without = own["with"], own["without"]
+        figures = [with_it["median"], with_it["p90"], with_it["bias"], without["bias"]]
+        cells = " | ".join(f"{100 * figure:.0f} %" for figure in figures)
+        names = f"{record['chip']} | {record['dtype']} | {with_it['shapes']:,}"
+        lines.append(f"| {names} | {own['layer_seconds'] * 1e6:.0f} µs | {cells} |")
+    return lines
+
+
+def narrow_table(content: Mapping[str, Any]) -> list[str]:
+    """Layers of 4-bit experts by chip as a Markdown table."""
+    lines = ["| chip | rate | large layers: median | bias | small: median | bias |", "| --- |" + " --: |" * 5]
+    for chip, fraction in content["weight_only"]["fractions"].items():
+        own = content["weight_only"]["errors"][chip]
+        cells = " | ".join(
+            f"{100 * own[size][name]:.0f} %" for size in ("large", "small") for name in ("median", "bias")
+        )
+        lines.append(f"| {chip} | {fraction:.2f} | {cells} |")
+    return lines

@@ -1,0 +1,72 @@
+"""What a prompt waits for in a running batch of requests that come at a rate: the formulas of :mod:`outlay.serving.open_loop`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlay.serving.cycle import Cycle
+from outlay.serving.deployment import Deployment
+from outlay.serving.load import Load
+from outlay.serving.task import Task
+from outlay.workload import Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """Seconds of a prompt that finds a place."""
+
+    first: Number
+    """To its first token."""
+    own: Number
+    """Of that, its own steps."""
+    each: Number
+    """What it adds to steps."""
+    after: Number
+    """What the steps that it leaves behind cost its other tokens."""
+    variance: Number
+    """Of `first`."""
+
+
+def prompt_waits(deployment: Deployment, load: Load, task: Task, found: Cycle, inside: Number, busy: Number) -> Prompt:
+    """How a prompt fares that finds a place."""
+    assert load.rate is not None
+    mixed = deployment.engine.mixed
+    alone = found.pure if mixed else 0.0
+    steps = found.mix.prefilling / (inside + 1.0)
+    each = np.maximum(found.mixed - alone, 0.0) * steps
+    squared = 1.0 + np.square(load.variation)
+    taken = np.minimum(load.rate * each, 0.99)
+    # A step that is met under way is longer than the mean one.
+    met = (found.pure if not mixed else found.pure / (1.0 - taken)) / (1.0 if mixed else 1.0 + taken)
+    met = met + load.rate * np.square(each) * squared / (1.0 - np.square(taken))
+    gathered = met * (0.5 + taken)
+    # A prompt that fills steps of its own: one at a time, while decoding steps are what the server does else.
+    own = found.mixed * steps
+    share = np.minimum(load.rate * own, 0.99)
+    queued = load.rate * np.square(own) * squared / (2.0 * (1.0 - share)) + (1.0 - share) * found.pure / 2.0
+    room = np.clip(task.chunk / task.prompt - 1.0, 0.0, 1.0)
+    waiting = busy * (room * gathered + (1.0 - room) * queued)
+    mean = found.seconds / np.maximum(found.mix.steps + (0.0 if mixed else found.mix.prefilling), 1.0)
+    one = found.mixed - np.maximum(found.mixed - alone, 0.0) * (1.0 - np.minimum(steps, 1.0))
+    excess = np.maximum(one + taken * met - mean, 0.0) * taken / (1.0 - taken)
+    own_step = room * one + (1.0 - room) * own
+    # A step with prompts that is met under way is much longer than the others: its share of the time decides.
+    long = np.clip(found.mix.prefilling * found.mixed / found.seconds, 1e-9, 1.0)
+    short = found.pure * (1.0 - long)
+    longer = np.maximum(met - short, 0.0) / long
+    rest = 1.0 / 3.0 + taken + np.square(taken)
+    gathered_square = (long * np.square(longer) * squared + short * found.pure) * rest
+    # The second moment of an M/G/1 queue's wait (Takács 1962), with gamma-distributed prompts.
+    cubed = squared * (1.0 + 2.0 * np.square(load.variation))
+    queued_square = 2.0 * np.square(queued) + load.rate * own**3 * cubed / (3.0 * (1.0 - share))
+    squares = busy * (room * gathered_square + (1.0 - room) * queued_square)
+    marginal = room * each + (1.0 - room) * own
+    return Prompt(
+        first=own_step + waiting,
+        own=own_step,
+        each=marginal,
+        after=np.where(task.decodes > 0, room * excess * busy, 0.0),
+        variance=np.square(load.variation * marginal) + squares - np.square(waiting),
+    )
