@@ -29,7 +29,7 @@ VERBS = {
     "cite": ("outlay.cli.cite:command", "The sources behind a statement."),
     "report": ("outlay.cli.report:command", "Print a saved statement again, in any format."),
     "import": ("outlay.cli.import_:command", "Read a launch file back into a layout, a batch and a model."),
-    "validate": ("outlay.cli.validate:command", "Predict measured training runs, and print the error."),
+    "validate": ("outlay.cli.validate:command", "Predict measured runs, and print the error."),
 }
 
 EPILOG = """\b
