@@ -10,15 +10,11 @@ from outlay import catalog
 from outlay.catalog import Accelerator, rows
 from outlay.errors import InputError, UnknownName
 from outlay.serving import Engine, Format, engine_for, format_for
+from outlay.serving.engines import SGLANG_LIMITS, VLLM_LIMITS, engine_on
 from outlay.serving.formats import CACHE_BYTES
 from outlay.statement import Assumption, Receipt
 from outlay.workload import Architecture
 
-GIB = 2.0**30
-VLLM_LIMITS = "vllm/engine/arg_utils.py, get_batch_defaults: below 70 GiB, and on A100"
-SGLANG_LIMITS = "sglang/srt/server_args.py, chunked_prefill_size by the memory of the GPU"
-SGLANG_CHUNKS = ((35, 2048), (60, 4096), (160, 8192), (float("inf"), 16384))
-"""GiB below which a chunk is of so many tokens."""
 _HOME = ("apple", "edge", "cpu")
 """Categories of machines on which llama.cpp is the usual engine."""
 _SERVERS = ("datacenter-gpu", "workstation-gpu", "consumer-gpu")
@@ -29,24 +25,20 @@ _OTHER = ("transformers", "huggingface", "hf")
 def engine_of(asked: str | None, quant: str | None, chip: Accelerator, assumed: list[Assumption]) -> Engine:
     """The engine; unknown names are refused, though rows of measurements may have any."""
     if asked is not None:
-        return engine_on(engine_named(asked), chip, assumed)
+        return limited(engine_named(asked), chip, assumed)
     name, why = _usual_engine(quant, chip)
     assumed.append(Assumption("engine", value=name, why=why))
-    return engine_on(engine_for(name), chip, assumed)
+    return limited(engine_for(name), chip, assumed)
 
 
-def engine_on(engine: Engine, chip: Accelerator, assumed: list[Assumption]) -> Engine:
+def limited(engine: Engine, chip: Accelerator, assumed: list[Assumption]) -> Engine:
     """The engine with the limits that it sets itself by the memory of a device, where they are not its usual ones."""
-    changed = engine
-    if engine.name == "vllm" and (chip.memory < 70 * GIB or chip.name.startswith("a100")):
-        changed, source = replace(engine, chunk_tokens=2048, most_sequences=256), VLLM_LIMITS
-    elif engine.name == "sglang":
-        size = next(tokens for below, tokens in SGLANG_CHUNKS if chip.memory < below * GIB)
-        changed, source = replace(engine, chunk_tokens=size), SGLANG_LIMITS
+    changed = engine_on(engine, chip)
     if changed == engine:
         return engine
     value = f"{changed.chunk_tokens:,} tokens a step, {changed.most_sequences:,} requests together"
     why = f"what {engine.name} takes on a {chip.name} unless told"
+    source = VLLM_LIMITS if engine.name == "vllm" else SGLANG_LIMITS
     receipt = Receipt(changed.chunk_tokens, unit="tokens", source=source, date="2026-11", basis="quoted")
     assumed.append(Assumption("limits of a step", value=value, why=why, receipt=receipt))
     return changed

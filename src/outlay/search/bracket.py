@@ -45,26 +45,54 @@ def largest(
     >>> found.good.round(2).tolist(), found.bad.round(2).tolist(), found.at_good.round(2).tolist()
     ([3.0, 20.0, 0.0], [3.0, inf, 1.0], [5.99, 40.0, 0.0])
     """
-    good, bad = np.zeros_like(low, dtype=float), np.full_like(high, np.inf, dtype=float)
+
+    def one(places: NDArray[np.intp], figures: _Floats) -> tuple[NDArray[np.bool_], _Floats]:
+        holds, value = look(places, figures)
+        return holds[None], value
+
+    found = largest_of(one, low, high, kinds=1, points=points, rounds=rounds)
+    return Bracket(found.good[0], found.bad[0], found.at_good[0], found.at_bad[0])
+
+
+def largest_of(
+    look: Callable[[NDArray[np.intp], _Floats], tuple[NDArray[np.bool_], _Floats]],
+    low: _Floats,
+    high: _Floats,
+    *,
+    kinds: int,
+    points: int = POINTS,
+    rounds: int = ROUNDS,
+) -> Bracket:
+    """The same for several things at once, which hold of the same figures: `look` gives (kinds, n, points).
+
+    Where the ranges of several are the same, which in the first round all are, the figures are looked at once.
+    """
+    low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+    shape = (kinds, low.size)
+    good, bad = np.zeros(shape), np.full(shape, np.inf)
     at_good, at_bad = good.copy(), bad.copy()
-    live, start, end = np.flatnonzero(high >= low), np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+    start, end = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
+    live = np.broadcast_to(high >= low, shape)
     for number in range(rounds):
-        if not live.size:
+        kind, place = np.nonzero(live)
+        if not kind.size:
             break
+        ranges = np.stack([place, start[kind, place], end[kind, place]], axis=1)
+        ranges, row = np.unique(ranges, axis=0, return_inverse=True)
+        row = row.reshape(-1)
         # Both ends are known after the first round.
         share = np.linspace(0.0, 1.0, points) if number == 0 else np.linspace(0.0, 1.0, points + 2)[1:-1]
-        tried = start[live, None] * (end[live, None] / start[live, None]) ** share
+        tried = ranges[:, 1:2] * (ranges[:, 2:] / ranges[:, 1:2]) ** share
         if number == 0:
-            tried[:, 0], tried[:, -1] = start[live], end[live]  # powers are not exact
-        holds, value = look(live[:, None], tried)
-        kept = np.cumprod(holds, axis=1).sum(axis=1)  # up to the first that does not
-        rows = np.arange(live.size)
+            tried[:, 0], tried[:, -1] = ranges[:, 1], ranges[:, 2]  # powers are not exact
+        holds, value = look(ranges[:, :1].astype(np.intp), tried)
+        kept = np.cumprod(holds[kind, row], axis=1).sum(axis=1)  # up to the first that does not
         some, last = kept > 0, np.maximum(kept - 1, 0)
-        good[live] = np.where(some, tried[rows, last], good[live])
-        at_good[live] = np.where(some, value[rows, last], at_good[live])
+        good[kind, place] = np.where(some, tried[row, last], good[kind, place])
+        at_good[kind, place] = np.where(some, value[row, last], at_good[kind, place])
         some, first = kept < points, np.minimum(kept, points - 1)
-        bad[live] = np.where(some, tried[rows, first], bad[live])
-        at_bad[live] = np.where(some, value[rows, first], at_bad[live])
-        live = live[(good[live] > 0) & np.isfinite(bad[live])]
+        bad[kind, place] = np.where(some, tried[row, first], bad[kind, place])
+        at_bad[kind, place] = np.where(some, value[row, first], at_bad[kind, place])
+        live = live & (good > 0) & np.isfinite(bad)
         start, end = good, bad
     return Bracket(good, bad, at_good, at_bad)

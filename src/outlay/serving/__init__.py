@@ -4,7 +4,7 @@ from outlay.serving.batching import maximum, perform
 from outlay.serving.coefficients import ServingCoefficients, load_serving
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.disaggregated import perform_disaggregated
-from outlay.serving.engines import Engine, engine_for
+from outlay.serving.engines import Engine, engine_for, engine_on
 from outlay.serving.formats import Format, format_for, formats
 from outlay.serving.iteration import CAUSES, Iteration, iteration
 from outlay.serving.kv_cache import sequence_bytes
@@ -38,6 +38,7 @@ __all__ = [
     "Work",
     "diurnal",
     "engine_for",
+    "engine_on",
     "format_for",
     "formats",
     "iteration",

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.search.bracket import largest
+from outlay.search.bracket import largest_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.loops import Floats, Loops, loops_of, some_of, with_chunks
-from outlay.serving.objectives import NAMES, Objectives
+from outlay.serving.objectives import Objectives
 from outlay.serving.room import room
+from outlay.workload import Number
 
 CHUNKS = (512, 2048, 8192)
 """Most tokens of a step that are tried, beside the engine's own: short steps keep decoding quick, long ones prompts."""
@@ -137,20 +138,16 @@ def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
 def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Floats, Floats, Floats]:
     """By objectives and place: the most requests a second, the requests inside then, and a rate that is too much."""
     count = int(loops.first.size)
-    limits = {
-        name: np.concatenate(
-            [np.broadcast_to(np.asarray(getattr(kind, name), dtype=float), (count,)) for kind in kinds]
-        )
-        for name in NAMES
-    }
-    wanted = Objectives(ttft=limits["ttft"], tpot=limits["tpot"], tail=kinds[0].tail)
+
+    def spelled(limit: Number) -> Floats:
+        return np.broadcast_to(np.asarray(limit, dtype=float), (count,))
+
+    wide = [Objectives(ttft=spelled(kind.ttft), tpot=spelled(kind.tpot)) for kind in kinds]
 
     def look(places: NDArray[np.intp], inside: Floats) -> tuple[NDArray[np.bool_], Floats]:
-        rate, found = loops.at(places % count, inside)
-        return np.broadcast_to(wanted.at(places).kept(found), inside.shape), rate
+        rate, found = loops.at(places, inside)
+        return np.stack([np.broadcast_to(kind.at(places).kept(found), inside.shape) for kind in wide]), rate
 
-    every = np.tile(np.arange(count), len(kinds))
-    high = loops.most(every)
-    found = largest(look, np.minimum(loops.least(least)[every], high), high)
-    shape = (len(kinds), count)
-    return found.at_good.reshape(shape), found.good.reshape(shape), found.at_bad.reshape(shape)
+    high = loops.most(np.arange(count))
+    found = largest_of(look, np.minimum(loops.least(least), high), high, kinds=len(kinds))
+    return found.at_good, found.good, found.at_bad

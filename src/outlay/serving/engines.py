@@ -6,11 +6,12 @@ The catalog's `engines.csv` holds them, each row with its source: facts from doc
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-from outlay.catalog import rows
+from outlay.catalog import Accelerator, rows
 from outlay.statement import Basis
 
 TODAY = 2026.5
@@ -101,3 +102,24 @@ def _facts(row: object) -> Engine:
         note=cell["note"],
         basis=cast("Basis", cell["basis"]),
     )
+
+
+GIB = 2.0**30
+VLLM_LIMITS = "vllm/engine/arg_utils.py, get_batch_defaults: below 70 GiB, and on A100"
+SGLANG_LIMITS = "sglang/srt/server_args.py, chunked_prefill_size by the memory of the GPU"
+SGLANG_CHUNKS = ((35.0, 2048), (60.0, 4096), (160.0, 8192), (math.inf, 16384))
+"""GiB below which a chunk is of so many tokens."""
+
+
+def engine_on(engine: Engine, chip: Accelerator) -> Engine:
+    """The engine with the limits of a step that it sets itself by the memory of a device, unless told otherwise.
+
+    >>> from outlay.catalog import accelerator
+    >>> [engine_on(engine_for("vllm"), accelerator(name)).chunk_tokens for name in ("h100-sxm", "l4")]
+    [8192, 2048]
+    """
+    if engine.name == "vllm" and (chip.memory < 70.0 * GIB or chip.name.startswith("a100")):
+        return replace(engine, chunk_tokens=2048, most_sequences=256)
+    if engine.name == "sglang":
+        return replace(engine, chunk_tokens=next(size for below, size in SGLANG_CHUNKS if chip.memory < below * GIB))
+    return engine

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from outlay.catalog import Accelerator
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.kv_cache import sequence_bytes
@@ -64,7 +65,25 @@ def memory(
     }
     if np.any(deployment.held):
         held["beside the model"] = deployment.held
-    return ServingMemory(parts=held, capacity=deployment.cluster.accelerator.memory * deployment.engine.memory_share)
+    whole, engine = usable_bytes(deployment.cluster.accelerator), deployment.engine
+    if engine.memory_of == "free":
+        return ServingMemory(parts=held, capacity=whole, cache_share=engine.memory_share)
+    return ServingMemory(parts=held, capacity=whole * engine.memory_share)
+
+
+def usable_bytes(accelerator: Accelerator) -> float:
+    """Bytes that a program may fill: all that a card reports; where the system lives in the same memory, the rest.
+
+    >>> from outlay.catalog import accelerator
+    >>> round(usable_bytes(accelerator("m3-max")) / accelerator("m3-max").memory, 2)
+    0.75
+    """
+    if accelerator.category == "apple":
+        share = METAL_SHARE_LARGE if accelerator.memory > METAL_LARGE else METAL_SHARE
+        return accelerator.memory * share
+    if accelerator.category in ("cpu", "edge"):
+        return max(accelerator.memory - SYSTEM_BYTES, 0.0)
+    return accelerator.memory
 
 
 def most_sequences(deployment: Deployment, space: ServingMemory, tokens: Number) -> Number:

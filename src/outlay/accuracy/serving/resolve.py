@@ -16,7 +16,7 @@ from outlay.accuracy.serving.models import architecture_of
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.machine import Cluster, cluster_for
-from outlay.serving import Deployment, engine_for
+from outlay.serving import Deployment, engine_for, engine_on
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -82,7 +82,7 @@ def resolve(record: Record) -> Question:
     said = [*assumed, note]
     year, note = words.year(row.word("date"), row.word("engine_version"), row.word("engine"), chip=chip.year)
     said.append(note)
-    engine = engine_for(_engine_words(row, chip), year)
+    engine = engine_on(engine_for(_engine_words(row, chip), year), chip)
     if not row.word("engine"):
         said.append(f"engine {engine.name}")
     weights, note = words.weights(
