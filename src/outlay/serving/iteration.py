@@ -401,9 +401,11 @@ def _activity(deployment: Deployment, work: Work, causes: Mapping[str, Number], 
     dense, grouped = np.minimum(rows / ridge, 1.0), np.minimum(work.tokens / spread / ridge, 1.0)
     products = causes["projections"] * dense + causes["experts"] * grouped
     streaming = causes["projections"] + causes["experts"] - products
-    memory = causes["memory-bound"] + causes["decode attention"] + causes["head and sampling"]
+    memory = causes["memory-bound"] + causes["head and sampling"]
     sending = sum(seconds for name, seconds in causes.items() if name.endswith("communication"))
     return {
+        "attention": causes["decode attention"] / total,
+        "host": (causes["launches"] + causes["engine"]) / total,
         "arithmetic": (products + causes["prompt attention"]) / total,
         "streaming": streaming / total,
         "memory": memory / total,

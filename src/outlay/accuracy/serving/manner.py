@@ -121,7 +121,7 @@ def _protocol(record: Record, text: str) -> Protocol | None:
         return "batch"
     if batch == "max" or (not batch and rate in ("inf", "infinite", "infinity")):
         return "most"
-    if re.fullmatch(r"\d+(\.\d+)?", rate) and not batch:
+    if re.match(r"~?\d+(\.\d+)?", rate) and not batch:
         return "rate"
     if re.search(_CLIENT, text):
         return "client"

@@ -185,7 +185,7 @@ def _lengths(record: Record, manner: Manner) -> tuple[float, float, list[str]]:
 
 def _batch(record: Record) -> tuple[float | None, str]:
     text = record.word("batch_or_concurrency")
-    if text.lower() in ("", "max", "inf"):
+    if re.search(r"max|inf|unlimit|saturat", text.lower()) or not text:
         return None, ""
     value = _number(text)
     if value is None or value <= 0:
@@ -198,13 +198,20 @@ def _batch(record: Record) -> tuple[float | None, str]:
 
 
 def _number(text: str) -> float | None:
-    """A number that a cell states; None where it states none.
+    """A number that a cell states, the middle of a span; None where it states none.
 
     >>> _number("381.72"), _number("1,024"), _number("inf"), _number("max")
     (381.72, 1024.0, None, None)
+    >>> _number("~200"), _number("128-512"), _number("64 (concurrency)"), _number("2.5 req/s")
+    (200.0, 320.0, 64.0, 2.5)
     """
-    found = re.fullmatch(r"~?\s*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*", text)
-    return float(found.group(1).replace(",", "") + (found.group(2) or "")) if found else None
+    number = r"(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?"
+    found = re.fullmatch(rf"\D{{0,12}}?{number}\s*(?:(?:-|–|to)\s*{number})?[^\d]*", text.strip())
+    if not found:
+        return None
+    low = float(found.group(1).replace(",", "") + (found.group(2) or ""))
+    high = float(found.group(3).replace(",", "") + (found.group(4) or "")) if found.group(3) else low
+    return (low + high) / 2.0
 
 
 def _usual(record: Record, deployment: Deployment, batch: float | None) -> Protocol:
