@@ -54,6 +54,8 @@ class Question:
     """Requests that run, or are open, on all instances together; None is as many as fit."""
     rate: float | None
     beams: int
+    rounds: float
+    """Requests that a client sends one after another."""
     answer_alone: bool
     scattered: bool
     random_lengths: bool
@@ -83,6 +85,10 @@ def resolve(record: Record) -> Question:
     year, note = words.year(row.word("date"), row.word("engine_version"), row.word("engine"), chip=chip.year)
     said.append(note)
     engine = engine_on(engine_for(_engine_words(row, chip), year), chip)
+    if manner.submission and engine.name == "transformers" and chip.vendor == "nvidia":
+        engine = engine_on(
+            engine_for("tensorrt-llm", year), chip
+        )  # what entries on NVIDIA's chips run, whatever the summary lists
     if not row.word("engine"):
         said.append(f"engine {engine.name}")
     weights, note = words.weights(
@@ -126,6 +132,7 @@ def resolve(record: Record) -> Question:
         batch=None if protocol in ("most", "rate") else batch or 1.0,
         rate=_number(row.word("request_rate")),
         beams=manner.beams,
+        rounds=manner.rounds,
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
@@ -219,6 +226,8 @@ def _usual(record: Record, deployment: Deployment, batch: float | None) -> Proto
     if batch is None:
         return "most" if deployment.engine.batching == "continuous" else "batch"
     latencies = "ttft_ms" in record.numbers and "tpot_ms" in record.numbers
+    if record.word("request_rate").lower() in ("inf", "infinite", "infinity"):
+        return "client"
     if deployment.engine.batching == "continuous" and latencies and batch > 1:
         return "client"
     return "batch"
