@@ -34,6 +34,8 @@ class StepCoefficients:
     """Attention kernels inside a step against a table of kernels, by generation of chip."""
     request_gap: float
     """Seconds that a client and the engine's front end, a process each, take for a request before the next."""
+    front_end: Mapping[str, float]
+    """Seconds between a client's request and its first token that no step takes, by family of engine: HTTP, tokenizing."""
     framework_bytes: Mapping[str, float]
     """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
     ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -51,6 +53,10 @@ class StepCoefficients:
             self.step_fixed.get(family, self.step_fixed["other"]),
             self.step_sequence.get(family, self.step_sequence["other"]),
         )
+
+    def front_of(self, family: str) -> float:
+        """Seconds that an engine's front end adds to a first token."""
+        return self.front_end.get(family, self.front_end["other"])
 
     def memory_of(self, family: str) -> float:
         """The factor on memory-bound kernels of an engine's family."""

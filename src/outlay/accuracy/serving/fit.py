@@ -28,7 +28,7 @@ from outlay.accuracy.summary import once_a_kind
 from outlay.accuracy.validate import Comparison, Validation
 from outlay.serving import ServingCoefficients, load_serving
 
-MOST = 150
+MOST = 80
 """Rows of one source from which ranges are made."""
 
 DATE = "2026-11-26"

@@ -84,6 +84,12 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of),
         ]
         found.append(Magnitude(path=("memory_slowdown", family), prior=1.0, spread=0.4, affects=of))
+    for family in sorted({row.family for row in rows if row.question.protocol == "client" and not row.backend}):
+
+        def fronted(row: Row, family: str = family) -> bool:
+            return row.family == family and row.question.protocol == "client" and row.metric == "ttft_ms"
+
+        found.append(Magnitude(path=("front_end", family), prior=0.02, spread=1.0, affects=fronted))
     mixtures = [row for row in rows if not row.backend and row.question.deployment.architecture.is_moe]
     for form in sorted({row.question.deployment.weights.name for row in mixtures}):
 
@@ -169,7 +175,7 @@ def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Seque
                 place[step] = copy.deepcopy(place["other"])
             place = place.setdefault(step, {})
         place[last] = math.exp(float(at))
-    for group in ("step_fixed", "step_sequence", "projections", "experts", "memory_slowdown"):
+    for group in ("front_end", "step_fixed", "step_sequence", "projections", "experts", "memory_slowdown"):
         values = [value for name, value in tree[group].items() if name not in ("other", "llamacpp")]
         if values:
             tree[group]["other"] = math.exp(math.fsum(map(math.log, values)) / len(values))

@@ -147,4 +147,11 @@ def _attention_data(text: str) -> int | None:
     stated = re.search(r"(?:attention[_ ]dp|\badp|dp[_ ]attention)\s*[=:]\s*(\d+)", text)
     if stated:
         return int(stated.group(1))
-    return 0 if re.search(r"\bdep\b|dp for attention|attention data[- ]parallel|attention dp\b", text) else None
+    return (
+        0
+        if re.search(
+            r"\bdep\b|enable_attention_dp|attention_dp/ep may be on|dp for attention|attention data[- ]parallel|attention dp\b",
+            text,
+        )
+        else None
+    )

@@ -59,6 +59,7 @@ START: Final = StepCoefficients(
     expert_excess=0.2,
     attention_slowdown={"other": 1.0},
     request_gap=4e-3,
+    front_end={"other": 0.02},
     framework_bytes={"tables": 1.5e9, "ggml": 0.5e9},
     ggml=GGML,
 )

@@ -97,9 +97,11 @@ def weights(text: str, chip: Accelerator, *, model: str, engine: str, submission
             expected=", ".join(form.name for form in formats()),
             hint="write one of these, or leave the cell empty",
         )
-    if name == "nvfp4" and oss:
+    if name in ("nvfp4", "fp8") and oss:
         name = "mxfp4"
     if name == "fp8" and re.search(r"deepseek(v3|r1)|kimik2|glm5", ours):
+        name = "fp8-block"
+    if name == "fp8" and engine != "trtllm" and re.search(r"qwen3|minimaxm2", ours):
         name = "fp8-block"
     if name == "w4a16" and "kimik2" in ours:
         return format_for(name), "4-bit experts"
