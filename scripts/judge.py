@@ -1,4 +1,4 @@
-"""All measured runs in validation/training predicted anew: what `make accuracy` writes, and what tests compare.
+"""All measured runs in validation/training and validation/finetuning predicted anew: for `make accuracy` and for tests.
 
 `docs/accuracy.json` holds the figures, `docs/accuracy.csv` each run, `docs/plots/*.svg` the plots of it. Predictions are
 twofold: as shipped, and by the fits that have not seen a run's source.
@@ -39,7 +39,9 @@ COLUMNS = (
 
 def records() -> Records:
     """Every measured run of the repository."""
-    files = sorted((ROOT / "validation" / "training").glob("*.csv"))
+    files = [
+        file for folder in ("training", "finetuning") for file in sorted((ROOT / "validation" / folder).glob("*.csv"))
+    ]
     return functools.reduce(operator.add, map(read_records, files))
 
 

@@ -21,11 +21,26 @@ WHAT = {
     "samples_per_s": "samples/s",
     "peak_mem_gb": "peak memory, GB",
 }
+FIGURES = {
+    "decode": "between tokens",
+    "prefill": "prompts",
+    "most": "throughput at full load",
+    "answers": "whole answers",
+    "at home": "one sequence at home",
+    "first": "first token",
+    "energy": "energy a token",
+}
 
 
 def load() -> dict[str, Any]:
     """The committed record."""
     record: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
+    return record
+
+
+def load_serving() -> dict[str, Any]:
+    """The committed record of serving."""
+    record: dict[str, Any] = json.loads((ROOT / "docs" / "accuracy-serving.json").read_text(encoding="utf-8"))
     return record
 
 
@@ -252,7 +267,70 @@ def skipped() -> None:
     )
 
 
+def serving() -> None:
+    """Of each figure of serving: what is aimed at, what is reached on sources left out, and how often ranges hold."""
+    from outlay.accuracy.serving.tracked import TARGETS
+
+    found = load_serving()["tracked"]
+    _out(
+        "| Predicted | Rows | Sources | Median error, mean over sources | Aim | 80% ranges hold | Median high ÷ low |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
+        *(
+            f"| {FIGURES[name]} | {e['rows']:,} | {len(e['by_source'])} | {e['mean_of_medians']:.1%} "
+            f"| {f'{TARGETS[name]:.0%}' if name in TARGETS else ''} "
+            f"| {e['ranges']['coverage']:.0%} | {e['ranges']['width']:.2f} |"
+            for name, e in found.items()
+        ),
+    )
+
+
+def serving_by_source() -> None:
+    """Median errors of serving by source, each left out, a column a figure."""
+    found = load_serving()["tracked"]
+    names = [name for name in FIGURES if name in found]
+    sources = sorted({source for name in names for source in found[name]["by_source"]})
+    _out(
+        "| Source | " + " | ".join(FIGURES[name] for name in names) + " |",
+        "| --- |" + " --: |" * len(names),
+        *(
+            f"| {source} | " + " | ".join(_cell(found[name]["by_source"].get(source)) for name in names) + " |"
+            for source in sources
+        ),
+    )
+
+
+def _cell(entry: dict[str, Any] | None) -> str:
+    return f"{entry['median']:.0%} ({entry['rows']:,})" if entry else ""
+
+
+def serving_worst() -> None:
+    """The rows that outlay gets most wrong in each source, with what is known about why."""
+    _out(
+        "| Figure | Row | What | Measured | Predicted | Predicted ÷ measured | Why |",
+        "| --- | --- | --- | --: | --: | --: | --- |",
+        *(
+            f"| {FIGURES[row['figure']]} | `{row['id']}` | {row['metric']} | {_number(row['measured'])} "
+            f"| {_number(row['predicted'])} | {row['predicted'] / row['measured']:.2f} | {_why(row)} |"
+            for row in load_serving()["worst"]
+        ),
+    )
+
+
+def serving_skipped() -> None:
+    """Why serving rows have no answer."""
+    content = load_serving()
+    _out(
+        f"Answered: {content['answered']:,} of {content['answered'] + content['skipped']:,} rows.",
+        "",
+        "| Rows | Reason |",
+        "| --: | --- |",
+        *(f"| {count:,} | {reason} |" for reason, count in content["skipped_by_reason"].items()),
+    )
+
+
 if __name__ == "__main__":
     import judge
+    import judge_serving
 
     judge.main()
+    judge_serving.main()

@@ -64,3 +64,12 @@ def of_memory(share: float, devices: int) -> str:
     """
     of = "its 1 device" if devices == 1 else f"its {devices:,} devices"
     return f"it takes {share:.2g} times the memory of {of}" if share > OVERFULL else ""
+
+
+def of_peak(flop_per_second: float, peak: float) -> str:
+    """Why no device of so many dense FLOP/s can do what a row measured; empty if it can.
+
+    >>> of_peak(3e14, 3.12e14), of_peak(1.5e15, 3.12e14)
+    ('', 'it takes 4.8 times the peak of its accelerator')
+    """
+    return f"it takes {flop_per_second / peak:.2g} times the peak of its accelerator" if flop_per_second > peak else ""

@@ -20,6 +20,10 @@ from outlay.workload import Architecture, Experts
 TUNED_BATCH, TUNED_MICRO = 128, 4
 """Sequences of a step and of a forward pass where a model is tuned: Alpaca's own training (tatsu-lab/stanford_alpaca, README,
 2023-03)."""
+UNDIVIDED = ("pytorch", "fsdp")
+"""Families of software that split the batch and shard weights, and divide no layer, where a model is tuned."""
+LARGEST_WHOLE = 16e9
+"""Parameters that a device of 80 GB holds whole beside its activations, in 16 bits."""
 LARGE = 3e9
 """Parameters from which a model is rarely trained by plain data parallelism."""
 _MOST = 32768
@@ -85,7 +89,11 @@ def degrees_of(
     stated = {column: record.whole(column) for column in ("tp", "pp", "cp", "dp", "gpus")}
     devices = _devices(record, stated, said)
     silent = stated["tp"] is None and stated["pp"] is None
-    plain = devices == 1 or zero == 3 or architecture.family == "encoder" or parameters < LARGE
+    if is_tuned(record) and software.family in UNDIVIDED and not record.word("zero_stage"):
+        # Such tools divide no layer: what a device cannot hold is sharded.
+        zero, note = (3, "zero_stage 3: the model is large") if parameters > LARGEST_WHOLE else (zero, note)
+    undivided = is_tuned(record) and software.family in UNDIVIDED
+    plain = undivided or devices == 1 or zero == 3 or architecture.family == "encoder" or parameters < LARGE
     searched = silent and not plain
     if not searched:
         tensor, pipeline, context, data = _divided(record, stated, devices, said)

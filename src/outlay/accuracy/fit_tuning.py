@@ -39,7 +39,7 @@ MAGNITUDES = (
     Magnitude(name="launch_unfused", prior=2e-5, spread=0.4),
     Magnitude(name="layer_python", prior=1.5e-3, spread=0.5),
     Magnitude(name="adapter_python:other", prior=3e-4, spread=0.7),
-    Magnitude(name="adapter_python:litgpt", prior=7e-4, spread=0.7),
+    Magnitude(name="adapter_python:litgpt-2023", prior=7e-4, spread=0.7),
     Magnitude(name="memory_unfused", prior=1.0, spread=0.3),
     Magnitude(name="cache_faster", prior=3.0, spread=0.4),
     Magnitude(name="decode_seconds", prior=1e-11, spread=0.5),

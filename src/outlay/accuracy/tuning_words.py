@@ -114,7 +114,7 @@ def tuned_in(record: Record, architecture: Architecture, software: Software, sub
     lengths = lengths_in(record, tuning, said) if architecture.family != "encoder" else None
     several = (record.whole("gpus") or 1) > 1
     again = software.name == "torchtune" and not re.search(r"\+|baseline", method)
-    again = again or (software.name == "litgpt" and several) or "checkpointing" in method.lower()
+    again = again or (software.name.startswith("litgpt") and several) or "checkpointing" in method.lower()
     document = None
     if lengths is None and (packed(record) or PACKS.search(record.word("framework").lower())) and not submission:
         known = data_set(record.word("dataset"))
@@ -171,7 +171,7 @@ def _tuning(
         said.append(f"rank {rank}")
     if not named and not stated:
         said.append(f"adapters beside {', '.join(part for part in PARTS if part in targets)}")
-    dropout = 0.05 if software.name == "litgpt" else 0.0
+    dropout = 0.05 if software.name.startswith("litgpt") else 0.0
     return Tuning(kind=kind, rank=rank, targets=targets, dropout=dropout, stated=stated)
 
 

@@ -9,13 +9,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from outlay.accuracy.contradictions import of_speeds
+from outlay.accuracy.contradictions import of_peak, of_speeds
 from outlay.accuracy.metrics import RATES
 from outlay.accuracy.records import Record, Records, Unread
 from outlay.accuracy.resolve import Resolved, resolve
 from outlay.accuracy.shapes import is_tuned
 from outlay.errors import InputError
 from outlay.training.ranges import LEVEL, Ranges, doubts, load_tuning_ranges
+from outlay.training.step import trained_flop
+from outlay.workload import parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +189,7 @@ def compare(
     if record.allocated and answer.allocated_bytes is not None:
         answer = replace(answer, memory_bytes=answer.allocated_bytes)
     found = []
-    contradiction = of_speeds(record)
+    contradiction = of_speeds(record) or of_peak(*_flop(record, question))
     for metric, measured in record.measured.items():
         predicted = convert(
             metric,
@@ -225,6 +227,17 @@ def compare(
             )
         )
     return found
+
+
+def _flop(record: Record, question: Resolved) -> tuple[float, float]:
+    """Model FLOP/s of a device in the measured time of a step (the head left out), and its peak in any type."""
+    recipe, seconds = question.recipe, record.measured.get("step_time_s")
+    peak = max(question.cluster.accelerator.peaks.values())
+    if seconds is None or recipe.architecture.is_moe:
+        return 0.0, peak
+    body = sum(count * layer.total for count, layer in parameters(recipe.architecture).layers)
+    tokens = float(recipe.global_batch) * recipe.mean_length / int(question.cluster.count)
+    return 6.0 * body * tokens * trained_flop(recipe) / seconds, peak
 
 
 def convert(metric: str, answer: Prediction, *, batch: float, length: float, devices: int, memory_unit: float) -> float:

@@ -67,10 +67,11 @@ def command(
     catalog: tuple[str, ...],
     **asked: Any,
 ) -> int:
-    """Build or buy: a month of own machines against hosted APIs, and the load at which the bills cross.
+    """Own machines, or somebody's API?
 
-    MODEL is a name (`outlay show models`) or a Hugging Face config.json. The lines are those of the cheaper choice,
-    with what is on no price list; the tables have both.
+    Build or buy: a month of both for a load, and the load at which the bills cross. MODEL is a name
+    (`outlay show models`) or a Hugging Face config.json. The lines are those of the cheaper choice, with what
+    is on no price list; the tables have both.
 
     \b
     outlay compare llama-3.1-8b --users 10000 --on l4 \\

@@ -23,22 +23,18 @@ VERBS = {
     "plan": ("outlay.cli.plan:command", "What is the best way, on machines that can be had?"),
     "compare": ("outlay.cli.compare:command", "Own machines, or somebody's API?"),
     "size": ("outlay.cli.size:command", "Which model is worth training for a budget?"),
-    "show": (
-        "outlay.cli.show:command",
-        "Chips, models, prices, grids, engines, formats, laws; with source.",
-    ),
+    "show": ("outlay.cli.show:command", "Chips, models, prices, APIs, engines, laws; with age and source."),
     "diff": ("outlay.cli.diff:command", "Subtract one statement from another."),
     "explain": ("outlay.cli.explain:command", "How one figure came about, down to its sources."),
     "cite": ("outlay.cli.cite:command", "The sources behind a statement."),
     "report": ("outlay.cli.report:command", "Print a saved statement again, in any format."),
     "import": ("outlay.cli.import_:command", "Read a launch file back into a layout, a batch and a model."),
-    "validate": ("outlay.cli.validate:command", "Predict measured training runs, and print the error."),
+    "validate": ("outlay.cli.validate:command", "Predict measured runs, and print the error."),
 }
 
 EPILOG = """\b
 Try:  outlay cost training llama-3-8b --tokens 1T --on h100-sxm:256
 Completion:  eval "$(_OUTLAY_COMPLETE=bash_source outlay)"  (or zsh_…, fish_…)
-Options also come from OUTLAY_… variables and from ./outlay.toml.
 Exit codes: 0 yes, 1 no (does not fit), 2 asked wrongly, 3 in part, 70 a bug."""
 
 cli = LazyGroup(

@@ -17,5 +17,5 @@ command = LazyGroup(
         "quality": ("outlay.cli.show_quality:command", "What compression was published to do to quality."),
         "laws": ("outlay.cli.show_laws:command", "Scaling laws: form, constants, the runs behind them."),
     },
-    help="Accelerators, models, prices, grids, engines, formats, APIs, quality, laws; with age and source.",
+    help="Chips, models, prices, APIs, engines, laws; with age and source.",
 )

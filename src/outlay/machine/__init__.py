@@ -1,7 +1,7 @@
 """A machine turns operators into seconds, messages into seconds, and activity into watts."""
 
 from outlay.machine.attention import AttentionCurve, attention_seconds
-from outlay.machine.cache import cache_bytes, from_memory
+from outlay.machine.cache import from_memory
 from outlay.machine.cluster import Cluster, cluster_for
 from outlay.machine.collective_curve import CollectiveCurve, collective_curve
 from outlay.machine.collectives import collective_seconds
@@ -29,7 +29,6 @@ __all__ = [
     "SmallAllReduceCurve",
     "active_experts",
     "attention_seconds",
-    "cache_bytes",
     "cluster_for",
     "collective_curve",
     "collective_seconds",

@@ -28,16 +28,20 @@ class StepCoefficients:
     """Seconds that each sequence adds to that."""
     projections: Mapping[str, float]
     """Products inside a step against a table of kernels, by generation of chip."""
-    memory_slowdown: float
-    """Memory-bound kernels inside a step against their ideal traffic: passes that the operators do not list."""
-    attention_slowdown: float
-    """Attention kernels inside a step against a table of kernels."""
+    memory_slowdown: Mapping[str, float]
+    """Memory-bound kernels inside a step against those that the operators list, by family of engine: what it fuses."""
+    attention_slowdown: Mapping[str, float]
+    """Attention kernels inside a step against a table of kernels, by generation of chip."""
     request_gap: float
     """Seconds that a client and the engine's front end, a process each, take for a request before the next."""
     framework_bytes: Mapping[str, float]
     """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
     ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """llama.cpp's kernels by backend: the fields of :class:`~outlay.serving.ggml.Backend`; `other` where one is not listed."""
+    experts: Mapping[str, float] = field(default_factory=lambda: {"other": 1.0})
+    """Products of experts inside a step against a table of kernels, by the format that they multiply in or are stored in."""
+    expert_excess: float = 0.0
+    """Tokens of the fullest device over the mean, minus 1, where experts are divided among devices."""
     family: Mapping[str, float] = field(default_factory=dict)
     """Factor on device time by engine family, or by `family/generation`; 1 where not listed."""
 
@@ -47,6 +51,18 @@ class StepCoefficients:
             self.step_fixed.get(family, self.step_fixed["other"]),
             self.step_sequence.get(family, self.step_sequence["other"]),
         )
+
+    def memory_of(self, family: str) -> float:
+        """The factor on memory-bound kernels of an engine's family."""
+        return self.memory_slowdown.get(family, self.memory_slowdown["other"])
+
+    def attention_of(self, generation: str) -> float:
+        """The factor on attention of a generation of chip."""
+        return self.attention_slowdown.get(generation, self.attention_slowdown["other"])
+
+    def experts_of(self, form: str) -> float:
+        """The factor on experts' products in a format."""
+        return self.experts.get(form, self.experts["other"])
 
     def framework_of(self, kernels: str) -> float:
         """Bytes of context, libraries and graphs."""

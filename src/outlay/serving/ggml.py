@@ -46,8 +46,10 @@ class Backend:
     """Seconds to hand a token from one device to the next, where layers are split over several."""
     cache_share: float
     """Share of the streaming bandwidth that reading keys and values reaches."""
-    matmul_share: float
-    """Share of the peak that products of many rows reach."""
+    attention_share: float
+    """Share of the peak that a prompt's attention reaches: scores that are written out between two products."""
+    matmul_share: Mapping[str, float]
+    """Share of the peak that products of many rows reach, by kind of format: plain ones go to the vendor's library."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Backend:
@@ -62,8 +64,8 @@ def backend_of(accelerator: Accelerator, engine: str) -> str:
     >>> [backend_of(accelerator(chip), "llamacpp") for chip in ("rtx-4090", "m3-max", "raspberry-pi-5-16gb")]
     ['cuda', 'metal', 'cpu']
     """
-    if "vulkan" in engine:
-        return "vulkan"
+    if "vulkan" in engine and accelerator.vendor.lower() != "nvidia":
+        return "vulkan"  # NVIDIA's driver gives Vulkan the same matrix instructions, and it runs as CUDA does
     if accelerator.category == "apple":
         return "cpu" if accelerator.name.endswith("-cpu") else "metal"
     if accelerator.category == "cpu" or accelerator.generation.startswith("bcm"):
@@ -106,7 +108,7 @@ def product_seconds(
     Few rows are a pass over the weights; more take the time of the arithmetic too.
     """
     passing = weights * weight_bytes / streaming_rate(accelerator, form, backend)
-    arithmetic = 2.0 * rows * weights / (backend.matmul_share * half_peak(accelerator))
+    arithmetic = 2.0 * rows * weights / (backend.matmul_share[kind_of(form)] * half_peak(accelerator))
     return np.where(np.less_equal(rows, FEW_ROWS), np.maximum(passing, 0.0), passing + arithmetic)
 
 

@@ -31,9 +31,11 @@ from outlay.machine import (
 )
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.ggml_step import backend_for, ggml_layer, ggml_product
+from outlay.serving.ggml_step import BESIDE, backend_for, ggml_layer, ggml_product
+from outlay.serving.kv_cache import state_bytes
+from outlay.serving.memo import remembered
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
-from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator
+from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
 
 CAUSES = (
     "projections",
@@ -86,7 +88,14 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
         for name, seconds in _layer(block.layer, deployment, work, curves, coefficients).items():
             causes[name] = causes[name] + block.count * seconds
     architecture = deployment.architecture
-    causes["head and sampling"] = _ends(deployment, work, curves, coefficients)
+    causes["head and sampling"] = remembered(
+        lambda: _ends(deployment, work, curves, coefficients),
+        "ends" if deployment.engine.kernels != "ggml" else None,
+        deployment,
+        work,
+        coefficients.machine,
+        0.0,
+    )
     hops = np.where(np.greater(layout.pipeline, 1), layout.pipeline, 0)
     sent = work.tokens * architecture.hidden * 2.0 / layout.data
     if deployment.engine.kernels == "ggml":
@@ -147,31 +156,64 @@ def _layer(
     layer: Layer, deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients
 ) -> dict[str, Number]:
     """Seconds by cause of one layer."""
-    step, architecture, layout = coefficients.step, deployment.architecture, deployment.layout
-    operators = layer_work(layer, architecture.hidden, work.tokens, layout, rotary=architecture.rotary)
-    attention = layer.mixer if isinstance(layer.mixer, Attention) else None
-    if attention is not None and attention.kv_rank is not None:
-        operators = _absorbed(operators, attention, deployment, work)
+    step = coefficients.step
     if deployment.engine.kernels == "ggml":
+        operators = _operators(layer, deployment, work)
         return ggml_layer(layer, operators, deployment, work, backend_for(deployment, step))
-    slow = step.projections.get(deployment.cluster.accelerator.generation, step.projections["other"])
-    parts = {
-        "projections": slow * sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": slow * _experts(layer, operators, deployment, work, curves),
-        "memory-bound": step.memory_slowdown
-        * sum(memory_seconds(op.bytes_forward, curve=curves.memory) for op in operators if isinstance(op, MemoryBound)),
-        "prompt attention": 0.0
-        if attention is None
-        else step.attention_slowdown * _prompts(attention, deployment, work, curves),
-        "decode attention": 0.0
-        if attention is None
-        else step.attention_slowdown * _decoding(attention, deployment, work, curves),
-    }
-    parts |= _communication(layer, deployment, work, curves)
+    raw, kernels = remembered(
+        lambda: _kernels(layer, deployment, work, curves, step.expert_excess),
+        layer,
+        deployment,
+        work,
+        coefficients.machine,
+        step.expert_excess,
+    )
+    chip = deployment.cluster.accelerator.generation
+    parts = dict(raw)
+    parts["projections"] = parts["projections"] * step.projections.get(chip, step.projections["other"])
+    parts["experts"] = parts["experts"] * step.experts_of(deployment.weights.name)
+    parts["memory-bound"] = parts["memory-bound"] * step.memory_of(deployment.engine.family)
+    if isinstance(layer.mixer, Attention):
+        slow = step.attention_of(chip)
+        parts["prompt attention"] = slow * parts["prompt attention"]
+        parts["decode attention"] = slow * parts["decode attention"]
     device = sum(parts.values())
-    kernels = sum(op.kernels_forward if isinstance(op, MemoryBound) else 1 for op in operators) + 2
     parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - device, 0.0)
     return parts
+
+
+def _operators(layer: Layer, deployment: Deployment, work: Work) -> list[Operator]:
+    """What one layer runs, without the core of attention."""
+    architecture = deployment.architecture
+    operators = layer_work(layer, architecture.hidden, work.tokens, deployment.layout, rotary=architecture.rotary)
+    if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
+        return _absorbed(operators, layer.mixer, deployment, work)
+    return operators
+
+
+def _kernels(
+    layer: Layer, deployment: Deployment, work: Work, curves: Curves, excess: float
+) -> tuple[dict[str, Number], int]:
+    """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
+    operators = _operators(layer, deployment, work)
+    attention = layer.mixer if isinstance(layer.mixer, Attention) else None
+    prompts = 0.0 if attention is None else _prompts(attention, deployment, work, curves)
+    decoding = (
+        _states(layer, deployment, work, curves)
+        if attention is None
+        else _decoding(attention, deployment, work, curves)
+    )
+    parts: dict[str, Number] = {
+        "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
+        "experts": _experts(layer, operators, deployment, work, curves, excess),
+        "memory-bound": sum(
+            memory_seconds(op.bytes_forward, curve=curves.memory) for op in operators if isinstance(op, MemoryBound)
+        ),
+        "prompt attention": prompts,
+        "decode attention": decoding,
+    }
+    parts |= _communication(layer, deployment, work, curves)
+    return parts, sum(op.kernels_forward if isinstance(op, MemoryBound) else 1 for op in operators) + 2
 
 
 def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Number:
@@ -204,16 +246,27 @@ def _product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
     return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
 
 
-def _experts(layer: Layer, operators: list[Operator], deployment: Deployment, work: Work, curves: Curves) -> Number:
-    """Products of a mixture's experts."""
+def _experts(
+    layer: Layer,
+    operators: list[Operator],
+    deployment: Deployment,
+    work: Work,
+    curves: Curves,
+    excess: float,
+) -> Number:
+    """Products of a mixture's experts; where they are divided among devices, the fullest device sets the pace."""
     if not isinstance(layer.feed_forward, Experts):
         return 0.0
     return sum(
-        _grouped(op, layer.feed_forward, deployment, work, curves) for op in operators if isinstance(op, GroupedMatmul)
+        _grouped(op, layer.feed_forward, deployment, work, curves, excess)
+        for op in operators
+        if isinstance(op, GroupedMatmul)
     )
 
 
-def _grouped(op: GroupedMatmul, experts: Experts, deployment: Deployment, work: Work, curves: Curves) -> Number:
+def _grouped(
+    op: GroupedMatmul, experts: Experts, deployment: Deployment, work: Work, curves: Curves, excess: float
+) -> Number:
     """Products of the experts that this step's tokens visit."""
     visited = active_experts(work.tokens, experts.active, experts.count, local=op.groups)
     return grouped_gemm_seconds(
@@ -222,7 +275,7 @@ def _grouped(op: GroupedMatmul, experts: Experts, deployment: Deployment, work: 
         k=op.depth,
         experts=op.groups,
         active=visited,
-        imbalance=deployment.imbalance,
+        imbalance=deployment.imbalance * (1.0 + np.where(np.greater(deployment.layout.expert, 1), excess, 0.0)),
         weight_bytes=deployment.weight_bytes,
         curve=curves.grouped,
     )
@@ -277,6 +330,14 @@ def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: 
     )
 
 
+def _states(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> Number:
+    """State-space layers read and write the state of every decoding sequence."""
+    if not isinstance(layer.mixer, StateSpace):
+        return 0.0
+    each = state_bytes(layer.mixer, deployment) * work.decoding / deployment.layout.data
+    return np.where(np.greater(work.decoding, 0), memory_seconds(2.0 * each, curve=curves.memory), 0.0)
+
+
 def _communication(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> dict[str, Number]:
     """All-reduces of attention and feed-forward, and the way of tokens to their experts and back."""
     layout, cluster = deployment.layout, deployment.cluster
@@ -306,9 +367,9 @@ def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: Serv
     total: Number = 0.0
     for op in ends(deployment.architecture, work.tokens, work.logits, deployment.layout):
         if isinstance(op, Matmul) and deployment.engine.kernels == "ggml":
-            stored = deployment.weights.weight_bytes if deployment.weights.scope == "all" else 2.0
+            stored = deployment.weights.weight_bytes if deployment.weights.scope == "all" else BESIDE
             backend = backend_for(deployment, coefficients.step)
-            total = total + ggml_product(op, deployment, backend, weight_bytes=stored)
+            total = total + ggml_product(op, deployment, backend, stored=stored)
         elif isinstance(op, Matmul):
             total = total + _product(op, deployment, curves)
         elif isinstance(op, MemoryBound):

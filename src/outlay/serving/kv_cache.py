@@ -33,7 +33,7 @@ def sequence_bytes(deployment: Deployment, tokens: Number) -> Number:
     for block in deployment.architecture.blocks:
         mixer = block.layer.mixer
         if isinstance(mixer, StateSpace):
-            total = total + block.count * _state_bytes(mixer, deployment)
+            total = total + block.count * state_bytes(mixer, deployment)
         elif isinstance(mixer, Attention) and mixer.causal:
             kept = held if mixer.window is None else np.minimum(held, _window(mixer.window, deployment))
             total = total + block.count * kept * token_numbers(mixer, deployment.layout.tensor) * deployment.cache_bytes
@@ -59,7 +59,7 @@ def _window(window: int, deployment: Deployment) -> int:
     return -(-window // size) * size
 
 
-def _state_bytes(mixer: StateSpace, deployment: Deployment) -> Number:
+def state_bytes(mixer: StateSpace, deployment: Deployment) -> Number:
     """State (in fp32) and the last inputs of the short convolution."""
     state = mixer.inner * mixer.state * 4.0 + mixer.convolved * (mixer.kernel - 1) * 2.0
     return state / deployment.layout.tensor

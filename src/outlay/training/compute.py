@@ -293,8 +293,7 @@ def _uncached(way: Any, moved: list[MemoryBound], timing: Timing) -> Any:
     """Bytes from memory of operators whose kernels are small enough to find what they read in the cache."""
     kernels = np.array([max(op.kernels_forward, 1) for op in moved], dtype=float)
     kernels = kernels.reshape((-1,) + (1,) * (np.ndim(way) - 1))
-    chip = timing.curves.accelerator.name
-    return kernels * from_memory(way / kernels, chip, timing.coefficients.cache_faster)
+    return kernels * from_memory(way / kernels, timing.curves.accelerator.l2, timing.coefficients.cache_faster)
 
 
 def launch_seconds(timing: Timing) -> float:

@@ -42,6 +42,9 @@ def divide(
     said: list[str] = []
     tensor, pipeline, expert = (record.whole(name) for name in ("tp", "pp", "ep"))
     count = record.whole("gpus")
+    if manner.twice > 1:
+        count, tensor, expert = _once(record, manner)
+        said.append(f"{count} devices, which the row counts {manner.twice} times")
     if count is None:
         count = (tensor or 1) * (pipeline or 1)
     if engine.sequential_layers and tensor is None:
@@ -53,7 +56,7 @@ def divide(
         tensor = fits if pipeline is None else most
         said.append(f"tp {tensor}")
     tensor = min(tensor, most)
-    data = _data(record, manner, architecture, tensor=tensor, most=most, expert=expert)
+    data = _data(manner, architecture, tensor=tensor, most=most, expert=expert)
     if data is None:
         tensor, data = most, 1
     elif tensor * data > most:
@@ -75,11 +78,18 @@ def divide(
     return Division(layout=layout, instances=instances, assumed=tuple(said))
 
 
-def _data(
-    record: Record, manner: Manner, architecture: Architecture, *, tensor: int, most: int, expert: int | None
-) -> int | None:
+def _once(record: Record, manner: Manner) -> tuple[int, int, int]:
+    """Devices, and degrees of tensor and expert parallelism, of a row that counts each device several times."""
+    count = max(1, (record.whole("gpus") or manner.twice**2) // manner.twice)
+    tensor = 1 if (manner.attention_data or 0) >= manner.twice**2 else manner.twice
+    return count, tensor, manner.twice
+
+
+def _data(manner: Manner, architecture: Architecture, *, tensor: int, most: int, expert: int | None) -> int | None:
     """The degree of data-parallel attention; None where attention is divided over all devices though `tp` says 1."""
     stated = manner.attention_data
+    if manner.twice > 1:
+        return max(1, manner.twice // tensor)
     if not architecture.is_moe:
         return 1
     if stated == 0:

@@ -70,9 +70,8 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             for host, prior in (("eager", 8e-6), ("compiled", 3e-6), ("graph", 1e-6))
             if host in hosts
         ),
-        Magnitude(path=("memory_slowdown",), prior=1.1, spread=0.3, affects=lambda row: not row.backend, own=False),
+        Magnitude(path=("attention_slowdown", "other"), prior=1.0, spread=0.2, affects=_known, own=False),
         Magnitude(path=("request_gap",), prior=4e-3, spread=0.7, affects=_in_step, own=False),
-        Magnitude(path=("attention_slowdown",), prior=1.0, spread=0.2, affects=lambda row: not row.backend, own=False),
     ]
     for family in sorted({row.family for row in rows if not row.backend}):
 
@@ -84,15 +83,47 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             Magnitude(path=("step_sequence", family), prior=1e-5, spread=1.0, affects=of),
             Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of),
         ]
+        found.append(Magnitude(path=("memory_slowdown", family), prior=1.0, spread=0.4, affects=of))
+    mixtures = [row for row in rows if not row.backend and row.question.deployment.architecture.is_moe]
+    for form in sorted({row.question.deployment.weights.name for row in mixtures}):
+
+        def stored(row: Row, form: str = form) -> bool:
+            one = row.question.deployment
+            return not row.backend and one.weights.name == form and one.architecture.is_moe
+
+        found.append(Magnitude(path=("experts", form), prior=1.0, spread=0.3, affects=stored))
+    found.append(
+        Magnitude(
+            path=("expert_excess",),
+            prior=0.2,
+            spread=0.5,
+            affects=lambda row: bool(row.question.deployment.layout.expert > 1),
+            own=False,
+        )
+    )
     for generation in sorted({row.generation for row in rows if not row.backend}):
 
         def at(row: Row, generation: str = generation) -> bool:
             return not row.backend and row.generation == generation
 
         found.append(Magnitude(path=("projections", generation), prior=1.05, spread=0.25, affects=at))
+        if not any(_known(row) for row in rows if at(row)):
+            # No kernels were measured: what an engine reaches of the data sheet, and attention apart from it.
+            found.append(Magnitude(path=("attention_slowdown", generation), prior=1.0, spread=0.6, affects=at))
+            for family in sorted({row.family for row in rows if at(row)}):
+
+                def both(row: Row, family: str = family, generation: str = generation) -> bool:
+                    return row.family == family and row.generation == generation
+
+                found.append(Magnitude(path=("family", f"{family}/{generation}"), prior=1.0, spread=0.6, affects=both))
     for backend in sorted({row.backend for row in rows} - {""}):
         found += list(_ggml(backend, start))
     return found
+
+
+def _known(row: Row) -> bool:
+    """Kernels were measured on the row's chip or on its relatives."""
+    return not row.backend and row.question.deployment.cluster.accelerator.vendor == "nvidia"
 
 
 def _in_step(row: Row) -> bool:
@@ -128,7 +159,7 @@ def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
 def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Sequence[float] | Any) -> StepCoefficients:
     """Coefficients with every magnitude at its place; what a group has no rows for takes the mean of the groups."""
     tree: dict[str, Any] = {name: copy.deepcopy(getattr(start, name)) for name in StepCoefficients.__dataclass_fields__}
-    for group in ("family", "projections"):
+    for group in ("family", "projections", "experts", "memory_slowdown"):
         tree[group] = {name: value for name, value in tree[group].items() if name == "other"}
     for magnitude, at in zip(chosen, point, strict=True):
         *path, last = magnitude.path
@@ -138,7 +169,7 @@ def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Seque
                 place[step] = copy.deepcopy(place["other"])
             place = place.setdefault(step, {})
         place[last] = math.exp(float(at))
-    for group in ("step_fixed", "step_sequence", "projections"):
+    for group in ("step_fixed", "step_sequence", "projections", "experts", "memory_slowdown"):
         values = [value for name, value in tree[group].items() if name not in ("other", "llamacpp")]
         if values:
             tree[group]["other"] = math.exp(math.fsum(map(math.log, values)) / len(values))

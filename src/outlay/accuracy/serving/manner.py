@@ -65,11 +65,15 @@ class Manner:
     """Sequences that are kept for each answer (beam search)."""
     attention_data: int | None
     """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
+    twice: int
+    """How often the row counts its devices: its degrees multiply tensor and expert parallelism of the same devices."""
     eager: bool
     random_lengths: bool
     """The client drew lengths at random below the nominal ones (InferenceMAX, InferenceX: 80 to 100 % of them)."""
     lengths: tuple[int, int] | None
     """Usual tokens of prompt and answer of the data set that the notes name."""
+    prompt: int | None
+    """Tokens of the prompt that the notes state."""
     submission: bool
     """The run was entered in a benchmark."""
 
@@ -88,15 +92,18 @@ def manner_of(record: Record) -> Manner:
         if re.search(pattern, text):
             raise InputError(reason, hint="leave the row out")
     beams = re.search(r"beam(?: search| width)?[ =:]+(\d+)", text)
+    short = re.search(r"with an? ~?(\d+)[- ]token prompt", text)
     lengths = next(((prompt, answer) for pattern, prompt, answer in _DATA if re.search(pattern, text)), None)
     return Manner(
         protocol=_protocol(record, text),
         answer_alone="decode_tokens_per_s" in record.numbers,
         beams=int(beams.group(1)) if beams else 1,
         attention_data=_attention_data(text),
+        twice=_twice(record, text),
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
         random_lengths=re.search(_RANDOM, text) is not None,
         lengths=lengths,
+        prompt=int(short.group(1)) if short else None,
         submission="mlperf" in f"{text} {record.word('source')}".lower(),
     )
 
@@ -121,6 +128,19 @@ def _protocol(record: Record, text: str) -> Protocol | None:
     if re.search(_MOST, text) and not batch:
         return "most"
     return None
+
+
+def _twice(record: Record, text: str) -> int:
+    """How often devices are counted where `moe_tp`, `moe_ep` and `attention_dp` in the notes multiply one group's degrees.
+
+    A group of n devices with tensor parallelism n and expert parallelism n is then written as n² devices.
+    """
+    stated = {name: re.search(rf"{name}\s*=\s*(\d+)", text) for name in ("moe_tp", "moe_ep", "attention_dp")}
+    tensor, expert, data = (int(found.group(1)) if found else 0 for found in stated.values())
+    if tensor == expert > 1:
+        return expert
+    own = int(record.numbers.get("tp", 0))
+    return own if own == data > 1 and expert == own * data else 1
 
 
 def _attention_data(text: str) -> int | None:

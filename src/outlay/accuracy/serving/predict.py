@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outlay.accuracy.serving.columns import ENERGY, REQUESTS
-from outlay.accuracy.serving.resolve import Question
+from outlay.accuracy.serving.resolve import PIPELINED, Question
 from outlay.accuracy.serving.sessions import Fare, Session, fare
 from outlay.errors import InputError
 from outlay.layout import Layout
@@ -64,6 +64,7 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
         batch=np.array([math.nan if one.batch is None else one.batch for one in questions]) / instances,
         rate=np.array([math.nan if one.rate is None else one.rate for one in questions]) / instances,
         beams=np.array([float(one.beams) for one in questions]),
+        pipelined=first.deployment.engine.year >= PIPELINED,
         scattered=np.array([one.scattered for one in questions]),
         random_lengths=np.array([one.random_lengths for one in questions]),
     )

@@ -29,6 +29,12 @@ NOT_YET: Final = {
 }
 """Family → why such a row has no prediction."""
 
+PIPELINED: Final = 2024.2
+"""Since when llama.cpp lets the devices that hold its layers work on chunks of a prompt at the same time (pull request 6017)."""
+
+SITES: Final = {("argonne-lcf", "a100-sxm"): "a100-sxm-40gb"}
+"""A source and a chip's words → the chip of its machine: Polaris has A100s of 40 GB (https://docs.alcf.anl.gov/polaris/)."""
+
 INPUT, OUTPUT = 512, 256
 """Tokens of a prompt and of an answer where nothing says."""
 
@@ -58,7 +64,7 @@ class Question:
     def key(self) -> tuple[object, ...]:
         """Questions with equal keys differ in numbers alone, and can be answered together."""
         one = self.deployment
-        engine = replace(one.engine, year=0.0)
+        engine = replace(one.engine, year=float(one.engine.year >= PIPELINED))
         return (id(one.architecture), id(one.cluster), engine, one.weights.name, one.cache, one.eager)
 
 
@@ -72,7 +78,7 @@ def resolve(record: Record) -> Question:
     row = configuration(record)
     _refuse(row)
     architecture, assumed = architecture_of(row)
-    chip, note = chip_for(row.word("accelerator"))
+    chip, note = chip_for(_at_its_site(row))
     said = [*assumed, note]
     year, note = words.year(row.word("date"), row.word("engine_version"), row.word("engine"), chip=chip.year)
     said.append(note)
@@ -138,6 +144,13 @@ def _refuse(record: Record) -> None:
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
 
 
+def _at_its_site(record: Record) -> str:
+    """The chip's words; of a site whose machine is known, with the memory that they leave open."""
+    text = record.word("accelerator")
+    named = f"{record.word('source')} {record.word('source_url')}".lower()
+    return next((SITES[key] for key in SITES if key[0] in named and key[1] == text.lower()), text)
+
+
 def _engine_words(record: Record, chip: Accelerator) -> str | None:
     """The engine's words; on a machine that is none of a data centre's, llama.cpp is meant where none is named."""
     text = record.word("engine")
@@ -159,6 +172,8 @@ def _lengths(record: Record, manner: Manner) -> tuple[float, float, list[str]]:
     prompt, answer = record.numbers.get("input_len"), _number(record.word("output_len"))
     said = []
     usual = manner.lengths or (INPUT, OUTPUT)
+    if prompt is None and manner.prompt is not None:
+        prompt = float(manner.prompt)
     if prompt is None:
         prompt = float(usual[0])
         said.append(f"prompts of {usual[0]} tokens")

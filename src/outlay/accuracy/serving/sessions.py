@@ -33,6 +33,8 @@ RANDOM = 0.064
 ROUNDS = 10.0
 """Requests that a client sends one after another: benchmarks send ten for each that they keep open (InferenceMAX)."""
 MANY = 1e6
+SERIAL = frozenset({"transformers", "exllama", "llamacpp"})
+"""Families of engines that batch no requests of different clients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Session:
     """Requests on one instance; nan is as many as fit."""
     rate: Floats
     beams: Floats
+    pipelined: bool
+    """Devices that hold layers work on chunks of a prompt at the same time."""
     scattered: NDArray[np.bool_]
     """Lengths are those of a data set, not all alike."""
     random_lengths: NDArray[np.bool_]
@@ -109,6 +113,9 @@ def _prompts(session: Session, count: Floats) -> tuple[Floats, Floats]:
     several = np.maximum(count / chunks, 1.0)
     past = np.where(count >= chunks, 0.0, np.maximum(session.input - each, 0.0) / 2.0)
     seconds, joules = session.step(Work(prefill=np.maximum(each, 1.0), prompts=several, past=past))
+    if session.deployment.engine.kernels == "ggml" and session.pipelined:
+        stages = session.deployment.layout.pipeline
+        seconds = seconds * (chunks + stages - 1.0) / (chunks * stages)
     none = session.input <= 0
     return np.where(none, 0.0, seconds * chunks), np.where(none, 0.0, joules * chunks)
 
@@ -169,7 +176,9 @@ def _client(session: Session) -> Fare:
         gap=coefficients.step.request_gap,
         rounds=np.where(np.isnan(session.batch), MANY, ROUNDS),
     )
-    found = perform(deployment, load, coefficients)
+    # A server around a library that knows no other requests answers one after another.
+    most = 1.0 if deployment.engine.family in SERIAL else None
+    found = perform(deployment, load, coefficients, most_sequences=most)
     one, _ = _prompts(session, np.ones(shape))
     decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices

@@ -28,8 +28,9 @@ from outlay.accuracy.solve import moved
 from outlay.errors import InputError
 from outlay.serving import ServingCoefficients, load_serving
 from outlay.serving.coefficients import StepCoefficients
+from outlay.serving.memo import remembering
 
-ROWS_PER_CELL = 24
+ROWS_PER_CELL = 16
 """Of a larger cell, evenly spaced rows: a sweep repeats itself."""
 STEP = 1e-3
 """By how much the logarithm of a magnitude is moved to see what it does."""
@@ -127,9 +128,13 @@ def fit(
     rows: Sequence[Row], *, start: ServingCoefficients | None = None, say: Callable[[str], None] = lambda _: None
 ) -> Fit:
     """The coefficients that explain the rows best, not far from their priors (soft-L1 least squares, deterministic)."""
+    with remembering():
+        return _fitted(rows, start or ServingCoefficients(machine=load_serving().machine, step=START), say)
+
+
+def _fitted(rows: Sequence[Row], start: ServingCoefficients, say: Callable[[str], None]) -> Fit:
     from scipy.optimize import least_squares
 
-    start = start or ServingCoefficients(machine=load_serving().machine, step=START)
     chosen = magnitudes(rows, start.step)
     prior = np.log([magnitude.prior for magnitude in chosen])
     tie = SCALE * 2.0 / np.array([magnitude.spread for magnitude in chosen])
@@ -172,7 +177,7 @@ def fit(
         bent = np.sqrt((root + 1.0) / 2.0) / root
         return np.concatenate([(weight * bent)[:, None] * slopes(point), np.diag(tie)])
 
-    found = least_squares(residuals, prior, jac=jacobian, method="trf", max_nfev=10, xtol=1e-3, ftol=1e-3)
+    found = least_squares(residuals, prior, jac=jacobian, method="trf", max_nfev=7, xtol=2e-3, ftol=2e-3)
     return Fit(
         coefficients=assembled(start.step, chosen, found.x),
         rows=tuple(rows),

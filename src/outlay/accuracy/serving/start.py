@@ -16,7 +16,8 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 7.6e-05,
         "hop_seconds": 0.0005,
         "cache_share": 0.64,
-        "matmul_share": 0.39,
+        "attention_share": 0.1,
+        "matmul_share": {"float": 0.39, "block": 0.39, "k": 0.39},
     },
     "metal": {
         "bandwidth_share": 0.94,
@@ -24,7 +25,8 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 0.00015,
         "hop_seconds": 0.0045,
         "cache_share": 0.2,
-        "matmul_share": 0.6,
+        "attention_share": 0.1,
+        "matmul_share": {"float": 0.6, "block": 0.6, "k": 0.6},
     },
     "cpu": {
         "bandwidth_share": 0.74,
@@ -32,7 +34,8 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 0.0008,
         "hop_seconds": 0.001,
         "cache_share": 0.2,
-        "matmul_share": 0.13,
+        "attention_share": 0.1,
+        "matmul_share": {"float": 0.13, "block": 0.13, "k": 0.13},
     },
     "other": {
         "bandwidth_share": 0.9,
@@ -40,7 +43,8 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 0.0001,
         "hop_seconds": 0.001,
         "cache_share": 0.1,
-        "matmul_share": 0.2,
+        "attention_share": 0.1,
+        "matmul_share": {"float": 0.2, "block": 0.2, "k": 0.2},
     },
 }
 """Fields of :class:`~outlay.serving.ggml.Backend` by backend."""
@@ -50,8 +54,10 @@ START: Final = StepCoefficients(
     step_fixed={"other": 1e-3, "llamacpp": 0.0},
     step_sequence={"other": 1e-5, "llamacpp": 0.0},
     projections={"other": 1.0},
-    memory_slowdown=1.1,
-    attention_slowdown=1.0,
+    memory_slowdown={"other": 1.0},
+    experts={"other": 1.0},
+    expert_excess=0.2,
+    attention_slowdown={"other": 1.0},
     request_gap=4e-3,
     framework_bytes={"tables": 1.5e9, "ggml": 0.5e9},
     ggml=GGML,
