@@ -21,6 +21,7 @@ from outlay.training.compute import PassTimes, Timing, launch_seconds, pass_time
 from outlay.training.recipe import Recipe
 from outlay.workload import (
     ADAPTED,
+    SCALED,
     AttentionCore,
     GroupedMatmul,
     Layer,
@@ -313,7 +314,9 @@ def _python_seconds(operators: list[Operator], timing: Timing, again: Number, sh
     if not timing.unfused:
         return 0.0
     coefficients, software = timing.coefficients, timing.recipe.software
-    adapted = sum(isinstance(op, MemoryBound) and op.name.endswith(ADAPTED) for op in operators)
+    # LitGPT's own linear layers scale by themselves; elsewhere a module stands in for them too.
+    modules = ADAPTED if software.name.startswith("litgpt") else (*ADAPTED, SCALED)
+    adapted = sum(isinstance(op, MemoryBound) and op.name.endswith(modules) for op in operators)
     each = coefficients.adapter_python.get(software.name, coefficients.adapter_python["other"])
     whole = coefficients.layer_python + each * adapted
     return whole * (FORWARD_PYTHON * (1 + again) + (1.0 - FORWARD_PYTHON) * share)
