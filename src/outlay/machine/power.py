@@ -12,10 +12,11 @@ IDLE = 0.12
 (`nvidia-smi` readings in P. Patel et al., "Characterizing Power Management Opportunities for LLMs in the Cloud",
 ASPLOS 2024)."""
 
-DRAW = {"arithmetic": 0.95, "memory": 0.75, "communication": 0.45}
-"""Share of the power limit drawn during each kind of work: training peaks near the limit in matrix products and falls
-to
-about half of it or less while it synchronises (same source, section 4). Basis: assumed, from published curves."""
+DRAW = {"arithmetic": 0.95, "streaming": 0.65, "memory": 0.75, "communication": 0.45}
+"""Share of the power limit drawn during each kind of work: training peaks near the limit in matrix products and falls to
+about half of it or less while it synchronises (same source, section 4). Basis: assumed, from published curves. `streaming`
+is a product that waits for its weights: small batches decode at 60 to 66 % of the limit on an H100 and a B200 (ML.ENERGY
+leaderboard v3, 2026-02)."""
 
 
 def power_watts(accelerator: Accelerator, activity: Mapping[str, Number]) -> Number:

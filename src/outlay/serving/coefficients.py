@@ -66,9 +66,9 @@ class StepCoefficients:
         """The factor on attention of a generation of chip."""
         return self.attention_slowdown.get(generation, self.attention_slowdown["other"])
 
-    def experts_of(self, form: str) -> float:
-        """The factor on experts' products in a format."""
-        return self.experts.get(form, self.experts["other"])
+    def experts_of(self, form: str, family: str = "") -> float:
+        """The factor on experts' products in a format, by an engine's family where that is known."""
+        return self.experts.get(f"{family}/{form}", self.experts.get(form, self.experts["other"]))
 
     def framework_of(self, kernels: str) -> float:
         """Bytes of context, libraries and graphs."""

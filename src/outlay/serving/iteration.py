@@ -115,7 +115,9 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     fixed, each = step.fixed_of(deployment.engine.family)
     causes["engine"] = fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0))
     total = sum(causes.values())
-    return Iteration(seconds=total, breakdown=causes, device_watts=power_watts(chip, _activity(causes, total)))
+    return Iteration(
+        seconds=total, breakdown=causes, device_watts=power_watts(chip, _activity(deployment, work, causes, total))
+    )
 
 
 def _one_after_another(first: Deployment, then: Deployment, work: Work, coefficients: ServingCoefficients) -> Iteration:
@@ -171,7 +173,7 @@ def _layer(
     chip = deployment.cluster.accelerator.generation
     parts = dict(raw)
     parts["projections"] = parts["projections"] * step.projections.get(chip, step.projections["other"])
-    parts["experts"] = parts["experts"] * step.experts_of(deployment.weights.name)
+    parts["experts"] = parts["experts"] * step.experts_of(deployment.weights.name, deployment.engine.family)
     parts["memory-bound"] = parts["memory-bound"] * step.memory_of(deployment.engine.family)
     if isinstance(layer.mixer, Attention):
         slow = step.attention_of(chip)
@@ -365,9 +367,33 @@ def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: Serv
     return total
 
 
-def _activity(causes: Mapping[str, Number], total: Number) -> dict[str, Number]:
-    """Shares of a step by what the device does: arithmetic, moving memory, communicating, waiting."""
-    arithmetic = causes["projections"] + causes["experts"] + causes["prompt attention"]
+def _activity(deployment: Deployment, work: Work, causes: Mapping[str, Number], total: Number) -> dict[str, Number]:
+    """Shares of a step by what the device does: arithmetic, streaming weights, moving memory, communicating, waiting.
+
+    A product of few rows streams its weights while the arithmetic units wait: they are busy for the share of the rows at
+    which the product would be bound by them.
+    """
+    chip = deployment.cluster.accelerator
+    peak = chip.peak(deployment.compute_type) if chip.has(deployment.compute_type) else chip.peak("fp16")
+    stored = deployment.weights.weight_bytes
+    ridge = peak / chip.memory_bandwidth * stored / 2.0
+    rows = work.tokens / deployment.layout.data
+    spread = max(
+        (
+            block.layer.feed_forward.count / block.layer.feed_forward.active
+            for block in deployment.architecture.blocks
+            if isinstance(block.layer.feed_forward, Experts)
+        ),
+        default=1.0,
+    )
+    dense, grouped = np.minimum(rows / ridge, 1.0), np.minimum(work.tokens / spread / ridge, 1.0)
+    products = causes["projections"] * dense + causes["experts"] * grouped
+    streaming = causes["projections"] + causes["experts"] - products
     memory = causes["memory-bound"] + causes["decode attention"] + causes["head and sampling"]
     sending = sum(seconds for name, seconds in causes.items() if name.endswith("communication"))
-    return {"arithmetic": arithmetic / total, "memory": memory / total, "communication": sending / total}
+    return {
+        "arithmetic": (products + causes["prompt attention"]) / total,
+        "streaming": streaming / total,
+        "memory": memory / total,
+        "communication": sending / total,
+    }

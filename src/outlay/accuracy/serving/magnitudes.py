@@ -97,7 +97,13 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             one = row.question.deployment
             return not row.backend and one.weights.name == form and one.architecture.is_moe
 
-        found.append(Magnitude(path=("experts", form), prior=1.0, spread=0.3, affects=stored))
+        for family in sorted({row.family for row in mixtures if stored(row)}):
+
+            def multiplied(row: Row, form: str = form, family: str = family) -> bool:
+                one = row.question.deployment
+                return row.family == family and one.weights.name == form and one.architecture.is_moe
+
+            found.append(Magnitude(path=("experts", f"{family}/{form}"), prior=1.0, spread=0.25, affects=multiplied))
     found.append(
         Magnitude(
             path=("expert_excess",),
@@ -175,6 +181,9 @@ def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Seque
                 place[step] = copy.deepcopy(place["other"])
             place = place.setdefault(step, {})
         place[last] = math.exp(float(at))
+    for form in {name.split("/")[1] for name in tree["experts"] if "/" in name}:
+        known = [value for name, value in tree["experts"].items() if name.endswith(f"/{form}")]
+        tree["experts"][form] = math.exp(math.fsum(map(math.log, known)) / len(known))
     for group in ("front_end", "step_fixed", "step_sequence", "projections", "experts", "memory_slowdown"):
         values = [value for name, value in tree[group].items() if name not in ("other", "llamacpp")]
         if values:

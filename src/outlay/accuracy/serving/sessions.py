@@ -144,16 +144,20 @@ def _batch(session: Session) -> Fare:
 
 
 def _running(session: Session) -> Fare:
-    """`batch` sequences decode all the time: times between tokens are those of steps without prompts, rates with them."""
+    """`batch` sequences decode all the time: rates are those of all steps, the time between tokens that of the median step.
+
+    As many prompts begin in it as in the median of a Poisson distribution.
+    """
     count, answer = session.batch, np.maximum(session.output, 1.0)
     plain, plain_joules = session.step(Work(decoding=count * session.beams, context=session.context))
     prompt, prompt_joules = _prompts(session, np.ones_like(count))
     begun = count / answer
     step = plain + begun * prompt
     rate = count / step
+    usual = plain + np.floor(begun + 1.0 / 3.0) * prompt
     return Fare(
         ttft=prompt,
-        tpot=plain,
+        tpot=usual,
         e2e=prompt + np.maximum(answer - 1.0, 0.0) * step,
         output_per_second=rate,
         total_per_second=rate * (session.input + answer) / answer,
