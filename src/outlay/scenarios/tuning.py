@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterator, Mapping
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
-from outlay.errors import DoesNotFit
+from outlay.errors import DoesNotFit, InputError
 from outlay.scenarios.fitting import Fitted, fit
 from outlay.scenarios.hints import hints_of
 from outlay.scenarios.run_statement import inputs_of, notes_of, price_notes, run_of, statement_of
@@ -17,6 +18,7 @@ from outlay.scenarios.tuning_passes import OBJECTIVES
 from outlay.scenarios.tuning_question import TuningQuestion, ask_tuning
 from outlay.statement import Statement
 from outlay.training import Coefficients, load_coefficients
+from outlay.training.idle import rounder
 from outlay.training.ranges import parse_level
 from outlay.units import format_quantity
 from outlay.workload import Architecture
@@ -154,6 +156,7 @@ def cost_finetune(
 
 def fitting(tuning: TuningQuestion, coefficients: Coefficients) -> Fitted:
     """The fastest layout that fits; or no, with what would help."""
+    _shared(tuning)
     try:
         return fit(tuning.question, coefficients, explain=False)
     except DoesNotFit as error:
@@ -162,12 +165,44 @@ def fitting(tuning: TuningQuestion, coefficients: Coefficients) -> Fitted:
         raise DoesNotFit(error.message, hint=hint, need=error.need) from None
 
 
+def _shared(tuning: TuningQuestion) -> None:
+    """Refuse a step that data-parallel devices cannot share, in the words of the question rather than of a layout."""
+    question, data = tuning.question, tuning.data
+    fixed = question.fixed
+    if "data" in fixed or any(fixed.get(part) != 1 for part in ("tensor", "pipeline", "context")):
+        return
+    size = int(fixed.get("micro_batch", 1))
+    counts = rounder(question.devices)
+    if any(question.batch_on(count) % (count * size) == 0 for count in counts):
+        return
+    batch = question.batch_on(question.devices)
+    of = f" in micro-batches of {size}" if size > 1 else ""
+    places = "1 accelerator" if question.devices == 1 else f"{question.devices:,} accelerators"
+    grain = question.devices * size
+    a_sequence = data.longest / data.mean if data.packed else 1.0 / tuning.objective.sequences
+    larger = math.ceil(grain * -(-batch // grain) * a_sequence)
+    ways = [f"write `--batch {larger}`"] if larger <= data.examples else []
+    if (less := next((part for part in range(size - 1, 0, -1) if batch % (part * question.devices) == 0), 0)) > 0:
+        ways.insert(0, f"write `--micro-batch {less}`")
+    elif size == 1:
+        ways.append(
+            f"write `--on {question.on}:{max(part for part in range(1, batch + 1) if batch % part == 0 and part < question.devices)}`"
+        )
+    raise InputError(
+        f"a step of {batch:,} sequences cannot be shared by {places}{of}",
+        expected=f"a multiple of {grain:,}",
+        hint="; or ".join(ways) if ways else "write a smaller `--micro-batch`, or fewer accelerators after `--on`",
+    )
+
+
 def _title(tuning: TuningQuestion) -> str:
     question, method = tuning.question, tuning.method
     name = {"lora": "LoRA", "qlora": "QLoRA", "ia3": "IA³"}.get(method.name, method.name)
     what = f"{name}, {method.words}" if method.name != "full" else "all weights"
     data = tuning.data
-    examples = f"{data.examples:,.0f} examples" + (f", {data.epochs:g} times," if data.epochs != 1 else "")
+    examples = f"{data.examples:,.0f} example{'' if data.examples == 1 else 's'}" + (
+        f", {data.epochs:g} times," if data.epochs != 1 else ""
+    )
     place = f"{question.devices:,} × {question.accelerator.name}"
     return f"Tuning {question.architecture.name} ({what}) on {examples} with {place}"
 
@@ -176,7 +211,10 @@ def _notes(tuning: TuningQuestion) -> Iterator[str]:
     method, data, question = tuning.method, tuning.data, tuning.question
     count = method.trained if question.trained is None else question.trained
     share, trained = count / question.parameters, format_quantity(count, "parameters")
-    yield f"{trained} of {format_quantity(question.parameters, 'parameters')} are trained, {share:.2%}."
+    if method.tuning is None:
+        yield f"All {trained} are trained."
+    else:
+        yield f"{trained} of {format_quantity(question.parameters, 'parameters')} are trained, {share:.2%}."
     if tuning.objective.name != "sft":
         yield f"Objective: {OBJECTIVES[tuning.objective.name]}."
     if tuning.objective.rate:
