@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Iterator, Mapping
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
-from outlay.errors import DoesNotFit, InputError
+from outlay.errors import DoesNotFit
 from outlay.scenarios.fitting import Fitted, fit
 from outlay.scenarios.hints import hints_of
 from outlay.scenarios.run_statement import inputs_of, notes_of, price_notes, run_of, statement_of
 from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day
-from outlay.scenarios.tuning_help import what_helps
+from outlay.scenarios.tuning_help import check_shares, what_helps
 from outlay.scenarios.tuning_passes import OBJECTIVES
 from outlay.scenarios.tuning_question import TuningQuestion, ask_tuning
 from outlay.statement import Statement
 from outlay.training import Coefficients, load_coefficients
-from outlay.training.idle import rounder
 from outlay.training.ranges import parse_level
 from outlay.units import format_quantity
 from outlay.workload import Architecture
@@ -123,6 +121,7 @@ def cost_finetune(
         gpus_per_node=gpus_per_node,
         interconnect=interconnect,
     )
+    check_shares(tuning, micro_batch="--layout mbs=" if micro_batch is None else "--micro-batch ")
     fitted = fitting(tuning, coefficients)
     question = fitted.question
     terms = agree(
@@ -156,43 +155,12 @@ def cost_finetune(
 
 def fitting(tuning: TuningQuestion, coefficients: Coefficients) -> Fitted:
     """The fastest layout that fits; or no, with what would help."""
-    _shared(tuning)
     try:
         return fit(tuning.question, coefficients, explain=False)
     except DoesNotFit as error:
         helps = list(what_helps(tuning, coefficients))
         hint = "; or ".join(helps) if helps else "tune a smaller model, or on larger accelerators"
         raise DoesNotFit(error.message, hint=hint, need=error.need) from None
-
-
-def _shared(tuning: TuningQuestion) -> None:
-    """Refuse a step that data-parallel devices cannot share, in the words of the question rather than of a layout."""
-    question, data = tuning.question, tuning.data
-    fixed = question.fixed
-    if "data" in fixed or any(fixed.get(part) != 1 for part in ("tensor", "pipeline", "context")):
-        return
-    size = int(fixed.get("micro_batch", 1))
-    counts = rounder(question.devices)
-    if any(question.batch_on(count) % (count * size) == 0 for count in counts):
-        return
-    batch = question.batch_on(question.devices)
-    of = f" in micro-batches of {size}" if size > 1 else ""
-    places = "1 accelerator" if question.devices == 1 else f"{question.devices:,} accelerators"
-    grain = question.devices * size
-    a_sequence = data.longest / data.mean if data.packed else 1.0 / tuning.objective.sequences
-    larger = math.ceil(grain * -(-batch // grain) * a_sequence)
-    ways = [f"write `--batch {larger}`"] if larger <= data.examples else []
-    if (less := next((part for part in range(size - 1, 0, -1) if batch % (part * question.devices) == 0), 0)) > 0:
-        ways.insert(0, f"write `--micro-batch {less}`")
-    elif size == 1:
-        ways.append(
-            f"write `--on {question.on}:{max(part for part in range(1, batch + 1) if batch % part == 0 and part < question.devices)}`"
-        )
-    raise InputError(
-        f"a step of {batch:,} sequences cannot be shared by {places}{of}",
-        expected=f"a multiple of {grain:,}",
-        hint="; or ".join(ways) if ways else "write a smaller `--micro-batch`, or fewer accelerators after `--on`",
-    )
 
 
 def _title(tuning: TuningQuestion) -> str:

@@ -319,7 +319,7 @@ def _stored(name: str, asked: str | None, chip: Accelerator, assumed: list[Assum
             )
         return None
     if kind not in STORED:
-        raise no_such("quantize", asked or kind, STORED, "nf4")
+        raise no_such("type of a frozen base", asked or kind, STORED, "nf4", flag="--quantize")
     if kind == "fp8" and not chip.has("fp8"):
         raise InputError(
             f"`--quantize fp8` on {chip.name}, which has no fp8",
