@@ -89,13 +89,20 @@ def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]
 
 
 def _pieces(word: str, first: int, rest: int) -> Iterator[str]:
-    """A word in pieces of at most so many columns; marks stay with the character that they sit on."""
+    """A word in pieces of at most so many columns, after a comma where there is one; marks stay with the character that they
+    sit on.
+
+    >>> list(_pieces("tp=2,cp=4,offload=0.75", 15, 15))
+    ['tp=2,cp=4,', 'offload=0.75']
+    """
     piece, used, room = "", 0, first
     for char in word:
         size = _cell(char)
         if piece and used + size > room:
-            yield piece
-            piece, used, room = "", 0, rest
+            end = piece.rfind(",") + 1 or len(piece)
+            yield piece[:end]
+            piece = piece[end:]
+            used, room = cells(piece), rest
         piece, used = piece + char, used + size
     if piece:
         yield piece

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from outlay.layout import Layout
+from outlay.scenarios.plan_sections import excess
 from outlay.scenarios.serving_demand import rate_words
 from outlay.scenarios.serving_plan_offered import Offered, Plan, limits_of
 from outlay.scenarios.serving_plan_question import ServingWanted
@@ -97,8 +98,7 @@ def why(judged: Judged, index: int, plan: Plan, wanted: ServingWanted) -> str:
     }
     for name, share in judged.broken(index).items():
         value = verbs[name].format(shown(name, getattr(plan, name)))
-        more = format_quantity(share, "%", digits=2)
-        said.append(f"{value}, {more} over `{FLAGS[name]} {typed(name, limits[name])}`")
+        said.append(f"{value}, {excess(share)} `{FLAGS[name]} {typed(name, limits[name])}`")
     return " and ".join(said)
 
 

@@ -105,5 +105,6 @@ def replicas_remark(plan: ServingPlan) -> list[str]:
     if plan.decode.replicas == 1:
         return []
     return [
-        f"start it {plan.decode.replicas} times, each on {plan.decode.devices} devices of its own, behind a load balancer"
+        f"start it {plan.decode.replicas} times, each on {plan.decode.devices} "
+        f"device{'' if plan.decode.devices == 1 else 's'} of its own, behind a load balancer"
     ]
