@@ -204,8 +204,8 @@ def how_full(own: Own, bill: Bill) -> Table | None:
     most = 1 / unit.peak
     notes = ["Now: with the load that is asked about."]
     if most < 1:
-        share = format_quantity(most, "%", digits=2)
-        notes.append(f"At most {share} while the busiest hour has {unit.peak:.3g} times the mean.")
+        words = format_quantity(most, "%", digits=2)
+        notes.append(f"At most {words} while the busiest hour has {unit.peak:.3g} times the mean.")
     each = "machine" if unit.devices == 1 else f"group of {unit.devices} machines"
     return Table(
         f"Dollars of a million tokens, by how full each {each} is",
