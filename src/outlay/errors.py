@@ -42,14 +42,14 @@ class InputError(Exception):
 
 
 class UnknownName(InputError):
-    """A name that no table lists; the nearest names are offered.
+    """A name that no table lists; the nearest names are offered, and all where there is no `listing` of them.
 
     >>> error = UnknownName("accelerator", "h100-smx", ["h100-sxm-80gb", "h100-pcie-80gb"], listing="outlay show accelerators")
     >>> print(error.hint)
     did you mean `h100-sxm-80gb`? `outlay show accelerators` lists all
     """
 
-    def __init__(self, what: str, name: str, known: Iterable[str], *, listing: str) -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str], *, listing: str = "") -> None:
         import difflib  # only where a name is wrong: answers start without it
 
         spelt = {entry.lower(): entry for entry in known}
@@ -58,9 +58,10 @@ class UnknownName(InputError):
         article = "an" if what[0] in "aeiou" else "a"
         message = f"`{name}` is not {article} {what} that outlay knows" if name.strip() else f"the {what} is empty"
         few = listing.endswith("--help") and len(spelt) <= _FEW
-        super().__init__(
-            message, expected=f"one of {', '.join(spelt.values())}" if few else "", hint=f"{guess}`{listing}` lists all"
+        rest = (
+            f"`{listing}` lists all" if listing else f"there are {', '.join(f'`{entry}`' for entry in spelt.values())}"
         )
+        super().__init__(message, expected=f"one of {', '.join(spelt.values())}" if few else "", hint=guess + rest)
         self.name = name
 
 

@@ -13,6 +13,8 @@ from outlay.search.limits import Judged
 from outlay.units import format_money, format_quantity
 
 FLAGS = {"ttft": "--ttft", "tpot": "--tpot", "dollars": "--under", "kg_co2e": "--carbon"}
+_TIMES = 10.0
+"""From this many times a limit on, its multiple says more than per cent over it."""
 _SHORT = {"tensor": "tp", "pipeline": "pp", "data": "dp", "expert": "ep"}
 
 

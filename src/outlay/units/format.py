@@ -89,7 +89,7 @@ def _scaled(size: float, shown: tuple[tuple[float, str], ...], digits: int) -> t
             continue
         ratio = max(size / factor, math.ulp(0.0))
         decimals = max(0, digits - 1 - math.floor(math.log10(ratio)))
-        if round(ratio, decimals) < limit:
+        if round(ratio, decimals) < limit * (1.0 - 1e-12):  # a limit is a quotient: 1e-3 / 1e-6
             return format_number(ratio, digits=digits), label
     factor, label = shown[-1]
     return format_number(min(size / factor, sys.float_info.max), digits=digits), label
