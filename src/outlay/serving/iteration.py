@@ -37,6 +37,9 @@ from outlay.serving.memo import remembered
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
 from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
 
+MANY_ROWS = 32
+"""Rows beyond which a product that widens its weights is bound by arithmetic and unpacking, not by reading them."""
+
 CAUSES = (
     "projections",
     "experts",
@@ -173,6 +176,9 @@ def _layer(
     chip = deployment.cluster.accelerator.generation
     parts = dict(raw)
     parts["projections"] = parts["projections"] * step.projections.get(chip, step.projections["other"])
+    if deployment.widened and deployment.weights.weight_bits < 16:
+        many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
+        parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
     parts["experts"] = parts["experts"] * step.experts_of(deployment.weights.name, deployment.engine.family)
     parts["memory-bound"] = parts["memory-bound"] * step.memory_of(deployment.engine.family)
     if isinstance(layer.mixer, Attention):
@@ -389,9 +395,11 @@ def _activity(deployment: Deployment, work: Work, causes: Mapping[str, Number], 
     dense, grouped = np.minimum(rows / ridge, 1.0), np.minimum(work.tokens / spread / ridge, 1.0)
     products = causes["projections"] * dense + causes["experts"] * grouped
     streaming = causes["projections"] + causes["experts"] - products
-    memory = causes["memory-bound"] + causes["decode attention"] + causes["head and sampling"]
+    memory = causes["memory-bound"] + causes["head and sampling"]
     sending = sum(seconds for name, seconds in causes.items() if name.endswith("communication"))
     return {
+        "attention": causes["decode attention"] / total,
+        "host": (causes["launches"] + causes["engine"]) / total,
         "arithmetic": (products + causes["prompt attention"]) / total,
         "streaming": streaming / total,
         "memory": memory / total,

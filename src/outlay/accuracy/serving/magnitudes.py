@@ -84,6 +84,13 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of),
         ]
         found.append(Magnitude(path=("memory_slowdown", family), prior=1.0, spread=0.4, affects=of))
+    for family in ("exllama", "transformers"):
+
+        def widens(row: Row, family: str = family) -> bool:
+            return row.family == family and row.question.deployment.widened
+
+        if any(widens(row) for row in rows):
+            found.append(Magnitude(path=("widening", family), prior=2.5, spread=0.5, affects=widens))
     for family in sorted({row.family for row in rows if row.question.protocol == "client" and not row.backend}):
 
         def fronted(row: Row, family: str = family) -> bool:

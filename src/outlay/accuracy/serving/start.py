@@ -60,6 +60,7 @@ START: Final = StepCoefficients(
     projections={"other": 1.0},
     memory_slowdown={"other": 1.0},
     experts={"other": 1.0},
+    widening={"other": 1.0, "exllama": 2.5, "transformers": 2.5},
     expert_excess=0.2,
     attention_slowdown={"other": 1.0},
     request_gap=4e-3,
