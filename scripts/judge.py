@@ -1,4 +1,4 @@
-"""All measured runs in validation/training and validation/finetuning predicted anew: for `make accuracy` and for tests.
+"""All measured runs of training and tuning in validation/ predicted anew: what `make accuracy` writes, and what tests compare.
 
 `docs/accuracy.json` holds the figures, `docs/accuracy.csv` each run, `docs/plots/*.svg` the plots of it. Predictions are
 twofold: as shipped, and by the fits that have not seen a run's source.

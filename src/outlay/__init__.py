@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from outlay.errors import InputError as InputError
     from outlay.layout import Layout as Layout
     from outlay.machine import Cluster as Cluster
+    from outlay.scenarios.buying import compare as compare
     from outlay.scenarios.planning import plan_training as plan_training
     from outlay.scenarios.serving_cost import cost_serving as cost_serving
     from outlay.scenarios.serving_planning import plan_serving as plan_serving
@@ -46,6 +47,7 @@ _HOMES = {
     "InputError": "outlay.errors",
     "Layout": "outlay.layout",
     "Cluster": "outlay.machine",
+    "compare": "outlay.scenarios.buying",
     "cost_serving": "outlay.scenarios.serving_cost",
     "cost_finetune": "outlay.scenarios.tuning",
     "cost_training": "outlay.scenarios.training_run",

@@ -6,7 +6,13 @@ The command line prints it and exits with 2. Anything else that escapes is our b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+_FEW = 9
+"""Names that a message has room for; of more, it says where they are listed."""
+_Name = TypeVar("_Name")
+_Read = TypeVar("_Read")
 
 
 class InputError(Exception):
@@ -36,14 +42,14 @@ class InputError(Exception):
 
 
 class UnknownName(InputError):
-    """A name that no table lists; the nearest names are offered.
+    """A name that no table lists; the nearest names are offered, and all where there is no `listing` of them.
 
     >>> error = UnknownName("accelerator", "h100-smx", ["h100-sxm-80gb", "h100-pcie-80gb"], listing="outlay show accelerators")
     >>> print(error.hint)
     did you mean `h100-sxm-80gb`? `outlay show accelerators` lists all
     """
 
-    def __init__(self, what: str, name: str, known: Iterable[str], *, listing: str) -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str], *, listing: str = "") -> None:
         import difflib  # only where a name is wrong: answers start without it
 
         spelt = {entry.lower(): entry for entry in known}
@@ -51,7 +57,11 @@ class UnknownName(InputError):
         guess = f"did you mean {' or '.join(f'`{entry}`' for entry in close)}? " if close else ""
         article = "an" if what[0] in "aeiou" else "a"
         message = f"`{name}` is not {article} {what} that outlay knows" if name.strip() else f"the {what} is empty"
-        super().__init__(message, hint=f"{guess}`{listing}` lists all")
+        few = listing.endswith("--help") and len(spelt) <= _FEW
+        rest = (
+            f"`{listing}` lists all" if listing else f"there are {', '.join(f'`{entry}`' for entry in spelt.values())}"
+        )
+        super().__init__(message, expected=f"one of {', '.join(spelt.values())}" if few else "", hint=guess + rest)
         self.name = name
 
 
@@ -61,6 +71,29 @@ class AmbiguousName(InputError):
     def __init__(self, what: str, name: str, choices: Iterable[str], *, hint: str) -> None:
         choices = tuple(choices)
         super().__init__(f"`{name}` is {len(choices)} {what}s", details=choices, hint=hint)
+
+
+def each(read: Callable[[_Name], _Read], names: Iterable[_Name]) -> list[_Read]:
+    """What `read` makes of each name; all that cannot be read is said at once.
+
+    >>> each(int, ["1", "2"])
+    [1, 2]
+
+    :raises InputError: the only one, or one that lists them all and hints at the first.
+    """
+    found, wrong = [], []
+    for name in names:
+        try:
+            found.append(read(name))
+        except InputError as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        raise InputError(
+            f"{len(wrong)} names cannot be read", details=[str(error) for error in wrong], hint=wrong[0].hint
+        )
+    return found
 
 
 class DoesNotFit(Exception):

@@ -320,3 +320,22 @@ def test_json_of_half_characters_can_be_written() -> None:
     assert from_json(to_json(statement).encode()) == statement
     for format in FORMATS:
         render(statement, format).encode()
+
+
+def test_a_long_name_is_broken_at_its_joints_rather_than_the_table_given_up() -> None:
+    name = "together/meta-llama/Meta-Llama-3-8B-Instruct-Turbo"
+    columns = ["Model", *(Column(f"Column {place}", unit="$/M") for place in range(5))]
+    lines = render(Table("T", columns=columns, rows=[(name, 1, 2, 3, 4, 5)]), format="text", width=80).splitlines()
+    assert lines[2].split()[0] == "Model" and max(map(len, lines)) <= 80
+    pieces = [line[1:].split("  ")[0] for line in lines[3:] if line.strip()]
+    assert "".join(pieces) == name
+    assert all(piece[-1] in "-/" for piece in pieces[:-1])
+
+
+def test_words_that_belong_together_are_not_broken_in_a_first_column() -> None:
+    machines = "128\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}b300-sxm-288gb"
+    row = (machines, "4 × tp=8,pp=4 in bf16 and more", 1, 2, 3, 1_663_419)
+    columns = ["Accelerators", "Instances", *(Column(f"Column {place}", unit="$") for place in range(4))]
+    assert "128\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}b300-sxm-288gb" in render(
+        Table("T", columns=columns, rows=[row]), format="text", width=80
+    )

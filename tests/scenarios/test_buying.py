@@ -202,3 +202,16 @@ def test_ranges_move_the_crossing_and_the_machines_that_a_load_takes():
         assert value.low is None or value.low <= value.likely <= value.high
     assert (narrow.coverage, wide.coverage) == (0.5, 0.9)
     assert any("times as many requests as predicted" in note for note in wide.notes)
+
+
+def test_tables_are_headed_by_the_seller_and_the_first_sentence_names_the_model_there():
+    found = compare("llama-3-8b", on="l4", users=10_000, today=DAY)
+    assert found.find("api").name == found.find("bills").columns[2].name == found.answer["api"].label == "novita"
+    assert "novita/meta-llama/llama-3-8b-instruct" in found.title
+    other = compare("llama-3-8b", on="l4", users=10_000, api="openai/gpt-5-mini", today=DAY)
+    assert other.find("bills").columns[2].name == "openai/gpt-5-mini"  # another model: its name says which
+
+
+def test_prices_have_cents():
+    row = compare("llama-3-8b", on="l4", users=10_000, api="mine=0.1/3", today=DAY).find("api-prices").rows[0]
+    assert row[2:5] == ("$0.10", None, "$3.00")

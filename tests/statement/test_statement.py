@@ -240,3 +240,33 @@ def _flat(tree: object) -> str:
     from outlay.statement import to_json
 
     return to_json(tree, indent=None)  # type: ignore[arg-type]
+
+
+def test_what_cancels_out_is_no_change() -> None:
+    """0.1 + 0.2 and 0.3 are the same amount, and so are a cell and what takes it away again."""
+
+    def run(*hours: float) -> Statement:
+        price = Interval.exact(1.0)
+        lines = [
+            Line(str(place), key=str(place), quantity=Interval.exact(size), unit="h", unit_price=price, basis="yours")
+            for place, size in enumerate(hours)
+        ]
+        return Statement("Run", lines=lines)
+
+    found = diff(run(0.1, 0.2, 277.4), run(0.2, 0.1, 277.4))
+    assert not any("more" in note or "less" in note for note in found.notes)
+    assert found.find("lines").footer[3] == 0.0
+    assert (
+        Table("T", columns=["A", Column("B", total=True)], rows=[("x", 0.1), ("y", 0.2), ("z", -0.3)]).footer[1] == 0.0
+    )
+
+
+def test_figures_of_a_difference_are_a_table_on_a_usual_screen() -> None:
+    values = (Interval.between(9269.0, 10_920.0, 12_027.0), Interval.between(18_538.0, 21_840.0, 24_054.0))
+    before, after = (
+        Statement("Run", answer={"speed": Figure(value, unit="tokens/s", label="each device processes")})
+        for value in values
+    )
+    row = diff(before, after).find("figures").rows[0]
+    assert [row[place].value.likely for place in (1, 2, 3)] == [10_920.0, 21_840.0, 10_920.0]
+    assert row[1].value.low is None

@@ -32,6 +32,8 @@ def weights_of(name: str) -> str | None:
     (None, None)
     >>> weights_of("mistral.mistral-7b-instruct-v0:2"), weights_of("mistral-7b"), weights_of("deepseek/deepseek-r1-turbo")
     (None, 'mistral-7b', 'deepseek-r1')
+    >>> weights_of("deepseek/deepseek_v3"), weights_of("llama-3_1-8b-instruct")
+    ('deepseek-v3', 'llama-3.1-8b')
     """
     known = _names()
     for form in _plain(name):
@@ -56,7 +58,8 @@ def format_said(name: str) -> str:
 
 def _plain(name: str) -> tuple[str, ...]:
     """A host's name without its path and the host's own version behind it: as it is, and without the maker before it."""
-    text = name.strip().lower().rpartition("/")[2].replace("_", ".")
+    text = name.strip().lower().rpartition("/")[2]
+    text = re.sub(r"(?<=\d)_(?=\d)", ".", text).replace("_", "-")
     text = re.sub(r"(-v1)?:\d+$|-\d+:\d+$|:(free|batch|extended|nitro|floor)$", "", text)  # Bedrock's, OpenRouter's
     text = re.sub(r"^databricks-", "", text)
     text = re.sub(r"-(32768|128k|4k|8k)$", "", text)

@@ -78,8 +78,10 @@ def _of(name: str) -> Table:
 
 
 def _row(price: ApiPrice, *, whole: bool) -> tuple[str | None, ...]:
+    from outlay.units import format_money
+
     def shown(dollars: float | None) -> str | None:
-        return None if dollars is None else f"${dollars:,.4g}"
+        return None if dollars is None else format_money(dollars, cents=True)
 
     batch = None if price.batch_output is None else f"{shown(price.batch_input)} / {shown(price.batch_output)}"
     return (

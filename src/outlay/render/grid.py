@@ -58,6 +58,9 @@ def grid(
         for place, size in enumerate(natural)
     ]
     room = width - len(_MARGIN) - len(_GAP) * (len(headings) - 1)
+    if sum(floors) > room:  # rather a long name on two lines than no table
+        least = max(_least(row[0], whole=False) for row in (header, *bodies))
+        floors[0] = floors[0] if right[0] else min(natural[0], least)
     if sum(floors) > room:
         return _stacked(header, rows, width=width, color=color)
     sizes = _fitted(natural, floors, room)
@@ -74,8 +77,8 @@ def grid(
 
 
 def _least(entry: Entry, *, whole: bool) -> int:
-    """Columns that a cell needs at least; a name in the first column is never broken inside a word."""
-    longest = max(map(cells, clean(entry.text).split()), default=0) if whole else 0
+    """Columns that a cell needs at least; with `whole`, so many that no word of a name is broken."""
+    longest = max(map(cells, clean(entry.text).split(" ")), default=0) if whole else 0
     return cells(entry.first) + max(_NARROWEST_COLUMN, longest if longest <= _LONGEST_NAME else 0)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _SPACES = re.compile(" (?!%)")
 """Where a line may end: never between a number and its per cent sign."""
+_JOINTS = "-/_"
+"""Behind these a name may end a line."""
 _TURNS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 _SHOWN = frozenset("\u00ad\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
@@ -89,13 +91,22 @@ def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]
 
 
 def _pieces(word: str, first: int, rest: int) -> Iterator[str]:
-    """A word in pieces of at most so many columns; marks stay with the character that they sit on."""
+    """A word in pieces of at most so many columns; marks stay with the character that they sit on.
+
+    A piece ends behind a comma, or behind a joint of a name (`-`, `/`, `_`) where it is then at least half full.
+
+    >>> list(_pieces("tp=2,cp=4,offload=0.75", 15, 15))
+    ['tp=2,cp=4,', 'offload=0.75']
+    """
     piece, used, room = "", 0, first
     for char in word:
         size = _cell(char)
         if piece and used + size > room:
-            yield piece
-            piece, used, room = "", 0, rest
+            joint = max(map(piece.rfind, _JOINTS)) + 1
+            end = piece.rfind(",") + 1 or (joint if 2 * joint >= room else len(piece))
+            yield piece[:end]
+            piece = piece[end:]
+            used, room = cells(piece), rest
         piece, used = piece + char, used + size
     if piece:
         yield piece

@@ -155,7 +155,7 @@ def _statement(
     crossed = crossing(own, bill, beside)
     several = tables.machines(owns, bill, beside) if len(owns) > 1 else None
     sections: tuple[Table | None, ...] = (
-        tables.two_bills(mine, theirs, bill.price.name),
+        tables.two_bills(mine, theirs, bill.called),
         tables.apis(bills, own, beside),
         tables.asked(bills, date),
         several,
@@ -201,7 +201,7 @@ def _figures(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> dict[st
     if own.dollars is not None:
         made["own"] = Figure(own.dollars, unit="$/month", label="own machines", note="as they are, without people")
     made["api"] = Figure(
-        bill.month, unit="$/month", label=bill.price.name, note="tokens × prices", receipts=(bill.price.receipt,)
+        bill.month, unit="$/month", label=bill.called, note="tokens × prices", receipts=(bill.price.receipt,)
     )
     demand = own.run.question.demand
     if crossed.first is not None:
@@ -216,7 +216,7 @@ def _figures(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> dict[st
 
 def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterator[str]:
     """Where the bills cross, or why they never do."""
-    unit, demand, name = own.unit, own.run.question.demand, bill.price.name
+    unit, demand, name = own.unit, own.run.question.demand, bill.called
     if own.step is None:
         yield "Own machines have no price here, so no load can be named from which they are cheaper."
         return
@@ -256,13 +256,13 @@ def _sure(own: Own, bill: Bill, beside: Beside, level: float) -> Iterator[str]:
     if more > own.unit.count:
         said += f" With the slowest of them this load takes {more * own.unit.devices:,} accelerators."
     if crossing(own, bill, beside).first is not None and crossing(slow, bill, beside).first is None:
-        said += f" And own machines then never become cheaper than {bill.price.name}."
+        said += f" And own machines then never become cheaper than {bill.called}."
     yield said
 
 
 def _assumed(own: Own, demand: Demand, batch: float) -> Iterator[Assumption]:
     if batch:
-        value = f"{batch:.0%} of requests wait for quiet hours"
+        value = f"{format_quantity(batch, '%', digits=2)} of requests wait for quiet hours"
         why = f"the busiest hour then has {own.unit.peak:.3g} times the mean, not {demand.peak:.3g} (`--batch-share`)"
         yield Assumption("batch", value=value, why=why)
 

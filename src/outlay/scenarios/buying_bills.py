@@ -16,6 +16,8 @@ from outlay.statement import Interval
 DAYS = SECONDS / 86_400.0
 NO_MORE = 1.02
 """Loads within this factor of each other are shown as one."""
+_LONGEST = 28
+"""Columns that a name may take at the head of a table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,11 @@ class Bill:
         """Dollars; a range where hours of the day cost differently."""
         likely, (low, high) = self.each * self.requests, self.price.swing
         return Interval.exact(likely) if low == high else Interval.between(low * likely, likely, high * likely)
+
+    @property
+    def called(self) -> str:
+        """What heads a column or a line: the seller where that says it, or where the rest would not fit."""
+        return self.price.seller if self.same or len(self.price.short) > _LONGEST else self.price.short
 
     @property
     def serves(self) -> str:

@@ -26,7 +26,7 @@ def api_lines(
     bill: Bill, beside: Beside, *, input: float, output: float, cached: float, batch: float
 ) -> tuple[Line, ...]:
     """A month of bought answers, and what comes beside them."""
-    line = Line(bill.price.name, key="api", children=tuple(_tokens(bill, input, output, cached, batch)))
+    line = Line(bill.called, key="api", children=tuple(_tokens(bill, input, output, cached, batch)))
     return (line, Line("Beside the bill", key="beside", children=tuple(_api_beside(bill, beside))))
 
 

@@ -11,7 +11,7 @@ from outlay.scenarios.buying_own import Own, month_at
 from outlay.scenarios.buying_question import Beside
 from outlay.statement import Cell, Column, Line, Table
 from outlay.statement.line import total
-from outlay.units import format_number, format_quantity
+from outlay.units import format_money, format_number, format_quantity
 
 _MOST = 8
 _FULL = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -123,7 +123,7 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
 
 
 def _price(dollars: float | None) -> str | None:
-    return None if dollars is None else f"${dollars:,.4g}"
+    return None if dollars is None else format_money(dollars, cents=True)
 
 
 def machines(owns: Sequence[Own], bill: Bill, beside: Beside) -> Table:
@@ -195,14 +195,17 @@ def how_full(own: Own, bill: Bill) -> Table | None:
         requests = unit.capacity * unit.peak * share
         rows.append(
             (
-                format_quantity(share, "%", digits=2) + (" (this load)" if share == here else ""),
+                format_quantity(share, "%", digits=2) + (", now" if share == here else ""),
                 requests / DAYS,
                 own.step / (requests * tokens),
                 bill.each / tokens,
             )
         )
     most = 1 / unit.peak
-    notes = [f"At most {most:.0%} while the busiest hour has {unit.peak:.3g} times the mean."] if most < 1 else []
+    notes = ["Now: with the load that is asked about."]
+    if most < 1:
+        words = format_quantity(most, "%", digits=2)
+        notes.append(f"At most {words} while the busiest hour has {unit.peak:.3g} times the mean.")
     each = "machine" if unit.devices == 1 else f"group of {unit.devices} machines"
     return Table(
         f"Dollars of a million tokens, by how full each {each} is",
@@ -210,7 +213,7 @@ def how_full(own: Own, bill: Bill) -> Table | None:
             "In use",
             Column("Requests a day", digits=3),
             Column("Own", unit="$/M"),
-            Column(bill.price.name, unit="$/M"),
+            Column(bill.called, unit="$/M"),
         ),
         rows=rows,
         notes=notes,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
 import numpy as np
 
 from outlay.errors import DoesNotFit
 from outlay.scenarios.serving_plan_block import Counts
-from outlay.scenarios.serving_plan_offered import Offered
+from outlay.scenarios.serving_plan_offered import Offered, judged_of, ranked
 from outlay.scenarios.serving_plan_question import ServingWanted
 from outlay.scenarios.serving_plan_words import (
     FLAGS,
@@ -23,15 +27,23 @@ from outlay.scenarios.serving_plan_words import (
 )
 from outlay.search.limits import Judged
 
+_TRIES = 5
+"""Times that four times as many accelerators are tried for a hint."""
+_FEW = 3
+"""Kinds of accelerators that are tried."""
 
-def nothing(wanted: ServingWanted, counts: Counts) -> DoesNotFit:
+Again: TypeAlias = Callable[[ServingWanted], Offered]
+"""The same search for another question."""
+
+
+def nothing(wanted: ServingWanted, counts: Counts, again: Again) -> DoesNotFit:
     """No plan at all: it fits nowhere, or nobody sells what it fits on."""
     name = wanted.architecture.name
-    most = max((max(numbers) for numbers in wanted.wanted.machines.values()), default=0)
     if counts.too_big and not counts.kept and not counts.too_slow:
+        narrower = "" if wanted.formats is None else ", or try `--quant any`"
         return DoesNotFit(
             f"{name} fits on none of the machines asked for, with one request of {wanted.demand.longest:,.0f} tokens",
-            hint=f"write `--count {most * 4}`, larger accelerators, or `--quant any`",
+            hint=(_more(wanted, tuple(wanted.wanted.machines), again) or "take larger accelerators") + narrower,
         )
     chips = ", ".join(sorted(wanted.wanted.machines)[:4])
     return DoesNotFit(
@@ -40,7 +52,7 @@ def nothing(wanted: ServingWanted, counts: Counts) -> DoesNotFit:
     )
 
 
-def none_within(wanted: ServingWanted, offered: Offered, judged: Judged) -> DoesNotFit:
+def none_within(wanted: ServingWanted, offered: Offered, judged: Judged, again: Again) -> DoesNotFit:
     """The limits cannot be kept: the nearest plan, and the limits with which it is one."""
     name = wanted.architecture.name
     head = f"no plan serves {name} for {load_in_words(wanted)} {limits_in_words(wanted)}".rstrip()
@@ -54,9 +66,12 @@ def none_within(wanted: ServingWanted, offered: Offered, judged: Judged) -> Does
                 hint="write your own `--price`, or `--goal fastest`",
             )
         most = max(max(numbers) for numbers in wanted.wanted.machines.values())
+        load = "--rate" if wanted.asked.get("users") is None else "--users"
+        chips = tuple(wanted.wanted.machines) if len(wanted.wanted.machines) <= _FEW else (plan.chip,)
+        more = _more(wanted, chips, again)
         return DoesNotFit(
             f"{head}\n  no count up to {most:,} carries the load",
-            hint=f"write `--count {most * 4}`, or a lower `--rate`",
+            hint=f"{more}, or a lower `{load}`" if more else f"write a lower `{load}`",
         )
     near = offered.plan(place)
     broken = judged.broken(place)
@@ -68,6 +83,28 @@ def none_within(wanted: ServingWanted, offered: Offered, judged: Judged) -> Does
         + (f"; it costs {shown('dollars', near.dollars)}" if np.isfinite(near.dollars) else ""),
         hint=f"it is there with `{relief}`",
     )
+
+
+def _more(wanted: ServingWanted, chips: tuple[str, ...], again: Again) -> str:
+    """How many accelerators would do, as the flag that asks for them: each number is tried; empty where none does."""
+    if len(chips) > _FEW:
+        return ""
+    most = {chip: max(wanted.wanted.machines[chip]) for chip in chips}
+    for _ in range(_TRIES):
+        most = {chip: 4 * count for chip, count in most.items()}
+        more = {chip: (*wanted.wanted.machines[chip], count) for chip, count in most.items()}
+        asked = replace(wanted, wanted=replace(wanted.wanted, machines=more), tail=False)
+        offered = again(asked)
+        if not len(offered):
+            continue
+        usable = ranked(offered, asked, judged_of(offered, asked))
+        if usable.size:
+            plan = offered.plan(int(usable[np.argmin(offered.figures["devices"][usable])]))
+            if wanted.wanted.had is not None:
+                return f"{plan.devices:,} carry it: write `--have {plan.chip}:{plan.devices}`"
+            only = "" if len(wanted.wanted.machines) == 1 else f"--on {plan.chip} "
+            return f"{plan.devices:,} carry it: write `{only}--count {plan.devices}`"
+    return ""
 
 
 def _above(value: float) -> float:

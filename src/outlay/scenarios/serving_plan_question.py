@@ -20,14 +20,17 @@ from outlay.scenarios.serving_plan_day import Day, read_day
 from outlay.scenarios.serving_plan_formats import published_format, read_formats
 from outlay.scenarios.serving_plan_offers import Money
 from outlay.scenarios.serving_problems import Problems
-from outlay.scenarios.serving_software import cache_of, engine_names, engine_of
+from outlay.scenarios.serving_software import cache_of, engine_names, engine_of, refuses
 from outlay.serving import Engine, Format, Load, engine_for, format_for
+from outlay.serving.engines import engine_on
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
 from outlay.workload import Architecture, load_config
 
 MODES = ("aggregated", "disaggregated")
 """Prompts and decoding on the same instances, or each on its own."""
+_SAID = 3
+"""Accelerators that an error names."""
 _ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
 _START_UP = 300.0
 _REQUESTS = (*("input", "output", "rate", "concurrency", "users", "requests_per_user", "peak", "prefix_hit", "turns"),)
@@ -86,9 +89,27 @@ class ServingWanted:
         return Load(input=self.demand.input, output=self.demand.output, cached=self.demand.cached, rate=self.rate)
 
     def engines_on(self, chip: Accelerator) -> tuple[Engine, ...]:
-        """The engines that run on an accelerator."""
-        listed = self.engines or (engine_of(None, None, chip, []),)
-        return tuple(engine for engine in listed if engine.name != "trtllm" or chip.vendor.lower() == "nvidia")
+        """The engines that run on an accelerator, with the limits that they set themselves by its memory."""
+        if self.engines is None:  # of each format: that of llama.cpp's files reads no others
+            names = [None] if self.formats is None else [form.name for form in self.formats]
+            return tuple(dict.fromkeys(engine_of(None, name, chip, []) for name in names))
+        return tuple(engine_on(engine, chip) for engine in self.engines if not refuses(engine, chip))
+
+    def check_engines(self) -> None:
+        """Refuse engines of which none runs on any of the accelerators."""
+        chips = [catalog.accelerator(name) for name in self.wanted.machines]
+        if self.engines is None or not chips or any(self.engines_on(chip) for chip in chips):
+            return
+        raise InputError(
+            f"`--engine {self.asked['engine']}` runs on none of the accelerators asked for",
+            expected="an engine for one of them",
+            details=[
+                f"{engine.name} does not run on a {chip.name}: {refuses(engine, chip)}"
+                for engine in self.engines
+                for chip in chips[:_SAID]
+            ],
+            hint=f"write `--engine {engine_of(None, None, chips[0], []).name}`, or leave it out",
+        )
 
 
 def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Mapping[str, Any]) -> ServingWanted:
@@ -169,7 +190,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     own = None if hardware is None else amortised(hardware, asked.get("life"), asked.get("use"), assumed)[0].likely
     _check_money(asked, wanted)
     counts = str(asked.get("count") or "")
-    return ServingWanted(
+    found = ServingWanted(
         asked=asked,
         architecture=architecture,
         receipt=receipt,
@@ -191,6 +212,8 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         electricity=_electricity(asked.get("electricity"), grid),
         assumed=tuple(assumed),
     )
+    found.check_engines()
+    return found
 
 
 def _objectives(ttft: str | float | None, tpot: str | float | None) -> Objectives:
@@ -232,7 +255,7 @@ def _modes(text: str | None) -> tuple[str, ...]:
     found = tuple(name.lower() for name in names_in(text, "--mode", "write `--mode aggregated`"))
     for name in found:
         if name not in MODES:
-            raise UnknownName("mode of serving", name, MODES, listing="outlay plan serving --help")
+            raise UnknownName("mode of serving", name, MODES)
     return found
 
 

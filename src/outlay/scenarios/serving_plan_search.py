@@ -62,7 +62,7 @@ def search_wanted(
     """The same for a question that has been read."""
     offered, counts = offered_by_all(wanted, coefficients, progress=progress)
     if not len(offered):
-        raise nothing(wanted, counts)
+        raise nothing(wanted, counts, lambda more: offered_by_all(more, coefficients)[0])
     judged = judged_of(offered, wanted)
     usable = ranked(offered, wanted, judged)
     if wanted.tail and usable.size:
@@ -71,7 +71,7 @@ def search_wanted(
     else:
         usable, best = _verified(offered, wanted, usable, coefficients)
     if best is None:
-        raise none_within(wanted, offered, judged)
+        raise none_within(wanted, offered, judged, lambda more: offered_by_all(more, coefficients)[0])
     return ServingFound(wanted=wanted, offered=offered, counts=counts, judged=judged, usable=usable, best=best)
 
 

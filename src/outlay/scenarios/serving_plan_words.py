@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from outlay.layout import Layout
+from outlay.scenarios.plan_sections import excess
 from outlay.scenarios.serving_demand import rate_words
 from outlay.scenarios.serving_plan_offered import Offered, Plan, limits_of
 from outlay.scenarios.serving_plan_question import ServingWanted
@@ -12,6 +13,8 @@ from outlay.search.limits import Judged
 from outlay.units import format_money, format_quantity
 
 FLAGS = {"ttft": "--ttft", "tpot": "--tpot", "dollars": "--under", "kg_co2e": "--carbon"}
+_TIMES = 10.0
+"""From this many times a limit on, its multiple says more than per cent over it."""
 _SHORT = {"tensor": "tp", "pipeline": "pp", "data": "dp", "expert": "ep"}
 
 
@@ -97,8 +100,7 @@ def why(judged: Judged, index: int, plan: Plan, wanted: ServingWanted) -> str:
     }
     for name, share in judged.broken(index).items():
         value = verbs[name].format(shown(name, getattr(plan, name)))
-        more = format_quantity(share, "%", digits=2)
-        said.append(f"{value}, {more} over `{FLAGS[name]} {typed(name, limits[name])}`")
+        said.append(f"{value}, {excess(share)} `{FLAGS[name]} {typed(name, limits[name])}`")
     return " and ".join(said)
 
 

@@ -17,6 +17,18 @@ from outlay.workload import Architecture
 
 _HOME = ("apple", "edge", "cpu")
 """Categories of machines on which llama.cpp is the usual engine."""
+_MAKERS = {
+    "trtllm": ("nvidia",),
+    "neuronx": ("aws",),
+    "optimum-habana": ("intel",),
+    "jetstream": ("google",),
+    "sambaflow": ("sambanova",),
+}
+"""Engines that are for one maker's chips, as their documentation says."""
+_BEFORE_TURING = ("kepler", "maxwell", "pascal", "volta")
+_TOO_OLD = {"vllm": _BEFORE_TURING, "sglang": _BEFORE_TURING, "trtllm": (*_BEFORE_TURING, "turing")}
+"""Generations of NVIDIA that an engine's newest version has no kernels for: vLLM (docs.vllm.ai, installation on GPUs) and
+SGLang (docs.sglang.io) ask for compute capability 7.5, TensorRT-LLM's support matrix begins with Ampere; read 2026-11."""
 _SERVERS = ("datacenter-gpu", "workstation-gpu", "consumer-gpu")
 _CACHES = {"auto": "bf16", "float16": "fp16", "f16": "fp16", "bfloat16": "bf16", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}
 _OTHER = ("transformers", "huggingface", "hf")
@@ -25,10 +37,30 @@ _OTHER = ("transformers", "huggingface", "hf")
 def engine_of(asked: str | None, quant: str | None, chip: Accelerator, assumed: list[Assumption]) -> Engine:
     """The engine; unknown names are refused, though rows of measurements may have any."""
     if asked is not None:
-        return limited(engine_named(asked), chip, assumed)
+        engine = engine_named(asked)
+        if why_not := refuses(engine, chip):
+            usual = _usual_engine(quant, chip)[0]
+            raise InputError(
+                f"{engine.name} does not run on a {chip.name}: {why_not}", hint=f"write `--engine {usual}`"
+            )
+        return limited(engine, chip, assumed)
     name, why = _usual_engine(quant, chip)
     assumed.append(Assumption("engine", value=name, why=why))
     return limited(engine_for(name), chip, assumed)
+
+
+def refuses(engine: Engine, chip: Accelerator) -> str:
+    """Why an engine does not run on an accelerator; empty where nothing is known against it.
+
+    >>> refuses(engine_for("trtllm"), catalog.accelerator("mi300x")), refuses(engine_for("vllm"), catalog.accelerator("l4"))
+    ('it is for chips of nvidia', '')
+    """
+    makers = _MAKERS.get(engine.name, ())
+    if makers and chip.vendor not in makers:
+        return f"it is for chips of {' and '.join(makers)}"
+    if chip.vendor == "nvidia" and chip.generation in _TOO_OLD.get(engine.name, ()):
+        return f"it has left the generation {chip.generation} behind"
+    return ""
 
 
 def limited(engine: Engine, chip: Accelerator, assumed: list[Assumption]) -> Engine:
@@ -76,7 +108,11 @@ def _usual_engine(quant: str | None, chip: Accelerator) -> tuple[str, str]:
     usual = {"tpu": "jetstream", "trainium": "neuronx"}.get(chip.category)
     if chip.generation.startswith("gaudi"):
         usual = "optimum-habana"
-    return (usual, f"the usual one on a {chip.name}") if usual else ("vllm", "the usual one on such accelerators")
+    if usual:
+        return usual, f"the usual one on a {chip.name}"
+    if why_not := refuses(engine_for("vllm"), chip):
+        return "llamacpp", f"vllm does not run on a {chip.name}: {why_not}"
+    return "vllm", "the usual one on such accelerators"
 
 
 def is_gguf(quant: str) -> bool:

@@ -180,7 +180,14 @@ def _once(question: Sizing) -> Sizing:
             )
         flop = bought
     if flop > MOST_FLOP:
-        raise InputError(f"the budget is {flop:.3g} FLOP", expected="at most 1e30", hint="write a smaller one")
+        flag, most = "--flop", 1e24
+        if question.dollars is not None:
+            flag, most = "--under", float(f"{question.dollars * 1e24 / flop:.1g}")
+        raise InputError(
+            f"the budget is {flop:.3g} FLOP",
+            expected="at most 1e30",
+            hint=f"write `{flag} {most:.0e}`".replace("e+0", "e").replace("e+", "e"),
+        )
     question = replace(question, flop=flop)
     found = question.best(flop)
     if found is None:

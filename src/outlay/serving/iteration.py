@@ -27,9 +27,9 @@ from outlay.machine import (
     memory_seconds,
     mla_decode_seconds,
     power_watts,
-    small_all_reduce_seconds,
 )
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
+from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml_step import BESIDE, backend_for, ggml_layer, ggml_product
 from outlay.serving.kv_cache import state_bytes
@@ -214,13 +214,11 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     parts: dict[str, Number] = {
         "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
         "experts": _experts(layer, operators, deployment, work, curves),
-        "memory-bound": sum(
-            memory_seconds(op.bytes_forward, curve=curves.memory) for op in operators if isinstance(op, MemoryBound)
-        ),
+        "memory-bound": sum(_moved(op, curves) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": prompts,
         "decode attention": decoding,
     }
-    parts |= _communication(layer, deployment, work, curves)
+    parts |= layer_communication(layer, deployment, work, curves)
     return parts, sum(op.kernels_forward if isinstance(op, MemoryBound) else 1 for op in operators) + 2
 
 
@@ -254,6 +252,18 @@ def _product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
     return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
 
 
+def _moved(op: MemoryBound, curves: Curves) -> Number:
+    """A pass over memory; of the small kernels around experts, the traffic alone, as their start is the layer's."""
+    seconds = memory_seconds(op.bytes_forward, curve=curves.memory)
+    return np.maximum(seconds - curves.memory.kernel_seconds, 0.0) if op.name in AROUND_EXPERTS else seconds
+
+
+AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})
+"""What the machine's time of an expert layer beside its products holds."""
+SKEW = 0.6
+"""Power with which the popularity of experts falls: that of the kernel tables' uneven routing."""
+
+
 def _experts(
     layer: Layer,
     operators: list[Operator],
@@ -264,14 +274,15 @@ def _experts(
     """Products of a mixture's experts; where they are divided among devices, the fullest device sets the pace."""
     if not isinstance(layer.feed_forward, Experts):
         return 0.0
-    return sum(
+    products = sum(
         _grouped(op, layer.feed_forward, deployment, work, curves) for op in operators if isinstance(op, GroupedMatmul)
     )
+    return products + curves.grouped.layer_seconds
 
 
 def _grouped(op: GroupedMatmul, experts: Experts, deployment: Deployment, work: Work, curves: Curves) -> Number:
     """Products of the experts that this step's tokens visit."""
-    visited = active_experts(work.tokens, experts.active, experts.count, local=op.groups)
+    visited = active_experts(work.tokens, experts.active, experts.count, local=op.groups, skew=SKEW)
     return grouped_gemm_seconds(
         op.rows,
         n=op.columns,
@@ -298,7 +309,8 @@ def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: C
     )
     reach = work.past if attention.window is None else np.minimum(work.past, attention.window)
     before = attention_seconds(*sizes, each, reach, *dims, causal=False, window=None, curve=curves.attention)
-    return np.where(np.greater(each, 0), own + before, 0.0)
+    latent = curves.latent_prefill if attention.kv_rank is not None else 1.0
+    return np.where(np.greater(each, 0), (own + before) * latent, 0.0)
 
 
 def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
@@ -339,30 +351,6 @@ def _states(layer: Layer, deployment: Deployment, work: Work, curves: Curves) ->
         return 0.0
     each = state_bytes(layer.mixer, deployment) * work.decoding / deployment.layout.data
     return np.where(np.greater(work.decoding, 0), memory_seconds(2.0 * each, curve=curves.memory), 0.0)
-
-
-def _communication(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> dict[str, Number]:
-    """All-reduces of attention and feed-forward, and the way of tokens to their experts and back."""
-    layout, cluster = deployment.layout, deployment.cluster
-    size = work.tokens * deployment.architecture.hidden * 2.0 / layout.data
-    parts = sum(part is not None for part in (layer.mixer, layer.feed_forward, layer.cross_attention))
-    reduces = 1 if layer.parallel else parts
-    reduce = small_all_reduce_seconds(
-        size, layout.tensor, cluster=cluster, curve=curves.small_all_reduce, collective=curves.collective
-    )
-    sent: Number = 0.0
-    if isinstance(layer.feed_forward, Experts):
-        copies = np.minimum(layer.feed_forward.active, layout.expert)
-        group = np.where(np.greater(layout.data, 1), layout.expert, 1)
-        sent = 2.0 * collective_seconds(
-            "all-to-all",
-            size * copies / layout.tensor,
-            group,
-            stride=layout.expert_tensor,
-            cluster=cluster,
-            curve=curves.collective,
-        )
-    return {"tensor communication": reduces * reduce, "expert communication": sent}
 
 
 def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients) -> Number:

@@ -1,4 +1,4 @@
-"""What requests may wait: latencies that a deployment has to keep, for the mean request or for 99 of 100."""
+"""What requests may wait: latencies that a deployment has to keep, for the mean request."""
 
 from __future__ import annotations
 
@@ -20,14 +20,10 @@ class Objectives:
 
     ttft: Number = np.inf
     tpot: Number = np.inf
-    tail: bool = False
-    """99 of 100 requests keep them, not the mean one."""
 
     def latencies(self, performance: Performance) -> dict[str, Number]:
         """The seconds that are held against these objectives."""
-        if not self.tail:
-            return {name: getattr(performance, name) for name in NAMES}
-        return {name: performance.quantiles[f"{name}_p99"] for name in NAMES}
+        return {name: getattr(performance, name) for name in NAMES}
 
     def kept(self, performance: Performance) -> NDArray[np.bool_]:
         """Whether a load can be sustained and both are kept.

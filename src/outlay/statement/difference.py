@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -42,13 +43,24 @@ def _sentence(before: Statement, after: Statement) -> tuple[str, ...]:
     """The change in one sentence: less or more dollars, then each figure that both sides have."""
     parts = []
     old, new = before.total, after.total
-    if old.amount is not None and new.amount is not None and old.amount != new.amount:
+    if old.amount is not None and new.amount is not None and not _same(old.amount, new.amount):
         parts.append(_change(new.amount.likely - old.amount.likely, "$", priced=not (old.at_least or new.at_least)))
     for name, figure in before.answer.items():
         other = after.answer.get(name)
-        if other is not None and other.unit == figure.unit and not figure.label and other.value != figure.value:
+        if (
+            other is not None
+            and other.unit == figure.unit
+            and not figure.label
+            and not _same(other.value, figure.value)
+        ):
             parts.append(_change(other.value.likely - figure.value.likely, figure.unit))
     return (" · ".join(parts),) if parts else ()
+
+
+def _same(old: Interval, new: Interval) -> bool:
+    """Whether two sums differ by no more than the order in which they were added up."""
+    ends = ((old.likely, new.likely), (old.low, new.low), (old.high, new.high))
+    return all(a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-9)) for a, b in ends)
 
 
 def _change(value: float, unit: str, *, priced: bool = True) -> str:
@@ -117,7 +129,8 @@ def _figures(before: Statement, after: Statement) -> Table:
 
 
 def _bare(figure: Figure | None) -> Figure | None:
-    return None if figure is None else Figure(figure.value, unit=figure.unit)
+    """The likely value alone: two ranges side by side do not fit a screen, and a difference has none."""
+    return None if figure is None else Figure(Interval.of(figure.value.likely), unit=figure.unit)
 
 
 def _assumed(before: Statement, after: Statement) -> Table:

@@ -11,6 +11,8 @@ from outlay.statement.figure import Figure
 from outlay.statement.notebook import html
 from outlay.statement.receipt import Receipt
 
+_ROUNDING = 1e-12
+"""Of the largest cell: a sum below this share of it is none."""
 Cell: TypeAlias = str | int | float | bool | Figure | None
 """Text, a number in its column's unit, a figure with a unit of its own, or None where nothing is known."""
 
@@ -100,4 +102,7 @@ def _plain(cell: object) -> Cell:
 
 def _sum(cells: Iterable[Cell]) -> float | None:
     numbers = [cell for cell in cells if isinstance(cell, int | float) and not isinstance(cell, bool)]
-    return math.fsum(numbers) if numbers else None
+    if not numbers:
+        return None
+    found = math.fsum(numbers)  # what is left where cells cancel out is rounding
+    return 0.0 if abs(found) < _ROUNDING * max(map(abs, numbers)) else found

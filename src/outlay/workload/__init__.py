@@ -7,11 +7,12 @@ from outlay.workload.layer import embedding_operators, head_operators, layer_ope
 from outlay.workload.operators import AttentionCore, GroupedMatmul, Matmul, MemoryBound, Number, Operator
 from outlay.workload.parameters import ParameterCount, parameters
 from outlay.workload.shard import Shard
-from outlay.workload.tuning import ADAPTED, PARTS, Storage, Tuning, adapter_parameters, decoded, tuned
+from outlay.workload.tuning import ADAPTED, PARTS, SCALED, Storage, Tuning, adapter_parameters, decoded, tuned
 
 __all__ = [
     "ADAPTED",
     "PARTS",
+    "SCALED",
     "Architecture",
     "Attention",
     "AttentionCore",

@@ -29,8 +29,10 @@ REBUILT_KERNELS = (12, 18)
 """Kernels of one update that is built from few numbers each time: permutations, products and transforms in fp32."""
 ADAPTED = (" adapter", " update")
 """How the names of operators end of which there is one for each module that stands in for an adapted projection."""
-REBUILT_PASSES = (6.0, 9.0)
-"""Passes over such an update, in fp32, forward and backward."""
+SCALED = " scale"
+REBUILT_PASSES = (10.0, 16.0)
+"""Passes over such an update, in fp32, forward and backward: of LoHa two products written, both read and multiplied, the result
+scaled, cast, and read to be multiplied; its gradient the same way back, to both factors of both products."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

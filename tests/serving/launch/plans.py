@@ -83,3 +83,20 @@ def plans(draw: st.DrawFn) -> ServingPlan:
         expert=experts,
         expert_tensor=tensor * spread // experts if model != "llama-3-70b" else 1,
     )
+
+
+@st.composite
+def small_plans(draw: st.DrawFn) -> ServingPlan:
+    """Plans whose instances are on one machine: what a pod can start."""
+    engine = draw(st.sampled_from(["vllm", "sglang", "trtllm", "llamacpp"]))
+    replicas = draw(st.integers(1, 40))
+    return plan(
+        engine=engine,
+        form="q4_k_m" if engine == "llamacpp" else draw(st.sampled_from(["bf16", "fp8"])),
+        cache="bf16",
+        chip="h100-sxm" if engine == "trtllm" else draw(st.sampled_from(["h100-sxm", "mi300x", "rtx-4090"])),
+        replicas=replicas,
+        least=draw(st.integers(1, replicas)),
+        running=draw(st.integers(1, 900)),
+        tensor=1 if engine == "llamacpp" else draw(st.sampled_from([1, 2, 8])),
+    )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
-from tests.serving.launch.plans import plan, plans
+from tests.serving.launch.plans import plan, plans, small_plans
 
 from outlay.errors import InputError
 from outlay.serving.launch import WRITERS, ServingPlan, write
@@ -114,11 +114,9 @@ def test_a_graph_of_dynamo_has_its_pools(wanted: ServingPlan) -> None:
 
 
 @some
-@given(wanted=plans())
+@given(wanted=small_plans())
 def test_objects_have_the_fields_of_the_api(wanted: ServingPlan) -> None:
-    found = text("k8s", wanted)
-    if found is None:
-        return
+    found = write("k8s", wanted).text
     documents = list(yaml.safe_load_all(found))
     kinds = [document["kind"] for document in documents]
     assert kinds[:2] == ["Deployment", "Service"]
@@ -135,6 +133,9 @@ def test_objects_have_the_fields_of_the_api(wanted: ServingPlan) -> None:
     }
     if wanted.engine in ("vllm", "sglang", "llamacpp"):
         assert set(options(container["args"])) <= known(wanted.engine).keys()
+    assert (kinds[2:] == ["HorizontalPodAutoscaler"]) == (
+        wanted.least < wanted.decode.replicas and wanted.engine != "trtllm"
+    )
     if kinds[2:]:
         assert documents[2]["spec"]["minReplicas"] == wanted.least < documents[2]["spec"]["maxReplicas"]
     for document in documents:

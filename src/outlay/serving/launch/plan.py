@@ -72,14 +72,20 @@ class ServingPlan:
 def header(plan: ServingPlan, tool: str, *, version: str, remarks: Sequence[str]) -> list[str]:
     """The first lines of a file, without the sign that makes them comments."""
     chip = plan.decode.deployment.cluster.accelerator.name
-    pools = [f"{plan.decode.replicas:,} × {plan.decode.devices} × {chip}"]
+    pools = [_pool(plan.decode, chip)]
     if plan.prefill is not None:
-        pools = [f"prompts: {plan.prefill.replicas:,} × {plan.prefill.devices} × {chip}", f"decoding: {pools[0]}"]
+        pools = [f"prompts: {_pool(plan.prefill, chip)}", f"decoding: {pools[0]}"]
     return [
         f"{tool}: {plan.model} on {', '.join(pools)}, written by outlay",
         f"for {version}",
         *(f"note: {remark}" for remark in remarks),
     ]
+
+
+def _pool(instances: Instances, chip: str) -> str:
+    """`8 × h100-sxm-80gb`, or `2 instances of 8 × h100-sxm-80gb`."""
+    each = f"{instances.devices} × {chip}"
+    return each if instances.replicas == 1 else f"{instances.replicas:,} instances of {each}"
 
 
 def script(plan: ServingPlan, tool: str, *, version: str, remarks: Sequence[str], command: Sequence[str]) -> str:
@@ -100,10 +106,14 @@ def words_of(lines: Sequence[str]) -> list[str]:
     return [word for line in lines for word in line.split("\t")]
 
 
+def _devices(count: int) -> str:
+    return f"{count:,} device{'' if count == 1 else 's'}"
+
+
 def replicas_remark(plan: ServingPlan) -> list[str]:
     """How many there are, where the file starts one."""
     if plan.decode.replicas == 1:
         return []
     return [
-        f"start it {plan.decode.replicas} times, each on {plan.decode.devices} devices of its own, behind a load balancer"
+        f"start it {plan.decode.replicas} times, each on {_devices(plan.decode.devices)} of its own, behind a load balancer"
     ]
