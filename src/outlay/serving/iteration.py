@@ -97,7 +97,6 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
         deployment,
         work,
         coefficients.machine,
-        0.0,
     )
     hops = np.where(np.greater(layout.pipeline, 1), layout.pipeline, 0)
     sent = work.tokens * architecture.hidden * 2.0 / layout.data
@@ -166,12 +165,11 @@ def _layer(
         operators = _operators(layer, deployment, work)
         return ggml_layer(layer, operators, deployment, work, backend_for(deployment, step))
     raw, kernels = remembered(
-        lambda: _kernels(layer, deployment, work, curves, step.expert_excess),
+        lambda: _kernels(layer, deployment, work, curves),
         layer,
         deployment,
         work,
         coefficients.machine,
-        step.expert_excess,
     )
     chip = deployment.cluster.accelerator.generation
     parts = dict(raw)
@@ -180,6 +178,10 @@ def _layer(
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
     parts["experts"] = parts["experts"] * step.experts_of(deployment.weights.name, deployment.engine.family)
+    # Where experts are divided among devices, the fullest one sets the pace.
+    parts["experts"] = parts["experts"] * (
+        1.0 + np.where(np.greater(deployment.layout.expert, 1), step.expert_excess, 0.0)
+    )
     parts["memory-bound"] = parts["memory-bound"] * step.memory_of(deployment.engine.family)
     if isinstance(layer.mixer, Attention):
         slow = step.attention_of(chip)
@@ -199,9 +201,7 @@ def _operators(layer: Layer, deployment: Deployment, work: Work) -> list[Operato
     return operators
 
 
-def _kernels(
-    layer: Layer, deployment: Deployment, work: Work, curves: Curves, excess: float
-) -> tuple[dict[str, Number], int]:
+def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> tuple[dict[str, Number], int]:
     """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
     operators = _operators(layer, deployment, work)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
@@ -213,7 +213,7 @@ def _kernels(
     )
     parts: dict[str, Number] = {
         "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": _experts(layer, operators, deployment, work, curves, excess),
+        "experts": _experts(layer, operators, deployment, work, curves),
         "memory-bound": sum(_moved(op, curves) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": prompts,
         "decode attention": decoding,
@@ -270,22 +270,17 @@ def _experts(
     deployment: Deployment,
     work: Work,
     curves: Curves,
-    excess: float,
 ) -> Number:
     """Products of a mixture's experts; where they are divided among devices, the fullest device sets the pace."""
     if not isinstance(layer.feed_forward, Experts):
         return 0.0
     products = sum(
-        _grouped(op, layer.feed_forward, deployment, work, curves, excess)
-        for op in operators
-        if isinstance(op, GroupedMatmul)
+        _grouped(op, layer.feed_forward, deployment, work, curves) for op in operators if isinstance(op, GroupedMatmul)
     )
     return products + curves.grouped.layer_seconds
 
 
-def _grouped(
-    op: GroupedMatmul, experts: Experts, deployment: Deployment, work: Work, curves: Curves, excess: float
-) -> Number:
+def _grouped(op: GroupedMatmul, experts: Experts, deployment: Deployment, work: Work, curves: Curves) -> Number:
     """Products of the experts that this step's tokens visit."""
     visited = active_experts(work.tokens, experts.active, experts.count, local=op.groups, skew=SKEW)
     return grouped_gemm_seconds(
@@ -294,7 +289,7 @@ def _grouped(
         k=op.depth,
         experts=op.groups,
         active=visited,
-        imbalance=deployment.imbalance * (1.0 + np.where(np.greater(deployment.layout.expert, 1), excess, 0.0)),
+        imbalance=deployment.imbalance,
         weight_bytes=deployment.weight_bytes,
         curve=curves.grouped,
     )

@@ -114,8 +114,8 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
     found.append(
         Magnitude(
             path=("expert_excess",),
-            prior=0.2,
-            spread=0.5,
+            prior=0.25,
+            spread=0.7,
             affects=lambda row: bool(row.question.deployment.layout.expert > 1),
             own=False,
         )

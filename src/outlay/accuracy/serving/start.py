@@ -42,7 +42,7 @@ GGML: Final[dict[str, dict[str, Any]]] = {
     },
     "other": {
         "bandwidth_share": 0.9,
-        "stream": {"float": 1.5, "block": 1.5, "k": 1.5},
+        "stream": {"float": 1.5, "block": 2.6, "k": 3.3},
         "layer_seconds": 0.0001,
         "hop_seconds": 0.001,
         "cache_share": 0.1,
@@ -51,7 +51,8 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "matmul_share": {"float": 0.2, "block": 0.2, "k": 0.2},
     },
 }
-"""Fields of :class:`~outlay.serving.ggml.Backend` by backend."""
+"""Fields of :class:`~outlay.serving.ggml.Backend` by backend; others stream half of CUDA's packed weights a processor, as theirs
+have half as many lanes, and less of plain ones, which reach a library that is tuned for batches."""
 
 START: Final = StepCoefficients(
     launch={"eager": 8e-6, "compiled": 3e-6, "graph": 1e-6},
@@ -61,7 +62,7 @@ START: Final = StepCoefficients(
     memory_slowdown={"other": 1.0},
     experts={"other": 1.0},
     widening={"other": 1.0, "exllama": 2.5, "transformers": 2.5},
-    expert_excess=0.2,
+    expert_excess=0.25,
     attention_slowdown={"other": 1.0},
     request_gap=4e-3,
     front_end={"other": 0.02},
