@@ -148,9 +148,13 @@ def ask(
     total_tokens = int(units.parse(tokens, "tokens", name="--tokens"))
     name, count = read_on(on)
     chip = read_chip(name, count)
-    size = None if gpus_per_node is None else int(units.parse(gpus_per_node, "count", name="--gpus-per-node"))
+    size = (
+        None if gpus_per_node is None else int(units.parse(gpus_per_node, "count", name="--gpus-per-node", example="8"))
+    )
     if size is not None and size > MOST_DEVICES:
-        raise InputError(f"`--gpus-per-node` is {size}", expected="the devices of one node", hint="write 8")
+        raise InputError(
+            f"`--gpus-per-node` is {size}", expected="the devices of one node", hint="write `--gpus-per-node 8`"
+        )
     links, notes = (None, ()) if interconnect is None else plain_links(interconnect)
     cluster = cluster_for(chip, count, gpus_per_node=size, interconnect=links)
     if any(note.startswith("the usual links: nothing could be read") for note in cluster.assumed):

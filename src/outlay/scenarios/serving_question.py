@@ -317,7 +317,9 @@ def _cluster(
     interconnect: str | None,
     assumed: list[Assumption],
 ) -> Cluster:
-    size = None if gpus_per_node is None else int(units.parse(gpus_per_node, "count", name="--gpus-per-node"))
+    size = (
+        None if gpus_per_node is None else int(units.parse(gpus_per_node, "count", name="--gpus-per-node", example="8"))
+    )
     if interconnect is not None and not interconnect.strip():
         raise InputError("`--interconnect` is empty", hint=EXAMPLE)
     links, notes = (None, ()) if interconnect is None else plain_links(interconnect)
