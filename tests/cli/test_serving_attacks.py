@@ -79,3 +79,61 @@ def test_far_beyond_a_limit_is_so_many_times_it(ask):
 def test_a_word_of_few_is_answered_with_all_of_them(ask, flag):
     answer = ask(*PLAN, "--users", "10000", "--on", "l4", flag, "foo")
     assert answer.code == 2 and "there are `" in answer.err
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("--users", "10000", "--have", "rtx-4090:1", "--hardware", "2000"),
+        ("--users", "3000", "--on", "l40s", "--tier", "spot", "--engine", "sglang"),
+        ("--rate", "2/s", "--on", "h100-sxm", "--mode", "aggregated", "--ttft", "500ms", "--quant", "fp8"),
+    ],
+)
+def test_the_plan_s_machines_alone_cost_what_the_plan_says(ask, asked):
+    """The first hint, typed as it stands: the same money, whoever owns the machines."""
+    answer = ask(*PLAN, *asked)
+    words = " ".join(answer.out.split())
+    command = re.search(r"hint: `outlay (cost serving [^`]+)`", words)
+    assert answer.code == 0 and command is not None
+    alone = ask(*shlex.split(command[1]))
+    bill = re.search(r"\n(\$[0-9.,]+)", answer.out)
+    assert alone.code == 0 and bill is not None and f"\n{bill[1]} " in alone.out
+
+
+def test_a_plan_whose_limits_of_a_step_no_flag_says_is_not_offered_as_a_command(ask):
+    """Of one L4, small steps carry the load and vLLM's own do not: the command would be answered with no."""
+    question = ("--users", "10000", "--on", "l4")
+    answer = ask(*PLAN, *question)
+    assert "1 × l4-24gb" in answer.out and "outlay cost serving llama-3-8b --on" not in answer.out
+    assert ask("cost", "serving", "llama-3-8b", "--on", "l4:1", "--users", "10000").code == 1
+    assert "`--ttft 1s --tpot 100ms` looks for a plan that nobody waits for" in answer.out
+
+
+def test_no_share_of_the_room_is_shown_as_none(ask):
+    answer = ask("cost", "serving", "llama-3-8b", "--on", "mi300x", "--concurrency", "1")
+    assert re.search(r"The load\s+takes 0\.[0-9]+ % of the\s+room", answer.out)
+
+
+def test_rates_that_are_held_against_each_other_have_one_unit(ask):
+    answer = ask("cost", "serving", "llama-3-8b", "--on", "l4:1", "--users", "10000")
+    assert re.search(r"answer 0\.[0-9]+ requests/s at most, not the 1\.02 requests/s", answer.err)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("--trace", ""), "`--trace` is empty"),
+        (("--users", "0"), "write `--users 10000`"),
+        (("--concurrency", "1", "--output", "0"), "write `--output 256`"),
+        (("--concurrency", "1", "--gpus-per-node", "0"), "write `--gpus-per-node 8`"),
+        (("--concurrency", "1", "--battery", "99.6"), "an energy (Wh, kWh"),
+    ],
+)
+def test_hints_are_of_the_size_of_the_thing(ask, asked, words):
+    answer = ask("cost", "serving", "llama-3-8b", "--on", "rtx-4090", *asked)
+    assert answer.code == 2 and words in answer.err
+
+
+def test_an_empty_name_of_an_api_is_not_any(ask):
+    answer = ask("compare", "llama-3-8b", "--users", "10000", "--on", "l4", "--api", "")
+    assert answer.code == 2 and "`--api` is empty" in answer.err

@@ -128,7 +128,7 @@ def test_the_plan_alone_fares_as_outlay_cost_serving_says() -> None:
     hint = next(hint for hint in statement.hints if "cost serving" in hint)
     words = hint.split("`")[1].split()
     asked = {words[i].lstrip("-"): words[i + 1] for i in range(4, len(words), 2)}
-    alone = cost_serving("llama-3-8b", **asked, engine="sglang", ttft="500ms", tpot="50ms")
+    alone = cost_serving("llama-3-8b", **asked, ttft="500ms", tpot="50ms")
     for name in ("ttft", "tpot", "e2e"):
         assert alone.answer[name].value.likely == pytest.approx(
             statement.answer[name].value.likely, rel=1e-3

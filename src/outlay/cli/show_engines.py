@@ -49,10 +49,10 @@ def command(name: str | None, catalog: tuple[str, ...], format: str | None, outp
     found_all = [engine_for(entry) for entry in engine_names()]
     table = Table(
         f"{len(found_all)} serving engines",
-        columns=("Name", "Batches", "Prompts", "Chunk", "Together", "Memory", "Basis, age"),
+        columns=("Name", "Batches", "Prompts", "Chunk", "Together", "Fills", "Basis, age"),
         rows=[_row(entry, age(entry.date)) for entry in found_all],
         notes=(
-            "Chunk: most tokens of a step. Together: most sequences that decode at once. Memory: share that is filled.",
+            "Chunk: most tokens of a step. Together: most sequences that decode at once. Fills: share of the memory.",
             "They are the defaults of each engine's newest version that is known here; "
             "`outlay show engines NAME` gives the source.",
         ),
@@ -63,13 +63,15 @@ def command(name: str | None, catalog: tuple[str, ...], format: str | None, outp
 
 
 def _row(engine: Engine, age: str) -> tuple[str, str, str, int, int, str, str]:
-    prompts = "mixed in" if engine.mixed else "apart"
+    from outlay.units import format_quantity
+
+    prompts = "mixed" if engine.mixed else "apart"
     return (
         engine.name,
         engine.batching,
         prompts,
         engine.chunk_tokens,
         engine.most_sequences,
-        f"{engine.memory_share:.0%}",
+        format_quantity(engine.memory_share, "%"),
         f"{engine.basis}, {age}",
     )

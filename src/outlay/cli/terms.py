@@ -18,7 +18,11 @@ _PLACE = (
         "--hardware", metavar="DOLLARS", help="What an accelerator of yours cost, with its share of the server."
     ),
     click.option("--life", metavar="YEARS", help="With --hardware: years that it is used; 5 by default."),
-    click.option("--use", metavar="PERCENT", help="With --hardware: share of its life that it works; 70% by default."),
+    click.option(
+        "--use",
+        metavar="PERCENT",
+        help="With --hardware: share of its life that it works; 70% by default, in serving all of it.",
+    ),
     click.option(
         "--grid", metavar="NAME", shell_complete=grids, help="Electricity's origin: `outlay show grids` lists them."
     ),

@@ -130,7 +130,7 @@ def read_apis(text: str | None, model: str, *, tokens: float, day: datetime.date
 
     :raises InputError: for what cannot be read; unknown names come with the nearest.
     """
-    words = [word.strip() for word in (text or "any").split(",")]
+    words = [word.strip() for word in ("any" if text is None else text).split(",")]
     if not any(words):
         raise InputError("`--api` is empty", hint=HINT)
     problems, found = Problems(), list[ApiPrice]()

@@ -54,7 +54,7 @@ def read_on(on: str) -> tuple[str, int]:
         raise InputError(
             f"`--on {on}` names several accelerators",
             expected="one NAME:COUNT",
-            hint="a training on unequal accelerators is not predicted yet; ask once for each",
+            hint=f"unequal ones together are not predicted yet; ask once for each: write `--on {on.split(',')[0].strip()}`",
         )
     name, separator, count = on.strip().rpartition(":")
     if not separator:

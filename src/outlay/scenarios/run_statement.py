@@ -102,7 +102,7 @@ def _lost(run: Run) -> tuple[Assumption, ...]:
 def _making(run: Run) -> Iterator[Assumption]:
     yield Assumption(
         "carbon of making",
-        value=f"{run.making.likely:.0f} kg a device ({run.making.low:.0f} to {run.making.high:.0f})",
+        value=f"{run.making.likely:,.0f} kg a device ({run.making.low:,.0f} to {run.making.high:,.0f})",
         why=f"over {run.life.likely:g} years, used {run.use.likely:.0%} of the time",
         receipt=run.making.receipt,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from outlay.scenarios.serving_run import ServingRun
 from outlay.serving import Deployment, Iteration, weight_bytes
+from outlay.units import format_quantity
 
 FULL = 0.95
 """Share of the room for caches beyond which more of it would help."""
@@ -65,7 +66,8 @@ def waits_for(run: ServingRun) -> str:
     decode, share = step_waits_for(run, run.decoding, together, run.served.deployment)
     first = run.served.prefill or run.served.deployment
     prompt, part = step_waits_for(run, run.prompt, float(run.question.demand.load().computed), first)
-    words = f"Answers wait for {decode}, {share:.0%} of a step; prompts for {prompt}, {part:.0%}."
+    shares = [format_quantity(value, "%", digits=2) for value in (share, part)]
+    words = f"Answers wait for {decode}, {shares[0]} of a step; prompts for {prompt}, {shares[1]}."
     if float(busiest.queue) > QUEUED * float(busiest.ttft):
         words += " Most of the time to the first token is waiting in the queue."
     if float(busiest.cache_share) > FULL:

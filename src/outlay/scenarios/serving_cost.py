@@ -257,7 +257,7 @@ def _split(run: ServingRun) -> Iterator[Assumption]:
 def _making(run: ServingRun) -> Iterator[Assumption]:
     yield Assumption(
         "carbon of making",
-        value=f"{run.making.likely:.0f} kg a device ({run.making.low:.0f} to {run.making.high:.0f})",
+        value=f"{run.making.likely:,.0f} kg a device ({run.making.low:,.0f} to {run.making.high:,.0f})",
         why=f"over {run.life.likely:g} years",
         receipt=run.making.receipt,
     )

@@ -13,7 +13,7 @@ from outlay.errors import InputError
 from outlay.scenarios.serving_problems import Problems
 from outlay.serving import Load, Requests, load_trace
 from outlay.statement import Assumption, Receipt
-from outlay.units import format_number
+from outlay.units import format_number, format_quantity
 from outlay.workload import Architecture
 
 MOST_TURNS = 1000
@@ -108,6 +108,8 @@ def read_demand(
     """Read the load; :class:`InputError` names all that cannot be read at once."""
     problems, assumed = Problems(), list[Assumption]()
     _one_load(problems, rate=rate, concurrency=concurrency, users=users, trace=trace)
+    if isinstance(trace, str) and not trace.strip():
+        raise InputError("`--trace` is empty", hint="write `--trace requests.csv`, or leave it out")
     if trace is not None:
         beside = {"input": input, "output": output, "turns": turns, "prefix-hit": prefix_hit, "peak": peak}
         for flag in (name for name, value in beside.items() if value is not None):
@@ -143,7 +145,7 @@ def read_demand(
     words = ""
     if people is not None and each is not None:
         requests = people * each / 86_400.0
-        words = f"{people:,} users a day"
+        words = f"{people:,} user{'' if people == 1 else 's'} a day"
         if requests_per_user is None:
             value = f"{each:.3g} a user and day"
             why = "`--requests-per-user` says another number"
@@ -224,14 +226,17 @@ def read_rate(text: str | float | None) -> float:
     return found
 
 
-def rate_words(rate: float) -> str:
-    """A rate as people say it: a second, or a minute, an hour, a day where it is below one.
+def rate_words(rate: float, *, beside: float | None = None) -> str:
+    """A rate as people say it: a second, or a minute, an hour, a day where it is below one; in the unit of one `beside` it.
 
     >>> rate_words(5), rate_words(0.02), rate_words(1 / 3600)
     ('5 requests/s', '1.2 requests/min', '1 request/h')
+    >>> rate_words(0.965, beside=1.02)
+    '0.965 requests/s'
     """
+    size = rate if beside is None else beside
     for seconds, word in ((1.0, "s"), (60.0, "min"), (3600.0, "h"), (86_400.0, "day")):
-        if rate * seconds >= 0.995 or word == "day":
+        if size * seconds >= 0.995 or word == "day":
             number = format_number(rate * seconds)
             return f"{number} request{'' if number == '1' else 's'}/{word}"
     raise AssertionError
@@ -268,13 +273,15 @@ def _one_load(problems: Problems, **given: object) -> None:
 
 
 def _tokens(text: str | int | None, flag: str) -> int | None:
-    return None if text is None else int(units.parse(text, "tokens", name=flag, example="1024"))
+    example = {"--input": "1024", "--output": "256"}[flag]
+    return None if text is None else int(units.parse(text, "tokens", name=flag, example=example))
 
 
 def _count(text: str | int | None, flag: str) -> int:
-    found = int(units.parse(text if text is not None else 0, "count", name=flag, example="32"))
+    example = "10000" if flag == "--users" else "32"
+    found = int(units.parse(text if text is not None else 0, "count", name=flag, example=example))
     if found > 10**9:
-        raise InputError(f"`{flag}` is {text}", expected="at most a billion", hint=f"write `{flag} 10000`")
+        raise InputError(f"`{flag}` is {text}", expected="at most a billion", hint=f"write `{flag} {example}`")
     return found
 
 
@@ -336,7 +343,7 @@ def _conversation(
     if turns == 1:
         return mean, 0.0
     share = past / mean
-    value = f"{share:.0%} of a prompt, all that was said before"
+    value = f"{format_quantity(share, '%', digits=2)} of a prompt, all that was said before"
     assumed.append(
         Assumption("prefix cache", value=value, why="engines keep what a conversation said (`--prefix-hit`)")
     )

@@ -20,6 +20,7 @@ from outlay.serving import (
 )
 from outlay.serving.operators import layer_work
 from outlay.statement import Assumption, Receipt
+from outlay.units import format_quantity
 from outlay.workload import Architecture, Block, Matmul, Number
 
 RANK = Receipt(
@@ -115,7 +116,7 @@ def read_draft(
                 hint="add `--acceptance 70%`",
             )
         share = float(ACCEPTED.value or 0)
-        value = f"{share:.0%} of drafted tokens"
+        value = f"{format_quantity(share, '%', digits=2)} of drafted tokens"
         assumed.append(Assumption("acceptance", value=value, why="published for DeepSeek-V3", receipt=ACCEPTED))
     else:
         share = units.parse(acceptance, "%", name="--acceptance", zero=True, example="70%")

@@ -121,6 +121,8 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
             expected="a decoder",
             hint="`outlay show models` lists decoders, such as llama-3-8b; encoders are not served yet",
         )
+    if asked.get("hardware") is not None and asked.get("use") is None:
+        asked = {**asked, "use": 1.0}  # a month of serving pays for every hour
     demand = read_demand(architecture, **{name: asked.get(name) for name in _REQUESTS})
     if demand.rate is None:
         raise InputError(

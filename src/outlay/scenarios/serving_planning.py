@@ -11,6 +11,7 @@ from outlay import __version__
 from outlay.catalog import Accelerator
 from outlay.scenarios.quality_note import quality_sections
 from outlay.scenarios.run_statement import inputs_of, price_notes
+from outlay.scenarios.serving_plan_alone import alone
 from outlay.scenarios.serving_plan_lines import Priced, figures_of, lines_of
 from outlay.scenarios.serving_plan_offered import GOALS, Plan, judged_of, ranked
 from outlay.scenarios.serving_plan_relief import relief_table
@@ -26,7 +27,6 @@ from outlay.scenarios.serving_plan_sections import (
     substitute,
 )
 from outlay.scenarios.serving_plan_words import (
-    degrees,
     instances,
     limits_in_words,
     load_in_words,
@@ -131,10 +131,10 @@ def plan_serving(
             looked_at(found),
             *_supply(found),
             *price_notes(priced.terms, today or day_of()),
-            "A month is 730 hours. How far these times are off is not known yet.",
+            "A month is 730 hours. Times are the likely ones: `outlay cost serving` gives their ranges.",
             *notes,
         ),
-        hints=tuple(_hints(model, found)),
+        hints=tuple(_hints(model, found, coefficients)),
         inputs=inputs_of(asked),
         version=__version__,
     )
@@ -155,6 +155,10 @@ def priced_of(found: ServingFound, coefficients: ServingCoefficients) -> Priced:
         **{name: asked.get(name) for name in _TERMS},
     )
     return Priced(plan=best, wanted=wanted, terms=terms, fitted_on=serving_receipts(coefficients))
+
+
+_WAITS = 2.0
+"""Seconds to the first token from which on a plan says how to ask for less, where nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,24 +239,17 @@ def _supply(found: ServingFound) -> Iterator[str]:
         yield f"Answers of {best.block.form.name} weights differ a little from those of {found.wanted.published}."
 
 
-def _hints(model: object, found: ServingFound) -> Iterator[str]:
+def _hints(model: object, found: ServingFound, coefficients: ServingCoefficients) -> Iterator[str]:
     """The command that prices the same machines by themselves, and what starts them."""
     best, wanted = found.best, found.wanted
-    name = model if isinstance(model, str) else wanted.architecture.name
-    if best.prefill is None:
-        demand = wanted.demand
-        who = f" --provider {best.offer.provider}" if best.offer.provider and wanted.money.price is None else ""
-        yield (
-            f"`outlay cost serving {name} --on {best.chip}:{best.devices} --quant {best.block.form.name} "
-            f"--layout {degrees(best.decode.layout)} --replicas {best.replicas} --input {demand.input:.0f} "
-            f"--output {demand.output:.0f} --rate {_typed_rate(wanted.rate)}{who}` is these machines alone, line by line"
-        )
+    if (machines_alone := alone(model, found, coefficients)) is not None:
+        yield machines_alone
+    if not wanted.objectives.stated and best.ttft > _WAITS:
+        yield "`--ttft 1s --tpot 100ms` looks for a plan that nobody waits for"
+    if best.offer.owned and wanted.money.price is None and wanted.money.own is None:
+        yield "`--hardware 2000` wears off what an accelerator cost you; `--price 2.10` is your own price of its hour"
     also = " or `--export k8s`" if best.prefill is None else ""
     yield f"`--export {_exporter(best)}`{also} writes what starts it"
-
-
-def _typed_rate(rate: float) -> str:
-    return f"{rate:.4g}/s" if rate >= 0.01 else f"{rate * 86_400:.4g}/day"
 
 
 def _exporter(best: Plan) -> str:

@@ -180,7 +180,7 @@ def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
     asked = rate_words(demand.rate * demand.peak)
     busiest = " of the busiest hour" if demand.peak > 1 else ""
     message = (
-        f"{devices_of(question)} answer {rate_words(float(most[place]))} at most, "
+        f"{devices_of(question)} answer {rate_words(float(most[place]), beside=demand.rate * demand.peak)} at most, "
         f"not the {asked}{busiest}\n"
         f"  that is {tried.replicas[place]:,} × {layout_words(tried.layouts.at(place))}, as full as they get"
     )

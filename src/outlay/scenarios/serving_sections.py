@@ -35,8 +35,9 @@ def _costs(run: ServingRun) -> Table:
         )
         for cost in costs.values()
     ]
+    prompts = format_quantity(run.input_share, "%", digits=2)
     notes = [
-        f"Input and output are told apart by device time: prompts {run.input_share:.0%}, answers the rest; "
+        f"Input and output are told apart by device time: prompts {prompts}, answers the rest; "
         + ("each has devices of its own." if run.served.prefill is not None else "idle time goes with them.")
     ]
     if run.terms.price is None:
@@ -70,8 +71,8 @@ def _load(run: ServingRun) -> Table:
         most = f"{rate_words(served.most_requests_per_second)} at most"
         rows.append(("requests", f"{rate_words(demand.rate)}; {most}"))
         if demand.peak > 1:
-            part = demand.rate * demand.peak / served.most_requests_per_second
-            rows.append(("busiest hour", f"{rate_words(demand.rate * demand.peak)}, {part:.0%} of that"))
+            part = format_quantity(demand.rate * demand.peak / served.most_requests_per_second, "%", digits=2)
+            rows.append(("busiest hour", f"{rate_words(demand.rate * demand.peak)}, {part} of that"))
     else:
         rows.append(("requests", f"{demand.words}: {rate_words(served.requests_per_second)}"))
     rows.append(("decoding together", f"{_number(busiest.decoding)} in an instance"))
@@ -84,7 +85,7 @@ def _load(run: ServingRun) -> Table:
         if np.isfinite(limit):
             words += f" of {format_quantity(float(limit), 's')} allowed"
         if label == "first token" and float(busiest.queue) > 0.005 * float(seconds):
-            words += f", {format_quantity(float(busiest.queue), 's', digits=2)} of it in the queue"
+            words += f", {format_quantity(float(busiest.queue), 's')} of it in the queue"
         rows.append((label, words))
     rows.append(("input tokens", f"{_rate(run.input_tokens / run.requests * served.requests_per_second)}"))
     rows.append(("output tokens", f"{_rate(demand.output * served.requests_per_second)}"))
@@ -125,7 +126,7 @@ def _latency(run: ServingRun) -> Iterator[Table]:
     notes = []
     if wanted.stated:
         kept = float(replay.good(ttft=float(wanted.ttft), tpot=float(wanted.tpot)).mean())
-        notes.append(f"{kept:.1%} of requests keep what is allowed.")
+        notes.append(f"{format_quantity(kept, '%')} of requests keep what is allowed.")
     again = int((replay.preempted > 0).sum())
     if again:
         notes.append(f"{again:,} requests were put back because the room for caches ran out, and computed again.")
@@ -216,7 +217,7 @@ def _room(run: ServingRun) -> Iterator[str]:
     noun = "The cache of 1 request" if room == 1 else f"Caches of {room:,.0f} requests"
     words = f"{noun} of {tokens:,.0f} tokens {'fits' if room == 1 else 'fit'}"
     words += f"; {question.engine.name} runs {engine:,.0f} together" if engine < room else ""
-    yield f"{words}. The load takes {float(served.busiest.cache_share):.0%} of the room."
+    yield f"{words}. The load takes {format_quantity(float(served.busiest.cache_share), '%', digits=2)} of the room."
     longest, limit = longest_context(run), question.architecture.max_length
     whose = " (the model's own)" if limit and longest >= limit else ""
     yield f"The longest context that fits is {longest:,} tokens{whose}."

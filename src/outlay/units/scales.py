@@ -173,7 +173,7 @@ UNITS: Mapping[str, Unit] = {
     ),
     "J": Unit(
         written=lambda: _si("J", prefixes="kKMGT") | {"mJ": "1e-3"} | _WATT_HOURS, bare=False,
-        example="55MWh", what="an energy (kWh, MWh, MJ)",
+        example="55MWh", what="an energy (Wh, kWh, MWh, MJ)",
         shown=((1e-3, "mJ"), (1.0, "J"), (3.6e3, "Wh"), (3.6e6, "kWh"), (3.6e9, "MWh"), (3.6e12, "GWh"),
                (3.6e15, "TWh")),
     ),
