@@ -121,7 +121,7 @@ def cost_finetune(
         gpus_per_node=gpus_per_node,
         interconnect=interconnect,
     )
-    check_shares(tuning, micro_batch="--layout mbs=" if micro_batch is None else "--micro-batch ")
+    check_shares(tuning)
     fitted = fitting(tuning, coefficients)
     question = fitted.question
     terms = agree(

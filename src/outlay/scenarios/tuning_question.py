@@ -49,6 +49,8 @@ class TuningQuestion:
     method: Method
     data: Data
     objective: Objective
+    layout: str | None
+    """As it was asked."""
 
 
 def ask_tuning(
@@ -175,7 +177,7 @@ def ask_tuning(
         assumed=(*assumed, *question.assumed),
         sequences=data.wanted,
     )
-    return TuningQuestion(question=question, method=chosen, data=data, objective=goal)
+    return TuningQuestion(question=question, method=chosen, data=data, objective=goal, layout=layout)
 
 
 def _method(
