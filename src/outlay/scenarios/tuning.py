@@ -121,6 +121,7 @@ def cost_finetune(
         gpus_per_node=gpus_per_node,
         interconnect=interconnect,
     )
+    check_shares(tuning)
     fitted = fitting(tuning, coefficients)
     question = fitted.question
     terms = agree(
