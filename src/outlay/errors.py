@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_SHOWN = 40
+"""Characters of what was written that an error repeats."""
+
 
 class InputError(Exception):
     """A request that cannot be answered as it was put.
@@ -50,7 +53,8 @@ class UnknownName(InputError):
         close = [spelt[entry] for entry in difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=0.6)]
         guess = f"did you mean {' or '.join(f'`{entry}`' for entry in close)}? " if close else ""
         article = "an" if what[0] in "aeiou" else "a"
-        message = f"`{name}` is not {article} {what} that outlay knows" if name.strip() else f"the {what} is empty"
+        shown = name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…"
+        message = f"`{shown}` is not {article} {what} that outlay knows" if name.strip() else f"the {what} is empty"
         rest = (
             f"`{listing}` lists all" if listing else f"there are {', '.join(f'`{entry}`' for entry in spelt.values())}"
         )

@@ -137,3 +137,40 @@ def test_hints_are_of_the_size_of_the_thing(ask, asked, words):
 def test_an_empty_name_of_an_api_is_not_any(ask):
     answer = ask("compare", "llama-3-8b", "--users", "10000", "--on", "l4", "--api", "")
     assert answer.code == 2 and "`--api` is empty" in answer.err
+
+
+def test_what_was_written_is_cut_where_it_is_repeated(ask):
+    long = "a" * 500
+    question = ("cost", "serving", "llama-3-8b", "--concurrency", "1")
+    for words in (("--on", long), ("--on", "l4", "--engine", long), ("--on", "l4", "--draft", long)):
+        answer = ask(*question, *words, *(("--acceptance", "70%") if "--draft" in words else ()))
+        assert answer.code == 2 and "a" * 39 + "…`" in answer.err and "a" * 40 not in answer.err
+
+
+@pytest.mark.parametrize("value", [5, 1.5, True, [], {}, b"l4"])
+def test_what_is_no_text_is_an_error_from_python_too(value):
+    from outlay import compare, cost_serving, plan_serving
+    from outlay.errors import InputError
+
+    for name in ("on", "engine", "quant", "kv", "provider", "tier", "grid"):
+        for verb, load in (
+            (cost_serving, {"concurrency": 1}),
+            (plan_serving, {"rate": "1/s"}),
+            (compare, {"rate": "1/s"}),
+        ):
+            with pytest.raises(InputError, match="expected text"):
+                verb("llama-3-8b", **({"on": "l4:1" if verb is not plan_serving else "l4"} | load | {name: value}))
+    with pytest.raises(InputError, match="the path of a file"):
+        cost_serving("llama-3-8b", on="l4", trace=value)
+
+
+def test_prices_of_apis_are_a_table(ask):
+    """The names of models there are long: they are broken at their joints."""
+    answer = ask("show", "apis", "llama-3-8b")
+    assert answer.code == 0 and "Model:" not in answer.out and "$0.10" in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 80
+
+
+def test_deepseek_v3_is_sold_by_somebody(ask):
+    answer = ask("compare", "deepseek-v3", "--users", "10000", "--on", "h200:8")
+    assert answer.code == 0 and "novita/deepseek/deepseek_v3" in "".join(answer.out.split())

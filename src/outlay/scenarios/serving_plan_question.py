@@ -13,7 +13,7 @@ from outlay.catalog import Accelerator, Grid
 from outlay.errors import InputError, UnknownName
 from outlay.scenarios.beside import amortised
 from outlay.scenarios.inventory import names_in
-from outlay.scenarios.named import read_model
+from outlay.scenarios.named import check_texts, read_model
 from outlay.scenarios.plan_question import Wanted, ask_plan, read_counts
 from outlay.scenarios.serving_demand import Demand, read_demand
 from outlay.scenarios.serving_plan_day import Day, read_day
@@ -29,6 +29,7 @@ from outlay.workload import Architecture, load_config
 
 MODES = ("aggregated", "disaggregated")
 """Prompts and decoding on the same instances, or each on its own."""
+_TEXTS = ("day", "goal", "on", "have", "without", "provider", "tier", "engine", "mode", "quant", "kv", "grid")
 _SAID = 3
 """Accelerators that an error names."""
 _ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
@@ -121,6 +122,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
             expected="a decoder",
             hint="`outlay show models` lists decoders, such as llama-3-8b; encoders are not served yet",
         )
+    check_texts(asked, *_TEXTS)
     if asked.get("hardware") is not None and asked.get("use") is None:
         asked = {**asked, "use": 1.0}  # a month of serving pays for every hour
     demand = read_demand(architecture, **{name: asked.get(name) for name in _REQUESTS})
