@@ -6,7 +6,13 @@ The command line prints it and exits with 2. Anything else that escapes is our b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+_FEW = 9
+"""Names that a message has room for; of more, it says where they are listed."""
+_Name = TypeVar("_Name")
+_Read = TypeVar("_Read")
 
 _SHOWN = 40
 """Characters of what was written that an error repeats."""
@@ -39,7 +45,7 @@ class InputError(Exception):
 
 
 class UnknownName(InputError):
-    """A name that no table lists; the nearest names are offered, and all where there is no `listing` of them.
+    """A name that no table lists; the nearest names are offered, and of few names all.
 
     >>> error = UnknownName("accelerator", "h100-smx", ["h100-sxm-80gb", "h100-pcie-80gb"], listing="outlay show accelerators")
     >>> print(error.hint)
@@ -55,10 +61,13 @@ class UnknownName(InputError):
         article = "an" if what[0] in "aeiou" else "a"
         shown = name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…"
         message = f"`{shown}` is not {article} {what} that outlay knows" if name.strip() else f"the {what} is empty"
+        few = 0 < len(spelt) <= _FEW and (not listing or listing.endswith("--help"))
         rest = (
-            f"`{listing}` lists all" if listing else f"there are {', '.join(f'`{entry}`' for entry in spelt.values())}"
+            f"{guess}`{listing}` lists all"
+            if listing
+            else guess.strip() or f"write `{next(iter(spelt.values()), name)}`"
         )
-        super().__init__(message, hint=guess + rest)
+        super().__init__(message, expected=f"one of {', '.join(spelt.values())}" if few else "", hint=rest)
         self.name = name
 
 
@@ -68,6 +77,29 @@ class AmbiguousName(InputError):
     def __init__(self, what: str, name: str, choices: Iterable[str], *, hint: str) -> None:
         choices = tuple(choices)
         super().__init__(f"`{name}` is {len(choices)} {what}s", details=choices, hint=hint)
+
+
+def each(read: Callable[[_Name], _Read], names: Iterable[_Name]) -> list[_Read]:
+    """What `read` makes of each name; all that cannot be read is said at once.
+
+    >>> each(int, ["1", "2"])
+    [1, 2]
+
+    :raises InputError: the only one, or one that lists them all and hints at the first.
+    """
+    found, wrong = [], []
+    for name in names:
+        try:
+            found.append(read(name))
+        except InputError as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        raise InputError(
+            f"{len(wrong)} names cannot be read", details=[str(error) for error in wrong], hint=wrong[0].hint
+        )
+    return found
 
 
 class DoesNotFit(Exception):

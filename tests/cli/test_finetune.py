@@ -7,6 +7,7 @@ import pytest
 from outlay.cli import main
 
 DATA = ["--dataset", "alpaca", "--on", "rtx-4090"]
+GRPO = ["--objective", "grpo", "--answer-length", "512"]
 
 
 def run(capsys, *words):
@@ -50,6 +51,19 @@ def run(capsys, *words):
         (["llama-3-8b", *DATA, "--teacher", "gpt2"], "contradict each other"),
         (["llama-3-8b", *DATA, "--objective", "dpoo"], "did you mean `dpo`"),
         (["llama-3-8b", *DATA, "--optimizer", "paged-adamm"], "not an optimizer"),
+        (["llama-3-8b", *DATA, "--optimizer", "paged-"], "`--optimizer paged-adamw-8bit`"),
+        (["llama-3-8b", *DATA, "--rank", "0"], "`--rank 16`"),
+        (["llama-3-8b", *DATA, "--epochs", "0"], "`--epochs 3`"),
+        (["llama-3-8b", *DATA, "--layers", "0", "--method", "freeze"], "`--layers 4`"),
+        (["llama-3-8b", "--dataset", "none", "--on", "rtx-4090"], "one of alpaca-2k, alpaca, metamathqa"),
+        (["llama-3-8b", *DATA, "--quantize", "int3"], "not a type of a frozen base"),
+        (["llama-3-8b", *DATA[2:], "--examples", "1k", "--length", "9000"], "llama-3-8b reads 8,192"),
+        (["llama-3-8b", *DATA[2:], "--examples", "1k", "--length", "1e9"], "at most 100,000,000"),
+        (
+            ["llama-3-8b", *DATA, *GRPO[:3], "99999", "--generation-rate", "9"],
+            "a prompt and its answer are 100,127 tokens",
+        ),
+        (["llama-3-8b", *DATA, *GRPO[:4], "--generation-rate", "fast"], "tokens a second, a positive number"),
         (["llama-9-8b", *DATA], "llama-9-8b"),
         (["llama-3-8b", "--dataset", "alpaca", "--on", "h100:8"], "`h100` is"),
         (["llama-3-8b", "--dataset", "alpaca"], "--on"),
@@ -87,3 +101,61 @@ def test_flags_of_training_mean_the_same(flag, capsys):
     code, out, _ = run(capsys, "llama-3.2-1b", *DATA, flag, value)
     assert code == 0
     assert "Tuning llama-3.2-1b" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["--on", "rtx-4090", "--micro-batch", "3"], ["--micro-batch 2", "--batch 129"]),
+        (["--on", "h100-sxm:8", "--micro-batch", "5"], ["--micro-batch 4", "--batch 160"]),
+        (["--on", "h100-sxm:8", "--layout", "mbs=3"], ["--layout mbs=2", "--batch 144"]),
+        (["--on", "h100-sxm:8", "--batch", "13"], ["--batch 16", "--on h100-sxm:1"]),
+        (["--on", "h100-sxm:6", "--batch", "5", "--objective", "dpo"], ["--batch 6", "--on h100-sxm:5"]),
+        (["--on", "h100-sxm:8", "--batch", "4", "--packing", "on"], ["--on h100-sxm:1"]),
+    ],
+)
+def test_a_step_that_cannot_be_shared_says_which_can(words, offered, capsys):
+    asked = ["llama-3-8b", "--dataset", "alpaca", *words]
+    code, _, err = run(capsys, *asked)
+    assert code == 2
+    assert "cannot be shared" in err
+    for way in offered:
+        assert f"`{way}`" in err
+        flag, value = way.split()
+        changed = [*asked, flag, value] if flag not in asked else list(asked)
+        if flag in asked:
+            changed[changed.index(flag) + 1] = value
+        assert run(capsys, *changed)[0] == 0, way
+
+
+def test_a_step_has_a_sequence_for_each_device_unless_said(capsys):
+    packed = ["llama-3.2-1b", "--examples", "10k", "--length", "200", "--longest", "8192", "--packing", "on"]
+    code, out, _ = run(capsys, *packed, "--on", "h100-sxm:8")
+    assert code == 0
+    assert "sequences = 8 sequences of 8,192 tokens" in out
+    code, out, _ = run(capsys, "llama-3.2-1b", "--examples", "10k", "--length", "200", "--on", "h100-sxm:200")
+    assert code == 0
+    assert "batch = 256 sequences a step: one for each device, in numbers that 128 can" in out
+
+
+def test_answers_are_longer_than_the_examples_of_the_data(capsys):
+    rate = ["--generation-rate", "2,500 tokens/s"]
+    code, out, _ = run(capsys, "llama-3-8b", "--dataset", "alpaca", "--on", "h100-sxm:8", *GRPO[:3], "3000", *rate)
+    assert code == 0
+    assert "at most 4,304 tokens" in out
+
+
+def test_names_of_optimizers_are_those_of_transformers_too(capsys):
+    totals = []
+    for name in ("adamw", "adamw_torch_fused", "paged_adamw_32bit"):
+        code, out, _ = run(capsys, "llama-3.2-1b", *DATA, "--optimizer", name, "--format", "csv")
+        assert code == 0
+        totals.append(out.splitlines()[-1])
+    assert totals[0] == totals[1]
+
+
+def test_one_is_one(capsys):
+    code, out, _ = run(capsys, "gpt2", "--examples", "1", "--length", "90", "--method", "full", "--on", "rtx-4090")
+    assert code == 0
+    assert "on 1 example with" in out
+    assert "All 124 M parameters are trained." in out

@@ -205,3 +205,10 @@ def test_launch_files_cost_nothing_until_they_are_asked_for(export: list[str], l
     )
     done = subprocess.run([sys.executable, "-c", code, *PLAN, *export], capture_output=True, check=False)
     assert done.returncode == int(loaded), done.stderr
+
+
+def test_a_chip_that_nobody_knows_is_put_into_no_command(ask) -> None:
+    Path("run.sh").write_text("pretrain_gpt.py --num-layers 12 --hidden-size 768 --num-attention-heads 12\n")
+    answer = ask("import", "run.sh", "--on", "h100-smx")
+    assert (answer.code, answer.out) == (2, "")
+    assert "did you mean `h100-sxm" in answer.err

@@ -129,3 +129,38 @@ def test_tpus_are_planned_in_slices(ask) -> None:
     answer = ask("plan", "training", "llama-3-8b", "--tokens", "100B", "--on", "tpu-v5p", "--count", "64")
     assert answer.code == 0
     assert "64 × tpu-v5p" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--on", "nope,h100-sxm,never"], ["`nope` is not", "`never` is not"]),
+        (["--have", "h100-sxm:8,nope:3,never"], ["`nope` is not", "`--have never`"]),
+        (["--on", "h100-sxm", "--provider", "nobody,noone,aws"], ["`nobody` is not", "`noone` is not"]),
+        (["--on", "h100-sxm", "--goal", "best"], ["one of cheapest, fastest, greenest"]),
+        (["--on", "h100-sxm", "--tier", "free"], ["one of on-demand, spot, reserved, owned"]),
+        (["--on", "h100-sxm", "--done", "20B"], ["is more than `--tokens 10B`"]),
+    ],
+)
+def test_all_that_cannot_be_read_is_said_at_once(ask, more, said) -> None:
+    answer = ask(*ASKED, *more)
+    assert answer.code == 2
+    assert answer.err.count("hint:") == 1
+    for words in said:
+        assert words in answer.err
+
+
+def test_a_limit_that_is_far_off_is_said_in_times(ask) -> None:
+    answer = ask(*ASKED, "--on", "h100-sxm", "--count", "8", "--within", "1s")
+    assert answer.code == 1
+    assert re.search(r"takes \S+ min, [0-9,]+ times `--within 1s`", " ".join(answer.err.split()))
+    near = ask(*ASKED, "--on", "h100-sxm", "--count", "8", "--under", "14")
+    assert re.search(r"costs \S+, \S+ % over `--under 14`", " ".join(near.err.split()))
+
+
+def test_no_plan_for_any_says_what_is_nearest_for_each(ask) -> None:
+    answer = ask(*ASKED[:3], "gpt2-xl", *ASKED[3:], "--on", "h100-sxm", "--count", "8", "--within", "1s")
+    assert answer.code == 1
+    assert answer.err.count("nearest: 8 × h100-sxm-80gb") == 2
+    assert "gpt2-124m: it is there with" in answer.err
+    assert "gpt2-1.5b: it is there with" in answer.err

@@ -201,6 +201,12 @@ def test_csv_of_a_table_and_a_difference() -> None:
     assert render(diff(sample(), sample(1.0)), "csv").startswith("Line,Before ($),After ($),Change ($),State\n")
 
 
+def test_csv_says_per_cent_in_per_cent() -> None:
+    share = Figure(Interval.of(0.569), unit="%")
+    table = Table("t", columns=("name", Column("share", unit="%")), rows=[(share, 0.07), (share, None), (share, "all")])
+    assert render(table, "csv") == "name,share (%)\n56.9 %,7.0\n56.9 %,\n56.9 %,all\n"
+
+
 # --- Markdown and HTML
 
 

@@ -182,3 +182,12 @@ def test_folders_and_missing_files(tmp_path: Path) -> None:
         read_losses(tmp_path)
     with pytest.raises(InputError, match="no such file"):
         read_losses(tmp_path / "none.csv")
+
+
+def test_losses_that_rise_are_no_law() -> None:
+    grid = np.array([[size, tokens] for size in (1e7, 1e8, 1e9) for tokens in (1e9, 1e10, 1e11)])
+    rising = Losses(
+        parameters=grid[:, 0], tokens=grid[:, 1], loss=1.0 + np.log10(grid[:, 1]) / 10 + 1e2 / grid[:, 0] ** 0.3
+    )
+    with pytest.raises(InputError, match="do not fall with `tokens`"):
+        fit(rising, resamples=2)

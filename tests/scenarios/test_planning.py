@@ -85,8 +85,8 @@ def test_counts_add_up_with_limits_and_stages(tmp_path) -> None:
     file = tmp_path / "run.csv"
     file.write_text("stage,tokens,seq\na,15B,1024\nb,5B,512\n")
     asked = {"stages": str(file), "on": SMALL["on"], "count": SMALL["count"]}
-    free = plan_training("gpt2", **asked)
-    plan = plan_training("gpt2", within=1.2 * _seconds(free), **asked)
+    cheapest, fastest = plan_training("gpt2", **asked), plan_training("gpt2", goal="fastest", **asked)
+    plan = plan_training("gpt2", within=(_seconds(cheapest) + _seconds(fastest)) / 2, **asked)
     said = next(note for note in plan.notes if note.startswith("Looked at"))
     looked, illegal, big, slower, fastest, offers, kept, beaten, over = _numbers(said)
     assert looked == illegal + big + slower + fastest

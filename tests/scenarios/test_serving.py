@@ -312,8 +312,8 @@ def test_prompts_apart_are_priced_by_their_own_devices():
 
 
 def test_answers_are_not_held_up_by_prompts_that_are_computed_elsewhere():
-    together = ask(on="h100-sxm:8", layout="tp=4", rate=6, input=3000)
-    apart = ask(on=None, prefill_on="h100-sxm:4", decode_on="h100-sxm:4", layout="tp=4", rate=6, input=3000)
+    together = ask(on="h100-sxm:8", layout="tp=4", rate=4, input=3000)
+    apart = ask(on=None, prefill_on="h100-sxm:4", decode_on="h100-sxm:4", layout="tp=4", rate=4, input=3000)
     assert figure(apart, "tpot") < figure(together, "tpot")
 
 
@@ -348,7 +348,8 @@ def test_ranges_hold_the_likely_figure_and_widen_with_the_level():
 def test_coefficients_of_ones_own_have_no_range():
     own = load_serving()
     own = replace(own, step=own.step.replace(framework_bytes=own.step.framework_bytes))
-    slow = replace(own, step=own.step.replace(memory_slowdown=own.step.memory_slowdown * 2))
+    slower = {family: 2 * factor for family, factor in own.step.memory_slowdown.items()}
+    slow = replace(own, step=own.step.replace(memory_slowdown=slower))
     found = ask(coefficients=slow)
     assert found.coverage is None
     assert not found.answer["tpot"].value.has_range

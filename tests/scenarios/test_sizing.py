@@ -280,3 +280,35 @@ def test_no_is_an_answer_and_its_hint_works(asked: dict[str, object]) -> None:
     found = re.search(r"`--(flop|under) (\S+)`", caught.value.hint)
     assert found is not None
     best_size(**{**asked, found.group(1): found.group(2)})  # type: ignore[arg-type]
+
+
+def test_serving_is_priced_by_the_model_of_serving() -> None:
+    statement = best_size(under=1e6, tokens_served=2e12, on="h100-sxm")
+    said = next(entry for entry in statement.assumed if entry.name == "serving utilisation")
+    assert "our model of serving" in said.why
+    assert "at full batch" in said.why
+    line = next(line for line in statement.lines if line.key == "serving")
+    assert line.shown_basis == "quoted" or line.basis == "quoted"
+
+
+def test_a_budget_for_serving_that_is_too_small_is_refused_at_the_shares_of_the_least_model() -> None:
+    """Small models use less of a device: what the published share of large ones would allow is not enough."""
+    needs = []
+    for under in (1, 50):
+        with pytest.raises(DoesNotFit) as caught:
+            best_size(under=under, tokens_served=2e12)
+        found = re.search(r"takes \$([0-9.]+)", caught.value.message)
+        assert found is not None
+        needs.append(float(found[1]))
+    assert needs[0] == needs[1]
+    with pytest.raises(DoesNotFit):
+        best_size(under=0.9 * needs[0], tokens_served=2e12)
+    best_size(under=1.01 * needs[0], tokens_served=2e12)
+
+
+def test_more_served_makes_no_larger_model() -> None:
+    sizes = [
+        best_size(under=1e6, tokens_served=served, on="h100-sxm").answer["parameters"].value.likely
+        for served in (1e11, 1e12, 1e13)
+    ]
+    assert sizes == sorted(sizes, reverse=True)

@@ -131,7 +131,9 @@ def test_a_decoded_base_takes_less_memory_and_more_time(stored):
     assert float(small.step_seconds) >= float(plain.step_seconds)
     body = sum(count * layer.total for count, layer in parameters(LLAMA).layers)
     saved = float(plain.memory["weights"] - small.memory["weights"])
-    assert saved == pytest.approx((2.0 - STORED[stored]) * body, rel=0.01)
+    # Beside the quantized base, what is left of it is kept in fp32.
+    rest = parameters(LLAMA).total - body
+    assert saved == pytest.approx((2.0 - STORED[stored]) * body - 2.0 * rest, rel=0.01)
 
 
 @given(faster=st.floats(1.0, 8.0), rank=st.integers(1, 256))

@@ -27,6 +27,7 @@ ALIASES: Final = {
 """Names of columns elsewhere → ours."""
 
 SECONDS: Final = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "day": 86400.0}
+_RATE = re.compile(r"\s*(token|tok|sample|sequence|example|it|iter|step|batch)\w*\s*(?:/|per)\s*(s|min)")
 _UNIT = re.compile(r"\s*(ms|sec|s|min|hour|h|day)[a-z]*\b")
 _PER = re.compile(r"(?:per|/)\s*([\d,]*)\s*(iter|it\b|micro|step|batch|sample|example|epoch)")
 _FOR = re.compile(r"(?:for|in)\s*([\d,]+)\s*(iter|micro|step|batch|sample)")
@@ -96,7 +97,7 @@ def _task(row: dict[str, str]) -> None:
     method = row.get("method", "").lower()
     if row.get("task") or not method:
         return
-    full = re.match(r"\W*(full|sft|freeze)", method) is not None
+    full = re.match(r"\W*(full|sft|freeze|all param|galore|apollo|badam|lomo|fira|contin)", method) is not None
     row["task"] = "sft" if full else "qlora" if re.match(r"q(lora|adapter)", method) else "lora"
 
 
@@ -181,6 +182,10 @@ def _times(row: dict[str, str]) -> None:
         row["tokens_per_s_per_gpu"] = f"{(_number(tokens) or 0.0) / devices:.6g}"
     value, unit = _number(row.pop("time_value", "")), row.pop("time_unit", "").lower()
     size = _UNIT.match(unit)
+    rate = _RATE.match(unit)
+    if rate and value and not row.get("step_time_s"):
+        _rates(row, value * (1.0 if rate.group(2)[0] == "s" else 1.0 / 60.0), rate.group(1), devices)
+        return
     if row.get("step_time_s") or value is None or size is None:
         return
     seconds = value * SECONDS[size.group(1)]
@@ -211,6 +216,18 @@ def _times(row: dict[str, str]) -> None:
     if steps:
         row["global_batch"] = ""
         row["step_time_s"] = f"{seconds / steps:.6g}"
+
+
+def _rates(row: dict[str, str], value: float, what: str, devices: float) -> None:
+    """A rate a second, under what it counts."""
+    if what.startswith("tok"):
+        row.setdefault("tokens_per_s_per_gpu", f"{value / devices:.6g}")
+    elif what in ("sample", "sequence", "example"):
+        row.setdefault("samples_per_s", f"{value:.6g}")
+    else:
+        row["step_time_s"] = f"{1.0 / value:.6g}"
+        if what in ("it", "iter"):
+            row["global_batch"] = ""
 
 
 def _steps(row: Mapping[str, str], micro: float | None, devices: float) -> float | None:

@@ -21,6 +21,8 @@ _KINDS: Final[tuple[tuple[str, Kind], ...]] = (
     (r"freeze", "last"),
 )
 """Words of methods → what they do to a model; everything else is of low rank."""
+FULL: Final = r"\W*(full|sft|all param|galore|apollo|badam|lomo|fira|continued|continual)"
+"""Words with which methods begin that train all weights, some with a smaller optimizer's state."""
 _ALL = frozenset(PARTS)
 ATTENTION = frozenset({"query", "value"})
 CANDIDATES = (
@@ -108,13 +110,16 @@ def tuned_in(record: Record, architecture: Architecture, software: Software, sub
     method = record.word("method") or _method(record)
     task = record.word("task").lower()
     said: list[str] = []
-    full = re.match(r"\W*(full|sft)\b", method.lower()) is not None or (not method and task == "sft")
+    full = re.match(FULL, method.lower()) is not None or (not method and task == "sft")
     tuning = None if full else _tuning(record, method, architecture, software, submission, said)
     stored = None if full else stored_in(record.word("quantization"), "qlora" if task == "qlora" else method)
     lengths = lengths_in(record, tuning, said) if architecture.family != "encoder" else None
     several = (record.whole("gpus") or 1) > 1
+    framework = record.word("framework").lower()
     again = software.name == "torchtune" and not re.search(r"\+|baseline", method)
     again = again or (software.name.startswith("litgpt") and several) or "checkpointing" in method.lower()
+    # Unsloth does so, and what PEFT does to a quantized base before it is tuned (prepare_model_for_kbit_training).
+    again = again or "unsloth" in framework or (stored is not None and software.name == "pytorch")
     document = None
     if lengths is None and (packed(record) or PACKS.search(record.word("framework").lower())) and not submission:
         known = data_set(record.word("dataset"))

@@ -32,6 +32,10 @@ def command(file: str, tool: str | None, on: str | None, ignore_unknown: bool, f
     outlay import run.sh --on h100-sxm
     outlay cost training --import run.sh --on h100-sxm
     """
+    if on is not None:  # the command that is printed must work
+        from outlay.scenarios.named import read_chip, read_on
+
+        read_chip(*read_on(on))
     text = text_of(file)
     from outlay.scenarios.launching import import_run, summary
 

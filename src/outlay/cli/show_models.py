@@ -35,7 +35,7 @@ def command(name: str | None, seq: str | None, catalog: tuple[str, ...], format:
     if seq is not None:
         from outlay.units import parse
 
-        parse(seq, "count", name="--seq")
+        parse(seq, "count", name="--seq", example="4096")
         if name is None:
             raise InputError(
                 "`--seq` says something of one model",

@@ -25,7 +25,7 @@ from outlay.cli.settings import Verb, came_from
 @click.option("--law", metavar="NAME", shell_complete=laws, help="Scaling law: `outlay show laws` lists them.")
 @click.option("--fit", metavar="LOSSES.csv", help="Fit a law: columns parameters, tokens, loss.")
 @click.option("--utilisation", metavar="PERCENT", help="Of training; default: what our model of training gives.")
-@click.option("--serving-utilisation", metavar="PERCENT", help="Of serving: 20%.")
+@click.option("--serving-utilisation", metavar="PERCENT", help="Of serving; default: what our model of serving gives.")
 @click.option(
     "--provider", metavar="NAME", shell_complete=providers, help="Whose prices: `outlay show prices` lists them."
 )

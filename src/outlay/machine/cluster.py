@@ -78,7 +78,7 @@ def cluster_for(
     assumed: list[str] = []
     size = int(gpus_per_node or server.devices)
     if gpus_per_node is None and count > 1:
-        assumed.append(f"{server.devices} devices in a node ({server.name})")
+        assumed.append(f"{server.devices} device{'' if server.devices == 1 else 's'} in a node ({server.name})")
     read = read_interconnect(interconnect, devices=size)
     linked = not server.link.lower().startswith(("pcie", "serial"))
     link_bandwidth, domain = server.link_bandwidth, server.domain if linked else 1

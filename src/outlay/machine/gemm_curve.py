@@ -60,6 +60,10 @@ class Device(Protocol):
     def peak(self, dtype: str) -> float: ...
 
 
+HALVED = 3.0
+"""A chip whose 8-bit integer peak is more than so many times its 16-bit one multiplies 16 bits at half the rate of its silicon
+when it sums in fp32, as GeForce cards do; others reach twice."""
+
 ELEMENT_BYTES = {
     "bf16": 2.0,
     "fp16": 2.0,
@@ -232,6 +236,8 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
     if peak == record["peak_flops"]:
         allowed = min(allowed, had)  # the same silicon: a larger figure is that of a module with a CPU
     ratio = (allowed / had) ** POWER_EXPONENT if allowed > 0 else 1.0
+    if dtype in ("bf16", "fp16") and accelerator.peak("int8") > HALVED * peak:
+        values["fraction"] = at_half_rate(values["fraction"])
     sustained = values["fraction"] / (1.0 + values["throttle"]) * ratio
     values["fraction"] *= min(ratio, 1.0)  # watts to spare lift the clock to its own limit: what a short burst reaches
     values["throttle"] = max(values["fraction"] / min(sustained, values["fraction"]) - 1.0, 0.0)
@@ -244,6 +250,16 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
         basis="assumed",
         source=f"carried over from {record['chip']} in {record['dtype']}",
     )
+
+
+def at_half_rate(fraction: float) -> float:
+    """The fraction of a halved peak that silicon reaches which at its full rate reaches `fraction`: what it waits for beside
+    arithmetic takes as long, while the arithmetic takes twice as long.
+
+    >>> round(at_half_rate(0.7), 3), at_half_rate(1.0)
+    (0.824, 1.0)
+    """
+    return 2.0 / (1.0 + 1.0 / fraction)
 
 
 def _pooled(

@@ -12,10 +12,12 @@ IDLE = 0.12
 (`nvidia-smi` readings in P. Patel et al., "Characterizing Power Management Opportunities for LLMs in the Cloud",
 ASPLOS 2024)."""
 
-DRAW = {"arithmetic": 0.95, "memory": 0.75, "communication": 0.45}
-"""Share of the power limit drawn during each kind of work: training peaks near the limit in matrix products and falls
-to
-about half of it or less while it synchronises (same source, section 4). Basis: assumed, from published curves."""
+DRAW = {"arithmetic": 0.95, "memory": 0.75, "communication": 0.45, "streaming": 0.64, "attention": 0.93, "host": 0.55}
+"""Share of the power limit drawn during each kind of work. Training peaks near the limit in matrix products and falls to
+about half of it or less while it synchronises (same source, section 4); basis: assumed, from published curves. The last
+three are of serving: products that wait for their weights, attention that reads a cache, and moments in which a loaded
+device waits for its host with its clocks up; basis: fitted to 665 powers of the ML.ENERGY leaderboard v3 (2026-02), by least
+squares; those of H100s fitted alone tell B200s' as well as all do."""
 
 
 def power_watts(accelerator: Accelerator, activity: Mapping[str, Number]) -> Number:

@@ -55,15 +55,28 @@ def _lines(statement: Statement) -> Iterator[Iterable[object]]:
 def _table(table: Table) -> Iterator[Iterable[object]]:
     yield [_safe(f"{column.name} ({column.unit})" if column.unit else column.name) for column in table.columns]
     for row in table.rows:
-        yield [_cell(cell) for cell in row]
+        yield [_cell(cell, column.unit) for cell, column in zip(row, table.columns, strict=True)]
 
 
-def _cell(cell: Cell) -> object:
+def _cell(cell: Cell, unit: str) -> object:
+    """A cell as it is written; a share under a heading or beside a sign of per cent is written in per cent."""
     if isinstance(cell, Figure):
-        return f"{cell.value.likely!r} {cell.unit}" if cell.unit else cell.value.likely
+        value = cell.value.likely
+        return f"{_percent(value) if cell.unit == '%' else value!r} {cell.unit}" if cell.unit else value
+    if unit == "%" and isinstance(cell, int | float) and not isinstance(cell, bool):
+        return _percent(cell)
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     return "" if cell is None else _safe(cell) if isinstance(cell, str) else cell
+
+
+def _percent(share: float) -> float:
+    """The share in per cent, without the digits that the factor makes up.
+
+    >>> _percent(0.07), _percent(0.569)
+    (7.0, 56.9)
+    """
+    return float(f"{100.0 * share:.15g}")
 
 
 def _safe(text: str) -> str:

@@ -93,16 +93,20 @@ def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]
 def _pieces(word: str, first: int, rest: int) -> Iterator[str]:
     """A word in pieces of at most so many columns; marks stay with the character that they sit on.
 
-    A piece ends behind a joint of a name (`-`, `/`, `_`) where it is then at least half full.
+    A piece ends behind a comma, or behind a joint of a name (`-`, `/`, `_`) where it is then at least half full.
+
+    >>> list(_pieces("tp=2,cp=4,offload=0.75", 15, 15))
+    ['tp=2,cp=4,', 'offload=0.75']
     """
     piece, used, room = "", 0, first
     for char in word:
         size = _cell(char)
         if piece and used + size > room:
             joint = max(map(piece.rfind, _JOINTS)) + 1
-            kept = piece[joint:] if 2 * joint >= room else ""
-            yield piece.removesuffix(kept)
-            piece, used, room = kept, cells(kept), rest
+            end = piece.rfind(",") + 1 or (joint if 2 * joint >= room else len(piece))
+            yield piece[:end]
+            piece = piece[end:]
+            used, room = cells(piece), rest
         piece, used = piece + char, used + size
     if piece:
         yield piece

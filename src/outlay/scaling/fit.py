@@ -37,6 +37,8 @@ _STARTS = {
 """Hoffmann's grid, 4,500 starts, with 0.1 for its exponents of 0."""
 _STEEPEST = 3.0
 """Exponents are kept between 0 and this: published ones lie between 0.08 and 0.7."""
+_FLAT = 1e-4
+"""An exponent below this is none: over ten decades the term falls by less than a quarter per cent."""
 _POLISHED = 30
 """Starts from which it is climbed down; the others are only looked at."""
 
@@ -89,6 +91,7 @@ def fit(runs: Losses, *, resamples: int = RESAMPLES) -> Fit:
         part = problem.resampled(draws.integers(0, len(runs), len(runs)))
         samples.append(part.law(part.descend(point)[0]))
     curve = problem.law(point)
+    _falls(curve)
     errors = np.abs(np.asarray(curve.loss(runs.parameters, runs.tokens)) / runs.loss - 1.0)
     return Fit(
         curve=curve, samples=tuple(samples), runs=runs, error=float(np.median(errors)), worst=float(errors.max())
@@ -110,6 +113,17 @@ def _enough(runs: Losses) -> None:
                 expected=f"at least {_LEVELS}, to tell a slope from a limit",
                 hint="add runs, or take a published law: `outlay show laws`",
             )
+
+
+def _falls(curve: Parametric) -> None:
+    """Refuse a law by which more of something buys nothing: its best size would be a slip of rounding."""
+    flat = [name for name, slope in (("parameters", curve.alpha), ("tokens", curve.beta)) if slope < _FLAT]
+    if flat:
+        raise InputError(
+            f"the losses of the runs do not fall with {' or '.join(f'`{name}`' for name in flat)}",
+            expected="losses that fall as size and data grow",
+            hint="look whether the columns are what their names say, or take a published law: `outlay show laws`",
+        )
 
 
 def _exponents(point: Array) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
-from outlay.errors import DoesNotFit, InputError
+from outlay.errors import DoesNotFit, InputError, each
 from outlay.layout import describe
 from outlay.scenarios.bottleneck import bottleneck
 from outlay.scenarios.lines import data_sheet
@@ -57,12 +57,14 @@ def compare_plans(
     (['gpt2-124m', 'gpt2-1.5b'], 2)
 
     :raises InputError: for anything that cannot be read.
-    :raises DoesNotFit: if none of them has a plan, with the first's nearest.
+    :raises DoesNotFit: if none of them has a plan, with what is nearest for each.
     """
     wanted = [(model, price) for model in models for price in (prices or (asked.get("price"),))]
     if len(wanted) > MOST:
         raise InputError(f"{len(wanted)} plans are asked for", expected=f"at most {MOST}", hint="ask for fewer at once")
-    names = [read_model(model)[0].name for model, _ in wanted]  # what cannot be read is refused before any work
+    names = each(
+        lambda model: read_model(model)[0].name, [model for model, _ in wanted]
+    )  # what cannot be read is refused before any work
     if len(set(zip(names, (str(price) for _, price in wanted), strict=True))) < len(wanted):
         raise InputError("a model or a price is named twice", expected="each once", hint="leave one of them out")
     found: list[Planned | DoesNotFit] = []
@@ -77,7 +79,7 @@ def compare_plans(
         progress(len(wanted), len(wanted))
     planned = [entry for entry in found if isinstance(entry, Planned)]
     if not planned:
-        raise next(entry for entry in found if isinstance(entry, DoesNotFit))
+        raise _none(names, [entry for entry in found if isinstance(entry, DoesNotFit)])
     rows = list(zip(names, (price for _, price in wanted), found, strict=True))
     statement = Statement(
         _title(planned[0], names),
@@ -89,6 +91,17 @@ def compare_plans(
         version=__version__,
     )
     return Compared(statement=statement, planned=len(planned), asked=len(wanted))
+
+
+def _none(names: Sequence[str], found: Sequence[DoesNotFit]) -> DoesNotFit:
+    """No plan for any: what is nearest for each, and what would have to give."""
+    said = dict(zip(names, found, strict=True))
+    if len(said) == 1:
+        return found[0]
+    return DoesNotFit(
+        "\n".join(error.message for error in said.values()),
+        hint="; ".join(f"{name}: {error.hint}" for name, error in said.items()),
+    )
 
 
 _Row = tuple[str, Any, "Planned | DoesNotFit"]
@@ -184,7 +197,7 @@ def _figures(found: Planned) -> Iterator[tuple[Cell, ...]]:
         ("accelerator", best.place.chip),
         ("seller", seller(best)),
         ("recipe", recipe_of(best)),
-        ("layout", "; ".join(describe(each.fitted.chosen.layout) for each in best.course.runs)),
+        ("layout", "; ".join(describe(run.fitted.chosen.layout) for run in best.course.runs)),
         ("waits for", f"{waits}, {share:.0%}"),
     ):
         yield (name, text, None, None)

@@ -57,13 +57,17 @@ def _misspelt(framework: str) -> bool:
     return bool(longest) and text[len(longest)].isalpha() and len(text) - len(longest) <= 2
 
 
-def no_such(what: str, asked: str, known: Iterable[str], usual: str) -> InputError:
-    """A name that no list has: the nearest, or all of them where none is near."""
+def no_such(what: str, asked: str, known: Iterable[str], usual: str, *, flag: str = "") -> InputError:
+    """A name that no list has: the nearest, or all of them where none is near. `flag` is `--` and the word, unless said."""
     names = list(dict.fromkeys(known))
     import difflib  # only where a name is wrong: answers start without it
 
     near = difflib.get_close_matches(asked.strip().lower(), names, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else f"write `--{what} {usual}`"
+    hint = (
+        f"did you mean {' or '.join(f'`{name}`' for name in near)}?"
+        if near
+        else f"write `{flag or f'--{what}'} {usual}`"
+    )
     article = "an" if what[0] in "aeiou" else "a"
     shown = f"`{asked}` is not {article} {what} that outlay knows" if asked.strip() else f"the {what} is empty"
     return InputError(shown, expected=f"one of {', '.join(names)}", hint=hint)

@@ -7,25 +7,30 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from outlay.errors import InputError
+from outlay.errors import InputError, each
 from outlay.scenarios.named import MOST_DEVICES, read_chip
+
+_EXAMPLE = "write `--have h100-sxm:64,a100-sxm-80gb:128`"
 
 
 def read_inventory(text: str) -> dict[str, int]:
     """Read `h100-sxm:64,a100-sxm-80gb:128`, or a CSV file with the columns accelerator and count: each accelerator once."""
     if text.strip().lower().endswith(".csv"):
         text = ",".join(_listed(Path(text.strip())))
-    example = "write `--have h100-sxm:64,a100-sxm-80gb:128`"
     had: dict[str, int] = {}
-    for part in names_in(text, "--have", example):
-        name, colon, number = part.rpartition(":")
-        if not colon or not re.fullmatch(r"\s*[0-9]+\s*", number) or not 0 < int(number) <= MOST_DEVICES:
-            raise InputError(f"`--have {part}`", expected="NAME:COUNT", hint=example)
-        chip = chip_named(name.strip(), "--have", count=int(number))
+    for chip, number in each(_counted, names_in(text, "--have", _EXAMPLE)):
         if chip in had:
             raise InputError(f"`--have` names {chip} twice", hint="write one count for each accelerator")
-        had[chip] = int(number)
+        had[chip] = number
     return had
+
+
+def _counted(part: str) -> tuple[str, int]:
+    """Name and count of one part of `--have`."""
+    name, colon, number = part.rpartition(":")
+    if not colon or not re.fullmatch(r"\s*[0-9]+\s*", number) or not 0 < int(number) <= MOST_DEVICES:
+        raise InputError(f"`--have {part}`", expected="NAME:COUNT", hint=_EXAMPLE)
+    return chip_named(name.strip(), "--have", count=int(number)), int(number)
 
 
 def _listed(path: Path) -> Iterator[str]:

@@ -24,7 +24,7 @@ def facts_of(
     length = (
         min(architecture.max_length or cap, cap)
         if sequence_length is None
-        else int(units.parse(sequence_length, "count", name="--seq"))
+        else int(units.parse(sequence_length, "count", name="--seq", example="4096"))
     )
     count = parameters(architecture)
     flop = flop_per_token(architecture, length)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from outlay import catalog, units
 from outlay.catalog import Accelerator
-from outlay.errors import InputError, UnknownName
+from outlay.errors import InputError, UnknownName, each
 from outlay.scenarios.inventory import chip_named, names_in, read_inventory
 from outlay.scenarios.named import MOST_DEVICES
 from outlay.scenarios.terms import catalog_tiers
@@ -73,7 +73,7 @@ def ask_plan(
             expected="one of them",
             hint=f"leave `--price` out to pay listed prices, or `{other.partition(' ')[0]}` to pay your own",
         )
-    sellers = None if providers is None else tuple(_provider(name) for name in names_in(providers, "--provider"))
+    sellers = None if providers is None else tuple(each(_provider, names_in(providers, "--provider")))
     if sellers is not None and wanted_tiers == ("owned",):
         raise InputError(
             "`--provider` and machines that are owned: what is owned is rented from nobody",
@@ -88,7 +88,11 @@ def ask_plan(
         )
     any_chip = on is None or on.strip().lower() == "any"
     chips = _chips(on, any_chip, had, wanted_tiers, sellers, priced)
-    gone = {chip_named(name, "--without") for name in names_in(without, "--without")} if without is not None else set()
+    gone = (
+        set(each(lambda name: chip_named(name, "--without"), names_in(without, "--without")))
+        if without is not None
+        else set()
+    )
     if not any_chip and gone & set(chips):
         raise InputError(
             f"`--on` and `--without` both name {', '.join(sorted(gone & set(chips)))}",
@@ -160,7 +164,7 @@ def _chips(
     priced: bool,
 ) -> list[str]:
     if not any_chip and on is not None:
-        chips = list(dict.fromkeys(_bare(name) for name in names_in(on, "--on")))
+        chips = list(dict.fromkeys(each(_bare, names_in(on, "--on"))))
         missing = [chip for chip in chips if had is not None and chip not in had]
         if missing:
             raise InputError(

@@ -271,25 +271,37 @@ def why(judged: Judged, place: int, near: Candidate, wanted: Wanted) -> str:
     for name, share in judged.broken(place).items():
         verb = _VERBS[name]
         value = shown(name, getattr(near, name))
-        said.append(
-            f"{verb} {value}, {format_quantity(share, '%', digits=2)} over `{FLAGS[name]} {_said(name, wanted.limits[name])}`"
-        )
+        said.append(f"{verb} {value}, {excess(share)} `{FLAGS[name]} {_said(name, wanted.limits[name])}`")
     return " and ".join(said)
+
+
+def excess(share: float) -> str:
+    """How far a figure is past a limit, as a share of it: in per cent, or how many times as much.
+
+    >>> excess(0.026), excess(2.5), excess(168513.5)
+    ('2.6 % over', '250 % over', '169,000 times')
+    """
+    if share < _MANY:
+        return f"{format_quantity(share, '%', digits=2)} over"
+    return f"{float(f'{1.0 + share:.3g}'):,.0f} times"
+
+
+_MANY = 9.0
 
 
 def _said(name: str, value: float) -> str:
     """A limit as it is typed.
 
     >>> _said("seconds", 14 * 86_400.0), _said("seconds", 5400.0), _said("kg_co2e", 20e3), _said("dollars", 5e4)
-    ('14d', '1.5h', '20t', '50000')
+    ('14d', '1.5h', '20t', '50k')
     """
     scales = {
         "seconds": ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms")),
         "kg_co2e": ((1000.0, "t"), (1.0, "kg"), (1e-3, "g")),
-        "dollars": ((1e6, "M"), (1.0, ""), (1e-9, "")),
+        "dollars": ((1e6, "M"), (1e4, "k"), (1.0, ""), (1e-9, "")),
     }[name]
     scale, unit = next((entry for entry in scales if value >= entry[0]), scales[-1])
-    return f"{value if not unit else value / scale:.10g}{unit}"
+    return f"{value if not unit else value / (1e3 if unit == 'k' else scale):.10g}{unit}"
 
 
 def against(other: Candidate, best: Candidate) -> str:

@@ -83,7 +83,10 @@ class Question:
         if count == self.devices:
             return self
         batch = self.batch_on(count)
-        said = tuple(_batch_on(entry, batch, self.recipe.sequence_length, count) for entry in self.assumed)
+        packed = any(entry.name == "sequences" for entry in self.assumed)
+        said = tuple(
+            _batch_on(entry, batch, self.recipe.sequence_length, count, packed=packed) for entry in self.assumed
+        )
         idle = Assumption(
             "idle devices",
             value=f"{self.devices - count:,} of {self.devices:,}, which are paid for",
@@ -106,12 +109,16 @@ class Question:
         return replace(self, cluster=linked, recipe=recipe, idle=0)
 
 
-def _batch_on(entry: Assumption, batch: int, sequence: int, devices: int) -> Assumption:
-    """What is said of the batch, for another number of devices."""
-    if entry.name != "batch":
+def _batch_on(entry: Assumption, batch: int, sequence: int, devices: int, *, packed: bool) -> Assumption:
+    """What is said of the batch, for another number of devices; examples that are `packed` stay as many."""
+    if entry.name not in ("batch", "sequences") or (packed and entry.name == "batch"):
         return entry
-    why = entry.why.rpartition(" that ")[0]
-    return replace(entry, value=_batch_words(batch, sequence), why=f"{why} that {devices:,} can share")
+    why, value = entry.why.rpartition(" that ")[0], _batch_words(batch, sequence)
+    if packed:
+        value = f"{batch:,} sequences of {sequence:,} tokens"
+    elif not why:  # examples of a tuning, each a sequence of its own length
+        why, value = f"{entry.why}, in numbers", f"{batch:,} sequences a step"
+    return replace(entry, value=value, why=f"{why} that {devices:,} can share")
 
 
 def _batch_words(batch: int, sequence: int) -> str:
@@ -225,7 +232,7 @@ def _sequence(asked: str | int | None, architecture: Architecture, assumed: list
     """Tokens of a sequence: as asked, else what the model takes, capped at what models are pre-trained on."""
     longest = architecture.max_length
     if asked is not None:
-        length = int(units.parse(asked, "count", name="--seq"))
+        length = int(units.parse(asked, "count", name="--seq", example="4096"))
         if re.search(r"[kK]\s*$", str(asked)):
             why = f"`{asked}` is thousands; the power of two is {length // 1000 * 1024}"
             assumed.append(Assumption("sequence length", value=f"{length:,} tokens", why=why))
@@ -265,7 +272,7 @@ def _batch(
     And their number before that, unless it was asked for.
     """
     if asked is not None and "tok" not in str(asked).lower():
-        batch = int(units.parse(asked, "count", name="--batch"))
+        batch = int(units.parse(asked, "count", name="--batch", example="512"))
         if batch > MOST_SEQUENCES:
             shown = units.format_quantity(batch * sequence, "tokens")
             raise InputError(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from outlay.layout import Layout
+from outlay.scenarios.plan_sections import excess
 from outlay.scenarios.serving_demand import rate_words
 from outlay.scenarios.serving_plan_offered import Offered, Plan, limits_of
 from outlay.scenarios.serving_plan_question import ServingWanted
 from outlay.search.limits import Judged
-from outlay.units import format_money, format_number, format_quantity
+from outlay.units import format_money, format_quantity
 
 FLAGS = {"ttft": "--ttft", "tpot": "--tpot", "dollars": "--under", "kg_co2e": "--carbon"}
 _TIMES = 10.0
@@ -99,11 +100,7 @@ def why(judged: Judged, index: int, plan: Plan, wanted: ServingWanted) -> str:
     }
     for name, share in judged.broken(index).items():
         value = verbs[name].format(shown(name, getattr(plan, name)))
-        flag = f"`{FLAGS[name]} {typed(name, limits[name])}`"
-        if share < _TIMES - 1.0:
-            said.append(f"{value}, {format_quantity(share, '%', digits=2)} over {flag}")
-        else:
-            said.append(f"{value}, {format_number(share + 1.0, digits=2)} times {flag}")
+        said.append(f"{value}, {excess(share)} `{FLAGS[name]} {typed(name, limits[name])}`")
     return " and ".join(said)
 
 

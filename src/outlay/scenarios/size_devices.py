@@ -16,10 +16,11 @@ from outlay.scenarios.provenance import receipts_of
 from outlay.scenarios.question import Question, ask
 from outlay.scenarios.ranged import relative_range
 from outlay.scenarios.run import Run
+from outlay.scenarios.size_serving import ServedShare, served_share
 from outlay.scenarios.terms import agree, agree_price, yours
 from outlay.statement import Assumption, Basis, Interval, Receipt
 from outlay.training import load_coefficients
-from outlay.workload import from_config, parameters
+from outlay.workload import from_config, kv_bytes_per_token, parameters
 
 USUAL_CHIP = "h100-sxm-80gb"
 """The accelerator that most providers of the catalog rent out."""
@@ -98,6 +99,12 @@ class Devices:
         """With the share that our model of training gives for a published model of about that size."""
         return replace(self, training=_modelled(self, found, level))
 
+    def served_as(self, found: Best, level: float) -> Devices:
+        """With the share that our model of serving gives for it; that of published throughput where it gives none."""
+        name, receipt, active = _nearest(found, shared=True)
+        share = served_share(name, self.chip.name, self.kind, float(active), level)
+        return self if share is None else replace(self, serving=_served(share, self, name, receipt))
+
 
 def agree_devices(
     *,
@@ -163,6 +170,23 @@ def _serving(asked: str | float | None) -> Share:
     )
 
 
+def _served(share: ServedShare, devices: Devices, name: str, receipt: Receipt) -> Share:
+    on = f"{share.devices:,} × {devices.chip.name}"
+    value, shown = share.value, f"{share.value.likely:.1%} of the {devices.kind} peak"
+    shown += f" ({value.low:.0%} to {value.high:.0%})" if value.low is not None else ""
+    why = (
+        f"our model of serving {name} on {on}, the nearest published size, at full batch and {share.request}; "
+        "with few requests at once it is lower"
+    )
+    return Share(
+        value=value,
+        basis="fitted",
+        note=f"2 × active parameters × tokens a second of {name} on {on} at full batch ÷ dense peak",
+        receipts=(receipt, *share.receipts),
+        assumption=Assumption("serving utilisation", value=shown, why=why, receipt=receipt),
+    )
+
+
 def _modelled(devices: Devices, found: Best, level: float) -> Share:
     """6 FLOP a parameter and token over what the devices could have done in the hours of the whole run."""
     name, receipt, active = _nearest(found)
@@ -197,13 +221,19 @@ def _modelled(devices: Devices, found: Best, level: float) -> Share:
     )
 
 
-def _nearest(found: Best) -> tuple[str, Receipt, int]:
-    """The published model of the nearest active size, with experts only where the law has some."""
+def _nearest(found: Best, *, shared: bool = False) -> tuple[str, Receipt, int]:
+    """The published model of the nearest active size, with experts only where the law has some.
+
+    `shared` leaves out those whose heads each keep keys of their own, as models no longer do: their cache decides what they
+    serve.
+    """
     choices = []
     for entry in catalog.models():
         architecture = from_config(entry.config, name=entry.name, source=entry.name)
         if architecture.family != "decoder" or architecture.is_moe != bool(found.label):
             continue
+        if shared and kv_bytes_per_token(architecture) > architecture.depth * 2 * architecture.hidden:
+            continue  # in 16 bits, half of two vectors of the model's width a layer
         active = parameters(architecture).active
         choices.append((abs(math.log(active / found.active_parameters)), entry.name, entry.receipt, active))
     _, name, receipt, active = min(choices, key=lambda choice: choice[:2])

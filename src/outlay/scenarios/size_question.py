@@ -11,7 +11,7 @@ from outlay.scaling import Best, Fit, Law, at, law, panel, read_losses, repeated
 from outlay.scaling import fit as fit_law
 from outlay.scaling.best import FEWEST_TOKENS, SMALLEST
 from outlay.scaling.laws import DATA_CONSTRAINED, DEFAULT
-from outlay.scenarios.size_devices import Devices, agree_devices
+from outlay.scenarios.size_devices import Devices, Share, agree_devices
 from outlay.statement import Assumption, Interval, Receipt
 from outlay.units import format_money, format_quantity
 
@@ -45,6 +45,12 @@ class Sizing:
     def serving_price(self) -> float:
         """What a FLOP of serving costs over one of training: 1 where FLOP are the budget."""
         return 1.0 if self.dollars is None or self.devices is None else self.devices.serving_price
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Of the peak, in training and, where something is served, in serving."""
+        found = () if self.devices is None else (self.devices.training, self.devices.serving)
+        return tuple(share for share in found if share is not None)
 
     @property
     def is_mixture(self) -> bool:
@@ -147,29 +153,62 @@ def ask_size(
         level=level,
         assumed=assumed,
     )
-    return _solved(question, stated=utilisation is not None)
+    return _solved(question, stated=utilisation is not None, serving_stated=serving_utilisation is not None)
 
 
-def _solved(question: Sizing, *, stated: bool) -> Sizing:
+def _solved(question: Sizing, *, stated: bool, serving_stated: bool) -> Sizing:
     """The utilisation decides the size and the size the utilisation: a few turns, until the model taken as a guide stays."""
-    seen: list[str] = []
+
+    def guided(question: Sizing, found: Best) -> Sizing:
+        """With the shares of a model about as large as the one found, where they were not stated."""
+        devices = question.devices
+        if devices is not None and not stated:
+            devices = devices.trained_as(found, question.level)
+        if devices is not None and devices.serving is not None and not serving_stated:
+            devices = devices.served_as(found, question.level)
+        return replace(question, devices=devices)
+
+    def solved(question: Sizing) -> Sizing:
+        """With its best size; where there seems to be none, the least model is asked for at its own shares."""
+        answer = _once(question)
+        if answer is None:
+            question = guided(question, _least(question))
+            answer = _once(question)
+        if answer is None:
+            raise _too_little(replace(question, flop=_bought(question)))
+        return answer
+
+    seen: list[tuple[str, ...]] = []
     for _ in range(_FIXED_POINTS):
-        question = _once(question)
-        if stated or question.devices is None:
+        question = solved(question)
+        if question.devices is None or (stated and (serving_stated or not question.tokens_served)):
             break
-        devices = question.devices.trained_as(question.found, question.level)
-        guide = devices.training.note
-        question = replace(question, devices=devices)
+        question = guided(question, question.found)
+        guide = tuple(share.note for share in question.shares)
         if question.dollars is None or guide in seen:
             break
         seen.append(guide)
-    question = _once(question)
-    shares = () if question.devices is None else (question.devices.training, question.devices.serving)
-    notes = tuple(share.assumption for share in shares if share is not None and share.assumption is not None)
+    question = solved(question)
+    notes = tuple(share.assumption for share in question.shares if share.assumption is not None)
     return replace(question, assumed=(*question.assumed, *notes))
 
 
-def _once(question: Sizing) -> Sizing:
+def _once(question: Sizing) -> Sizing | None:
+    """With the best size at the shares that it has; None where no size is to be had."""
+    flop = _bought(question)
+    found = question.best(flop)
+    return None if found is None else replace(question, flop=flop, found=found)
+
+
+def _least(question: Sizing) -> Best:
+    """The least model that is looked at; with experts where the law has some."""
+    found = question.found
+    label = "experts" if question.is_mixture else found.label
+    return replace(found, parameters=SMALLEST, active_parameters=SMALLEST, tokens=FEWEST_TOKENS, label=label)
+
+
+def _bought(question: Sizing) -> float:
+    """FLOP of training that the budget buys."""
     flop = question.flop
     if question.dollars is not None and question.devices is not None:
         bought = question.devices.flop(question.dollars)
@@ -180,12 +219,15 @@ def _once(question: Sizing) -> Sizing:
             )
         flop = bought
     if flop > MOST_FLOP:
-        raise InputError(f"the budget is {flop:.3g} FLOP", expected="at most 1e30", hint="write a smaller one")
-    question = replace(question, flop=flop)
-    found = question.best(flop)
-    if found is None:
-        raise _too_little(question)
-    return replace(question, found=found)
+        flag, most = "--flop", 1e24
+        if question.dollars is not None:
+            flag, most = "--under", float(f"{question.dollars * 1e24 / flop:.1g}")
+        raise InputError(
+            f"the budget is {flop:.3g} FLOP",
+            expected="at most 1e30",
+            hint=f"write `{flag} {most:.0e}`".replace("e+0", "e").replace("e+", "e"),
+        )
+    return flop
 
 
 def _too_little(question: Sizing) -> DoesNotFit:

@@ -96,7 +96,8 @@ def trained(whole: int, done: str | float | None, *, said: str) -> int:
         return 0
     count = int(units.parse(done, "tokens", name="--done", zero=True, example="3.2T"))
     if count >= whole:
-        raise InputError(f"`--done {done}` is all of {said}", expected="less", hint="nothing is left to train")
+        what = "all of" if count == whole else "more than"
+        raise InputError(f"`--done {done}` is {what} {said}", expected="less", hint="nothing is left to train")
     return count
 
 
@@ -152,19 +153,15 @@ def _stage(line: int, row: Mapping[str, str], tokens: int | None, problems: list
         number = units.parse(row["tokens"], "%" if share else "tokens", name="tokens")
         count = int(number * (tokens or 1)) if share else int(number)
     except InputError as error:
-        problems.append(f"line {line}, `tokens`: {_without_name(error, 'tokens')}")
+        problems.append(f"line {line}, {error.message}")
     for column, unit in (("seq", "count"), ("batch", "tokens" if "tok" in row.get("batch", "").lower() else "count")):
         if row.get(column):
             try:
                 units.parse(row[column], unit, name=column)
             except InputError as error:
-                problems.append(f"line {line}, `{column}`: {_without_name(error, column)}")
+                problems.append(f"line {line}, {error.message}")
     asked = {parameter: row[column] for column, parameter in PARAMETERS.items() if row.get(column)}
     return None if len(problems) > before else Stage(name=name, tokens=count, asked=asked, line=line)
-
-
-def _without_name(error: InputError, name: str) -> str:
-    return error.message.removeprefix(f"`{name}` ")
 
 
 def _whole(

@@ -167,7 +167,8 @@ def _title(tuning: TuningQuestion) -> str:
     name = {"lora": "LoRA", "qlora": "QLoRA", "ia3": "IA³"}.get(method.name, method.name)
     what = f"{name}, {method.words}" if method.name != "full" else "all weights"
     data = tuning.data
-    examples = f"{data.examples:,.0f} examples" + (f", {data.epochs:g} times," if data.epochs != 1 else "")
+    many = "example" if data.examples == 1 else "examples"
+    examples = f"{data.examples:,.0f} {many}" + (f", {data.epochs:g} times," if data.epochs != 1 else "")
     place = f"{question.devices:,} × {question.accelerator.name}"
     return f"Tuning {question.architecture.name} ({what}) on {examples} with {place}"
 

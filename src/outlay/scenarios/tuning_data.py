@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from outlay import units
@@ -21,6 +22,10 @@ BATCH = Receipt(
 )
 LONGEST = 2048
 """Tokens at which examples are cut, or to which they are packed, where nobody says."""
+_ABOVE_MEAN = 2.0
+"""The longest over the mean, at the least: cut at 2 means, examples keep nearly all of theirs."""
+_MOST_TOKENS = 1e8
+"""Of an example: more is a slip."""
 _YES, _NO = ("on", "yes", "true", "1"), ("off", "no", "false", "0")
 
 
@@ -73,11 +78,11 @@ def read_data(
             expected="how many examples there are, and how many tokens one has in the mean",
             hint="add `--examples 52k --length 128`, or `--dataset alpaca`",
         )
-    count = float(units.parse(examples, "count", name="--examples"))
-    average = float(units.parse(length, "count", name="--length"))
+    count = float(units.parse(examples, "count", name="--examples", example="52k"))
+    average = float(units.parse(length, "count", name="--length", example="300"))
     average += goal.answer_length or 0.0
     packed = _packed(packing, assumed)
-    cut = _longest(longest, average, packed, known, architecture, assumed)
+    cut = _longest(longest, average, packed, known, goal, architecture, assumed)
     sigma = known.lengths(cut).sigma if known and not given else SIGMA
     lengths = Lengths(average=average, longest=cut, sigma=sigma)
     mean = lengths.mean
@@ -88,17 +93,18 @@ def read_data(
     if not packed:
         value = f"log-normal, {sigma:.2f} wide, at most {cut:,.0f} tokens"
         assumed.append(Assumption("lengths", value=value, why="a micro-batch is filled up to its longest"))
-    times = 1.0 if epochs is None else units.parse(epochs, "", name="--epochs")
+    times = 1.0 if epochs is None else units.parse(epochs, "", name="--epochs", example="3")
     if epochs is None:
         assumed.append(Assumption("epochs", value="1", why="nobody said how often (`--epochs`)"))
     if times > 10**4:
         raise InputError(f"`--epochs` is {epochs}", expected="at most 10,000", hint="write `--epochs 3`")
     # Each example becomes some sequences: a pair of answers, a group of them.
     sequences = count * goal.sequences
-    each = int(units.parse(seed, "count", name="--batch")) if seed is not None else None
+    each = int(units.parse(seed, "count", name="--batch", example="128")) if seed is not None else None
     if each is None:
-        each = int(min(float(BATCH.value or 0), count))
-        why = "usual for tuning" if each == BATCH.value else "all there are"
+        least = devices / goal.sequences * (cut / mean if packed else 1.0)  # a sequence for each device
+        each = int(min(max(float(BATCH.value or 0), math.ceil(least)), count))
+        why = "all there are" if each == count else "usual for tuning" if each == BATCH.value else "one for each device"
         assumed.append(Assumption("batch", value=f"{each:,} examples a step", why=why, receipt=BATCH))
     if each > count:
         raise InputError(
@@ -152,12 +158,20 @@ def _longest(
     average: float,
     packed: bool,
     known: DataSet | None,
+    goal: Objective,
     architecture: Architecture,
     assumed: list[Assumption],
 ) -> float:
     most = architecture.max_length
+    if average > _MOST_TOKENS:
+        which = "`--answer-length`" if (goal.answer_length or 0.0) > average / 2 else "`--length`"
+        raise InputError(
+            f"{which} makes an example of {average:,.0f} tokens",
+            expected=f"at most {_MOST_TOKENS:,.0f}",
+            hint="write `--answer-length 512`" if "answer" in which else "write `--length 300`",
+        )
     if asked is not None:
-        cut = float(units.parse(asked, "count", name="--longest"))
+        cut = float(units.parse(asked, "count", name="--longest", example="2048"))
         if cut < average and not packed:
             raise InputError(
                 f"`--longest` is {asked}, less than the {average:.0f} tokens of an example in the mean",
@@ -165,9 +179,11 @@ def _longest(
                 hint=f"write `--longest {round(4 * average)}`",
             )
     else:
-        cut = max(float(LONGEST), average)
+        cut = max(float(LONGEST), average if packed else _ABOVE_MEAN * average)
         if known is not None and known.longest and not packed:
-            cut = min(cut, known.longest)
+            cut = min(cut, known.longest + (goal.answer_length or 0.0))
+        if most and average > most and not packed:
+            raise _too_long(average, most, goal, architecture)
         if most:
             cut = min(cut, float(most))
         what = "tokens of a packed sequence" if packed else "tokens at most"
@@ -178,6 +194,16 @@ def _longest(
             expected=f"at most {most}",
             hint=f"write `--longest {most}`",
         )
-    if cut < 1 or average > 1e8:
-        raise InputError(f"`--length` is {average:g}", expected="tokens of an example", hint="write `--length 300`")
     return cut
+
+
+def _too_long(average: float, most: int, goal: Objective, architecture: Architecture) -> InputError:
+    """Examples that are longer in the mean than what the model reads."""
+    answered = goal.answer_length is not None
+    what = "A prompt and its answer are" if answered else "An example is"
+    shorter = "a shorter `--answer-length`" if answered else f"`--length {most}`"
+    return InputError(
+        f"{what.lower()} {average:,.0f} tokens in the mean, and {architecture.name} reads {most:,}",
+        expected="what it reads whole",
+        hint=f"write {shorter}, or `--longest {round(average)}` if it was taught to read more",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from outlay import units
@@ -104,12 +105,30 @@ def read_objective(
             hint="add `--generation-rate 2500 --answer-length 512`; `outlay` does not predict generation here",
         )
     group = (
-        (GROUP if name == "grpo" else 1) if answers is None else int(units.parse(answers, "count", name="--answers"))
+        (GROUP if name == "grpo" else 1)
+        if answers is None
+        else int(units.parse(answers, "count", name="--answers", example="8"))
     )
     return Objective(
         name=name,
         reward=None if reward is None else read_model(reward)[0],
         group=group,
-        answer_length=float(units.parse(answer_length, "count", name="--answer-length")),
-        rate=units.parse(generation_rate, "", name="--generation-rate"),
+        answer_length=float(units.parse(answer_length, "count", name="--answer-length", example="512")),
+        rate=_rate(generation_rate),
     )
+
+
+def _rate(asked: str | float) -> float:
+    """Tokens a second, with or without saying so.
+
+    >>> _rate("2500"), _rate("2500 tokens/s"), _rate("2,500/s")
+    (2500.0, 2500.0, 2500.0)
+    """
+    bare = re.sub(r"\s*(tokens?|tok)?\s*/\s*s(ec(ond)?)?\s*$", "", asked) if isinstance(asked, str) else asked
+    try:
+        return units.parse(bare, "", name="--generation-rate", example="2500")
+    except InputError as error:
+        expected = error.message.partition(": expected ")[2]
+        raise InputError(
+            f"`--generation-rate` is {asked}", expected=f"tokens a second, {expected}", hint=error.hint
+        ) from None

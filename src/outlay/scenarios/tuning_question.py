@@ -146,7 +146,7 @@ def ask_tuning(
                 details=[f"--layout {layout}", f"--micro-batch {micro_batch}"],
                 hint="leave one out",
             )
-        fixed["micro_batch"] = int(units.parse(micro_batch, "count", name="--micro-batch"))
+        fixed["micro_batch"] = int(units.parse(micro_batch, "count", name="--micro-batch", example="4"))
         if fixed["micro_batch"] > data.batch:
             raise InputError(
                 f"`--micro-batch` is {micro_batch}",
@@ -212,7 +212,7 @@ def _method(
         return Method(name=name, tuning=None, stored=None, trained=total, words="all weights")
     if name == "freeze":
         depth = architecture.depth
-        last = depth // 4 or 1 if layers is None else int(units.parse(layers, "count", name="--layers"))
+        last = depth // 4 or 1 if layers is None else int(units.parse(layers, "count", name="--layers", example="4"))
         if last > depth:
             raise InputError(f"`--layers` is {layers}", expected=f"at most {depth}", hint=f"write `--layers {depth}`")
         if layers is None:
@@ -247,7 +247,7 @@ def _rank(asked: str | int | None, architecture: Architecture, assumed: list[Ass
     if asked is None:
         assumed.append(Assumption("rank", value=str(RANK), why="published recipes take 8 to 64 (`--rank`)"))
         return min(RANK, architecture.hidden)
-    rank = int(units.parse(asked, "count", name="--rank"))
+    rank = int(units.parse(asked, "count", name="--rank", example="16"))
     if rank > architecture.hidden:
         raise InputError(
             f"`--rank` is {asked}",
@@ -319,7 +319,7 @@ def _stored(name: str, asked: str | None, chip: Accelerator, assumed: list[Assum
             )
         return None
     if kind not in STORED:
-        raise no_such("quantize", asked or kind, STORED, "nf4")
+        raise no_such("type of a frozen base", asked or kind, STORED, "nf4", flag="--quantize")
     if kind == "fp8" and not chip.has("fp8"):
         raise InputError(
             f"`--quantize fp8` on {chip.name}, which has no fp8",
@@ -343,7 +343,22 @@ def _paged(asked: str | None) -> tuple[bool, str | None]:
     if asked is None:
         return False, None
     text = asked.strip().lower().replace("_", "-")
-    return text.startswith("paged-"), text.removeprefix("paged-")
+    plain = text.removeprefix("paged-")
+    if not plain:
+        raise InputError(
+            f"`--optimizer` is {asked}", expected="the name of one", hint="write `--optimizer paged-adamw-8bit`"
+        )
+    return text.startswith("paged-"), _OPTIMIZERS.get(plain, plain)
+
+
+_OPTIMIZERS = {
+    "adamw-32bit": "adamw",
+    "adamw-torch": "adamw",
+    "adamw-torch-fused": "adamw",
+    "adamw-hf": "adamw",
+    "adamw-bnb-8bit": "adamw-8bit",
+}
+"""Names that transformers' `--optim` has for them."""
 
 
 def _usual_framework(chip: Accelerator, assumed: list[Assumption]) -> str:

@@ -42,8 +42,11 @@ class StepCoefficients:
     """llama.cpp's kernels by backend: the fields of :class:`~outlay.serving.ggml.Backend`; `other` where one is not listed."""
     experts: Mapping[str, float] = field(default_factory=lambda: {"other": 1.0})
     """Products of experts inside a step against a table of kernels, by the format that they multiply in or are stored in."""
+    widening: Mapping[str, float] = field(default_factory=lambda: {"other": 1.0})
+    """Products of many rows that widen stored weights, against those of plain weights, by family of engine: kernels that
+    unpack a weight again for every tile."""
     expert_excess: float = 0.0
-    """Tokens of the fullest device over the mean, minus 1, where experts are divided among devices."""
+    """Seconds of the fullest device's experts over the mean, minus 1, where experts are divided among devices."""
     family: Mapping[str, float] = field(default_factory=dict)
     """Factor on device time by engine family, or by `family/generation`; 1 where not listed."""
 
@@ -66,9 +69,13 @@ class StepCoefficients:
         """The factor on attention of a generation of chip."""
         return self.attention_slowdown.get(generation, self.attention_slowdown["other"])
 
-    def experts_of(self, form: str) -> float:
-        """The factor on experts' products in a format."""
-        return self.experts.get(form, self.experts["other"])
+    def widening_of(self, family: str) -> float:
+        """The factor on products of many rows that widen their weights first."""
+        return self.widening.get(family, self.widening["other"])
+
+    def experts_of(self, form: str, family: str = "") -> float:
+        """The factor on experts' products in a format, by an engine's family where that is known."""
+        return self.experts.get(f"{family}/{form}", self.experts.get(form, self.experts["other"]))
 
     def framework_of(self, kernels: str) -> float:
         """Bytes of context, libraries and graphs."""

@@ -46,6 +46,8 @@ class Backend:
     """Seconds to hand a token from one device to the next, where layers are split over several."""
     cache_share: float
     """Share of the streaming bandwidth that reading keys and values reaches."""
+    passes: float
+    """Traffic of norms, residuals and conversions, in 32 bits and one by one, over that of fused kernels in 16 bits."""
     attention_share: float
     """Share of the peak that a prompt's attention reaches: scores that are written out between two products."""
     matmul_share: Mapping[str, float]

@@ -9,7 +9,7 @@ from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml import Backend, backend_of, half_peak, product_seconds, streaming_rate
 from outlay.serving.kv_cache import token_numbers
 from outlay.serving.memory import weight_bytes
-from outlay.workload import Attention, GroupedMatmul, Layer, Matmul, Number, Operator
+from outlay.workload import Attention, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator
 
 
 def backend_for(deployment: Deployment, step: StepCoefficients) -> Backend:
@@ -44,6 +44,8 @@ def ggml_layer(
         keys = np.minimum(work.past + each / 2.0, reach)
         flop = 2.0 * work.prefill * keys * attention.heads * (attention.head_dim + attention.value_dim)
         parts["prompt attention"] = flop / (backend.attention_share * half_peak(chip))
+    moved = sum(op.bytes_forward for op in operators if isinstance(op, MemoryBound))
+    parts["memory-bound"] = backend.passes * moved / (chip.memory_bandwidth * backend.bandwidth_share)
     parts["launches"] = backend.layer_seconds
     return parts
 

@@ -37,6 +37,9 @@ from outlay.serving.memo import remembered
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
 from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
 
+MANY_ROWS = 32
+"""Rows beyond which a product that widens its weights is bound by arithmetic and unpacking, not by reading them."""
+
 CAUSES = (
     "projections",
     "experts",
@@ -94,7 +97,6 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
         deployment,
         work,
         coefficients.machine,
-        0.0,
     )
     hops = np.where(np.greater(layout.pipeline, 1), layout.pipeline, 0)
     sent = work.tokens * architecture.hidden * 2.0 / layout.data
@@ -115,7 +117,9 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     fixed, each = step.fixed_of(deployment.engine.family)
     causes["engine"] = fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0))
     total = sum(causes.values())
-    return Iteration(seconds=total, breakdown=causes, device_watts=power_watts(chip, _activity(causes, total)))
+    return Iteration(
+        seconds=total, breakdown=causes, device_watts=power_watts(chip, _activity(deployment, work, causes, total))
+    )
 
 
 def _one_after_another(first: Deployment, then: Deployment, work: Work, coefficients: ServingCoefficients) -> Iteration:
@@ -161,17 +165,23 @@ def _layer(
         operators = _operators(layer, deployment, work)
         return ggml_layer(layer, operators, deployment, work, backend_for(deployment, step))
     raw, kernels = remembered(
-        lambda: _kernels(layer, deployment, work, curves, step.expert_excess),
+        lambda: _kernels(layer, deployment, work, curves),
         layer,
         deployment,
         work,
         coefficients.machine,
-        step.expert_excess,
     )
     chip = deployment.cluster.accelerator.generation
     parts = dict(raw)
     parts["projections"] = parts["projections"] * step.projections.get(chip, step.projections["other"])
-    parts["experts"] = parts["experts"] * step.experts_of(deployment.weights.name)
+    if deployment.widened and deployment.weights.weight_bits < 16:
+        many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
+        parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
+    parts["experts"] = parts["experts"] * step.experts_of(deployment.weights.name, deployment.engine.family)
+    # Where experts are divided among devices, the fullest one sets the pace.
+    parts["experts"] = parts["experts"] * (
+        1.0 + np.where(np.greater(deployment.layout.expert, 1), step.expert_excess, 0.0)
+    )
     parts["memory-bound"] = parts["memory-bound"] * step.memory_of(deployment.engine.family)
     if isinstance(layer.mixer, Attention):
         slow = step.attention_of(chip)
@@ -191,9 +201,7 @@ def _operators(layer: Layer, deployment: Deployment, work: Work) -> list[Operato
     return operators
 
 
-def _kernels(
-    layer: Layer, deployment: Deployment, work: Work, curves: Curves, excess: float
-) -> tuple[dict[str, Number], int]:
+def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> tuple[dict[str, Number], int]:
     """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
     operators = _operators(layer, deployment, work)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
@@ -205,7 +213,7 @@ def _kernels(
     )
     parts: dict[str, Number] = {
         "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": _experts(layer, operators, deployment, work, curves, excess),
+        "experts": _experts(layer, operators, deployment, work, curves),
         "memory-bound": sum(_moved(op, curves) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": prompts,
         "decode attention": decoding,
@@ -262,22 +270,17 @@ def _experts(
     deployment: Deployment,
     work: Work,
     curves: Curves,
-    excess: float,
 ) -> Number:
     """Products of a mixture's experts; where they are divided among devices, the fullest device sets the pace."""
     if not isinstance(layer.feed_forward, Experts):
         return 0.0
     products = sum(
-        _grouped(op, layer.feed_forward, deployment, work, curves, excess)
-        for op in operators
-        if isinstance(op, GroupedMatmul)
+        _grouped(op, layer.feed_forward, deployment, work, curves) for op in operators if isinstance(op, GroupedMatmul)
     )
     return products + curves.grouped.layer_seconds
 
 
-def _grouped(
-    op: GroupedMatmul, experts: Experts, deployment: Deployment, work: Work, curves: Curves, excess: float
-) -> Number:
+def _grouped(op: GroupedMatmul, experts: Experts, deployment: Deployment, work: Work, curves: Curves) -> Number:
     """Products of the experts that this step's tokens visit."""
     visited = active_experts(work.tokens, experts.active, experts.count, local=op.groups, skew=SKEW)
     return grouped_gemm_seconds(
@@ -286,7 +289,7 @@ def _grouped(
         k=op.depth,
         experts=op.groups,
         active=visited,
-        imbalance=deployment.imbalance * (1.0 + np.where(np.greater(deployment.layout.expert, 1), excess, 0.0)),
+        imbalance=deployment.imbalance,
         weight_bytes=deployment.weight_bytes,
         curve=curves.grouped,
     )
@@ -365,9 +368,35 @@ def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: Serv
     return total
 
 
-def _activity(causes: Mapping[str, Number], total: Number) -> dict[str, Number]:
-    """Shares of a step by what the device does: arithmetic, moving memory, communicating, waiting."""
-    arithmetic = causes["projections"] + causes["experts"] + causes["prompt attention"]
-    memory = causes["memory-bound"] + causes["decode attention"] + causes["head and sampling"]
+def _activity(deployment: Deployment, work: Work, causes: Mapping[str, Number], total: Number) -> dict[str, Number]:
+    """Shares of a step by what the device does: arithmetic, streaming weights, moving memory, communicating, waiting.
+
+    A product of few rows streams its weights while the arithmetic units wait: they are busy for the share of the rows at
+    which the product would be bound by them.
+    """
+    chip = deployment.cluster.accelerator
+    peak = chip.peak(deployment.compute_type) if chip.has(deployment.compute_type) else chip.peak("fp16")
+    stored = deployment.weights.weight_bytes
+    ridge = peak / chip.memory_bandwidth * stored / 2.0
+    rows = work.tokens / deployment.layout.data
+    spread = max(
+        (
+            block.layer.feed_forward.count / block.layer.feed_forward.active
+            for block in deployment.architecture.blocks
+            if isinstance(block.layer.feed_forward, Experts)
+        ),
+        default=1.0,
+    )
+    dense, grouped = np.minimum(rows / ridge, 1.0), np.minimum(work.tokens / spread / ridge, 1.0)
+    products = causes["projections"] * dense + causes["experts"] * grouped
+    streaming = causes["projections"] + causes["experts"] - products
+    memory = causes["memory-bound"] + causes["head and sampling"]
     sending = sum(seconds for name, seconds in causes.items() if name.endswith("communication"))
-    return {"arithmetic": arithmetic / total, "memory": memory / total, "communication": sending / total}
+    return {
+        "attention": causes["decode attention"] / total,
+        "host": (causes["launches"] + causes["engine"]) / total,
+        "arithmetic": (products + causes["prompt attention"]) / total,
+        "streaming": streaming / total,
+        "memory": memory / total,
+        "communication": sending / total,
+    }

@@ -27,9 +27,7 @@ def remembering() -> Iterator[None]:
         _kept.reset(token)
 
 
-def remembered(
-    make: Callable[[], T], what: object, deployment: Deployment, work: Work, machine: object, excess: float
-) -> T:
+def remembered(make: Callable[[], T], what: object, deployment: Deployment, work: Work, machine: object) -> T:
     """What `make` gives, or what it gave for the same; `what` None is never kept."""
     kept = _kept.get()
     if kept is None or what is None:
@@ -44,7 +42,6 @@ def remembered(
         deployment.cache,
         deployment.imbalance,
         id(machine),
-        excess,
         *(np.asarray(getattr(deployment.layout, name), dtype=float).tobytes() for name in _DEGREES),
         *(np.asarray(getattr(work, name), dtype=float).tobytes() for name in _WORK),
     )

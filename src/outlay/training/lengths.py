@@ -50,7 +50,7 @@ class Lengths:
 
         >>> alpaca = Lengths(average=128, longest=1304, sigma=0.61)
         >>> [round(float(alpaca.padded(size))) for size in (1, 2, 4)]
-        [128, 170, 217]
+        [128, 171, 219]
         """
         size = np.asarray(micro_batch, dtype=np.float64)
         whole = _expected(self.average, self.sigma, self.longest, size)

@@ -57,7 +57,8 @@ def states(parameters: StageParameters, layout: Layout, recipe: Recipe) -> dict[
     frozen = held(3, parameters.dense - dense, parameters.expert - expert) - coded
     gathered = np.where(np.equal(zero, 3), 2.0 * parameters.largest_layer, 0.0)
     # FSDP keeps fp32 shards and gathers 16-bit layers; others keep the 16-bit weights and an fp32 master copy.
-    weights = held(3, dense, expert) * recipe.trained_bytes + frozen * recipe.weight_bytes
+    rest = max(recipe.software.coded_rest_bytes, recipe.weight_bytes) if recipe.stored else recipe.weight_bytes
+    weights = held(3, dense, expert) * recipe.trained_bytes + frozen * rest
     weights = weights + coded * (recipe.storage.coded_bytes or 0.0)
     weights = weights + gathered * min(recipe.weight_bytes, 2.0)
     weights = weights + recipe.cast_bytes * (parameters.dense + parameters.expert)

@@ -73,6 +73,8 @@ class Software:
     """Where the base model is quantized, so is its head."""
     coded_input_bytes: float
     """Bytes that a product with a quantized weight keeps of each number of its input; none, where autograd needs none."""
+    coded_rest_bytes: float
+    """Bytes of a frozen weight that is not quantized, beside others that are: embedding, norms, head."""
     whole_projection: bool
     """Queries, keys and values are views of one product, which stays in memory whole."""
     flat_gradients: bool
@@ -134,6 +136,7 @@ def _table() -> tuple[tuple[re.Pattern[str], float, float, Software], ...]:
                 adapter_bytes=float(row["adapter_bytes"]),
                 coded_head=row["coded_head"] == "1",
                 coded_input_bytes=float(row["coded_input_bytes"]),
+                coded_rest_bytes=float(row["coded_rest_bytes"]),
                 whole_projection=row["whole_projection"] == "1",
                 flat_gradients=row["flat_gradients"] == "1",
                 source=row["source"],

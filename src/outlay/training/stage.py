@@ -233,7 +233,7 @@ def _layer(layer: Layer, shard: Shard, full: Shard, layout: Layout, cluster: Clu
     freed = made_again(kept_by)[1] if again_too else 0.0
     forward, backward = sum(times.forward.values()), sum(times.backward.values())
     # Where recomputation stops early, the layer's last product and its sum over tensor ranks are not made again.
-    left = pass_times(not_made_again(operators), timing) if recipe.software.stops_early else PassTimes()
+    left = pass_times(not_made_again(operators, timing), timing) if recipe.software.stops_early else PassTimes()
     sent_again = 1.0 - (send.last_forward if recipe.software.stops_early else 0.0)
     recompute = again * (forward - sum(left.forward.values())) + selective * once_more
 
@@ -330,14 +330,22 @@ def _propagated(times: PassTimes, share: float) -> PassTimes:
     return dataclasses.replace(times, backward=back, kernels_backward=share * times.kernels_backward)
 
 
-def not_made_again(operators: list[Operator]) -> list[Operator]:
+def not_made_again(operators: list[Operator], timing: Timing | None = None) -> list[Operator]:
     """What recomputing a layer leaves out if it stops once the backward pass has all that it needs.
 
     The backward pass of an operator needs its inputs: the last one that keeps any, and what follows it, need not run. In
-    a dense layer that is the down-projection and the residual, in one with experts the combination of their outputs.
+    a dense layer that is the down-projection and the residual, in one with experts the combination of their outputs; beside an
+    adapter the down-projection runs once more, unless a compiler sees that nothing needs it.
     """
     keeping = [place for place, op in enumerate(operators) if np.any(np.greater(op.saved, 0))]
-    return operators[keeping[-1] :] if keeping else []
+    if not keeping:
+        return []
+    left = operators[keeping[-1] :]
+    if timing is not None and timing.recipe.adapted and timing.recipe.software.host == "compiled":
+        # A compiler leaves out the frozen product, too, whose result is only added to the layer's.
+        frozen = [op for op in operators[: keeping[-1]] if isinstance(op, Matmul) and not op.trained and op.weights]
+        left = frozen[-1:] + left
+    return left
 
 
 def made_again(operators: list[Operator]) -> tuple[list[Operator], Number]:

@@ -11,6 +11,8 @@ from outlay.units.scales import UNITS
 _STEP_UP = {"s": 120.0, "min": 120.0, "h": 48.0, "days": 731.0}
 """Time is shown on a scale until this many of its unit: 90 s and 36 h say more than 1.5 min and 1.5 days."""
 _SCIENTIFIC = 1e18
+_ONE = {"tokens": "token", "parameters": "parameter", "devices": "device"}
+"""What is counted, when there is one of it."""
 
 
 def format_quantity(value: float, unit: str, *, digits: int = 3) -> str:
@@ -24,6 +26,8 @@ def format_quantity(value: float, unit: str, *, digits: int = 3) -> str:
     ('37.1 GiB', '$95,554', '1 T tokens')
     >>> format_quantity(1.98e11, "J", digits=2), format_quantity(21_200, "kg CO2e", digits=2)
     ('55 MWh', '21 t CO₂e')
+    >>> format_quantity(1, "tokens"), format_quantity(1, "devices")
+    ('1 token', '1 device')
     """
     if unit.startswith("$"):
         per = unit[1:]
@@ -96,6 +100,8 @@ def _base_label(unit: str) -> str:
 
 
 def _joined(number: str, label: str) -> str:
+    if number.removeprefix("-") == "1":
+        label = _ONE.get(label, label)
     return f"{number} {label}" if label else number
 
 

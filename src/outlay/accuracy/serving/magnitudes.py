@@ -84,6 +84,13 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of),
         ]
         found.append(Magnitude(path=("memory_slowdown", family), prior=1.0, spread=0.4, affects=of))
+    for family in ("exllama", "transformers"):
+
+        def widens(row: Row, family: str = family) -> bool:
+            return row.family == family and row.question.deployment.widened
+
+        if any(widens(row) for row in rows):
+            found.append(Magnitude(path=("widening", family), prior=2.5, spread=0.5, affects=widens))
     for family in sorted({row.family for row in rows if row.question.protocol == "client" and not row.backend}):
 
         def fronted(row: Row, family: str = family) -> bool:
@@ -97,12 +104,18 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             one = row.question.deployment
             return not row.backend and one.weights.name == form and one.architecture.is_moe
 
-        found.append(Magnitude(path=("experts", form), prior=1.0, spread=0.3, affects=stored))
+        for family in sorted({row.family for row in mixtures if stored(row)}):
+
+            def multiplied(row: Row, form: str = form, family: str = family) -> bool:
+                one = row.question.deployment
+                return row.family == family and one.weights.name == form and one.architecture.is_moe
+
+            found.append(Magnitude(path=("experts", f"{family}/{form}"), prior=1.0, spread=0.25, affects=multiplied))
     found.append(
         Magnitude(
             path=("expert_excess",),
-            prior=0.2,
-            spread=0.5,
+            prior=0.25,
+            spread=0.7,
             affects=lambda row: bool(row.question.deployment.layout.expert > 1),
             own=False,
         )
@@ -175,6 +188,9 @@ def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Seque
                 place[step] = copy.deepcopy(place["other"])
             place = place.setdefault(step, {})
         place[last] = math.exp(float(at))
+    for form in {name.split("/")[1] for name in tree["experts"] if "/" in name}:
+        known = [value for name, value in tree["experts"].items() if name.endswith(f"/{form}")]
+        tree["experts"][form] = math.exp(math.fsum(map(math.log, known)) / len(known))
     for group in ("front_end", "step_fixed", "step_sequence", "projections", "experts", "memory_slowdown"):
         values = [value for name, value in tree[group].items() if name not in ("other", "llamacpp")]
         if values:

@@ -65,6 +65,8 @@ class Manner:
     """Sequences that are kept for each answer (beam search)."""
     attention_data: int | None
     """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
+    rounds: float
+    """Requests that a client sends one after another."""
     twice: int
     """How often the row counts its devices: its degrees multiply tensor and expert parallelism of the same devices."""
     eager: bool
@@ -99,6 +101,7 @@ def manner_of(record: Record) -> Manner:
         answer_alone="decode_tokens_per_s" in record.numbers,
         beams=int(beams.group(1)) if beams else 1,
         attention_data=_attention_data(text),
+        rounds=_rounds(record, text),
         twice=_twice(record, text),
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
         random_lengths=re.search(_RANDOM, text) is not None,
@@ -121,13 +124,31 @@ def _protocol(record: Record, text: str) -> Protocol | None:
         return "batch"
     if batch == "max" or (not batch and rate in ("inf", "infinite", "infinity")):
         return "most"
-    if re.fullmatch(r"\d+(\.\d+)?", rate) and not batch:
+    if re.match(r"~?\d+(\.\d+)?", rate) and not batch:
         return "rate"
     if re.search(_CLIENT, text):
         return "client"
     if re.search(_MOST, text) and not batch:
         return "most"
     return None
+
+
+ROUNDS: Final = 10.0
+"""Where nothing says it: benchmarks send ten requests for each that they keep open (InferenceMAX)."""
+
+
+def _rounds(record: Record, text: str) -> float:
+    """Of a client that sends everything at once one round, else the requests over those that are open.
+
+    >>> row = Record(id="a", source="s", line=2, words={"request_rate": "inf", "batch_or_concurrency": "64"}, numbers={})
+    >>> _rounds(row, ""), _rounds(row, "80 requests, concurrency 8")
+    (1.0, 10.0)
+    """
+    stated = re.search(r"(\d+) (?:requests|prompts),? (?:at )?(?:max[- ])?concurrency (\d+)", text)
+    if stated and int(stated.group(2)) > 0:
+        return max(int(stated.group(1)) / int(stated.group(2)), 1.0)
+    at_once = record.word("request_rate").lower() in ("inf", "infinite", "infinity")
+    return 1.0 if at_once and re.search(r"\d", record.word("batch_or_concurrency")) else ROUNDS
 
 
 def _twice(record: Record, text: str) -> int:

@@ -54,6 +54,8 @@ class Question:
     """Requests that run, or are open, on all instances together; None is as many as fit."""
     rate: float | None
     beams: int
+    rounds: float
+    """Requests that a client sends one after another."""
     answer_alone: bool
     scattered: bool
     random_lengths: bool
@@ -83,6 +85,10 @@ def resolve(record: Record) -> Question:
     year, note = words.year(row.word("date"), row.word("engine_version"), row.word("engine"), chip=chip.year)
     said.append(note)
     engine = engine_on(engine_for(_engine_words(row, chip), year), chip)
+    if manner.submission and engine.name == "transformers" and chip.vendor == "nvidia":
+        engine = engine_on(
+            engine_for("tensorrt-llm", year), chip
+        )  # what entries on NVIDIA's chips run, whatever the summary lists
     if not row.word("engine"):
         said.append(f"engine {engine.name}")
     weights, note = words.weights(
@@ -126,6 +132,7 @@ def resolve(record: Record) -> Question:
         batch=None if protocol in ("most", "rate") else batch or 1.0,
         rate=_number(row.word("request_rate")),
         beams=manner.beams,
+        rounds=manner.rounds,
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
@@ -185,7 +192,7 @@ def _lengths(record: Record, manner: Manner) -> tuple[float, float, list[str]]:
 
 def _batch(record: Record) -> tuple[float | None, str]:
     text = record.word("batch_or_concurrency")
-    if text.lower() in ("", "max", "inf"):
+    if re.search(r"max|inf|unlimit|saturat", text.lower()) or not text:
         return None, ""
     value = _number(text)
     if value is None or value <= 0:
@@ -198,13 +205,20 @@ def _batch(record: Record) -> tuple[float | None, str]:
 
 
 def _number(text: str) -> float | None:
-    """A number that a cell states; None where it states none.
+    """A number that a cell states, the middle of a span; None where it states none.
 
     >>> _number("381.72"), _number("1,024"), _number("inf"), _number("max")
     (381.72, 1024.0, None, None)
+    >>> _number("~200"), _number("128-512"), _number("64 (concurrency)"), _number("2.5 req/s")
+    (200.0, 320.0, 64.0, 2.5)
     """
-    found = re.fullmatch(r"~?\s*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?\s*", text)
-    return float(found.group(1).replace(",", "") + (found.group(2) or "")) if found else None
+    number = r"(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?"
+    found = re.fullmatch(rf"\D{{0,12}}?{number}\s*(?:(?:-|–|to)\s*{number})?[^\d]*", text.strip())
+    if not found:
+        return None
+    low = float(found.group(1).replace(",", "") + (found.group(2) or ""))
+    high = float(found.group(3).replace(",", "") + (found.group(4) or "")) if found.group(3) else low
+    return (low + high) / 2.0
 
 
 def _usual(record: Record, deployment: Deployment, batch: float | None) -> Protocol:
@@ -212,6 +226,8 @@ def _usual(record: Record, deployment: Deployment, batch: float | None) -> Proto
     if batch is None:
         return "most" if deployment.engine.batching == "continuous" else "batch"
     latencies = "ttft_ms" in record.numbers and "tpot_ms" in record.numbers
+    if record.word("request_rate").lower() in ("inf", "infinite", "infinity"):
+        return "client"
     if deployment.engine.batching == "continuous" and latencies and batch > 1:
         return "client"
     return "batch"

@@ -30,8 +30,6 @@ VARIATION = 0.8
 """Standard deviation over mean of the lengths of a real data set: chats' prompts and answers scatter about so (ShareGPT)."""
 RANDOM = 0.064
 """The same of lengths drawn evenly between 80 and 100 % of the nominal one."""
-ROUNDS = 10.0
-"""Requests that a client sends one after another: benchmarks send ten for each that they keep open (InferenceMAX)."""
 MANY = 1e6
 SERIAL = frozenset({"transformers", "exllama", "llamacpp"})
 """Families of engines that batch no requests of different clients."""
@@ -49,6 +47,8 @@ class Session:
     """Requests on one instance; nan is as many as fit."""
     rate: Floats
     beams: Floats
+    rounds: Floats
+    """Requests that a client sends one after another."""
     pipelined: bool
     """Devices that hold layers work on chunks of a prompt at the same time."""
     scattered: NDArray[np.bool_]
@@ -64,8 +64,9 @@ class Session:
 
     @property
     def context(self) -> Floats:
-        """Mean tokens of a sequence while it decodes."""
-        return self.input + self.output / 2.0
+        """Mean tokens of a sequence while it decodes: long answers of a data set are met more often than short ones."""
+        longer = np.where(self.scattered, 1.0 + VARIATION**2, 1.0)
+        return self.input + self.output * longer / 2.0
 
     def room(self) -> Floats:
         """Requests that run together at most."""
@@ -144,16 +145,20 @@ def _batch(session: Session) -> Fare:
 
 
 def _running(session: Session) -> Fare:
-    """`batch` sequences decode all the time: times between tokens are those of steps without prompts, rates with them."""
+    """`batch` sequences decode all the time: rates are those of all steps, the time between tokens that of the median step.
+
+    As many prompts begin in it as in the median of a Poisson distribution.
+    """
     count, answer = session.batch, np.maximum(session.output, 1.0)
     plain, plain_joules = session.step(Work(decoding=count * session.beams, context=session.context))
     prompt, prompt_joules = _prompts(session, np.ones_like(count))
     begun = count / answer
     step = plain + begun * prompt
     rate = count / step
+    usual = plain + np.floor(begun + 1.0 / 3.0) * prompt
     return Fare(
         ttft=prompt,
-        tpot=plain,
+        tpot=usual,
         e2e=prompt + np.maximum(answer - 1.0, 0.0) * step,
         output_per_second=rate,
         total_per_second=rate * (session.input + answer) / answer,
@@ -174,10 +179,11 @@ def _client(session: Session) -> Fare:
         concurrency=np.maximum(np.where(np.isnan(session.batch), session.room(), session.batch), 1.0),
         variation=np.where(session.scattered, VARIATION, np.where(session.random_lengths, RANDOM, 0.0)),
         gap=coefficients.step.request_gap,
-        rounds=np.where(np.isnan(session.batch), MANY, ROUNDS),
+        rounds=np.where(np.isnan(session.batch), MANY, session.rounds),
     )
     # A server around a library that knows no other requests answers one after another.
-    most = 1.0 if deployment.engine.family in SERIAL else None
+    serial = deployment.engine.family in SERIAL and not np.isnan(session.batch).any()
+    most = 1.0 if serial else None
     found = perform(deployment, load, coefficients, most_sequences=most)
     one, _ = _prompts(session, np.ones(shape))
     decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)

@@ -16,8 +16,9 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 7.6e-05,
         "hop_seconds": 0.0005,
         "cache_share": 0.64,
+        "passes": 4.0,
         "attention_share": 0.1,
-        "matmul_share": {"float": 0.39, "block": 0.39, "k": 0.39},
+        "matmul_share": {"float": 0.6, "block": 0.5, "k": 0.5},
     },
     "metal": {
         "bandwidth_share": 0.94,
@@ -25,6 +26,7 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 0.00015,
         "hop_seconds": 0.0045,
         "cache_share": 0.2,
+        "passes": 4.0,
         "attention_share": 0.1,
         "matmul_share": {"float": 0.6, "block": 0.6, "k": 0.6},
     },
@@ -34,20 +36,23 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "layer_seconds": 0.0008,
         "hop_seconds": 0.001,
         "cache_share": 0.2,
+        "passes": 4.0,
         "attention_share": 0.1,
         "matmul_share": {"float": 0.13, "block": 0.13, "k": 0.13},
     },
     "other": {
         "bandwidth_share": 0.9,
-        "stream": {"float": 1.5, "block": 1.5, "k": 1.5},
+        "stream": {"float": 1.5, "block": 2.6, "k": 3.3},
         "layer_seconds": 0.0001,
         "hop_seconds": 0.001,
         "cache_share": 0.1,
+        "passes": 4.0,
         "attention_share": 0.1,
         "matmul_share": {"float": 0.2, "block": 0.2, "k": 0.2},
     },
 }
-"""Fields of :class:`~outlay.serving.ggml.Backend` by backend."""
+"""Fields of :class:`~outlay.serving.ggml.Backend` by backend; others stream half of CUDA's packed weights a processor, as theirs
+have half as many lanes, and less of plain ones, which reach a library that is tuned for batches."""
 
 START: Final = StepCoefficients(
     launch={"eager": 8e-6, "compiled": 3e-6, "graph": 1e-6},
@@ -56,7 +61,8 @@ START: Final = StepCoefficients(
     projections={"other": 1.0},
     memory_slowdown={"other": 1.0},
     experts={"other": 1.0},
-    expert_excess=0.2,
+    widening={"other": 1.0, "exllama": 2.5, "transformers": 2.5},
+    expert_excess=0.25,
     attention_slowdown={"other": 1.0},
     request_gap=4e-3,
     front_end={"other": 0.02},

@@ -56,7 +56,8 @@ _RELEASES: Final = {
 """Years of releases, from the tags of the projects' repositories."""
 
 _PLAIN: Final = (
-    (r"\b(iq\d_\w+|q\d_k(?:_[sml])?|q\d_[01k])\b", ""),
+    (r"(?:\b|_|-)(iq\d_[a-z]+|q\d_k(?:_[a-z]+)?|q\d_[01k])(?:\b|_|-)", ""),
+    (r"(?:gguf|ggml)[ _-]*q?([1-8])(?![0-9])|^q([2-8])$|(?<![\w.])([1-8])(?:\.\d+)? ?bpw", "gguf"),
     (r"mxfp4|mx_?fp4", "mxfp4"),
     (r"nvfp4|fp4|e2m1|w4a4", "nvfp4"),
     (r"w4a8", "w4a16"),
@@ -65,8 +66,14 @@ _PLAIN: Final = (
     (r"fp8.*block|block.*fp8", "fp8-block"),
     (r"mxfp8|fp8|float8|e4m3|e5m2", "fp8"),
     (r"smooth|w8a8|sq8", "int8"),
-    (r"w8a16|eetq|int-?8|8[- ]?bit", "w8a16"),
-    (r"bf-?16|bfloat", "bf16"),
+    (r"w8a16|eetq|int-?8|(?<![\d.])8[- ]?bit", "w8a16"),
+    (r"fp-?6|int-?6|6[- ]?bit", "q6_k"),
+    (r"int-?5|5[- ]?bit", "q5_k_m"),
+    (r"int-?3|3[- ]?bit", "q3_k_l"),
+    (r"int-?2|2[- ]?bit", "q2_k"),
+    (r"1\.58|ternary|bitnet|\btq[12]|1[- ]?bit", "iq1_m"),
+    (r"hqq|4(?=$|[^0-9.])", "w4a16"),
+    (r"bf-?16|bfloat|mixed|amp", "bf16"),
     (r"fp-?16|float16|half|\b16[- ]?bit|\bf16\b", "fp16"),
     (r"fp-?32|float32|\bf32\b|tf-?32", "fp32"),
 )
@@ -116,15 +123,22 @@ def _named(text: str) -> str:
         found = re.search(pattern, text)
         if not found:
             continue
-        if name:
+        if name and name != "gguf":
             return name
+        text = next(filter(None, found.groups()))
         try:
-            return format_for(found.group(1)).name
+            return format_for(text).name
         except UnknownName:
-            bits = found.group(1)[1] if found.group(1)[0] == "q" else found.group(1)[2]
-            return {"2": "q2_k", "3": "q3_k_l", "4": "q4_k_m", "5": "q5_k_m", "6": "q6_k", "8": "q8_0"}.get(
-                bits, "q4_k_m"
-            )
+            bits = next(letter for letter in text if letter.isdigit())
+            return {
+                "2": "q2_k",
+                "3": "q3_k_l",
+                "4": "q4_k_m",
+                "5": "q5_k_m",
+                "6": "q6_k",
+                "8": "q8_0",
+                "1": "iq1_m",
+            }.get(bits, "q4_k_m")
     try:
         return format_for(text).name
     except UnknownName:
