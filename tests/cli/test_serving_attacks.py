@@ -100,13 +100,16 @@ def test_the_plan_s_machines_alone_cost_what_the_plan_says(ask, asked):
     assert alone.code == 0 and bill is not None and f"\n{bill[1]} " in alone.out
 
 
-def test_a_plan_whose_limits_of_a_step_no_flag_says_is_not_offered_as_a_command(ask):
-    """Of one L4, small steps carry the load and vLLM's own do not: the command would be answered with no."""
-    question = ("--users", "10000", "--on", "l4")
-    answer = ask(*PLAN, *question)
-    assert "1 × l4-24gb" in answer.out and "outlay cost serving llama-3-8b --on" not in answer.out
-    assert ask("cost", "serving", "llama-3-8b", "--on", "l4:1", "--users", "10000").code == 1
-    assert "`--ttft 1s --tpot 100ms` looks for a plan that nobody waits for" in answer.out
+@pytest.mark.parametrize("users", [8000, 9000, 10_000, 11_000, 12_000])
+def test_the_command_is_offered_only_where_it_is_answered(ask, users):
+    """Near the most that an L4 carries, small steps may do what vLLM's own do not: then there is no such command."""
+    answer = ask(*PLAN, "--users", users, "--on", "l4", "--mode", "aggregated")
+    command = re.search(r"hint: `outlay (cost serving [^`]+)`", " ".join(answer.out.split()))
+    devices = re.search(r": ([0-9]+) ×\s+l4-24gb", answer.out)
+    assert answer.code == 0 and devices is not None
+    question = shlex.split(command[1]) if command else ["cost", "serving", "llama-3-8b", "--on", f"l4:{devices[1]}"]
+    alone = ask(*question, *(() if command else ("--users", users, "--layout", "tp=1")))
+    assert alone.code == (0 if command else 1)
 
 
 def test_no_share_of_the_room_is_shown_as_none(ask):
