@@ -177,3 +177,22 @@ def test_prices_of_apis_are_a_table(ask):
 def test_deepseek_v3_is_sold_by_somebody(ask):
     answer = ask("compare", "deepseek-v3", "--users", "10000", "--on", "h200:8")
     assert answer.code == 0 and "novita/deepseek/deepseek_v3" in "".join(answer.out.split())
+
+
+def test_a_cache_is_of_its_engine(ask):
+    question = ("cost", "serving", "llama-3-8b", "--concurrency", "1", "--on")
+    other = ask(*question, "l4", "--kv", "q8_0")
+    assert other.code == 2 and "is a cache of llama.cpp" in other.err
+    home = ask(*question, "m3-max", "--kv", "fp8")
+    assert home.code == 2 and "is no cache of llamacpp" in home.err
+    assert ask(*question, "l4", "--kv", "fp8").code == ask(*question, "m3-max", "--kv", "q8_0").code == 0
+
+
+def test_a_card_is_known_without_its_hyphen(ask):
+    assert "1 × rtx-4090:" in ask("cost", "serving", "llama-3-8b", "--on", "RTX4090", "--concurrency", "1").out
+
+
+def test_what_kubernetes_cannot_start_is_started_by_the_plan_s_own_engine(ask):
+    plan = (*PLAN, "--users", "10", "--have", "m3-max:1", "--quant", "q4_k_m")
+    assert typed(ask(*plan, "--export", "k8s").err.partition("hint:")[2]) == ["--export", "llamacpp"]
+    assert ask(*plan, "--export", "llamacpp").code == 0

@@ -21,7 +21,7 @@ from outlay.scenarios.serving_plan_formats import published_format, read_formats
 from outlay.scenarios.serving_plan_offers import Money
 from outlay.scenarios.serving_problems import Problems
 from outlay.scenarios.serving_software import cache_of, engine_names, engine_of, refuses
-from outlay.serving import Engine, Format, Load, engine_for, format_for
+from outlay.serving import Engine, Format, Load, engine_for
 from outlay.serving.engines import engine_on
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
@@ -138,7 +138,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     objectives = problems.attempt(lambda: _objectives(asked.get("ttft"), asked.get("tpot")))
     engines = problems.attempt(lambda: _engines(asked.get("engine")))
     modes = problems.attempt(lambda: _modes(asked.get("mode")))
-    cache = problems.attempt(lambda: cache_of(asked.get("kv"), format_for("bf16"), []))
+    cache = problems.attempt(lambda: cache_of(asked.get("kv"), None, []))
     problems.settle()
     assert objectives is not None and modes is not None and cache is not None
     hardware = asked.get("hardware")
