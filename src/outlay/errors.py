@@ -14,6 +14,9 @@ _FEW = 9
 _Name = TypeVar("_Name")
 _Read = TypeVar("_Read")
 
+_SHOWN = 40
+"""Characters of what was written that an error repeats."""
+
 
 class InputError(Exception):
     """A request that cannot be answered as it was put.
@@ -42,7 +45,7 @@ class InputError(Exception):
 
 
 class UnknownName(InputError):
-    """A name that no table lists; the nearest names are offered, and all where there is no `listing` of them.
+    """A name that no table lists; the nearest names are offered, and of few names all.
 
     >>> error = UnknownName("accelerator", "h100-smx", ["h100-sxm-80gb", "h100-pcie-80gb"], listing="outlay show accelerators")
     >>> print(error.hint)
@@ -56,12 +59,15 @@ class UnknownName(InputError):
         close = [spelt[entry] for entry in difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=0.6)]
         guess = f"did you mean {' or '.join(f'`{entry}`' for entry in close)}? " if close else ""
         article = "an" if what[0] in "aeiou" else "a"
-        message = f"`{name}` is not {article} {what} that outlay knows" if name.strip() else f"the {what} is empty"
-        few = listing.endswith("--help") and len(spelt) <= _FEW
+        shown = name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…"
+        message = f"`{shown}` is not {article} {what} that outlay knows" if name.strip() else f"the {what} is empty"
+        few = 0 < len(spelt) <= _FEW and (not listing or listing.endswith("--help"))
         rest = (
-            f"`{listing}` lists all" if listing else f"there are {', '.join(f'`{entry}`' for entry in spelt.values())}"
+            f"{guess}`{listing}` lists all"
+            if listing
+            else guess.strip() or f"write `{next(iter(spelt.values()), name)}`"
         )
-        super().__init__(message, expected=f"one of {', '.join(spelt.values())}" if few else "", hint=guess + rest)
+        super().__init__(message, expected=f"one of {', '.join(spelt.values())}" if few else "", hint=rest)
         self.name = name
 
 

@@ -78,7 +78,7 @@ def test_far_beyond_a_limit_is_so_many_times_it(ask):
 @pytest.mark.parametrize("flag", ["--goal", "--tier", "--mode"])
 def test_a_word_of_few_is_answered_with_all_of_them(ask, flag):
     answer = ask(*PLAN, "--users", "10000", "--on", "l4", flag, "foo")
-    assert answer.code == 2 and "there are `" in answer.err
+    assert answer.code == 2 and "expected one of " in answer.err and "--help" not in answer.err
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,16 @@ def test_the_plan_s_machines_alone_cost_what_the_plan_says(ask, asked):
     assert alone.code == 0 and bill is not None and f"\n{bill[1]} " in alone.out
 
 
-def test_a_plan_whose_limits_of_a_step_no_flag_says_is_not_offered_as_a_command(ask):
-    """Of one L4, small steps carry the load and vLLM's own do not: the command would be answered with no."""
-    question = ("--users", "10000", "--on", "l4")
-    answer = ask(*PLAN, *question)
-    assert "1 × l4-24gb" in answer.out and "outlay cost serving llama-3-8b --on" not in answer.out
-    assert ask("cost", "serving", "llama-3-8b", "--on", "l4:1", "--users", "10000").code == 1
-    assert "`--ttft 1s --tpot 100ms` looks for a plan that nobody waits for" in answer.out
+@pytest.mark.parametrize("users", [8000, 9000, 10_000, 11_000, 12_000])
+def test_the_command_is_offered_only_where_it_is_answered(ask, users):
+    """Near the most that an L4 carries, small steps may do what vLLM's own do not: then there is no such command."""
+    answer = ask(*PLAN, "--users", users, "--on", "l4", "--mode", "aggregated")
+    command = re.search(r"hint: `outlay (cost serving [^`]+)`", " ".join(answer.out.split()))
+    devices = re.search(r": ([0-9]+) ×\s+l4-24gb", answer.out)
+    assert answer.code == 0 and devices is not None
+    question = shlex.split(command[1]) if command else ["cost", "serving", "llama-3-8b", "--on", f"l4:{devices[1]}"]
+    alone = ask(*question, *(() if command else ("--users", users, "--layout", "tp=1")))
+    assert alone.code == (0 if command else 1)
 
 
 def test_no_share_of_the_room_is_shown_as_none(ask):
@@ -137,3 +140,59 @@ def test_hints_are_of_the_size_of_the_thing(ask, asked, words):
 def test_an_empty_name_of_an_api_is_not_any(ask):
     answer = ask("compare", "llama-3-8b", "--users", "10000", "--on", "l4", "--api", "")
     assert answer.code == 2 and "`--api` is empty" in answer.err
+
+
+def test_what_was_written_is_cut_where_it_is_repeated(ask):
+    long = "a" * 500
+    question = ("cost", "serving", "llama-3-8b", "--concurrency", "1")
+    for words in (("--on", long), ("--on", "l4", "--engine", long), ("--on", "l4", "--draft", long)):
+        answer = ask(*question, *words, *(("--acceptance", "70%") if "--draft" in words else ()))
+        assert answer.code == 2 and "a" * 39 + "…`" in answer.err and "a" * 40 not in answer.err
+
+
+@pytest.mark.parametrize("value", [5, 1.5, True, [], {}, b"l4"])
+def test_what_is_no_text_is_an_error_from_python_too(value):
+    from outlay import compare, cost_serving, plan_serving
+    from outlay.errors import InputError
+
+    for name in ("on", "engine", "quant", "kv", "provider", "tier", "grid"):
+        for verb, load in (
+            (cost_serving, {"concurrency": 1}),
+            (plan_serving, {"rate": "1/s"}),
+            (compare, {"rate": "1/s"}),
+        ):
+            with pytest.raises(InputError, match="expected text"):
+                verb("llama-3-8b", **({"on": "l4:1" if verb is not plan_serving else "l4"} | load | {name: value}))
+    with pytest.raises(InputError, match="the path of a file"):
+        cost_serving("llama-3-8b", on="l4", trace=value)
+
+
+def test_prices_of_apis_are_a_table(ask):
+    """The names of models there are long: they are broken at their joints."""
+    answer = ask("show", "apis", "llama-3-8b")
+    assert answer.code == 0 and "Model:" not in answer.out and "$0.10" in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 80
+
+
+def test_deepseek_v3_is_sold_by_somebody(ask):
+    answer = ask("compare", "deepseek-v3", "--users", "10000", "--on", "h200:8")
+    assert answer.code == 0 and "novita/deepseek/deepseek_v3" in "".join(answer.out.split())
+
+
+def test_a_cache_is_of_its_engine(ask):
+    question = ("cost", "serving", "llama-3-8b", "--concurrency", "1", "--on")
+    other = ask(*question, "l4", "--kv", "q8_0")
+    assert other.code == 2 and "is a cache of llama.cpp" in other.err
+    home = ask(*question, "m3-max", "--kv", "fp8")
+    assert home.code == 2 and "is no cache of llamacpp" in home.err
+    assert ask(*question, "l4", "--kv", "fp8").code == ask(*question, "m3-max", "--kv", "q8_0").code == 0
+
+
+def test_a_card_is_known_without_its_hyphen(ask):
+    assert "1 × rtx-4090:" in ask("cost", "serving", "llama-3-8b", "--on", "RTX4090", "--concurrency", "1").out
+
+
+def test_what_kubernetes_cannot_start_is_started_by_the_plan_s_own_engine(ask):
+    plan = (*PLAN, "--users", "10", "--have", "m3-max:1", "--quant", "q4_k_m")
+    assert typed(ask(*plan, "--export", "k8s").err.partition("hint:")[2]) == ["--export", "llamacpp"]
+    assert ask(*plan, "--export", "llamacpp").code == 0

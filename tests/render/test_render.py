@@ -338,10 +338,9 @@ def test_a_long_name_is_broken_at_its_joints_rather_than_the_table_given_up() ->
     assert all(piece[-1] in "-/" for piece in pieces[:-1])
 
 
-def test_words_that_belong_together_are_not_broken_in_a_first_column() -> None:
+def test_a_name_in_a_first_column_ends_its_line_at_a_joint() -> None:
     machines = "128\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}b300-sxm-288gb"
     row = (machines, "4 × tp=8,pp=4 in bf16 and more", 1, 2, 3, 1_663_419)
     columns = ["Accelerators", "Instances", *(Column(f"Column {place}", unit="$") for place in range(4))]
-    assert "128\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}b300-sxm-288gb" in render(
-        Table("T", columns=columns, rows=[row]), format="text", width=80
-    )
+    lines = render(Table("T", columns=columns, rows=[row]), format="text", width=80).splitlines()
+    assert [line[1:].split("  ")[0] for line in lines[2:]] == ["Accelerators", machines.removesuffix("288gb"), "288gb"]

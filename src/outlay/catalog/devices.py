@@ -157,6 +157,8 @@ def accelerator(name: str) -> Accelerator:
 
     >>> accelerator("h100-sxm").memory / 2**20, accelerator("H100_SXM").peak("bf16") / 1e12
     (81559.0, 989.4)
+    >>> accelerator("RTX4090").name
+    'rtx-4090'
     """
     key = spelled(name)
     index = _index()
@@ -179,6 +181,9 @@ def accelerator(name: str) -> Accelerator:
             ],
             hint=f"write `{shown[0][0]}`, for example `--on {shown[0][0]}:8`",
         )
+    together = [entry for entry in (*index, *families()) if entry.replace("-", "") == key.replace("-", "")]
+    if len({index.get(entry, entry) for entry in together}) == 1 and together[0] != key:
+        return accelerator(together[0])  # rtx4090
     raise UnknownName("accelerator", name, [*index, *families()], listing=LISTING)
 
 

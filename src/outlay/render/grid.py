@@ -59,7 +59,7 @@ def grid(
     ]
     room = width - len(_MARGIN) - len(_GAP) * (len(headings) - 1)
     if sum(floors) > room:  # rather a long name on two lines than no table
-        least = max(_least(row[0], whole=False) for row in (header, *bodies))
+        least = max(_least(header[0], whole=True), *(_least(row[0], whole=False) for row in bodies))
         floors[0] = floors[0] if right[0] else min(natural[0], least)
     if sum(floors) > room:
         return _stacked(header, rows, width=width, color=color)
@@ -78,7 +78,7 @@ def grid(
 
 def _least(entry: Entry, *, whole: bool) -> int:
     """Columns that a cell needs at least; with `whole`, so many that no word of a name is broken."""
-    longest = max(map(cells, clean(entry.text).split(" ")), default=0) if whole else 0
+    longest = max(map(cells, clean(entry.text).split()), default=0) if whole else 0
     return cells(entry.first) + max(_NARROWEST_COLUMN, longest if longest <= _LONGEST_NAME else 0)
 
 

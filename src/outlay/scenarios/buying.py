@@ -15,7 +15,7 @@ from outlay.scenarios.buying_bills import DAYS, Bill, Crossing, bill_of, crossin
 from outlay.scenarios.buying_lines import api_lines, own_lines
 from outlay.scenarios.buying_own import Own, cheapest, own_on
 from outlay.scenarios.buying_question import Beside, read_apis, read_beside, read_share
-from outlay.scenarios.named import read_model
+from outlay.scenarios.named import check_texts, read_model
 from outlay.scenarios.quality_note import published_of, quality_note, quality_sections
 from outlay.scenarios.run_statement import inputs_of, price_notes
 from outlay.scenarios.serving_demand import Demand, read_demand
@@ -81,6 +81,7 @@ def compare(
     :raises DoesNotFit: if the machines do not carry the load.
     """
     asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
+    check_texts(asked, "api", "on", "engine", "quant", "kv", "provider", "tier", "grid")
     date, coefficients, level = today or day(), coefficients or load_serving(), parse_level(interval)
     problems = Problems()
     share = problems.attempt(lambda: read_share(cached, "--cached", below_one=True))

@@ -16,6 +16,20 @@ from outlay.workload import Architecture, from_config, load_config
 MOST_DEVICES = 10**6
 
 
+def check_texts(asked: Mapping[str, object], *names: str) -> None:
+    """Refuse what is no text where only text can be read, as a caller from Python may give it.
+
+    >>> check_texts({"on": "l4", "engine": None}, "on", "engine")
+    """
+    wrong = [name for name in names if not isinstance(asked.get(name), str | None)]
+    if wrong:
+        raise InputError(
+            " and ".join(f"`{name}` is {repr(asked[name])[:40]}" for name in wrong),
+            expected="text",
+            hint='write it as on the command line: `on="h100-sxm:8"`, `engine="vllm"`',
+        )
+
+
 def read_model(model: str | Mapping[str, object] | Architecture) -> tuple[Architecture, Receipt]:
     """A catalog name, the path of a config.json, a config, or an architecture; and where its facts come from.
 
@@ -31,7 +45,7 @@ def read_model(model: str | Mapping[str, object] | Architecture) -> tuple[Archit
     text = str(model)
     if not text.strip():
         raise InputError("the model's name is empty", hint="write a name of `outlay show models`, or a config.json")
-    if text.endswith(".json") or (os.sep in text and Path(text).exists()) or Path(text).is_dir():
+    if text.endswith(".json") or _is_there(text):
         name = Path(text).stem if Path(text).stem != "config" else (Path(text).resolve().parent.name or "config")
         config = load_config(text)
         shown = str(config.get("_name_or_path") or name)
@@ -40,6 +54,14 @@ def read_model(model: str | Mapping[str, object] | Architecture) -> tuple[Archit
         )
     facts = catalog.model_config(text)
     return from_config(facts.config, name=facts.name, source=facts.name), facts.receipt
+
+
+def _is_there(text: str) -> bool:
+    """Whether a name is that of a folder or, with a folder before it, of a file; one that no disk could hold is not."""
+    try:
+        return (os.sep in text and Path(text).exists()) or Path(text).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def read_on(on: str) -> tuple[str, int]:

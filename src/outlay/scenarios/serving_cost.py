@@ -9,6 +9,7 @@ from pathlib import Path
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
+from outlay.scenarios.named import check_texts
 from outlay.scenarios.run_statement import inputs_of, price_notes
 from outlay.scenarios.serving_figures import cost_figures, figures_of
 from outlay.scenarios.serving_fit import serve
@@ -29,6 +30,10 @@ from outlay.training.ranges import parse_level, percent
 from outlay.workload import Architecture
 
 assert _render.FORMATS
+_TEXTS = (
+    *("on", "prefill_on", "decode_on", "engine", "quant", "kv", "layout", "draft"),
+    *("offload_to", "interconnect", "provider", "tier", "grid"),
+)
 
 
 def cost_serving(
@@ -96,6 +101,7 @@ def cost_serving(
     asked = {
         name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today", "progress")
     }
+    check_texts(asked, *_TEXTS)
     level = parse_level(interval)
     coefficients = coefficients or load_serving()
     question = ask_serving(

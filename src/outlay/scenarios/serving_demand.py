@@ -108,6 +108,12 @@ def read_demand(
     """Read the load; :class:`InputError` names all that cannot be read at once."""
     problems, assumed = Problems(), list[Assumption]()
     _one_load(problems, rate=rate, concurrency=concurrency, users=users, trace=trace)
+    if trace is not None and not isinstance(trace, str | Path | Requests):
+        raise InputError(
+            f"`trace` is {repr(trace)[:40]}",
+            expected="the path of a file, or requests",
+            hint='write `trace="requests.csv"`',
+        )
     if isinstance(trace, str) and not trace.strip():
         raise InputError("`--trace` is empty", hint="write `--trace requests.csv`, or leave it out")
     if trace is not None:

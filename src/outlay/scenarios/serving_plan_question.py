@@ -13,7 +13,7 @@ from outlay.catalog import Accelerator, Grid
 from outlay.errors import InputError, UnknownName
 from outlay.scenarios.beside import amortised
 from outlay.scenarios.inventory import names_in
-from outlay.scenarios.named import read_model
+from outlay.scenarios.named import check_texts, read_model
 from outlay.scenarios.plan_question import Wanted, ask_plan, read_counts
 from outlay.scenarios.serving_demand import Demand, read_demand
 from outlay.scenarios.serving_plan_day import Day, read_day
@@ -21,7 +21,7 @@ from outlay.scenarios.serving_plan_formats import published_format, read_formats
 from outlay.scenarios.serving_plan_offers import Money
 from outlay.scenarios.serving_problems import Problems
 from outlay.scenarios.serving_software import cache_of, engine_names, engine_of, refuses
-from outlay.serving import Engine, Format, Load, engine_for, format_for
+from outlay.serving import Engine, Format, Load, engine_for
 from outlay.serving.engines import engine_on
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
@@ -29,6 +29,7 @@ from outlay.workload import Architecture, load_config
 
 MODES = ("aggregated", "disaggregated")
 """Prompts and decoding on the same instances, or each on its own."""
+_TEXTS = ("day", "goal", "on", "have", "without", "provider", "tier", "engine", "mode", "quant", "kv", "grid")
 _SAID = 3
 """Accelerators that an error names."""
 _ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
@@ -121,6 +122,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
             expected="a decoder",
             hint="`outlay show models` lists decoders, such as llama-3-8b; encoders are not served yet",
         )
+    check_texts(asked, *_TEXTS)
     if asked.get("hardware") is not None and asked.get("use") is None:
         asked = {**asked, "use": 1.0}  # a month of serving pays for every hour
     demand = read_demand(architecture, **{name: asked.get(name) for name in _REQUESTS})
@@ -136,7 +138,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     objectives = problems.attempt(lambda: _objectives(asked.get("ttft"), asked.get("tpot")))
     engines = problems.attempt(lambda: _engines(asked.get("engine")))
     modes = problems.attempt(lambda: _modes(asked.get("mode")))
-    cache = problems.attempt(lambda: cache_of(asked.get("kv"), format_for("bf16"), []))
+    cache = problems.attempt(lambda: cache_of(asked.get("kv"), None, []))
     problems.settle()
     assert objectives is not None and modes is not None and cache is not None
     hardware = asked.get("hardware")

@@ -174,7 +174,7 @@ def ask_serving(
         server=catalog.server_for(chip, count),
         engine=software,
         weights=weights,
-        cache=cache_of(kv, weights, assumed),
+        cache=cache_of(kv, software, assumed),
         demand=demand,
         objectives=wanted,
         fixed=degrees or {},

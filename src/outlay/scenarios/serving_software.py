@@ -31,6 +31,8 @@ _TOO_OLD = {"vllm": _BEFORE_TURING, "sglang": _BEFORE_TURING, "trtllm": (*_BEFOR
 SGLang (docs.sglang.io) ask for compute capability 7.5, TensorRT-LLM's support matrix begins with Ampere; read 2026-11."""
 _SERVERS = ("datacenter-gpu", "workstation-gpu", "consumer-gpu")
 _CACHES = {"auto": "bf16", "float16": "fp16", "f16": "fp16", "bfloat16": "bf16", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}
+_GGML_CACHES = ("fp32", "fp16", "bf16", "q8_0", "q4_0")
+"""Of these formats what `llama-server --cache-type-k` takes (its README, 2026-11)."""
 _OTHER = ("transformers", "huggingface", "hf")
 
 
@@ -201,13 +203,25 @@ def _published(model: str | Mapping[str, object] | Architecture) -> tuple[str, s
     return "bf16", "weights are published in 16 bits (`--quant` says another)"
 
 
-def cache_of(asked: str | None, weights: Format, assumed: list[Assumption]) -> str:
-    """The number format of the key-value cache."""
+def cache_of(asked: str | None, engine: Engine | None, assumed: list[Assumption]) -> str:
+    """The number format of the key-value cache; of an `engine`, where it is known, only those that it has."""
     if asked is None:
         assumed.append(Assumption("cache", value="16 bits a number", why="what engines do unless told (`--kv`)"))
         return "bf16"
     name = asked.strip().lower()
     name = _CACHES.get(name, name)
     if name not in CACHE_BYTES:
-        raise UnknownName("format of a cache", asked, CACHE_BYTES, listing="outlay show formats")
+        raise UnknownName("format of a cache", asked, CACHE_BYTES)
+    if engine is not None and engine.kernels == "ggml" and name not in _GGML_CACHES:
+        raise InputError(
+            f"`--kv {asked}` is no cache of {engine.name}",
+            expected=f"one of {', '.join(_GGML_CACHES)}",
+            hint="write `--kv q8_0`, or leave it out",
+        )
+    if engine is not None and engine.kernels != "ggml" and is_gguf(name):
+        raise InputError(
+            f"`--kv {asked}` is a cache of llama.cpp, and {engine.name} is the engine",
+            expected="a format that it has",
+            hint="write `--kv fp8`, or leave it out",
+        )
     return name

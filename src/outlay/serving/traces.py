@@ -62,7 +62,7 @@ def load_trace(path: Path | str, *, prefix_cache: bool = True) -> Requests:
     where = Path(path)
     try:
         text = where.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
+    except (OSError, ValueError) as problem:  # a path with a null byte is a ValueError, and so is what is not UTF-8
         said = problem.strerror if isinstance(problem, OSError) else "not text"
         raise InputError(
             f"the trace `{where}` cannot be read: {said}", hint="give the path of a CSV or JSONL file"

@@ -19,6 +19,12 @@ _PERIOD = 10
 """Seconds between looks at whether an instance answers."""
 
 
+def _alone(plan: ServingPlan) -> str:
+    """The tool that starts the plan's engine without Kubernetes."""
+    name = plan.decode.deployment.engine.name
+    return name if name in ("sglang", "trtllm", "llamacpp") else "vllm"
+
+
 def write(plan: ServingPlan) -> Written:
     """`k8s.yaml`: Deployment, Service, and HorizontalPodAutoscaler where a day takes fewer instances at some hour.
 
@@ -28,7 +34,7 @@ def write(plan: ServingPlan) -> Written:
     refusals = Refusals("Kubernetes")
     chip = plan.decode.deployment.cluster.accelerator
     resource = _RESOURCES.get(chip.vendor.lower())
-    refusals.refuse(resource is None, f"outlay knows no device plugin for a {chip.name}", "`--export vllm`")
+    refusals.refuse(resource is None, f"outlay knows no device plugin for a {chip.name}", f"`--export {_alone(plan)}`")
     refusals.refuse(plan.prefill, "prompts are computed apart: that takes a router", "`--export dynamo`")
     refusals.refuse(
         plan.decode.devices > plan.node,
