@@ -12,7 +12,7 @@ from outlay.scenarios.hints import hints_of
 from outlay.scenarios.run_statement import inputs_of, notes_of, price_notes, run_of, statement_of
 from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day
-from outlay.scenarios.tuning_help import what_helps
+from outlay.scenarios.tuning_help import check_shares, what_helps
 from outlay.scenarios.tuning_passes import OBJECTIVES
 from outlay.scenarios.tuning_question import TuningQuestion, ask_tuning
 from outlay.statement import Statement
