@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from outlay.cli import main
@@ -53,6 +55,10 @@ def run(capsys, *words):
         (["llama-3-8b", *DATA, "--optimizer", "paged-adamm"], "not an optimizer"),
         (["llama-3-8b", *DATA, "--optimizer", "paged-"], "`--optimizer paged-adamw-8bit`"),
         (["llama-3-8b", *DATA, "--rank", "0"], "`--rank 16`"),
+        (["llama-3-8b", *DATA, "--optimizer", ""], "`--optimizer` is empty"),
+        (["llama-3-8b", *DATA, "--targets", " "], "`--targets` is empty"),
+        (["llama-3-8b", *DATA, "--packing", ""], "`--packing` is empty"),
+        (["llama-3-8b", *DATA, "--objective", "distill", "--teacher", "bert-base"], "it is an encoder"),
         (["llama-3-8b", *DATA, "--epochs", "0"], "`--epochs 3`"),
         (["llama-3-8b", *DATA, "--layers", "0", "--method", "freeze"], "`--layers 4`"),
         (["llama-3-8b", "--dataset", "none", "--on", "rtx-4090"], "one of alpaca-2k, alpaca, metamathqa"),
@@ -159,3 +165,30 @@ def test_one_is_one(capsys):
     assert code == 0
     assert "on 1 example with" in out
     assert "All 124 M parameters are trained." in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["llama-3-8b", *DATA, "--method", "full", "--micro-batch", "128"],
+        ["llama-3-8b", *DATA, "--method", "full", "--micro-batch", "64", "--recompute", "none"],
+        ["llama-3-8b", *DATA, "--layout", "tp=1,zero=0,mbs=64"],
+        ["llama-3-8b", *DATA, "--layout", "recompute=none,mbs=32"],
+        ["llama-3-8b", *DATA, "--rank", "2048"],
+        ["llama-3-405b", *DATA],
+        ["llama-3-405b", "--dataset", "alpaca", "--on", "t4"],
+    ],
+)
+def test_each_hint_of_a_no_works(words, capsys):
+    code, _, err = run(capsys, *words)
+    assert code == 1
+    ways = [way.split() for way in re.findall("`(--[^`]*)`", err[err.index("hint:") :])]
+    assert ways
+    for way in ways:
+        changed = list(words)
+        for flag, value in zip(way[::2], way[1::2], strict=True):
+            if flag in changed:
+                changed[changed.index(flag) + 1] = value
+            else:
+                changed += [flag, value]
+        assert run(capsys, *changed)[0] == 0, way

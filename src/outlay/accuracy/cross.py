@@ -23,12 +23,15 @@ KIN = (
     ("vtrain_single", "vtrain_multi"),
     ("megatron_2021_a100", "megatron_h100_readme"),
     ("nvidia_megatron_bridge", "nvidia_nemo_24_25", "nvidia_dgxc_benchmarking"),
-    ("NVIDIA/TensorRT-LLM docs", "NVIDIA/TensorRT-Model-Optimizer examples/benchmark.md"),
-    ("AI-Hypercomputer/jetstream-pytorch benchmarks/summary.md", "AI-Hypercomputer/tpu-recipes inference READMEs"),
     ("litgpt_finetune", "litgpt resource-tables", "litgpt config_hub", "litgpt finetune_lora.md"),
     ("torchtune README", "torchtune README ablation"),
 )
 """Sources that measured with one software on one kind of cluster: they are left out together."""
+SERVING_KIN = (
+    ("NVIDIA/TensorRT-LLM docs", "NVIDIA/TensorRT-Model-Optimizer examples/benchmark.md"),
+    ("AI-Hypercomputer/jetstream-pytorch benchmarks/summary.md", "AI-Hypercomputer/tpu-recipes inference READMEs"),
+)
+"""The same of sources of serving: one maker with one engine."""
 
 
 def kin_of(source: str) -> tuple[str, ...]:
@@ -37,7 +40,7 @@ def kin_of(source: str) -> tuple[str, ...]:
     >>> kin_of("vtrain_multi"), kin_of("papers")
     (('vtrain_single', 'vtrain_multi'), ('papers',))
     """
-    return next((family for family in KIN if source in family), (source,))
+    return next((family for family in (*KIN, *SERVING_KIN) if source in family), (source,))
 
 
 def families(sources: Iterable[str]) -> list[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from outlay.scenarios.hints import hints_of
 from outlay.scenarios.run_statement import inputs_of, notes_of, price_notes, run_of, statement_of
 from outlay.scenarios.terms import agree
 from outlay.scenarios.today import today as day
-from outlay.scenarios.tuning_help import what_helps
+from outlay.scenarios.tuning_help import check_shares, what_helps
 from outlay.scenarios.tuning_passes import OBJECTIVES
 from outlay.scenarios.tuning_question import TuningQuestion, ask_tuning
 from outlay.statement import Statement
@@ -121,6 +121,7 @@ def cost_finetune(
         gpus_per_node=gpus_per_node,
         interconnect=interconnect,
     )
+    check_shares(tuning)
     fitted = fitting(tuning, coefficients)
     question = fitted.question
     terms = agree(
@@ -167,8 +168,9 @@ def _title(tuning: TuningQuestion) -> str:
     name = {"lora": "LoRA", "qlora": "QLoRA", "ia3": "IA³"}.get(method.name, method.name)
     what = f"{name}, {method.words}" if method.name != "full" else "all weights"
     data = tuning.data
-    many = "example" if data.examples == 1 else "examples"
-    examples = f"{data.examples:,.0f} {many}" + (f", {data.epochs:g} times," if data.epochs != 1 else "")
+    examples = f"{data.examples:,.0f} example{'' if data.examples == 1 else 's'}" + (
+        f", {data.epochs:g} times," if data.epochs != 1 else ""
+    )
     place = f"{question.devices:,} × {question.accelerator.name}"
     return f"Tuning {question.architecture.name} ({what}) on {examples} with {place}"
 
@@ -177,7 +179,10 @@ def _notes(tuning: TuningQuestion) -> Iterator[str]:
     method, data, question = tuning.method, tuning.data, tuning.question
     count = method.trained if question.trained is None else question.trained
     share, trained = count / question.parameters, format_quantity(count, "parameters")
-    yield f"{trained} of {format_quantity(question.parameters, 'parameters')} are trained, {share:.2%}."
+    if method.tuning is None:
+        yield f"All {trained} are trained."
+    else:
+        yield f"{trained} of {format_quantity(question.parameters, 'parameters')} are trained, {share:.2%}."
     if tuning.objective.name != "sft":
         yield f"Objective: {OBJECTIVES[tuning.objective.name]}."
     if tuning.objective.rate:

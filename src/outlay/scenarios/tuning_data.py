@@ -149,7 +149,8 @@ def _packed(asked: str | bool | None, assumed: list[Assumption]) -> bool:
         return asked
     word = asked.strip().lower()
     if word not in (*_YES, *_NO):
-        raise InputError(f"`--packing` is {asked}", expected="on or off", hint="write `--packing on`")
+        shown = asked if word else "empty"
+        raise InputError(f"`--packing` is {shown}", expected="on or off", hint="write `--packing on`")
     return word in _YES
 
 

@@ -92,7 +92,14 @@ def read_objective(
             raise InputError(
                 "`--teacher` is missing", expected="the model to follow", hint="add `--teacher llama-3-70b`"
             )
-        return Objective(name=name, teacher=read_model(teacher)[0])
+        followed = read_model(teacher)[0]
+        if followed.family != "decoder":
+            raise InputError(
+                f"`--teacher {teacher}` foretells no next token: it is an {followed.family}",
+                expected="a decoder, whose answers can be followed",
+                hint="write `--teacher llama-3-70b`",
+            )
+        return Objective(name=name, teacher=followed)
     if name not in _ONLINE:
         return Objective(name=name)
     if generation_rate is None or answer_length is None:

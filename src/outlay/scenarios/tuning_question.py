@@ -49,6 +49,8 @@ class TuningQuestion:
     method: Method
     data: Data
     objective: Objective
+    layout: str | None
+    """As it was asked."""
 
 
 def ask_tuning(
@@ -175,7 +177,7 @@ def ask_tuning(
         assumed=(*assumed, *question.assumed),
         sequences=data.wanted,
     )
-    return TuningQuestion(question=question, method=chosen, data=data, objective=goal)
+    return TuningQuestion(question=question, method=chosen, data=data, objective=goal, layout=layout)
 
 
 def _method(
@@ -280,7 +282,7 @@ def _targets(asked: str | None, name: str, assumed: list[Assumption]) -> frozens
             unknown.append(word)
     if unknown or not found:
         raise InputError(
-            f"`--targets {asked}` cannot be read",
+            f"`--targets {asked}` cannot be read" if asked.strip() else "`--targets` is empty",
             expected=f"some of {', '.join((*PARTS, *ALL))}",
             details=[f"`{word}` is none of them" for word in unknown],
             hint="write `--targets query,value`, or `--targets all`",
@@ -345,8 +347,9 @@ def _paged(asked: str | None) -> tuple[bool, str | None]:
     text = asked.strip().lower().replace("_", "-")
     plain = text.removeprefix("paged-")
     if not plain:
+        shown = f"is {asked}" if text else "is empty"
         raise InputError(
-            f"`--optimizer` is {asked}", expected="the name of one", hint="write `--optimizer paged-adamw-8bit`"
+            f"`--optimizer` {shown}", expected="the name of one", hint="write `--optimizer paged-adamw-8bit`"
         )
     return text.startswith("paged-"), _OPTIMIZERS.get(plain, plain)
 

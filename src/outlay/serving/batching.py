@@ -65,8 +65,7 @@ def perform(
     else:
         others = static_open if static else open_loop
         fared, utilisation, busy = others(deployment, load, task, limits.sequences, steps)
-    front = front_seconds(deployment, coefficients)
-    return performance_of(deployment, load, limits, fared, utilisation, busy, front=front)
+    return performance_of(deployment, load, limits, fared, utilisation, busy)
 
 
 def maximum(
@@ -99,11 +98,6 @@ def maximum(
     return perform(deployment, load, coefficients, most_sequences=most_sequences, speculation=speculation, steps=steps)
 
 
-def front_seconds(deployment: Deployment, coefficients: ServingCoefficients) -> float:
-    """Seconds that the front end of a server adds to a first token; a program that answers itself has none."""
-    return coefficients.step.front_of(deployment.engine.family) if deployment.engine.batching == "continuous" else 0.0
-
-
 def performance_of(
     deployment: Deployment,
     load: Load,
@@ -111,13 +105,11 @@ def performance_of(
     fared: Fared,
     utilisation: Number,
     busy: Number,
-    *,
-    front: Number = 0.0,
 ) -> Performance:
     """As the reader wants it; nothing where the model does not fit."""
     fits = np.greater(limits.sequences, 0)
     served = np.where(fits, fared.requests_per_second, 0.0)
-    ttft = np.where(fits, fared.ttft + front, np.inf)
+    ttft = np.where(fits, fared.ttft, np.inf)
     further = np.maximum(np.subtract(load.output, 1.0), 0.0)
     tpot = np.where(fits, np.where(further > 0, fared.decode_seconds / np.maximum(further, 1e-9), 0.0), np.inf)
     e2e = ttft + np.where(further > 0, further * np.where(fits, tpot, 0.0), 0.0)

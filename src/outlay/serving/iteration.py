@@ -28,6 +28,7 @@ from outlay.machine import (
     mla_decode_seconds,
     power_watts,
 )
+from outlay.serving.activity import activity
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
@@ -118,7 +119,7 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     causes["engine"] = fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0))
     total = sum(causes.values())
     return Iteration(
-        seconds=total, breakdown=causes, device_watts=power_watts(chip, _activity(deployment, work, causes, total))
+        seconds=total, breakdown=causes, device_watts=power_watts(chip, activity(deployment, work, causes, total))
     )
 
 
@@ -366,37 +367,3 @@ def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: Serv
         elif isinstance(op, MemoryBound):
             total = total + memory_seconds(op.bytes_forward, kernels=op.kernels_forward, curve=curves.memory)
     return total
-
-
-def _activity(deployment: Deployment, work: Work, causes: Mapping[str, Number], total: Number) -> dict[str, Number]:
-    """Shares of a step by what the device does: arithmetic, streaming weights, moving memory, communicating, waiting.
-
-    A product of few rows streams its weights while the arithmetic units wait: they are busy for the share of the rows at
-    which the product would be bound by them.
-    """
-    chip = deployment.cluster.accelerator
-    peak = chip.peak(deployment.compute_type) if chip.has(deployment.compute_type) else chip.peak("fp16")
-    stored = deployment.weights.weight_bytes
-    ridge = peak / chip.memory_bandwidth * stored / 2.0
-    rows = work.tokens / deployment.layout.data
-    spread = max(
-        (
-            block.layer.feed_forward.count / block.layer.feed_forward.active
-            for block in deployment.architecture.blocks
-            if isinstance(block.layer.feed_forward, Experts)
-        ),
-        default=1.0,
-    )
-    dense, grouped = np.minimum(rows / ridge, 1.0), np.minimum(work.tokens / spread / ridge, 1.0)
-    products = causes["projections"] * dense + causes["experts"] * grouped
-    streaming = causes["projections"] + causes["experts"] - products
-    memory = causes["memory-bound"] + causes["head and sampling"]
-    sending = sum(seconds for name, seconds in causes.items() if name.endswith("communication"))
-    return {
-        "attention": causes["decode attention"] / total,
-        "host": (causes["launches"] + causes["engine"]) / total,
-        "arithmetic": (products + causes["prompt attention"]) / total,
-        "streaming": streaming / total,
-        "memory": memory / total,
-        "communication": sending / total,
-    }

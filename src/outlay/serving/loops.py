@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.serving.batching import front_seconds, perform, performance_of
+from outlay.serving.batching import perform, performance_of
 from outlay.serving.closed_loop import cycle_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle
@@ -58,7 +58,6 @@ class Loops:
         deployment, limits = some_of(self.deployment, places), _some(self.limits, places)
         most = np.maximum(limits.sequences, 1.0)
         task, steps = Task.of(deployment, self.load, None), timed(deployment, self.coefficients)
-        front = front_seconds(deployment, self.coefficients)
         if self._static:
             n = np.maximum(inside, 1.0)
             batch = batch_of(task, n, steps)
@@ -66,7 +65,7 @@ class Loops:
             rate = inside / total
             load = dataclasses.replace(self.load, rate=rate)
             fared, utilisation, busy = static_among(n, batch, total, load, most, self.full[places], steps)
-            return rate, performance_of(deployment, load, limits, fared, utilisation, busy, front=front)
+            return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
         others = np.minimum(inside, most - 1.0)
         found = self._cycle(deployment, others + 1.0)
         rate = inside / found.seconds
@@ -74,7 +73,7 @@ class Loops:
         fared, utilisation, busy = fared_among(others, found, deployment, load, task, most, self.full[places])
         if watts:
             fared = dataclasses.replace(fared, watts=found.watts(steps))
-        return rate, performance_of(deployment, load, limits, fared, utilisation, busy, front=front)
+        return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
 
     def at_rate(self, places: Any, rate: Any, guess: Floats) -> Performance:
         """How they fare when `rate` requests a second reach each; the search begins at `guess` requests inside."""

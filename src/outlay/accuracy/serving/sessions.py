@@ -189,10 +189,12 @@ def _client(session: Session) -> Fare:
     decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
     served = np.broadcast_to(found.requests_per_second, shape)
+    # A client sees the server's front end too, which takes no step.
+    front = coefficients.step.front_of(deployment.engine.family) if deployment.engine.batching == "continuous" else 0.0
     return Fare(
-        ttft=np.broadcast_to(found.ttft, shape),
+        ttft=np.broadcast_to(found.ttft + front, shape),
         tpot=np.broadcast_to(found.tpot, shape),
-        e2e=np.broadcast_to(found.e2e, shape),
+        e2e=np.broadcast_to(found.e2e + front, shape),
         output_per_second=served * session.output,
         total_per_second=served * (session.input + session.output),
         prefill_per_second=session.input / np.maximum(one, 1e-12),
