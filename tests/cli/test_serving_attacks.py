@@ -196,3 +196,11 @@ def test_what_kubernetes_cannot_start_is_started_by_the_plan_s_own_engine(ask):
     plan = (*PLAN, "--users", "10", "--have", "m3-max:1", "--quant", "q4_k_m")
     assert typed(ask(*plan, "--export", "k8s").err.partition("hint:")[2]) == ["--export", "llamacpp"]
     assert ask(*plan, "--export", "llamacpp").code == 0
+
+
+@pytest.mark.parametrize("beside", [("--adapters", "4"), ("--draft", "llama-3.2-1b", "--acceptance", "60%")])
+def test_layers_on_the_processor_leave_room_for_what_is_held_beside_the_model(ask, beside):
+    question = ("cost", "serving", "llama-3-70b", "--on", "l4", "--concurrency", "3", "--engine", "llamacpp", *beside)
+    refused = ask(*question)
+    assert refused.code == 1 and "--offload-to ryzen-9-7950x" in refused.err
+    assert ask(*question, "--offload-to", "ryzen-9-7950x").code == 0

@@ -76,7 +76,7 @@ def instances(question: ServingQuestion, layout: Layout, coefficients: ServingCo
         return deployment
     demand = question.demand
     return offloaded(
-        replace(deployment, layout=Layout(sequence_parallel=False)),
+        replace(deployment, layout=Layout(sequence_parallel=False), held=float(np.max(np.asarray(deployment.held)))),
         question.host,
         coefficients,
         sequences=demand.concurrency or 1,
