@@ -273,6 +273,13 @@ def notes_of(run: ServingRun) -> Iterator[str]:
     """What a reader should know beside the lines."""
     served = run.served
     yield "A month is 730 hours, and all of them are paid."
+    engine = served.deployment.engine
+    if engine.kernels == "tables":
+        front = format_quantity(run.coefficients.step.front_of(engine.family), "s", digits=2)
+        yield (
+            f"Times are those of the engine. In front of {engine.name} a client's request takes about {front} more before its "
+            "first token (fitted): connection, tokens, queues."
+        )
     if served.replay is not None:
         yield "The layout was chosen by the means of the trace; the month is as busy as the trace, all along."
     if served.idle:
