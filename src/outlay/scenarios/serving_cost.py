@@ -27,6 +27,7 @@ from outlay.scenarios.today import today as day
 from outlay.serving import Requests, ServingCoefficients, load_serving
 from outlay.statement import Assumption, Figure, Statement
 from outlay.training.ranges import parse_level, percent
+from outlay.units import format_quantity
 from outlay.workload import Architecture
 
 assert _render.FORMATS
