@@ -27,6 +27,7 @@ PARTS = (
     "serving",
     "scaling",
     "economics",
+    "economics.api",
     "scenarios",
 )
 

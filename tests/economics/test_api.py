@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from outlay.economics import Tariff, break_even, machines
+from outlay.economics.api import Tariff, break_even, machines
 from outlay.errors import InputError
 
 PRICES = Tariff(input=1.0, output=4.0, cached=0.1, batch_input=0.5, batch_output=2.0)

@@ -14,10 +14,9 @@ from outlay.machine import (
     DecodeCurve,
     curves_for,
     decode_attention_seconds,
-    decode_curve,
     mla_decode_seconds,
 )
-from outlay.machine.decode_curve import decode_coefficients
+from outlay.machine.decode_curve import decode_coefficients, decode_curve
 
 CURVE = DecodeCurve(flops=989.4e12, bandwidth=4.3e12, cores=132, efficiency=0.9)
 SHAPE = (64, 32, 8, 8192, 128, 128)

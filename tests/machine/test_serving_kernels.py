@@ -11,14 +11,13 @@ from outlay.machine import (
     Coefficients,
     active_experts,
     curves_for,
-    decode_curve,
     exchange_curve,
     expert_exchange_seconds,
     gemm_seconds,
     grouped_gemm_seconds,
     mla_decode_seconds,
 )
-from outlay.machine.decode_curve import decode_coefficients, latent_prefill_ratio
+from outlay.machine.decode_curve import decode_coefficients, decode_curve, latent_prefill_ratio
 from outlay.machine.expert_exchange import exchange_coefficients
 from outlay.machine.gemm_curve import gemm_coefficients, gemm_curve
 from outlay.machine.grouped import grouped_coefficients, grouped_curve, moved_bytes

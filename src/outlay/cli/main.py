@@ -7,6 +7,7 @@ Exit codes: 0 answered, yes · 1 answered, no · 2 asked wrongly · 3 answered i
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import re
 import sys
@@ -37,6 +38,9 @@ Try:  outlay cost training llama-3-8b --tokens 1T --on h100-sxm:256
 Completion:  eval "$(_OUTLAY_COMPLETE=bash_source outlay)"  (or zsh_…, fish_…)
 Exit codes: 0 yes, 1 no (does not fit), 2 asked wrongly, 3 in part, 70 a bug."""
 
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""A short process makes modules and classes that live to its end: looking for garbage among them every 700 is in vain."""
+
 cli = LazyGroup(
     "outlay",
     verbs=VERBS,
@@ -60,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is None:  # closed by whoever started us: the answer goes nowhere, but it is kept
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open to the end of the process
     _never_choke_on_letters()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:
         code = cli.main(
             args=list(sys.argv[1:] if arguments is None else arguments), prog_name="outlay", standalone_mode=False

@@ -1,12 +1,8 @@
 """Prices of device-seconds, joules and bytes: dollars, kilowatt-hours, kilograms of CO₂e. It knows no training.
 
-Every function is pure, takes numbers or NumPy arrays, and broadcasts.
+Every function is pure, takes numbers or NumPy arrays, and broadcasts. An API's tariff is in :mod:`outlay.economics.api`.
 """
 
-from outlay.economics.api import BreakEven as BreakEven
-from outlay.economics.api import Tariff as Tariff
-from outlay.economics.api import break_even as break_even
-from outlay.economics.api import machines as machines
 from outlay.economics.carbon import carbon as carbon
 from outlay.economics.carbon import embodied_carbon as embodied_carbon
 from outlay.economics.domain import Numbers as Numbers
@@ -22,16 +18,12 @@ from outlay.economics.price import with_losses as with_losses
 
 __all__ = [
     "HOURS_PER_MONTH",
-    "BreakEven",
     "Numbers",
-    "Tariff",
-    "break_even",
     "carbon",
     "cost",
     "electricity_cost",
     "embodied_carbon",
     "energy",
-    "machines",
     "owned_price",
     "storage_cost",
     "terabyte_months",

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from outlay.economics.domain import within
 
+__all__ = ["BreakEven", "Tariff", "break_even", "machines"]
+
 MILLION = 1e6
 
 

@@ -1,4 +1,10 @@
-"""A machine turns operators into seconds, messages into seconds, and activity into watts."""
+"""A machine turns operators into seconds, messages into seconds, and activity into watts.
+
+What only serving takes loads on use, so that a training's answer starts without it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from outlay.machine.attention import AttentionCurve, attention_seconds
 from outlay.machine.cache import from_memory
@@ -6,14 +12,21 @@ from outlay.machine.cluster import Cluster, cluster_for
 from outlay.machine.collective_curve import CollectiveCurve, collective_curve
 from outlay.machine.collectives import collective_seconds
 from outlay.machine.curves import Coefficients, Curves, curves_for
-from outlay.machine.decode import DecodeCurve, decode_attention_seconds, mla_decode_seconds
-from outlay.machine.decode_curve import decode_curve
-from outlay.machine.expert_exchange import ExchangeCurve, exchange_curve, expert_exchange_seconds
 from outlay.machine.gemm import GemmCurve, gemm_seconds
 from outlay.machine.grouped import GroupedCurve, active_experts, grouped_gemm_seconds
 from outlay.machine.memory_bound import MemoryCurve, memory_seconds
 from outlay.machine.power import power_watts
-from outlay.machine.small_all_reduce import SmallAllReduceCurve, small_all_reduce_curve, small_all_reduce_seconds
+
+if TYPE_CHECKING:
+    from outlay.machine.decode import DecodeCurve as DecodeCurve
+    from outlay.machine.decode import decode_attention_seconds as decode_attention_seconds
+    from outlay.machine.decode import mla_decode_seconds as mla_decode_seconds
+    from outlay.machine.expert_exchange import ExchangeCurve as ExchangeCurve
+    from outlay.machine.expert_exchange import exchange_curve as exchange_curve
+    from outlay.machine.expert_exchange import expert_exchange_seconds as expert_exchange_seconds
+    from outlay.machine.small_all_reduce import SmallAllReduceCurve as SmallAllReduceCurve
+    from outlay.machine.small_all_reduce import small_all_reduce_curve as small_all_reduce_curve
+    from outlay.machine.small_all_reduce import small_all_reduce_seconds as small_all_reduce_seconds
 
 __all__ = [
     "AttentionCurve",
@@ -34,7 +47,6 @@ __all__ = [
     "collective_seconds",
     "curves_for",
     "decode_attention_seconds",
-    "decode_curve",
     "exchange_curve",
     "expert_exchange_seconds",
     "from_memory",
@@ -46,3 +58,21 @@ __all__ = [
     "small_all_reduce_curve",
     "small_all_reduce_seconds",
 ]
+
+_SERVING = {
+    name: module
+    for module, names in {
+        "decode": ("DecodeCurve", "decode_attention_seconds", "mla_decode_seconds"),
+        "expert_exchange": ("ExchangeCurve", "exchange_curve", "expert_exchange_seconds"),
+        "small_all_reduce": ("SmallAllReduceCurve", "small_all_reduce_curve", "small_all_reduce_seconds"),
+    }.items()
+    for name in names
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SERVING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_SERVING[name]}"), name)
+    globals()[name] = value
+    return value

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from outlay.catalog import Accelerator
 from outlay.machine.attention import AttentionCurve
 from outlay.machine.attention_curve import attention_curve
 from outlay.machine.collective_curve import CollectiveCurve, collective_curve
-from outlay.machine.decode import DecodeCurve
-from outlay.machine.decode_curve import decode_curve, latent_prefill_ratio
-from outlay.machine.expert_exchange import ExchangeCurve, exchange_curve
 from outlay.machine.gemm import GemmCurve
 from outlay.machine.gemm_curve import gemm_curve
 from outlay.machine.grouped import GroupedCurve, grouped_curve
 from outlay.machine.memory_bound import MemoryCurve, memory_curve
-from outlay.machine.small_all_reduce import SmallAllReduceCurve, small_all_reduce_curve
+
+if TYPE_CHECKING:
+    from outlay.machine.decode import DecodeCurve
+    from outlay.machine.expert_exchange import ExchangeCurve
+    from outlay.machine.small_all_reduce import SmallAllReduceCurve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +39,12 @@ class Coefficients:
     expert_exchange: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Curves:
-    """What one accelerator takes for each kind of operator, in the types that a recipe uses."""
+    """What one accelerator takes for each kind of operator, in the types that a recipe uses.
+
+    The curves of serving are made on use: a training asks for none of them, and a cold answer starts sooner.
+    """
 
     accelerator: Accelerator
     gemm: GemmCurve
@@ -51,16 +55,46 @@ class Curves:
     attention: AttentionCurve
     memory: MemoryCurve
     collective: CollectiveCurve
-    decode: DecodeCurve
-    """Attention of new tokens over a cache."""
-    latent_decode: DecodeCurve
-    """The same of latent attention (MLA)."""
-    latent_prefill: float
-    """Time of latent attention over a prompt, its copy into the cache included, over that of `attention_seconds`."""
-    expert_exchange: ExchangeCurve
-    """Sending tokens to their experts and back, by the kernels of serving engines."""
-    small_all_reduce: SmallAllReduceCurve
-    """The all-reduce of serving engines, inside one node."""
+    coefficients: Coefficients
+    kv_dtype: str
+    """Number format of the cache."""
+    engine: str | None = None
+    """The serving engine whose kernels decode."""
+
+    @cached_property
+    def decode(self) -> DecodeCurve:
+        """Attention of new tokens over a cache."""
+        from outlay.machine.decode_curve import decode_curve
+
+        return decode_curve(self.accelerator, self.kv_dtype, self.coefficients.decode, engine=self.engine)
+
+    @cached_property
+    def latent_decode(self) -> DecodeCurve:
+        """The same of latent attention (MLA)."""
+        from outlay.machine.decode_curve import decode_curve
+
+        return decode_curve(self.accelerator, self.kv_dtype, self.coefficients.decode, engine=self.engine, latent=True)
+
+    @cached_property
+    def latent_prefill(self) -> float:
+        """Time of latent attention over a prompt, its copy into the cache included, over that of `attention_seconds`."""
+        from outlay.machine.decode_curve import latent_prefill_ratio
+
+        return latent_prefill_ratio(self.accelerator, self.coefficients.decode)
+
+    @cached_property
+    def expert_exchange(self) -> ExchangeCurve:
+        """Sending tokens to their experts and back, by the kernels of serving engines."""
+        from outlay.machine.expert_exchange import exchange_curve
+
+        return exchange_curve(self.accelerator, self.coefficients.expert_exchange)
+
+    @cached_property
+    def small_all_reduce(self) -> SmallAllReduceCurve:
+        """The all-reduce of serving engines, inside one node."""
+        from outlay.machine.small_all_reduce import small_all_reduce_curve
+
+        return small_all_reduce_curve(self.accelerator, self.coefficients.small_all_reduce, engine=self.engine)
 
 
 def curves_for(
@@ -119,8 +153,6 @@ def _curves(
     kv_dtype: str | None,
     engine: str | None,
 ) -> Curves:
-    cache = kv_dtype or base
-    decode = partial(decode_curve, accelerator, cache, coefficients.decode, engine=engine)
     return Curves(
         accelerator=accelerator,
         gemm=gemm_curve(accelerator, dtype, coefficients.gemm),
@@ -129,9 +161,7 @@ def _curves(
         attention=attention_curve(accelerator, coefficients.attention, base, attention),
         memory=memory_curve(accelerator, coefficients.memory),
         collective=collective_curve(accelerator, coefficients.collectives),
-        decode=decode(),
-        latent_decode=decode(latent=True),
-        latent_prefill=latent_prefill_ratio(accelerator, coefficients.decode),
-        expert_exchange=exchange_curve(accelerator, coefficients.expert_exchange),
-        small_all_reduce=small_all_reduce_curve(accelerator, coefficients.small_all_reduce, engine=engine),
+        coefficients=coefficients,
+        kv_dtype=kv_dtype or base,
+        engine=engine,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__, catalog
-from outlay.economics import machines
+from outlay.economics.api import machines
 from outlay.errors import InputError
 from outlay.scenarios import buying_sections as tables
 from outlay.scenarios.buying_bills import DAYS, Bill, Crossing, bill_of, crossing, one_each, reference, spread

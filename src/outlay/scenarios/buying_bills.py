@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from outlay.catalog.hosted import ApiPrice
-from outlay.economics import Tariff, break_even
+from outlay.economics.api import Tariff, break_even
 from outlay.scenarios.buying_own import SECONDS, Own
 from outlay.scenarios.buying_question import Beside
 from outlay.scenarios.serving_demand import Demand

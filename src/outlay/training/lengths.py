@@ -16,7 +16,6 @@ import importlib.resources
 import math
 import re
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +63,8 @@ class Lengths:
 @functools.lru_cache(maxsize=256)
 def _grid(average: float, sigma: float, longest: float) -> tuple[float, NDArray[np.float64]]:
     """The step of the quadrature, and the share of samples below the middle of each."""
+    from statistics import NormalDist  # only where lengths vary: answers start without it
+
     step, normal = longest / POINTS, NormalDist()
     points = [(place + 0.5) * step for place in range(POINTS)]
     below = [normal.cdf((math.log(point / average) + sigma**2 / 2.0) / sigma) for point in points]
@@ -81,6 +82,8 @@ def spread_of(average: float, longest: float, samples: float) -> float:
     >>> round(spread_of(128, 1304, 52_002), 2)
     0.61
     """
+    from statistics import NormalDist
+
     z = NormalDist().inv_cdf(1.0 - 1.0 / samples)
     return z - math.sqrt(max(z**2 - 2.0 * math.log(longest / average), 0.0))
 
