@@ -32,8 +32,7 @@ def _counts(run: Run, coefficients: Coefficients) -> Iterator[str]:
             continue
         try:
             other = question.on_count(count)
-            # A hint is not worth a wide search: what that adds is hardly ever the fastest.
-            fitted = fit(other, coefficients, explain=False, wide=False)
+            fitted = fit(other, coefficients, explain=False)
             changed = replace(run, question=fitted.question, fitted=fitted)
         except (InputError, DoesNotFit):
             continue
