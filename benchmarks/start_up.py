@@ -17,7 +17,7 @@ from benchmarks import Result
 ROUNDS = 12
 QUESTION = ["cost", "training", "llama-3-8b", "--tokens", "1T", "--on", "h100-sxm:64"]
 MOST = 5.0
-"""Times the import of NumPy. It was 4 until the hints searched for more; 4.1 to 4.4 are measured, and 4 is still the aim."""
+"""Times the import of NumPy. It was 4, which 4.1 to 4.4 measured no longer keep; 4 is still the aim."""
 OUTLAY = [sys.executable, "-c", "import sys; from outlay.cli import main; sys.exit(main())"]
 """What the installed `outlay` script does."""
 COMMANDS = {
