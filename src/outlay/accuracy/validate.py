@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from outlay.accuracy.contradictions import of_peak, of_speeds
 from outlay.accuracy.metrics import RATES
@@ -18,6 +19,9 @@ from outlay.errors import InputError
 from outlay.training.ranges import LEVEL, Ranges, doubts, load_tuning_ranges
 from outlay.training.step import trained_flop
 from outlay.workload import parameters
+
+_Question = TypeVar("_Question")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +137,7 @@ def validate(
             asked.append((record, question))
         else:
             skipped.append(Unread(id=record.id, reason="no metric that is compared was measured", line=record.line))
-    answers = _predicted(asked, predictor, unseen or {})
+    answers = each_by_its_own(asked, predictor, unseen or {})
     comparisons: list[Comparison] = []
     assumed: list[tuple[str, tuple[str, ...]]] = []
     for (record, question), answer in zip(asked, answers, strict=True):
@@ -156,15 +160,17 @@ def unanswered(record: Record, error: InputError) -> Unread:
     return Unread(id=record.id, reason=error.message, line=record.line)
 
 
-def _predicted(
-    asked: Sequence[tuple[Record, Resolved]], predictor: Predictor, unseen: Mapping[str, Predictor]
-) -> list[Prediction | InputError]:
-    """Answers in the order of the questions, each by the predictor of its source."""
-    groups: dict[int, tuple[Predictor, list[int]]] = {}
+def each_by_its_own(
+    asked: Sequence[tuple[Record, _Question]],
+    predictor: Callable[[Sequence[_Question]], Sequence[_Answer]],
+    unseen: Mapping[str, Callable[[Sequence[_Question]], Sequence[_Answer]]],
+) -> list[_Answer]:
+    """Answers in the order of the questions, each by the predictor of its record's source."""
+    groups: dict[int, tuple[Callable[[Sequence[_Question]], Sequence[_Answer]], list[int]]] = {}
     for index, (record, _) in enumerate(asked):
         own = unseen.get(record.source, predictor)
         groups.setdefault(id(own), (own, []))[1].append(index)
-    answers: dict[int, Prediction | InputError] = {}
+    answers: dict[int, _Answer] = {}
     for own, indices in groups.values():
         answers |= zip(indices, own([asked[index][1] for index in indices]), strict=True)
     return [answers[index] for index in range(len(asked))]

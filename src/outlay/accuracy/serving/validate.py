@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from outlay.accuracy.metrics import kind_of
@@ -12,7 +12,7 @@ from outlay.accuracy.serving.manner import suspect
 from outlay.accuracy.serving.predict import ServingPrediction, ServingPredictor
 from outlay.accuracy.serving.ranges import ServingRanges, doubts
 from outlay.accuracy.serving.resolve import Question, resolve
-from outlay.accuracy.validate import THROUGHPUT, Comparison, Validation, unanswered
+from outlay.accuracy.validate import THROUGHPUT, Comparison, Validation, each_by_its_own, unanswered
 from outlay.errors import InputError
 from outlay.training.ranges import LEVEL
 
@@ -51,7 +51,7 @@ def validate_serving(
             asked.append((record, question))
         else:
             skipped.append(Unread(id=record.id, reason="no metric that is compared was measured", line=record.line))
-    answers = _predicted(asked, predictor, unseen or {})
+    answers = each_by_its_own(asked, predictor, unseen or {})
     comparisons: list[Comparison] = []
     assumed: list[tuple[str, tuple[str, ...]]] = []
     for (record, question), answer in zip(asked, answers, strict=True):
@@ -71,20 +71,6 @@ def validate_serving(
         ignored_columns=records.ignored_columns,
         level=level if ranges else None,
     )
-
-
-def _predicted(
-    asked: Sequence[tuple[Record, Question]], predictor: ServingPredictor, unseen: Mapping[str, ServingPredictor]
-) -> list[ServingPrediction | InputError]:
-    """Answers in the order of the questions, each by the predictor of its source."""
-    groups: dict[int, tuple[ServingPredictor, list[int]]] = {}
-    for index, (record, _) in enumerate(asked):
-        own = unseen.get(record.source, predictor)
-        groups.setdefault(id(own), (own, []))[1].append(index)
-    answers: dict[int, ServingPrediction | InputError] = {}
-    for own, indices in groups.values():
-        answers |= zip(indices, own([asked[index][1] for index in indices]), strict=True)
-    return [answers[index] for index in range(len(asked))]
 
 
 def compare(
