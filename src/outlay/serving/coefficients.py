@@ -45,8 +45,6 @@ class StepCoefficients:
     widening: Mapping[str, float] = field(default_factory=lambda: {"other": 1.0})
     """Products of many rows that widen stored weights, against those of plain weights, by family of engine: kernels that
     unpack a weight again for every tile."""
-    expert_excess: float = 0.0
-    """Seconds of the fullest device's experts over the mean, minus 1, where experts are divided among devices."""
     family: Mapping[str, float] = field(default_factory=dict)
     """Factor on device time by engine family, or by `family/generation`; 1 where not listed."""
 

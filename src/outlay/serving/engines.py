@@ -62,6 +62,11 @@ class Engine:
     year: float = TODAY
     """The year of the software."""
 
+    @property
+    def lane(self) -> str:
+        """Whose measured kernels it runs, or runs kernels like: `vllm`, `sglang` or `trtllm`."""
+        return "trtllm" if self.family.startswith("trtllm") else "sglang" if self.family == "sglang" else "vllm"
+
 
 @rows.cached
 def engine_for(text: str | None, year: float | None = None) -> Engine:

@@ -17,11 +17,13 @@ import numpy as np
 
 from outlay.machine import (
     Curves,
-    active_experts,
+    ExpertLayer,
     attention_seconds,
     collective_seconds,
     curves_for,
     decode_attention_seconds,
+    expert_layer_seconds,
+    fullest,
     gemm_seconds,
     grouped_gemm_seconds,
     memory_seconds,
@@ -179,10 +181,6 @@ def _layer(
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
     parts["experts"] = parts["experts"] * step.experts_of(deployment.weights.name, deployment.engine.family)
-    # Where experts are divided among devices, the fullest one sets the pace.
-    parts["experts"] = parts["experts"] * (
-        1.0 + np.where(np.greater(deployment.layout.expert, 1), step.expert_excess, 0.0)
-    )
     parts["memory-bound"] = parts["memory-bound"] * step.memory_of(deployment.engine.family)
     if isinstance(layer.mixer, Attention):
         slow = step.attention_of(chip)
@@ -206,6 +204,7 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
     operators = _operators(layer, deployment, work)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
+    whole = isinstance(layer.feed_forward, Experts) and _own_layer(deployment, curves) is not None
     prompts = 0.0 if attention is None else _prompts(attention, deployment, work, curves)
     decoding = (
         _states(layer, deployment, work, curves)
@@ -215,7 +214,7 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     parts: dict[str, Number] = {
         "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
         "experts": _experts(layer, operators, deployment, work, curves),
-        "memory-bound": sum(_moved(op, curves) for op in operators if isinstance(op, MemoryBound)),
+        "memory-bound": sum(_moved(op, curves, whole=whole) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": prompts,
         "decode attention": decoding,
     }
@@ -253,8 +252,11 @@ def _product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
     return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
 
 
-def _moved(op: MemoryBound, curves: Curves) -> Number:
-    """A pass over memory; of the small kernels around experts, the traffic alone, as their start is the layer's."""
+def _moved(op: MemoryBound, curves: Curves, *, whole: bool) -> Number:
+    """A pass over memory; of the small kernels around experts, the traffic alone, as their start is the layer's, or nothing
+    where the layer is timed as a `whole`."""
+    if op.name in AROUND_EXPERTS and whole:
+        return 0.0
     seconds = memory_seconds(op.bytes_forward, curve=curves.memory)
     return np.maximum(seconds - curves.memory.kernel_seconds, 0.0) if op.name in AROUND_EXPERTS else seconds
 
@@ -272,28 +274,49 @@ def _experts(
     work: Work,
     curves: Curves,
 ) -> Number:
-    """Products of a mixture's experts; where they are divided among devices, the fullest device sets the pace."""
+    """The layer of a mixture's experts; where they are divided among devices, the fullest device sets the pace."""
     if not isinstance(layer.feed_forward, Experts):
         return 0.0
+    experts = layer.feed_forward
+    up, down = (op for op in operators if isinstance(op, GroupedMatmul))
+    divided = deployment.layout.expert
+    visited, rows = fullest(work.tokens, experts.active, experts.count, divided, skew=SKEW)
+    fuller = np.maximum(deployment.imbalance, rows)
+    own = _own_layer(deployment, curves)
+    if own is not None:
+        return expert_layer_seconds(
+            work.tokens / deployment.layout.data,
+            up.rows,
+            hidden=up.depth,
+            width=down.depth,
+            experts=up.groups,
+            active=visited,
+            imbalance=fuller,
+            gated=experts.gated,
+            curve=own,
+        )
     products = sum(
-        _grouped(op, layer.feed_forward, deployment, work, curves) for op in operators if isinstance(op, GroupedMatmul)
+        grouped_gemm_seconds(
+            op.rows,
+            n=op.columns,
+            k=op.depth,
+            experts=op.groups,
+            active=visited,
+            imbalance=fuller,
+            weight_bytes=deployment.weight_bytes,
+            curve=curves.grouped,
+        )
+        for op in (up, down)
     )
     return products + curves.grouped.layer_seconds
 
 
-def _grouped(op: GroupedMatmul, experts: Experts, deployment: Deployment, work: Work, curves: Curves) -> Number:
-    """Products of the experts that this step's tokens visit."""
-    visited = active_experts(work.tokens, experts.active, experts.count, local=op.groups, skew=SKEW)
-    return grouped_gemm_seconds(
-        op.rows,
-        n=op.columns,
-        k=op.depth,
-        experts=op.groups,
-        active=visited,
-        imbalance=deployment.imbalance,
-        weight_bytes=deployment.weight_bytes,
-        curve=curves.grouped,
-    )
+def _own_layer(deployment: Deployment, curves: Curves) -> ExpertLayer | None:
+    """The engine's own layers of experts, where they were measured in the format that the weights have on this chip."""
+    weights = deployment.weights
+    if not weights.dequantized and deployment.widened:
+        return None
+    return curves.expert_layer(weights.name, deployment.engine.lane, deployment.engine.year)
 
 
 def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:

@@ -38,6 +38,7 @@ def remembered(make: Callable[[], T], what: object, deployment: Deployment, work
         id(deployment.cluster),
         deployment.engine.name,
         deployment.engine.family,
+        deployment.engine.year,
         deployment.weights.name,
         deployment.cache,
         deployment.imbalance,

@@ -111,15 +111,6 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
                 return row.family == family and one.weights.name == form and one.architecture.is_moe
 
             found.append(Magnitude(path=("experts", f"{family}/{form}"), prior=1.0, spread=0.25, affects=multiplied))
-    found.append(
-        Magnitude(
-            path=("expert_excess",),
-            prior=0.25,
-            spread=0.7,
-            affects=lambda row: bool(row.question.deployment.layout.expert > 1),
-            own=False,
-        )
-    )
     for generation in sorted({row.generation for row in rows if not row.backend}):
 
         def at(row: Row, generation: str = generation) -> bool:

@@ -16,6 +16,7 @@ from outlay.accuracy.serving.models import architecture_of
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.machine import Cluster, cluster_for
+from outlay.machine.expert_layers import kernel_age
 from outlay.serving import Deployment, engine_for, engine_on
 from outlay.workload import parameters
 
@@ -66,7 +67,7 @@ class Question:
     def key(self) -> tuple[object, ...]:
         """Questions with equal keys differ in numbers alone, and can be answered together."""
         one = self.deployment
-        engine = replace(one.engine, year=float(one.engine.year >= PIPELINED))
+        engine = replace(one.engine, year=float(one.engine.year >= PIPELINED) + kernel_age(one.engine.year))
         return (id(one.architecture), id(one.cluster), engine, one.weights.name, one.cache, one.eager)
 
 

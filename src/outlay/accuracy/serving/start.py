@@ -62,7 +62,6 @@ START: Final = StepCoefficients(
     memory_slowdown={"other": 1.0},
     experts={"other": 1.0},
     widening={"other": 1.0, "exllama": 2.5, "transformers": 2.5},
-    expert_excess=0.25,
     attention_slowdown={"other": 1.0},
     request_gap=4e-3,
     front_end={"other": 0.02},
