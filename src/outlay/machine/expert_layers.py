@@ -49,6 +49,8 @@ def expert_layer_seconds(
     imbalance: Number = 1.0,
     gated: bool = True,
     even: bool = False,
+    tile_rows: Number = 1.0,
+    tile_flops: float | None = None,
 ) -> Array:
     """Seconds of a whole layer on one device.
 
@@ -62,6 +64,9 @@ def expert_layer_seconds(
         Columns of one expert on this device; `gated` ones have two products of that width on the way up.
     experts, active, imbalance, even
         As for :func:`~outlay.machine.grouped.grouped_gemm_seconds`.
+    tile_rows, tile_flops
+        Rows to which the kernels fill every expert's up, at the cost of their arithmetic at so many FLOP/s (None: those of
+        the curve); passes between the products run over a tile for every expert there is.
 
     >>> from outlay.catalog import accelerator
     >>> own = expert_layer(accelerator("b200-sxm"), "nvfp4", "vllm")
@@ -80,9 +85,17 @@ def expert_layer_seconds(
         quantised=True,
         even=even,
     )
-    products = product(n=np.multiply(width, 2.0 if gated else 1.0), k=hidden) + product(n=hidden, k=width)
+    ups = 2.0 if gated else 1.0
+    products = product(n=np.multiply(width, ups), k=hidden) + product(n=hidden, k=width)
     moved = moved_bytes(tokens, rows, hidden, width) / (curve.bandwidth * MOVED_FRACTION)
-    return np.asarray(products + curve.moved * moved + curve.curve.layer_seconds)
+    # What fills tiles up: arithmetic for the experts at work, memory for all of them.
+    busy = np.maximum(np.minimum(experts if active is None else active, np.maximum(rows, 1.0)), 1e-9)
+    each = np.divide(rows, busy)
+    filled = busy * (np.ceil(each / tile_rows) * tile_rows - each) * np.greater(tile_rows, 1.0)
+    filling = filled * 2.0 * hidden * width * (ups + 1.0) / (tile_flops or curve.curve.gemm.flops)
+    idle = np.multiply(experts, np.subtract(tile_rows, 1.0))
+    filling = filling + moved_bytes(0.0, idle, hidden, width) / (curve.bandwidth * MOVED_FRACTION)
+    return np.asarray(products + filling + curve.moved * moved + curve.curve.layer_seconds)
 
 
 def expert_layer(

@@ -36,6 +36,9 @@ PIPELINED: Final = 2024.2
 SITES: Final = {("argonne-lcf", "a100-sxm"): "a100-sxm-40gb"}
 """A source and a chip's words → the chip of its machine: Polaris has A100s of 40 GB (https://docs.alcf.anl.gov/polaris/)."""
 
+SOFTWARE: Final = {"ml-energy/leaderboard v3": "0.11.1"}
+"""A source → the version of its engine (https://ml.energy/blog/measurement/energy/llm-inference-energy-a-longitudinal-analysis)."""
+
 INPUT, OUTPUT = 512, 256
 """Tokens of a prompt and of an answer where nothing says."""
 
@@ -68,7 +71,7 @@ class Question:
         """Questions with equal keys differ in numbers alone, and can be answered together."""
         one = self.deployment
         engine = replace(one.engine, year=float(one.engine.year >= PIPELINED) + kernel_age(one.engine.year))
-        return (id(one.architecture), id(one.cluster), engine, one.weights.name, one.cache, one.eager)
+        return (id(one.architecture), id(one.cluster), engine, one.weights.name, one.cache, one.eager, one.truncated)
 
 
 def resolve(record: Record) -> Question:
@@ -83,7 +86,9 @@ def resolve(record: Record) -> Question:
     architecture, assumed = architecture_of(row)
     chip, note = chip_for(_at_its_site(row))
     said = [*assumed, note]
-    year, note = words.year(row.word("date"), row.word("engine_version"), row.word("engine"), chip=chip.year)
+    year, note = words.year(
+        _published(row), row.word("engine_version") or _software(row), row.word("engine"), chip=chip.year
+    )
     said.append(note)
     engine = engine_on(engine_for(_engine_words(row, chip), year), chip)
     if manner.submission and engine.name == "transformers" and chip.vendor == "nvidia":
@@ -120,6 +125,7 @@ def resolve(record: Record) -> Question:
         weights=weights,
         cache=cache,
         eager=manner.eager,
+        truncated=manner.truncated,
     )
     prompt, answer, notes = _lengths(row, manner)
     batch, note = _batch(row)
@@ -139,6 +145,17 @@ def resolve(record: Record) -> Question:
         random_lengths=manner.random_lengths,
         assumed=tuple(dict.fromkeys(filter(None, (*said, *notes, note)))),
     )
+
+
+def _software(record: Record) -> str:
+    """The version of an engine that a source states elsewhere."""
+    named = record.word("source").lower()
+    return next((version for words, version in SOFTWARE.items() if words in named), "")
+
+
+def _published(record: Record) -> str:
+    """The row's date, unless it is that of a later publication."""
+    return "" if _software(record) else record.word("date")
 
 
 def _refuse(record: Record) -> None:

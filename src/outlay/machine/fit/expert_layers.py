@@ -37,8 +37,12 @@ YEARS: Final = {
 }
 """Since when the versions of the tables are out, from the order of the projects' releases."""
 
+NEVER: Final = {("vllm", "fp8_block", "blackwell"): "vllm_fused_moe"}
+"""Engine, the tables' format and generation → kernels that no version takes by itself there: FlashInfer's and DeepGEMM's go before
+Triton's (https://github.com/vllm-project/vllm/issues/50332 lists the order)."""
 UNGATED = "nongated"
 """In the name of a kernel: it has one product on the way up, not two."""
+DATACENTER = ("b200-sxm", "b300-sxm", "gb200", "gb300")
 MOST_ROWS = 1200
 MOST_TOKENS = 16384.0
 FEW_COUNT = 2.0
@@ -75,6 +79,9 @@ def measured(chip: MeasuredChip) -> Iterator[tuple[str, str, str, Rows]]:
         rows = rows[(rows["distribution"] == "balanced") & (rows["num_tokens"] <= MOST_TOKENS)]
         rows = rows[~rows["kernel_source"].str.contains(UNGATED)]
         rows = rows[rows["inter_size"] >= 64 * rows["moe_tp_size"]]
+        for (whose, kind, generation), kernel in NEVER.items():
+            if (whose, generation) == (engine, chip.generation) and chip.name in DATACENTER:
+                rows = rows[(rows["moe_dtype"] != kind) | ~rows["kernel_source"].str.startswith(kernel)]
         for form, (theirs, dtype, _) in FORMS.items():
             own = rows[rows["moe_dtype"].isin(theirs)]
             if len(own) < LEAST_ROWS or peak_of(chip, dtype) is None:
