@@ -64,6 +64,8 @@ class Engine:
     """`quoted` where the source was read, `assumed` where the facts were written down without reading it again."""
     year: float = TODAY
     """The year of the software."""
+    poll_steps: int = 1
+    """Decoding steps after which the engine looks for new requests (SGLang's `--scheduler-recv-interval`)."""
 
     @property
     def lane(self) -> str:

@@ -10,6 +10,7 @@ from outlay.accuracy.chips import chip_for
 from outlay.accuracy.records import Record
 from outlay.accuracy.serving import words
 from outlay.accuracy.serving.columns import configuration
+from outlay.accuracy.serving.inferencemax import NOMINAL, as_set, cache_of
 from outlay.accuracy.serving.layouts import divide
 from outlay.accuracy.serving.manner import Manner, Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
@@ -129,6 +130,14 @@ def resolve(record: Record) -> Question:
     )
     prompt, answer, notes = _lengths(row, manner)
     batch, note = _batch(row)
+    if manner.random_lengths:
+        share = (batch or 1.0) / division.instances
+        deployment = replace(
+            deployment,
+            engine=as_set(engine, model=row.word("model"), weights=weights, chip=chip, prompt=prompt, batch=share),
+            cache=cache_of(engine, chip) or cache,
+        )
+        prompt, answer = NOMINAL * prompt, NOMINAL * answer
     protocol = manner.protocol or _usual(record, deployment, batch)
     return Question(
         deployment=deployment,
