@@ -119,10 +119,11 @@ def expert_layer(
     content = expert_layer_coefficients() if coefficients is None else coefficients
     kind = ALIKE.get(form, form)
     records = [record for record in content["curves"] if record["form"] == kind]
-    names = [record["chip"] for record in records]
     if not records or not _makers(accelerator):
         return None
-    chosen = [_of_engine([one for one in records if one["chip"] == chip], engine, year) for chip in dict.fromkeys(names)]
+    chips = dict.fromkeys(record["chip"] for record in records)
+    chosen = [_of_engine([one for one in records if one["chip"] == chip], engine, year) for chip in chips]
+    chosen = _of_age(chosen, accelerator, engine, year)
     dtype = chosen[0]["dtype"]
     gemm = gemm_curve(accelerator, dtype, {"curves": chosen, "priors": [], "pooled": {}})
     own = next((record for record in chosen if record["chip"] in gemm.source), chosen[0])
@@ -152,6 +153,28 @@ BORROWED = ("mxfp4",)
 def _makers(accelerator: Device) -> bool:
     """Whether the tables' kernels run on the accelerator at all."""
     return getattr(accelerator, "vendor", "") == "nvidia"
+
+
+def _of_age(
+    records: list[Mapping[str, Any]], accelerator: Device, engine: str, year: float | None
+) -> list[Mapping[str, Any]]:
+    """Without the accelerator's own kernels of a later year, where a near relative was measured with those of the time."""
+    own = next((one for one in records if accelerator.name.startswith(one["chip"])), None)
+    if own is None or year is None or own["engine"] != engine or own["since"] <= year:
+        return records
+    older = [
+        one
+        for one in records
+        if one["engine"] == engine
+        and one["since"] < own["since"]
+        and one["generation"] == own["generation"]
+        and abs(one["memory_bandwidth"] / own["memory_bandwidth"] - 1.0) < ALIKE_BANDWIDTH
+    ]
+    return older or records
+
+
+ALIKE_BANDWIDTH = 0.5
+"""Difference in bandwidth up to which two chips of a generation run kernels alike."""
 
 
 def _of_engine(records: list[Mapping[str, Any]], engine: str, year: float | None) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """Fit the layers of experts of each serving engine to the tables of its kernels: `expert_layers.json`.
 
-The rows are gated layers with perfectly even routing. Of several kernels for one shape the fastest counts, as engines
+The rows are gated layers on one device with routing that follows power laws, as that of models does, and parts of layers
+that are divided among devices with even routing. Of several kernels for one shape the fastest counts, as engines
 choose theirs by measuring. Every version of an engine is fitted apart: which kernels it runs is what differs. Overlap,
 power limit and cost of splitting are those of the chip's plain products. A third of the layers is held out.
 """
@@ -18,7 +19,7 @@ from outlay.machine.fit.grouped import FEW_TOKENS, layers_of
 from outlay.machine.fit.kernel_tables import CHIPS, MeasuredChip, package_version, tables
 from outlay.machine.gemm import Array, GemmCurve
 from outlay.machine.gemm_curve import curve_from_fractions
-from outlay.machine.grouped import MOVED_FRACTION, GroupedCurve, grouped_gemm_seconds, moved_bytes
+from outlay.machine.grouped import MOVED_FRACTION, GroupedCurve, active_experts, grouped_gemm_seconds, moved_bytes
 
 FORMS: Final[dict[str, tuple[tuple[str, ...], str, float | None]]] = {
     "bf16": (("bfloat16",), "bf16", None),
@@ -66,7 +67,10 @@ START: Final = {
     "moved": 1.0,
     "layer_seconds": 10e-6,
 }
-SHAPE: Final = ["num_tokens", "topk", "hidden_size", "inter_size", "num_experts", "moe_tp_size", "moe_ep_size"]
+UNEVEN: Final = ("power_law_1.01", "power_law_1.2")
+SKEW: Final = 0.6
+"""As the popularity of experts falls in :func:`~outlay.machine.grouped.active_experts`."""
+SHAPE: Final = ["distribution", "num_tokens", "topk", "hidden_size", "inter_size", "num_experts", "moe_tp_size", "moe_ep_size"]
 
 
 def measured(chip: MeasuredChip) -> Iterator[tuple[str, str, str, Rows]]:
@@ -76,7 +80,9 @@ def measured(chip: MeasuredChip) -> Iterator[tuple[str, str, str, Rows]]:
     for name, columns in tables(chip.folder, "moe"):
         engine, version = name.split()
         rows = pd.DataFrame(columns)
-        rows = rows[(rows["distribution"] == "balanced") & (rows["num_tokens"] <= MOST_TOKENS)]
+        even = (rows["distribution"] == "balanced") & (rows["moe_ep_size"] > 1)
+        uneven = rows["distribution"].isin(UNEVEN) & (rows["moe_ep_size"] == 1)
+        rows = rows[(even | uneven) & (rows["num_tokens"] <= MOST_TOKENS)]
         rows = rows[~rows["kernel_source"].str.contains(UNGATED)]
         rows = rows[rows["inter_size"] >= 64 * rows["moe_tp_size"]]
         for (whose, kind, generation), kernel in NEVER.items():
@@ -86,7 +92,12 @@ def measured(chip: MeasuredChip) -> Iterator[tuple[str, str, str, Rows]]:
             own = rows[rows["moe_dtype"].isin(theirs)]
             if len(own) < LEAST_ROWS or peak_of(chip, dtype) is None:
                 continue
-            yield engine, version, form, layers_of(own.groupby(SHAPE, as_index=False)["latency"].min())
+            own = own.groupby(SHAPE, as_index=False)["latency"].min()
+            columns = layers_of(own)
+            columns["even"] = (own["distribution"] == "balanced").to_numpy(dtype=float)
+            hit = active_experts(columns["tokens"], own["topk"], own["num_experts"], local=columns["experts"], skew=SKEW)
+            columns["active"] = np.where(columns["even"] > 0, np.minimum(columns["experts"], columns["rows"]), hit)
+            yield engine, version, form, columns
 
 
 def curve_of(values: Mapping[str, float], chip: MeasuredChip, form: str, core_rate: float) -> GemmCurve:
@@ -116,13 +127,17 @@ def layer_seconds(values: Mapping[str, float], chip: MeasuredChip, form: str, ro
         grouped_gemm_seconds,
         count,
         experts=rows["experts"],
+        active=rows["active"],
         curve=curve,
-        even=True,
         quantised=True,
         weight_bytes=FORMS[form][2],
     )
     moved = moved_bytes(rows["tokens"], count, hidden, width) / (chip.memory_bandwidth * MOVED_FRACTION)
-    products = product(n=2 * width, k=hidden) + product(n=hidden, k=width)
+    products = np.where(
+        rows["even"] > 0,
+        product(n=2 * width, k=hidden, even=True) + product(n=hidden, k=width, even=True),
+        product(n=2 * width, k=hidden) + product(n=hidden, k=width),
+    )
     return np.asarray(products + values["moved"] * moved + values["layer_seconds"])
 
 
@@ -202,7 +217,7 @@ def document(plain: Mapping[str, Any], *, seed: int = 2026) -> dict[str, Any]:
 
 def _usual(values: Mapping[str, float], chip: MeasuredChip, form: str, core_rate: float) -> float:
     """Seconds of a layer of 32 tokens and 128 experts, to compare engines by."""
-    one = {"tokens": 32.0, "rows": 256.0, "hidden": 4096.0, "width": 768.0, "experts": 128.0}
+    one = {"tokens": 32.0, "rows": 256.0, "hidden": 4096.0, "width": 768.0, "experts": 128.0, "active": 96.0, "even": 0.0}
     rows = {name: np.array([value]) for name, value in one.items()}
     return float(layer_seconds(values, chip, form, rows, core_rate)[0])
 
