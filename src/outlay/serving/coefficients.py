@@ -40,8 +40,6 @@ class StepCoefficients:
     """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
     ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """llama.cpp's kernels by backend: the fields of :class:`~outlay.serving.ggml.Backend`; `other` where one is not listed."""
-    experts: Mapping[str, float] = field(default_factory=lambda: {"other": 1.0})
-    """Products of experts inside a step against a table of kernels, by the format that they multiply in or are stored in."""
     widening: Mapping[str, float] = field(default_factory=lambda: {"other": 1.0})
     """Products of many rows that widen stored weights, against those of plain weights, by family of engine: kernels that
     unpack a weight again for every tile."""
@@ -70,10 +68,6 @@ class StepCoefficients:
     def widening_of(self, family: str) -> float:
         """The factor on products of many rows that widen their weights first."""
         return self.widening.get(family, self.widening["other"])
-
-    def experts_of(self, form: str, family: str = "") -> float:
-        """The factor on experts' products in a format, by an engine's family where that is known."""
-        return self.experts.get(f"{family}/{form}", self.experts.get(form, self.experts["other"]))
 
     def framework_of(self, kernels: str) -> float:
         """Bytes of context, libraries and graphs."""
