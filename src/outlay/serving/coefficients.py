@@ -27,7 +27,8 @@ class StepCoefficients:
     step_sequence: Mapping[str, float]
     """Seconds that each sequence adds to that."""
     projections: Mapping[str, float]
-    """Products inside a step against a table of kernels, by generation of chip."""
+    """Products inside a step against those of the closed form, by generation of chip: 1 where kernels were measured on the
+    chip or its relatives (NVIDIA's)."""
     memory_slowdown: Mapping[str, float]
     """Memory-bound kernels inside a step against those that the operators list, by family of engine: what it fuses."""
     attention_slowdown: Mapping[str, float]
@@ -52,6 +53,10 @@ class StepCoefficients:
             self.step_fixed.get(family, self.step_fixed["other"]),
             self.step_sequence.get(family, self.step_sequence["other"]),
         )
+
+    def projections_of(self, generation: str, *, measured: bool) -> float:
+        """The factor on products of a generation of chip."""
+        return 1.0 if measured else self.projections.get(generation, self.projections["other"])
 
     def front_of(self, family: str) -> float:
         """Seconds that an engine's front end adds to a first token."""

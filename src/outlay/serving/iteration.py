@@ -175,8 +175,9 @@ def _layer(
         coefficients.machine,
     )
     chip = deployment.cluster.accelerator.generation
+    measured = deployment.cluster.accelerator.vendor == "nvidia"
     parts = dict(raw)
-    parts["projections"] = parts["projections"] * step.projections.get(chip, step.projections["other"])
+    parts["projections"] = parts["projections"] * step.projections_of(chip, measured=measured)
     if deployment.widened and deployment.weights.weight_bits < 16:
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)

@@ -80,7 +80,7 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
 
         found += [
             Magnitude(path=("step_fixed", family), prior=1e-3, spread=1.0, affects=of),
-            Magnitude(path=("step_sequence", family), prior=1e-5, spread=1.0, affects=of),
+            Magnitude(path=("step_sequence", family), prior=2e-5, spread=1.0, affects=of),
             Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of),
         ]
         found.append(Magnitude(path=("memory_slowdown", family), prior=1.0, spread=0.4, affects=of))
@@ -102,9 +102,9 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         def at(row: Row, generation: str = generation) -> bool:
             return not row.backend and row.generation == generation
 
-        found.append(Magnitude(path=("projections", generation), prior=1.05, spread=0.25, affects=at))
         if not any(_known(row) for row in rows if at(row)):
             # No kernels were measured: what an engine reaches of the data sheet, and attention apart from it.
+            found.append(Magnitude(path=("projections", generation), prior=1.05, spread=0.25, affects=at))
             found.append(Magnitude(path=("attention_slowdown", generation), prior=1.0, spread=0.6, affects=at))
             for family in sorted({row.family for row in rows if at(row)}):
 
