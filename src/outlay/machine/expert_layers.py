@@ -99,7 +99,11 @@ def expert_layer_seconds(
 
 
 def expert_layer(
-    accelerator: Device, form: str, engine: str, year: float | None = None, coefficients: Mapping[str, Any] | None = None
+    accelerator: Device,
+    form: str,
+    engine: str,
+    year: float | None = None,
+    coefficients: Mapping[str, Any] | None = None,
 ) -> ExpertLayer | None:
     """An engine's layers on an accelerator: its own, or those carried over from a relative of its maker.
 

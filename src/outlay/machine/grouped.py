@@ -201,7 +201,9 @@ def fullest(
 
 def largest_of(count: Number) -> Array:
     """The largest of so many normal numbers, expected, in deviations above their mean (Harter 1961)."""
-    return np.interp(np.log2(count), np.arange(10.0), [0, 0.564, 1.029, 1.424, 1.766, 2.070, 2.344, 2.595, 2.826, 3.041])
+    return np.interp(
+        np.log2(count), np.arange(10.0), [0, 0.564, 1.029, 1.424, 1.766, 2.070, 2.344, 2.595, 2.826, 3.041]
+    )
 
 
 def moved_bytes(tokens: Number, rows: Number, hidden: Number, width: Number) -> Array:

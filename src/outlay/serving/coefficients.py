@@ -29,8 +29,6 @@ class StepCoefficients:
     projections: Mapping[str, float]
     """Products inside a step against those of the closed form, by generation of chip: 1 where kernels were measured on the
     chip or its relatives (NVIDIA's)."""
-    memory_slowdown: Mapping[str, float]
-    """Memory-bound kernels inside a step against those that the operators list, by family of engine: what it fuses."""
     attention_slowdown: Mapping[str, float]
     """Attention kernels inside a step against a table of kernels, by generation of chip."""
     request_gap: float
@@ -61,10 +59,6 @@ class StepCoefficients:
     def front_of(self, family: str) -> float:
         """Seconds that an engine's front end adds to a first token."""
         return self.front_end.get(family, self.front_end["other"])
-
-    def memory_of(self, family: str) -> float:
-        """The factor on memory-bound kernels of an engine's family."""
-        return self.memory_slowdown.get(family, self.memory_slowdown["other"])
 
     def attention_of(self, generation: str) -> float:
         """The factor on attention of a generation of chip."""

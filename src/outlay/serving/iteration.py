@@ -181,7 +181,6 @@ def _layer(
     if deployment.widened and deployment.weights.weight_bits < 16:
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
-    parts["memory-bound"] = parts["memory-bound"] * step.memory_of(deployment.engine.family)
     if isinstance(layer.mixer, Attention):
         slow = step.attention_of(chip)
         parts["prompt attention"] = slow * parts["prompt attention"]

@@ -83,7 +83,6 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             Magnitude(path=("step_sequence", family), prior=2e-5, spread=1.0, affects=of),
             Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of),
         ]
-        found.append(Magnitude(path=("memory_slowdown", family), prior=1.0, spread=0.4, affects=of))
     for family in ("exllama", "transformers"):
 
         def widens(row: Row, family: str = family) -> bool:
@@ -155,7 +154,7 @@ def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
 def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Sequence[float] | Any) -> StepCoefficients:
     """Coefficients with every magnitude at its place; what a group has no rows for takes the mean of the groups."""
     tree: dict[str, Any] = {name: copy.deepcopy(getattr(start, name)) for name in StepCoefficients.__dataclass_fields__}
-    for group in ("family", "projections", "memory_slowdown"):
+    for group in ("family", "projections"):
         tree[group] = {name: value for name, value in tree[group].items() if name == "other"}
     for magnitude, at in zip(chosen, point, strict=True):
         *path, last = magnitude.path
@@ -165,7 +164,7 @@ def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Seque
                 place[step] = copy.deepcopy(place["other"])
             place = place.setdefault(step, {})
         place[last] = math.exp(float(at))
-    for group in ("front_end", "step_fixed", "step_sequence", "projections", "memory_slowdown"):
+    for group in ("front_end", "step_fixed", "step_sequence", "projections"):
         values = [value for name, value in tree[group].items() if name not in ("other", "llamacpp")]
         if values:
             tree[group]["other"] = math.exp(math.fsum(map(math.log, values)) / len(values))

@@ -59,7 +59,6 @@ START: Final = StepCoefficients(
     step_fixed={"other": 1e-3, "llamacpp": 0.0},
     step_sequence={"other": 1e-5, "llamacpp": 0.0},
     projections={"other": 1.0},
-    memory_slowdown={"other": 1.0},
     widening={"other": 1.0, "exllama": 2.5, "transformers": 2.5},
     attention_slowdown={"other": 1.0},
     request_gap=4e-3,

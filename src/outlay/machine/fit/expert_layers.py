@@ -32,7 +32,14 @@ FORMS: Final[dict[str, tuple[tuple[str, ...], str, float | None]]] = {
 """Our formats of weights: the tables' names, the type of the products, and bytes of a stored weight that is widened."""
 
 YEARS: Final = {
-    "vllm": {"0.14.0": 2026.05, "0.19.0": 2026.3, "0.20.0": 2026.33, "0.22.0": 2026.4, "0.24.0": 2026.5, "0.26.0": 2026.5},
+    "vllm": {
+        "0.14.0": 2026.05,
+        "0.19.0": 2026.3,
+        "0.20.0": 2026.33,
+        "0.22.0": 2026.4,
+        "0.24.0": 2026.5,
+        "0.26.0": 2026.5,
+    },
     "sglang": {"0.5.6.post2": 2025.95, "0.5.10": 2026.27, "0.5.14": 2026.45, "0.5.16": 2026.5},
     "trtllm": {"1.0.0": 2025.7, "1.3.0rc10": 2026.25, "1.3.0rc20": 2026.4, "1.3.0rc23": 2026.5},
 }
@@ -70,7 +77,16 @@ START: Final = {
 UNEVEN: Final = ("power_law_1.01", "power_law_1.2")
 SKEW: Final = 0.6
 """As the popularity of experts falls in :func:`~outlay.machine.grouped.active_experts`."""
-SHAPE: Final = ["distribution", "num_tokens", "topk", "hidden_size", "inter_size", "num_experts", "moe_tp_size", "moe_ep_size"]
+SHAPE: Final = [
+    "distribution",
+    "num_tokens",
+    "topk",
+    "hidden_size",
+    "inter_size",
+    "num_experts",
+    "moe_tp_size",
+    "moe_ep_size",
+]
 
 
 def measured(chip: MeasuredChip) -> Iterator[tuple[str, str, str, Rows]]:
@@ -95,7 +111,9 @@ def measured(chip: MeasuredChip) -> Iterator[tuple[str, str, str, Rows]]:
             own = own.groupby(SHAPE, as_index=False)["latency"].min()
             columns = layers_of(own)
             columns["even"] = (own["distribution"] == "balanced").to_numpy(dtype=float)
-            hit = active_experts(columns["tokens"], own["topk"], own["num_experts"], local=columns["experts"], skew=SKEW)
+            hit = active_experts(
+                columns["tokens"], own["topk"], own["num_experts"], local=columns["experts"], skew=SKEW
+            )
             columns["active"] = np.where(columns["even"] > 0, np.minimum(columns["experts"], columns["rows"]), hit)
             yield engine, version, form, columns
 
@@ -211,13 +229,23 @@ def document(plain: Mapping[str, Any], *, seed: int = 2026) -> dict[str, Any]:
                     "usual": float(f"{_usual(full, chip, form, core_rate):.4g}"),
                 }
             )
-            print(chip.name, engine, version, form, len(rows["rows"]), records[-1]["few"], records[-1]["many"], flush=True)
+            print(
+                chip.name, engine, version, form, len(rows["rows"]), records[-1]["few"], records[-1]["many"], flush=True
+            )
     return {"source": package_version(), "core_rate": core_rate, "curves": _sound(records)}
 
 
 def _usual(values: Mapping[str, float], chip: MeasuredChip, form: str, core_rate: float) -> float:
     """Seconds of a layer of 32 tokens and 128 experts, to compare engines by."""
-    one = {"tokens": 32.0, "rows": 256.0, "hidden": 4096.0, "width": 768.0, "experts": 128.0, "active": 96.0, "even": 0.0}
+    one = {
+        "tokens": 32.0,
+        "rows": 256.0,
+        "hidden": 4096.0,
+        "width": 768.0,
+        "experts": 128.0,
+        "active": 96.0,
+        "even": 0.0,
+    }
     rows = {name: np.array([value]) for name, value in one.items()}
     return float(layer_seconds(values, chip, form, rows, core_rate)[0])
 
