@@ -9,6 +9,7 @@ power limit and cost of splitting are those of the chip's plain products. A thir
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -46,8 +47,8 @@ YEARS: Final = {
 """Since when the versions of the tables are out, from the order of the projects' releases."""
 
 NEVER: Final = {("vllm", "fp8_block", "blackwell"): "vllm_fused_moe"}
-"""Engine, the tables' format and generation → kernels that no version takes by itself there: FlashInfer's and DeepGEMM's go before
-Triton's (https://github.com/vllm-project/vllm/issues/50332 lists the order)."""
+"""Engine, the tables' format and generation → kernels that no version takes by itself there: FlashInfer's and DeepGEMM's go
+before Triton's (https://github.com/vllm-project/vllm/issues/50332 lists the order)."""
 UNGATED = "nongated"
 """In the name of a kernel: it has one product on the way up, not two."""
 DATACENTER = ("b200-sxm", "b300-sxm", "gb200", "gb300")
@@ -95,7 +96,7 @@ def measured(chip: MeasuredChip) -> Iterator[tuple[str, str, str, Rows]]:
 
     for name, columns in tables(chip.folder, "moe"):
         engine, version = name.split()
-        rows = pd.DataFrame(columns)
+        rows = pd.DataFrame(dict(columns))
         even = (rows["distribution"] == "balanced") & (rows["moe_ep_size"] > 1)
         uneven = rows["distribution"].isin(UNEVEN) & (rows["moe_ep_size"] == 1)
         rows = rows[(even | uneven) & (rows["num_tokens"] <= MOST_TOKENS)]
@@ -108,20 +109,20 @@ def measured(chip: MeasuredChip) -> Iterator[tuple[str, str, str, Rows]]:
             own = rows[rows["moe_dtype"].isin(theirs)]
             if len(own) < LEAST_ROWS or peak_of(chip, dtype) is None:
                 continue
-            own = own.groupby(SHAPE, as_index=False)["latency"].min()
-            columns = layers_of(own)
-            columns["even"] = (own["distribution"] == "balanced").to_numpy(dtype=float)
-            hit = active_experts(
-                columns["tokens"], own["topk"], own["num_experts"], local=columns["experts"], skew=SKEW
-            )
-            columns["active"] = np.where(columns["even"] > 0, np.minimum(columns["experts"], columns["rows"]), hit)
-            yield engine, version, form, columns
+            yield engine, version, form, _parts(own.groupby(SHAPE, as_index=False)["latency"].min())
+
+
+def _parts(layers: Any) -> Rows:
+    """Rows of a table as what one device computes, and the experts that its tokens hit."""
+    found = layers_of(layers)
+    found["even"] = (layers["distribution"] == "balanced").to_numpy(dtype=float)
+    hit = active_experts(found["tokens"], layers["topk"], layers["num_experts"], local=found["experts"], skew=SKEW)
+    found["active"] = np.where(found["even"] > 0, np.minimum(found["experts"], found["rows"]), hit)
+    return found
 
 
 def curve_of(values: Mapping[str, float], chip: MeasuredChip, form: str, core_rate: float) -> GemmCurve:
     """Coefficients applied to a chip's data sheet."""
-    from dataclasses import replace
-
     dtype, stored = FORMS[form][1:]
     peak = peak_of(chip, dtype)
     assert peak is not None
@@ -201,38 +202,45 @@ def document(plain: Mapping[str, Any], *, seed: int = 2026) -> dict[str, Any]:
             dtype = FORMS[form][1]
             if (chip.name, dtype) not in base:
                 continue
-            held = random.random(len(rows["rows"])) < 1 / 3
-            some = random.permutation(np.flatnonzero(~held))[:MOST_ROWS]
-            others = np.flatnonzero(held)
-            values = fit_layers(base[chip.name, dtype], chip, form, {k: v[some] for k, v in rows.items()}, core_rate)
-            full = base[chip.name, dtype] | {"throttle": 0.0} | values
-            left = {name: column[others] for name, column in rows.items()}
-            errors = np.log(layer_seconds(full, chip, form, left, core_rate)) - np.log(left["seconds"])
-            few = left["tokens"] <= FEW_TOKENS
+            plain_values = base[chip.name, dtype]
+            found = _record(plain_values, chip, form, rows, core_rate, random)
             records.append(
-                {
-                    "chip": chip.name,
-                    "engine": engine,
-                    "version": version,
-                    "since": YEARS[engine][version],
-                    "form": form,
-                    "dtype": dtype,
-                    "generation": chip.generation,
-                    "peak_flops": peak_of(chip, dtype),
-                    "memory_bandwidth": chip.memory_bandwidth,
-                    "cores": chip.cores,
-                    "tdp": chip.tdp,
-                    "rows": len(rows["rows"]),
-                    "coefficients": {name: float(f"{value:.4g}") for name, value in full.items()},
-                    "few": summary(errors[few]),
-                    "many": summary(errors[~few]) if (~few).any() else None,
-                    "usual": float(f"{_usual(full, chip, form, core_rate):.4g}"),
-                }
-            )
-            print(
-                chip.name, engine, version, form, len(rows["rows"]), records[-1]["few"], records[-1]["many"], flush=True
+                {"chip": chip.name, "engine": engine, "version": version, "since": YEARS[engine][version], **found}
             )
     return {"source": package_version(), "core_rate": core_rate, "curves": _sound(records)}
+
+
+def _record(
+    plain: Mapping[str, float],
+    chip: MeasuredChip,
+    form: str,
+    rows: Rows,
+    core_rate: float,
+    random: np.random.Generator,
+) -> dict[str, Any]:
+    """One fit, and its errors on the third of the layers that it has not seen."""
+    held = random.random(len(rows["rows"])) < 1 / 3
+    some = random.permutation(np.flatnonzero(~held))[:MOST_ROWS]
+    values = fit_layers(plain, chip, form, {name: column[some] for name, column in rows.items()}, core_rate)
+    full = dict(plain) | {"throttle": 0.0} | values
+    left = {name: column[held] for name, column in rows.items()}
+    errors = np.log(layer_seconds(full, chip, form, left, core_rate)) - np.log(left["seconds"])
+    few = left["tokens"] <= FEW_TOKENS
+    dtype = FORMS[form][1]
+    return {
+        "form": form,
+        "dtype": dtype,
+        "generation": chip.generation,
+        "peak_flops": peak_of(chip, dtype),
+        "memory_bandwidth": chip.memory_bandwidth,
+        "cores": chip.cores,
+        "tdp": chip.tdp,
+        "rows": len(rows["rows"]),
+        "coefficients": {name: float(f"{value:.4g}") for name, value in full.items()},
+        "few": summary(errors[few]),
+        "many": summary(errors[~few]) if (~few).any() else None,
+        "usual": float(f"{_usual(full, chip, form, core_rate):.4g}"),
+    }
 
 
 def _usual(values: Mapping[str, float], chip: MeasuredChip, form: str, core_rate: float) -> float:
