@@ -222,9 +222,13 @@ def test_a_chats_client_leaves_sampling_to_the_model_and_a_source_may_state_its_
     chat = asked(notes="task lm-arena-chat; batch = measured average running batch, max_num_seqs=8", engine="vLLM")
     assert chat.deployment.truncated
     assert not asked(notes="closed-loop client", engine="vLLM").deployment.truncated
-    dated = row(notes="task gpqa", engine="vLLM", date="2026-02")
+    dated = row(notes="task gpqa", engine="vLLM", engine_version="", date="2026-02")
     known = row(
-        notes="task gpqa", engine="vLLM", date="2026-02", source="ml-energy/leaderboard v3 data (ML.ENERGY benchmark)"
+        notes="task gpqa",
+        engine="vLLM",
+        engine_version="",
+        date="2026-02",
+        source="ml-energy/leaderboard v3 data (ML.ENERGY benchmark)",
     )
     assert resolve(dated).deployment.engine.year == 2026.12
     # vLLM 0.11.1, which came out in 2025-10.
