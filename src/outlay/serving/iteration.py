@@ -116,7 +116,9 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     factor = step.family_of(deployment.engine.family, chip.generation)
     causes = {name: seconds * factor for name, seconds in causes.items()}
     fixed, each = step.fixed_of(deployment.engine.family)
-    causes["engine"] = fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0))
+    causes["engine"] = (
+        fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)) / layout.data
+    )
     total = sum(causes.values())
     return Iteration(
         seconds=total, breakdown=causes, device_watts=power_watts(chip, activity(deployment, work, causes, total))
