@@ -3,7 +3,7 @@
 from outlay.serving.batching import maximum, perform
 from outlay.serving.coefficients import ServingCoefficients, load_serving
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.disaggregated import perform_disaggregated
+from outlay.serving.disaggregated import perform_disaggregated, prompts_kept_up_with
 from outlay.serving.engines import Engine, engine_for, engine_on
 from outlay.serving.formats import Format, format_for, formats
 from outlay.serving.iteration import CAUSES, Iteration, iteration
@@ -50,6 +50,7 @@ __all__ = [
     "perform",
     "perform_disaggregated",
     "poisson",
+    "prompts_kept_up_with",
     "read_trace",
     "sequence_bytes",
     "simulate",

@@ -15,10 +15,11 @@ import numpy as np
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
-from outlay.serving.disaggregated import Prefill, mean_watts, prefill_of
+from outlay.serving.disaggregated import mean_watts
 from outlay.serving.load import Load, Performance
 from outlay.serving.loops import Floats, Loops, some_of
 from outlay.serving.open_loop import slot_wait
+from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.room import Room, room
 from outlay.serving.steps import timed
 from outlay.serving.task import Task

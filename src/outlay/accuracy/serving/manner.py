@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from outlay.accuracy.records import Record
+from outlay.accuracy.serving.pools import APART
 from outlay.errors import InputError
 
 Protocol = Literal["batch", "client", "running", "most", "rate"]
@@ -21,7 +22,6 @@ REFUSED: Final = (
     (r"\bconflict\b", "the source lists one configuration with figures that contradict each other (CONFLICT)"),
     (r"\bablation\b", "an ablation: the engine ran with a part switched off"),
     (r"speculative|\bmtp depth|\beagle\b|\bmedusa\b", "not yet: speculative decoding"),
-    (r"\bdisagg", "not yet: prefill and decode on devices of their own (DISAGG)"),
     (r"perplexity run", "a perplexity run: it times the scoring of a text, not an answer"),
 )
 """Words in the notes → why such a row has no prediction."""
@@ -78,6 +78,8 @@ class Manner:
     """Tokens of the prompt that the notes state."""
     submission: bool
     """The run was entered in a benchmark."""
+    apart: bool
+    """Prompts and answers have devices of their own."""
 
 
 def manner_of(record: Record) -> Manner:
@@ -108,6 +110,7 @@ def manner_of(record: Record) -> Manner:
         lengths=lengths,
         prompt=int(short.group(1)) if short else None,
         submission="mlperf" in f"{text} {record.word('source')}".lower(),
+        apart=APART.search(text) is not None,
     )
 
 

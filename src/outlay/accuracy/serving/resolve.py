@@ -13,8 +13,10 @@ from outlay.accuracy.serving.columns import configuration
 from outlay.accuracy.serving.layouts import divide
 from outlay.accuracy.serving.manner import Manner, Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
+from outlay.accuracy.serving.pools import layout_of, pools_of, settled
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
+from outlay.layout import Layout
 from outlay.machine import Cluster, cluster_for
 from outlay.serving import Deployment, engine_for, engine_on
 from outlay.workload import parameters
@@ -40,11 +42,21 @@ INPUT, OUTPUT = 512, 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """The pool that computes prompts, of a row that has one."""
+
+    prefill: Deployment
+    """One instance."""
+    instances: int | None
+    """None where the row does not say: as many as keep up with those that decode."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One row in our terms."""
 
     deployment: Deployment
-    """One instance."""
+    """One instance; where prompts are computed apart, of those that answer."""
     instances: int
     """Instances that share the row's requests."""
     protocol: Protocol
@@ -61,13 +73,16 @@ class Question:
     random_lengths: bool
     """Lengths are those of a data set, not all alike."""
     assumed: tuple[str, ...]
+    apart: Apart | None = None
+    """Where prompts are computed, if on devices of their own."""
 
     @property
     def key(self) -> tuple[object, ...]:
         """Questions with equal keys differ in numbers alone, and can be answered together."""
         one = self.deployment
         engine = replace(one.engine, year=float(one.engine.year >= PIPELINED))
-        return (id(one.architecture), id(one.cluster), engine, one.weights.name, one.cache, one.eager)
+        other = id(self.apart.prefill.cluster) if self.apart else None
+        return (id(one.architecture), id(one.cluster), other, engine, one.weights.name, one.cache, one.eager)
 
 
 def resolve(record: Record) -> Question:
@@ -101,31 +116,48 @@ def resolve(record: Record) -> Question:
     said.append(note)
     cache, note = words.cache(row.word("kv_precision"), weights, engine.name)
     said.append(note)
-    division = divide(
-        row,
-        manner,
+    batch, note = _batch(row)
+    said.append(note)
+    pools = pools_of(record)
+    if manner.apart and pools is None:
+        raise InputError(
+            "`notes` say that prompts and answers have devices of their own, and not how each divides",
+            expected="`prefill: workers=5/tp=1/adp=8 decode: workers=1/tp=8`",
+            hint="state the pools, or leave the row out",
+        )
+    alike = Deployment(
         architecture=architecture,
-        engine=engine,
-        chip=chip,
-        weight_bytes=float(parameters(architecture).total) * weights.weight_bytes,
-    )
-    said += division.assumed
-    devices = int(division.layout.tensor * division.layout.pipeline * division.layout.data)
-    deployment = Deployment(
-        architecture=architecture,
-        cluster=_cluster(chip, devices),
-        layout=division.layout,
+        cluster=_cluster(chip, 1),
         engine=engine,
         weights=weights,
         cache=cache,
         eager=manner.eager,
     )
+    apart: Apart | None = None
+    if pools is not None:
+        pools, notes = settled(pools, architecture, clients=batch)
+        said += notes
+        apart = Apart(
+            prefill=_placed(alike, layout_of(pools.prefill, architecture), chip), instances=pools.prefill.instances
+        )
+        layout, instances = layout_of(pools.decode, architecture), pools.decode.instances or 1
+    else:
+        division = divide(
+            row,
+            manner,
+            architecture=architecture,
+            engine=engine,
+            chip=chip,
+            weight_bytes=float(parameters(architecture).total) * weights.weight_bytes,
+        )
+        said += division.assumed
+        layout, instances = division.layout, division.instances
+    deployment = _placed(alike, layout, chip)
     prompt, answer, notes = _lengths(row, manner)
-    batch, note = _batch(row)
-    protocol = manner.protocol or _usual(record, deployment, batch)
+    protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
     return Question(
         deployment=deployment,
-        instances=division.instances,
+        instances=instances,
         protocol=protocol,
         input=prompt,
         output=answer,
@@ -136,8 +168,15 @@ def resolve(record: Record) -> Question:
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
-        assumed=tuple(dict.fromkeys(filter(None, (*said, *notes, note)))),
+        assumed=tuple(dict.fromkeys(filter(None, (*said, *notes)))),
+        apart=apart,
     )
+
+
+def _placed(alike: Deployment, layout: Layout, chip: Accelerator) -> Deployment:
+    """The deployment in a layout, on the usual cluster of its devices."""
+    devices = int(layout.tensor * layout.pipeline * layout.data)
+    return replace(alike, layout=layout, cluster=_cluster(chip, devices))
 
 
 def _refuse(record: Record) -> None:
