@@ -73,7 +73,7 @@ def closed_apart(
         group = np.minimum(prefill.step.prompts, clients / prefill_instances) / np.minimum(decode_instances, clients)
         lasts = prefill.each * group
         grouped = np.maximum(lasts - prefill.one, 0.0) / (1.0 + np.square(spread / lasts))
-        return prefill.first(each, alone + np.square(load.variation)) + grouped
+        return np.asarray(prefill.first(each, alone + np.square(load.variation)) + grouped)
 
     low = np.zeros(np.broadcast(clients, places, prefill.one, task.decodes).shape)
     high = low + np.minimum(clients, places)

@@ -32,7 +32,7 @@ def _exchange(experts: Experts, deployment: Deployment, work: Work, curves: Curv
     """
     layout, cluster = deployment.layout, deployment.cluster
     hidden = experts.latent or deployment.architecture.hidden
-    tokens = work.tokens / layout.data / layout.tensor
+    tokens = (work.tokens - work.absent) / layout.data / layout.tensor
     group = np.where(np.greater(layout.data, 1), layout.expert, 1)
     if np.all(np.equal(group, 1)):
         return 0.0

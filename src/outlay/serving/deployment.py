@@ -89,6 +89,8 @@ class Work:
     """Mean tokens of each such prompt that are in the cache already: a shared prefix, or its earlier chunks."""
     drafted: Number = 0.0
     """Tokens beyond the next one that are verified for each decoding sequence (speculative decoding)."""
+    absent: Number = 0.0
+    """Of `prefill`, tokens that stand for devices with fewer than the fullest: no expert sees them."""
 
     @property
     def tokens(self) -> Number:

@@ -143,7 +143,11 @@ def _share(deployment: Deployment, work: Work) -> Work:
         return work
     stages = deployment.layout.pipeline
     return dataclasses.replace(
-        work, decoding=work.decoding / stages, prefill=work.prefill / stages, prompts=work.prompts / stages
+        work,
+        decoding=work.decoding / stages,
+        prefill=work.prefill / stages,
+        prompts=work.prompts / stages,
+        absent=work.absent / stages,
     )
 
 
@@ -207,6 +211,9 @@ def _operators(layer: Layer, deployment: Deployment, work: Work) -> list[Operato
 def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> tuple[dict[str, Number], int]:
     """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
     operators = _operators(layer, deployment, work)
+    # Attention waits for the fullest data-parallel device; experts get the tokens that there are.
+    there = dataclasses.replace(work, prefill=work.prefill - work.absent, absent=0.0)
+    routed = operators if np.ndim(work.absent) == 0 and not work.absent else _operators(layer, deployment, there)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
     prompts = 0.0 if attention is None else _prompts(attention, deployment, work, curves)
     decoding = (
@@ -216,7 +223,7 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     )
     parts: dict[str, Number] = {
         "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": _experts(layer, operators, deployment, work, curves),
+        "experts": _experts(layer, routed, deployment, there, curves),
         "memory-bound": sum(_moved(op, curves) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": prompts,
         "decode attention": decoding,

@@ -13,7 +13,7 @@ from outlay.serving.deployment import Deployment, Work
 
 T = TypeVar("T")
 _DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
-_WORK = ("decoding", "context", "prefill", "prompts", "past", "drafted")
+_WORK = ("decoding", "context", "prefill", "prompts", "past", "drafted", "absent")
 _kept: contextvars.ContextVar[dict[tuple[Any, ...], Any] | None] = contextvars.ContextVar("kept", default=None)
 
 

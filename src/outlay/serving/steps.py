@@ -84,6 +84,7 @@ class ExactSteps:
             prompts=np.round(prompts, FRACTIONS),
             past=np.round(mixture.past, FRACTIONS),
             drafted=self.drafted,
+            absent=np.round(prefill, FRACTIONS) - np.round(mixture.prefill, FRACTIONS),
         )
         return iteration(self.deployment, work, self.coefficients)
 
@@ -113,8 +114,11 @@ class TabledSteps:
         prefill, prompts = spread(mixture.prefill, mixture.prompts, tables.data.take(index))
         prefill, prompts = prefill / scale, prompts / scale
         both = tokens + prefill
+        there = tokens + mixture.prefill / scale
         total = np.where(tokens > 0, tables.difference.line(row, tokens), tables.fixed.take(index)) + reading
         total += tables.prompts.line(tables.tokens.cell(both) + index * len(tables.tokens.widths), both)
+        if tables.routed is not None:
+            total += tables.routed.line(tables.tokens.cell(there) + index * len(tables.tokens.widths), there)
         total += tables.each_prompt.take(index) * (prompts * scale)
         each, past = np.asarray(prefill / prompts), np.asarray(mixture.past, dtype=float)
         chunk, before = len(tables.chunk.widths), len(tables.past.widths)
@@ -198,7 +202,7 @@ def pair(steps: Steps, first: Mixture, second: Mixture) -> tuple[Number, Number]
 
 
 def spread(prefill: Number, prompts: Number, data: Number) -> tuple[Number, Number]:
-    """Prompts and their tokens as if every data-parallel device had as much as the fullest one.
+    """Prompts and their tokens as if every data-parallel device had as much as the fullest one, as attention takes them.
 
     >>> [float(part) for part in spread(1000, 1, 8)]  # one prompt keeps one of eight devices busy, as eight would
     [8000.0, 8.0]

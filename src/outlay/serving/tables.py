@@ -31,6 +31,7 @@ LONGEST = 1 << 20
 FEW, MANY = 1.0 / 16.0, 64.0
 """Prompts on a device at which attention is measured: too few to fill it, and many."""
 DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
+ROUTED = ("experts", "expert communication")
 ELSEWHERE = ("prompt attention", "decode attention", "launches", "engine")
 
 
@@ -119,7 +120,9 @@ class Tables:
     difference: Lines
     """Δ."""
     prompts: Lines
-    """R."""
+    """R, without experts and their exchanges where `routed` has them."""
+    routed: Lines | None
+    """Experts and their exchanges of prompt tokens, which data-parallel devices share; None where nothing is shared so."""
     ends: Lines
     """What of `alone` is no layer: no kernel launched there is hidden."""
     decode_attention: Lines
@@ -170,6 +173,8 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
     unhidden = np.min(prefill.breakdown["launches"] + np.zeros_like(rows), axis=1, keepdims=True)
     rest = unhidden + _sum(decoding, decoding.breakdown.keys() - set(ELSEWHERE)) + np.zeros_like(rows)
     prompt_rest = unhidden + _sum(prefill, prefill.breakdown.keys() - set(ELSEWHERE)) + np.zeros_like(rows)
+    shared = bool(deployment.architecture.is_moe and np.any(data > 1))
+    routed = _sum(prefill, ROUTED) * shared + np.zeros_like(rows)
     engine = decoding.breakdown["engine"] + np.zeros_like(rows)
     ends = _sum(decoding, {"head and sampling", "pipeline communication", "engine"}) + np.zeros_like(rows)
     layers = decoding.seconds - ends
@@ -213,7 +218,8 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
         past=past,
         alone=Lines.along(tokens, rest + engine),
         difference=Lines.along(tokens, rest + engine - prompt_rest),
-        prompts=Lines.along(tokens, prompt_rest),
+        prompts=Lines.along(tokens, prompt_rest - routed),
+        routed=Lines.along(tokens, routed) if shared else None,
         ends=Lines.along(tokens, ends),
         decode_attention=Lines.over(sequences, context, np.broadcast_to(reading.breakdown["decode attention"], grid)),
         least=Lines.over(chunk, past, least),

@@ -57,9 +57,8 @@ def fare_apart(session: ApartSession) -> Fare:
         prefill_instances=prefill_instances,
         decode_instances=session.decode_instances,
     )
-    # A request passes the front end of either engine.
-    step = coefficients.step
-    front = step.front_of(session.prefill.engine.family) + step.front_of(session.decode.engine.family)
+    # One front end stands before both pools: it reads the text, and hands on tokens.
+    front = coefficients.step.front_of(session.decode.engine.family)
     shape = session.input.shape
     served = np.broadcast_to(found.requests_per_second, shape)
     devices = session.prefill.devices * prefill_instances + session.decode.devices * session.decode_instances
