@@ -20,6 +20,9 @@ TOGETHER: Final = 16
 """Devices up to which one instance splits heads: beyond, and where heads do not divide, each device has sequences of its own."""
 CROWD: Final = 32
 """Open requests a device from which attention is divided by sequences, where the row leaves the division open."""
+SEVERAL: Final = 4
+"""Instances for answers where the row does not count them and each splits heads, which few requests share: the median of the
+rows that do (aiconfigurator's silicon_sample.csv, 2026). Instances that divide attention by sequences are large: one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +124,12 @@ def settled(pools: Pools, architecture: Architecture, *, clients: float | None) 
         if prefill.data == 1 and prefill.expert == prefill.tensor > 1 and architecture.is_moe:
             prefill = replace(prefill, tensor=1, data=prefill.tensor)
     if decode.instances is None:
-        decode = replace(decode, instances=1, expert=0)
-        said.append("1 instance for answers")
         devices = decode.tensor
         crowded = clients is not None and clients / devices > CROWD
         if decode.data == 1 and architecture.is_moe and (crowded or not _splits_heads(devices, architecture)):
             decode = replace(decode, tensor=1, data=devices)
+        decode = replace(decode, instances=1 if decode.data > 1 else SEVERAL, expert=0)
+        said.append(f"{decode.instances} instance{'s' if decode.instances != 1 else ''} for answers")
     return Pools(prefill=prefill, decode=decode), said
 
 
