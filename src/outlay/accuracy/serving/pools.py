@@ -34,6 +34,8 @@ class Pool:
     pipeline: int
     data: int
     expert: int
+    batch: int | None = None
+    """Sequences of one data-parallel device."""
 
     @property
     def devices(self) -> int:
@@ -52,6 +54,12 @@ class Pools:
     def stated(self) -> bool:
         """Whether the row says how many instances there are."""
         return self.prefill.instances is not None and self.decode.instances is not None
+
+    @property
+    def clients(self) -> float | None:
+        """Requests that fill the batches of the pool that answers; None where the row does not state them."""
+        one = self.decode
+        return None if one.batch is None or one.instances is None else float(one.batch * one.instances * one.data)
 
 
 def pools_of(record: Record) -> Pools | None:
@@ -75,7 +83,7 @@ def pools_of(record: Record) -> Pools | None:
 def _pool(text: str) -> Pool | None:
     """
     >>> _pool("workers=/tp=4/pp=1/adp=1/moe_ep=4/bs=")
-    Pool(instances=None, tensor=4, pipeline=1, data=1, expert=4)
+    Pool(instances=None, tensor=4, pipeline=1, data=1, expert=4, batch=None)
     """
 
     def number(*names: str) -> int | None:
@@ -91,6 +99,7 @@ def _pool(text: str) -> Pool | None:
         pipeline=max(number("pp") or 1, 1),
         data=max(data or 1, 1),
         expert=number("moe_ep", "ep") or 0,
+        batch=number("bs", "batch"),
     )
 
 

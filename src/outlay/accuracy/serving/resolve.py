@@ -18,7 +18,7 @@ from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.layout import Layout
 from outlay.machine import Cluster, cluster_for
-from outlay.serving import Deployment, engine_for, engine_on
+from outlay.serving import Deployment, engine_for, engine_on, load_serving, memory, sequence_bytes
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -137,6 +137,9 @@ def resolve(record: Record) -> Question:
     if pools is not None:
         pools, notes = settled(pools, architecture, clients=batch)
         said += notes
+        if batch is None and pools.clients is not None:
+            batch = pools.clients
+            said.append(f"{batch:g} open requests, the batches of all that answer")
         apart = Apart(
             prefill=_placed(alike, layout_of(pools.prefill, architecture), chip), instances=pools.prefill.instances
         )
@@ -154,6 +157,8 @@ def resolve(record: Record) -> Question:
         layout, instances = division.layout, division.instances
     deployment = _placed(alike, layout, chip)
     prompt, answer, notes = _lengths(row, manner)
+    if apart:
+        deployment = _fitting(deployment, prompt + answer)
     protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
     return Question(
         deployment=deployment,
@@ -177,6 +182,19 @@ def _placed(alike: Deployment, layout: Layout, chip: Accelerator) -> Deployment:
     """The deployment in a layout, on the usual cluster of its devices."""
     devices = int(layout.tensor * layout.pipeline * layout.data)
     return replace(alike, layout=layout, cluster=_cluster(chip, devices))
+
+
+FULLEST: Final = 0.95
+"""Share of a device's memory that an engine is told to fill where its own leaves no room for what was measured."""
+
+
+def _fitting(deployment: Deployment, tokens: float) -> Deployment:
+    """A deployment that has run: where the engine's usual share has no room for one request, it was told to fill more."""
+    held = memory(deployment, load_serving())
+    share = deployment.engine.memory_share
+    if share >= FULLEST or float(held.cache) >= float(sequence_bytes(deployment, tokens)):
+        return deployment
+    return replace(deployment, engine=replace(deployment.engine, memory_share=FULLEST))
 
 
 def _refuse(record: Record) -> None:
