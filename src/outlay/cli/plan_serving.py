@@ -97,13 +97,13 @@ def command(
     origins = came_from(context)
     asked = {_LONG.get(name, name): value for name, value in asked.items() if value not in (None, False)}
     if export:
-        from outlay.scenarios.serving_exporting import export_serving_plan
+        from outlay.scenarios.serving_plan.exporting import export_serving_plan
 
         exported = export_serving_plan(model, export, progress=progress_bar(), **asked)
         deliver(exported, output, overwrite=overwrite)
         return 0
     from outlay.cli.cache import keep_answer
-    from outlay.scenarios.serving_planning import plan_serving
+    from outlay.scenarios.serving_plan.plan import plan_serving
 
     notes = tuple(
         f"--{_LONG.get(name, name).replace('_', '-')} {asked[_LONG.get(name, name)]} ({origin})"
