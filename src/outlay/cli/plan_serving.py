@@ -55,6 +55,7 @@ ENGINES = ("vllm", "sglang", "trtllm", "llamacpp", "dynamo", "k8s")
 @click.option("--quant", metavar="FORMATS", shell_complete=formats, help="As published (default), fp8,w4a16 …, or any.")
 @click.option("--kv", metavar="FORMAT", help="Cache: bf16 (default), fp8, q8_0 …")
 @serving_terms_options
+@click.option("--interval", metavar="PERCENT", help="Share of deployments that ranges are to hold: 80 (default).")
 @click.option("--all", "every", is_flag=True, help="List every plan.")
 @click.option(
     "--export",
