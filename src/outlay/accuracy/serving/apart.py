@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from outlay.accuracy.serving.sessions import RANDOM, VARIATION, Fare, Floats
 from outlay.layout import Layout
-from outlay.serving import Deployment, Load, ServingCoefficients, perform_disaggregated, prompts_kept_up_with
+from outlay.serving import (
+    Deployment,
+    Load,
+    ServingCoefficients,
+    Speculation,
+    perform_disaggregated,
+    prompts_kept_up_with,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,7 @@ class ApartSession:
     """Requests that a client sends one after another."""
     scattered: NDArray[np.bool_]
     random_lengths: NDArray[np.bool_]
+    speculation: Speculation | None = None
 
 
 def fare_apart(session: ApartSession) -> Fare:
@@ -56,6 +64,7 @@ def fare_apart(session: ApartSession) -> Fare:
         coefficients,
         prefill_instances=prefill_instances,
         decode_instances=session.decode_instances,
+        speculation=session.speculation,
     )
     # One front end stands before both pools: it reads the text, and hands on tokens.
     front = coefficients.step.front_of(session.decode.engine.family)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from outlay.accuracy.records import Record
+from outlay.accuracy.serving.drafting import Drafting, drafting_of
 from outlay.accuracy.serving.pools import APART
 from outlay.errors import InputError
 
@@ -21,7 +22,6 @@ REFUSED: Final = (
     (r"roofline-exceeded", "the source's figure exceeds what the chip can do (ROOFLINE-EXCEEDED)"),
     (r"\bconflict\b", "the source lists one configuration with figures that contradict each other (CONFLICT)"),
     (r"\bablation\b", "an ablation: the engine ran with a part switched off"),
-    (r"speculative|\bmtp depth|\beagle\b|\bmedusa\b", "not yet: speculative decoding"),
     (r"perplexity run", "a perplexity run: it times the scoring of a text, not an answer"),
 )
 """Words in the notes → why such a row has no prediction."""
@@ -80,6 +80,8 @@ class Manner:
     """The run was entered in a benchmark."""
     apart: bool
     """Prompts and answers have devices of their own."""
+    drafting: Drafting | None
+    """How tokens were drafted and verified; None where each step gives one."""
 
 
 def manner_of(record: Record) -> Manner:
@@ -111,6 +113,7 @@ def manner_of(record: Record) -> Manner:
         prompt=int(short.group(1)) if short else None,
         submission="mlperf" in f"{text} {record.word('source')}".lower(),
         apart=APART.search(text) is not None,
+        drafting=drafting_of(f"{record.word('notes')} {record.word('engine')} {record.word('engine_version')}"),
     )
 
 

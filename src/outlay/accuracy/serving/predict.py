@@ -16,7 +16,7 @@ from outlay.accuracy.serving.resolve import PIPELINED, Question
 from outlay.accuracy.serving.sessions import Fare, Session, fare
 from outlay.errors import InputError
 from outlay.layout import Layout
-from outlay.serving import ServingCoefficients
+from outlay.serving import ServingCoefficients, Speculation
 
 Floats = NDArray[np.float64]
 
@@ -71,6 +71,7 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
         pipelined=first.deployment.engine.year >= PIPELINED,
         scattered=np.array([one.scattered for one in questions]),
         random_lengths=np.array([one.random_lengths for one in questions]),
+        speculation=_drafting(questions),
     )
     try:
         found = fare(first.protocol, session)
@@ -79,6 +80,15 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
             return [answer for one in questions for answer in _together([one], coefficients)]
         return [_unusable(f"{type(error).__name__}: {error}")]
     return [_answer(question, found, index) for index, question in enumerate(questions)]
+
+
+def _drafting(questions: Sequence[Question]) -> Speculation | None:
+    """How the rows draft, all alike, with the degrees of a draft model in an array."""
+    first = questions[0].speculation
+    if first is None or first.draft is None:
+        return first
+    drafts = [one.speculation.draft for one in questions if one.speculation is not None]
+    return dataclasses.replace(first, draft=with_layouts([draft for draft in drafts if draft is not None]))
 
 
 def _apart(questions: Sequence[Question], coefficients: ServingCoefficients) -> list[ServingPrediction | InputError]:
@@ -100,6 +110,7 @@ def _apart(questions: Sequence[Question], coefficients: ServingCoefficients) -> 
         rounds=numbers([one.rounds for one in questions]),
         scattered=np.array([one.scattered for one in questions]),
         random_lengths=np.array([one.random_lengths for one in questions]),
+        speculation=_drafting(questions),
     )
     try:
         found = fare_apart(session)

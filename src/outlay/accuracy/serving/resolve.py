@@ -18,7 +18,7 @@ from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.layout import Layout
 from outlay.machine import Cluster, cluster_for
-from outlay.serving import Deployment, engine_for, engine_on, load_serving, memory, sequence_bytes
+from outlay.serving import Deployment, Speculation, engine_for, engine_on, load_serving, memory, sequence_bytes
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -75,6 +75,8 @@ class Question:
     assumed: tuple[str, ...]
     apart: Apart | None = None
     """Where prompts are computed, if on devices of their own."""
+    speculation: Speculation | None = None
+    """How tokens are drafted, of one instance's devices."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -82,7 +84,14 @@ class Question:
         one = self.deployment
         engine = replace(one.engine, year=float(one.engine.year >= PIPELINED))
         other = id(self.apart.prefill.cluster) if self.apart else None
-        return (id(one.architecture), id(one.cluster), other, engine, one.weights.name, one.cache, one.eager)
+        drafts = self.speculation
+        drafting = drafts and (
+            drafts.drafted,
+            drafts.acceptance,
+            drafts.draft_share,
+            drafts.draft and id(drafts.draft.architecture),
+        )
+        return (drafting, id(one.architecture), id(one.cluster), other, engine, one.weights.name, one.cache, one.eager)
 
 
 def resolve(record: Record) -> Question:
@@ -159,6 +168,8 @@ def resolve(record: Record) -> Question:
     prompt, answer, notes = _lengths(row, manner)
     if apart:
         deployment = _fitting(deployment, prompt + answer)
+    speculation, guessed = _speculation(manner, deployment)
+    said += guessed
     protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
     return Question(
         deployment=deployment,
@@ -175,7 +186,33 @@ def resolve(record: Record) -> Question:
         random_lengths=manner.random_lengths,
         assumed=tuple(dict.fromkeys(filter(None, (*said, *notes)))),
         apart=apart,
+        speculation=speculation,
     )
+
+
+def _speculation(manner: Manner, deployment: Deployment) -> tuple[Speculation | None, tuple[str, ...]]:
+    """How the row's tokens are drafted, and what was assumed; a draft model is split as the model is, without its stages."""
+    found = manner.drafting
+    if found is None:
+        return None, ()
+    if found.means == "model":
+        layout = deployment.layout
+        if not found.model:
+            raise InputError(
+                "`notes` say that another model drafts, and not which",
+                expected="`draft=llama-3.2-1b k=3`",
+                hint="name it, or leave the row out",
+            )
+        architecture, assumed = architecture_of(
+            Record(id="", source="", line=0, words={"model": found.model}, numbers={})
+        )
+        split = Layout(tensor=layout.tensor * layout.data * layout.pipeline)
+        draft = replace(deployment, architecture=architecture, layout=split)
+        said = (*found.assumed, *(f"draft: {text}" for text in assumed))
+        return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft=draft), said
+    # A layer that drafts takes the share of a layer; a lookup takes none.
+    share = 0.0 if found.means == "lookup" else 1.0 / deployment.architecture.depth
+    return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft_share=share), found.assumed
 
 
 def _placed(alike: Deployment, layout: Layout, chip: Accelerator) -> Deployment:
