@@ -67,6 +67,8 @@ class Manner:
     """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
     rounds: float
     """Requests that a client sends one after another."""
+    expert_group: int | None
+    """Devices over which the notes divide experts, `moe_tp` × `moe_ep`; None where they do not say."""
     twice: int
     """How often the row counts its devices: its degrees multiply tensor and expert parallelism of the same devices."""
     eager: bool
@@ -106,6 +108,7 @@ def manner_of(record: Record) -> Manner:
         beams=int(beams.group(1)) if beams else 1,
         attention_data=_attention_data(text),
         rounds=_rounds(record, text),
+        expert_group=_expert_group(text),
         twice=_twice(record, text),
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
         random_lengths=re.search(_RANDOM, text) is not None,
@@ -168,6 +171,15 @@ def _twice(record: Record, text: str) -> int:
         return expert
     own = int(record.numbers.get("tp", 0))
     return own if own == data > 1 and expert == own * data else 1
+
+
+def _expert_group(text: str) -> int | None:
+    """
+    >>> _expert_group("attention_dp=? moe_tp=2 moe_ep=4"), _expert_group("moe_ep=4")
+    (8, None)
+    """
+    found = re.search(r"moe_tp\s*=\s*(\d+)\s+moe_ep\s*=\s*(\d+)", text)
+    return int(found.group(1)) * int(found.group(2)) if found and int(found.group(1)) * int(found.group(2)) else None
 
 
 def _attention_data(text: str) -> int | None:

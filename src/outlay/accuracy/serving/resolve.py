@@ -10,6 +10,7 @@ from outlay.accuracy.chips import chip_for
 from outlay.accuracy.records import Record
 from outlay.accuracy.serving import words
 from outlay.accuracy.serving.columns import configuration
+from outlay.accuracy.serving.impossible import refuse_impossible
 from outlay.accuracy.serving.layouts import divide
 from outlay.accuracy.serving.manner import Manner, Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
@@ -166,8 +167,8 @@ def resolve(record: Record) -> Question:
         layout, instances = division.layout, division.instances
     deployment = _placed(alike, layout, chip)
     prompt, answer, notes = _lengths(row, manner)
-    if apart:
-        deployment = _fitting(deployment, prompt + answer)
+    refuse_impossible(row, architecture, chip, tokens=prompt + answer, beams=manner.beams, group=manner.expert_group)
+    deployment = _fitting(deployment, prompt + answer)
     speculation, guessed = _speculation(manner, deployment)
     said += guessed
     protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
@@ -229,7 +230,11 @@ def _fitting(deployment: Deployment, tokens: float) -> Deployment:
     """A deployment that has run: where the engine's usual share has no room for one request, it was told to fill more."""
     held = memory(deployment, load_serving())
     share = deployment.engine.memory_share
-    if share >= FULLEST or float(held.cache) >= float(sequence_bytes(deployment, tokens)):
+    if (
+        deployment.engine.kernels == "ggml"
+        or share >= FULLEST
+        or float(held.cache) >= float(sequence_bytes(deployment, tokens))
+    ):
         return deployment
     return replace(deployment, engine=replace(deployment.engine, memory_share=FULLEST))
 
