@@ -43,7 +43,7 @@ def _of_speed(record: Record, question: Question) -> str:
     each = 1.0 if question.speculation is None else float(question.speculation.drafted) + 1.0
     least = active * one.weights.weight_bytes / (split * chip.memory_bandwidth * each)
     tpot = record.numbers.get("tpot_ms")
-    if tpot is not None and (found := of_reading(tpot * 1e-3 * SLACK, least)):
+    if tpot is not None and (found := of_reading(tpot * 1e-3, least / SLACK)):
         return found
     devices = float(one.devices) * question.instances
     if question.apart is not None:

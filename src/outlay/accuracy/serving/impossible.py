@@ -54,8 +54,10 @@ def _degrees(record: Record, architecture: Architecture, chip: Accelerator, grou
     found = []
     used = (tensor or 1) * (pipeline or 1)
     if count is not None and used > count and chip.category not in CORES and not (group and group > count):
-        stated = " × ".join(f"`{name}` {value}" for name, value in (("tp", tensor), ("pp", pipeline)) if value)
-        found.append(f"{stated} need{'s' if '×' not in stated else ''} {used:,} devices, and `gpus` is {count:,}")
+        stated = " × ".join(
+            f"`{name}` {value}" for name, value in (("tp", tensor), ("pp", pipeline)) if (value or 1) > 1
+        )
+        found.append(f"{stated} needs {used:,} devices, and `gpus` is {count:,}")
     if pipeline and pipeline > architecture.depth:
         found.append(f"`pp` is {pipeline:,}, and {architecture.name or 'the model'} has {architecture.depth} layers")
     experts = max(
@@ -64,6 +66,8 @@ def _degrees(record: Record, architecture: Architecture, chip: Accelerator, grou
     )
     if expert and expert > 1 and not architecture.is_moe:
         found.append(f"`ep` is {expert:,}, and {architecture.name or 'the model'} has no experts")
+    elif expert and count and count % expert and used % expert and chip.category not in CORES:
+        found.append(f"`ep` is {expert:,}, which does not divide {max(count, used):,} devices")
     elif expert and expert > experts > 0:
         found.append(f"`ep` is {expert:,}, and {architecture.name or 'the model'} has {experts} experts")
     return found
@@ -74,10 +78,8 @@ def _layers(architecture: Architecture) -> list[Layer]:
 
 
 def _shape(record: Record) -> list[str]:
-    """Of the model's own columns."""
-    found = []
-    for part, whole in (("kv_heads", "heads"), ("experts_per_token", "experts"), ("params_active_b", "params_total_b")):
-        one, other = record.numbers.get(part), record.numbers.get(whole)
-        if one and other and one > other:
-            found.append(f"`{part}` is {one:g}, more than `{whole}`, {other:g}")
-    return found
+    """Of the model's own columns; what makes no architecture is refused where that is built."""
+    active, total = record.numbers.get("params_active_b"), record.numbers.get("params_total_b")
+    if active and total and active > total:
+        return [f"`params_active_b` is {active:g}, more than `params_total_b`, {total:g}"]
+    return []

@@ -116,6 +116,10 @@ def resolve(record: Record) -> Question:
         )  # what entries on NVIDIA's chips run, whatever the summary lists
     if not row.word("engine"):
         said.append(f"engine {engine.name}")
+    elif engine.name == "transformers" and not re.search(
+        r"transformer|torch|hugging|\bhf\b", row.word("engine").lower()
+    ):
+        said.append(f"engine `{row.word('engine')[:40]}` taken as {engine.name}")
     weights, note = words.weights(
         row.word("weight_precision") or _precision_in(row),
         chip,
@@ -204,9 +208,14 @@ def _speculation(manner: Manner, deployment: Deployment) -> tuple[Speculation | 
                 expected="`draft=llama-3.2-1b k=3`",
                 hint="name it, or leave the row out",
             )
-        architecture, assumed = architecture_of(
-            Record(id="", source="", line=0, words={"model": found.model}, numbers={})
-        )
+        try:
+            named = Record(id="", source="", line=0, words={"model": found.model}, numbers={})
+            architecture, assumed = architecture_of(named)
+        except InputError:
+            raise InputError(
+                f"`notes` draft with `{found.model[:40]}`, which is no model of known size",
+                hint="name a model that `outlay show models` lists, or leave the row out",
+            ) from None
         split = Layout(tensor=layout.tensor * layout.data * layout.pipeline)
         draft = replace(deployment, architecture=architecture, layout=split)
         said = (*found.assumed, *(f"draft: {text}" for text in assumed))
