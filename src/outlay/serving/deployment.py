@@ -12,6 +12,7 @@ import numpy as np
 
 from outlay.layout import Layout
 from outlay.machine import Cluster
+from outlay.serving.adapters import Adapters
 from outlay.serving.engines import Engine, engine_for
 from outlay.serving.formats import CACHE_BYTES, Format, format_for
 from outlay.workload import Architecture, Number
@@ -38,6 +39,8 @@ class Deployment:
     """Graphs are switched off (`--enforce-eager`)."""
     held: Number = 0.0
     """Bytes of each device that stand beside this model and its caches: adapters, a model that drafts."""
+    adapters: Adapters | None = None
+    """Low-rank adapters that sequences use; their bytes are in `held`."""
     beyond: Deployment | None = None
     """The layers that other devices hold, which work after these on every token (llama.cpp's layers on the processor)."""
 

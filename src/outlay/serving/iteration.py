@@ -29,6 +29,7 @@ from outlay.machine import (
     power_watts,
 )
 from outlay.serving.activity import activity
+from outlay.serving.adapters import adapted
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
@@ -204,7 +205,10 @@ def _operators(layer: Layer, deployment: Deployment, work: Work) -> list[Operato
     architecture = deployment.architecture
     operators = layer_work(layer, architecture.hidden, work.tokens, deployment.layout, rotary=architecture.rotary)
     if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
-        return _absorbed(operators, layer.mixer, deployment, work)
+        operators = _absorbed(operators, layer.mixer, deployment, work)
+    if deployment.adapters is not None:
+        asking = work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)
+        operators = operators + adapted(operators, layer, deployment.adapters, asking / deployment.layout.data)
     return operators
 
 

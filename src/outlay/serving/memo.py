@@ -41,6 +41,7 @@ def remembered(make: Callable[[], T], what: object, deployment: Deployment, work
         deployment.weights.name,
         deployment.cache,
         deployment.imbalance,
+        deployment.adapters,
         id(machine),
         *(np.asarray(getattr(deployment.layout, name), dtype=float).tobytes() for name in _DEGREES),
         *(np.asarray(getattr(work, name), dtype=float).tobytes() for name in _WORK),

@@ -13,8 +13,9 @@ from outlay.errors import DoesNotFit, InputError
 from outlay.scenarios.named import read_model
 from outlay.scenarios.serving.cost import cost_serving
 from outlay.scenarios.serving.demand import read_rate
-from outlay.scenarios.serving.extras import adapter_bytes, layers_of
+from outlay.scenarios.serving.extras import layers_of
 from outlay.serving import load_serving
+from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
 from outlay.workload import parameters
 
@@ -167,9 +168,16 @@ def test_drafting_is_quicker_the_more_is_accepted():
 
 
 def test_adapters_take_room():
-    rooms = [cells(ask(adapters=count), "memory")["room for caches"][0] for count in (0, 10, 100)]
+    asked = [ask(adapters=count, layout="tp=8") for count in (0, 10, 100)]
+    rooms = [cells(one, "memory")["room for caches"][0] for one in asked]
     assert rooms == sorted(rooms, reverse=True)
-    assert math.isclose(rooms[0] - rooms[1], 10 * adapter_bytes(read_model("llama-3-70b")[0]) / 8)
+    assert math.isclose(rooms[0] - rooms[1], 10 * adapter_bytes(read_model("llama-3-70b")[0], 16) / 8)
+
+
+def test_adapters_take_time():
+    tokens = [cells(ask(adapters=count, layout="tp=8"), "load")["each further token"][0] for count in (0, 10, 100)]
+    assert tokens == sorted(tokens)
+    assert tokens[0] < tokens[1]
 
 
 def test_layers_on_the_processor_are_those_that_do_not_fit():

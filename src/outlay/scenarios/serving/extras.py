@@ -18,10 +18,9 @@ from outlay.serving import (
     sequence_bytes,
     weight_bytes,
 )
-from outlay.serving.operators import layer_work
 from outlay.statement import Assumption, Receipt
 from outlay.units import format_quantity
-from outlay.workload import Architecture, Block, Matmul, Number
+from outlay.workload import Architecture, Block, Number
 
 RANK = Receipt(
     16,
@@ -57,7 +56,7 @@ class Draft:
             return Speculation(drafted=self.drafted, acceptance=self.acceptance, draft_share=self.own_share)
         layout = deployment.layout
         split = Layout(tensor=layout.tensor * layout.data * layout.pipeline, sequence_parallel=False)
-        draft = replace(deployment, architecture=self.model, layout=split, held=0.0)
+        draft = replace(deployment, architecture=self.model, layout=split, held=0.0, adapters=None)
         return Speculation(drafted=self.drafted, acceptance=self.acceptance, draft=draft)
 
     def held(self, deployment: Deployment) -> Number:
@@ -132,33 +131,9 @@ def read_adapters(text: str | int | None, assumed: list[Assumption]) -> int:
         raise InputError(f"`--adapters` is {text}", expected="at most a million", hint="write `--adapters 20`")
     if found:
         value = f"rank {RANK.value} on every projection, all in memory"
-        why = "the largest that vLLM takes unless told; what they add to a step's time is not counted"
+        why = "the largest that vLLM takes unless told; requests choose among them evenly"
         assumed.append(Assumption("adapters", value=value, why=why, receipt=RANK))
     return found
-
-
-def adapter_bytes(architecture: Architecture) -> float:
-    """Bytes of one low-rank adapter on every dense projection of the layers, in 16 bits.
-
-    >>> from outlay.scenarios.named import read_model
-    >>> round(adapter_bytes(read_model("llama-3-8b")[0]) / 1e6)
-    84
-    """
-    rank = float(RANK.value or 0)
-    total = 0.0
-    for block in architecture.blocks:
-        for op in layer_work(block.layer, architecture.hidden, 1.0, Layout(), rotary=architecture.rotary):
-            if isinstance(op, Matmul) and op.low_precision:
-                total += block.count * rank * (float(op.columns) + _joined(op, block) * float(op.depth)) * 2.0
-    return total
-
-
-def _joined(op: Matmul, block: Block) -> int:
-    """Projections that one product computes together: each has an adapter of its own."""
-    feed_forward = block.layer.feed_forward
-    if op.name == "query-key-value projection":
-        return 3
-    return 2 if op.name == "feed-forward up-projection" and feed_forward is not None and feed_forward.gated else 1
 
 
 def read_offload(text: str | None, chip: Accelerator, kernels: str, count: int) -> Accelerator | None:
