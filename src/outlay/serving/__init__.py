@@ -9,7 +9,7 @@ from outlay.serving.formats import Format, format_for, formats
 from outlay.serving.iteration import CAUSES, Iteration, iteration
 from outlay.serving.kv_cache import sequence_bytes
 from outlay.serving.load import Load, Performance
-from outlay.serving.memory import ServingMemory, memory, most_sequences, weight_bytes
+from outlay.serving.memory import ServingMemory, memory, most_sequences, prediction_bytes, weight_bytes
 from outlay.serving.replay import Replay
 from outlay.serving.requests import Requests
 from outlay.serving.simulate import simulate
@@ -50,6 +50,7 @@ __all__ = [
     "perform",
     "perform_disaggregated",
     "poisson",
+    "prediction_bytes",
     "prompts_kept_up_with",
     "read_trace",
     "sequence_bytes",

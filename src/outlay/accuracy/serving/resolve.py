@@ -19,7 +19,17 @@ from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.layout import Layout
 from outlay.machine import Cluster, cluster_for
-from outlay.serving import Deployment, Speculation, engine_for, engine_on, load_serving, memory, sequence_bytes
+from outlay.serving import (
+    Deployment,
+    Speculation,
+    engine_for,
+    engine_on,
+    load_serving,
+    memory,
+    prediction_bytes,
+    sequence_bytes,
+    weight_bytes,
+)
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -92,7 +102,17 @@ class Question:
             drafts.draft_share,
             drafts.draft and id(drafts.draft.architecture),
         )
-        return (drafting, id(one.architecture), id(one.cluster), other, engine, one.weights.name, one.cache, one.eager)
+        return (
+            drafting,
+            float(one.held),
+            id(one.architecture),
+            id(one.cluster),
+            other,
+            engine,
+            one.weights.name,
+            one.cache,
+            one.eager,
+        )
 
 
 def resolve(record: Record) -> Question:
@@ -175,6 +195,8 @@ def resolve(record: Record) -> Question:
     deployment = _fitting(deployment, prompt + answer)
     speculation, guessed = _speculation(manner, deployment)
     said += guessed
+    if speculation is not None:
+        deployment = replace(deployment, held=_drafting_bytes(deployment, speculation))
     protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
     return Question(
         deployment=deployment,
@@ -193,6 +215,13 @@ def resolve(record: Record) -> Question:
         apart=apart,
         speculation=speculation,
     )
+
+
+def _drafting_bytes(deployment: Deployment, speculation: Speculation) -> float:
+    """Bytes of weights on a device that draft."""
+    if speculation.draft is not None:
+        return float(weight_bytes(speculation.draft))
+    return float(prediction_bytes(deployment, 1)) if speculation.draft_share else 0.0
 
 
 def _speculation(manner: Manner, deployment: Deployment) -> tuple[Speculation | None, tuple[str, ...]]:
@@ -217,7 +246,7 @@ def _speculation(manner: Manner, deployment: Deployment) -> tuple[Speculation | 
                 hint="name a model that `outlay show models` lists, or leave the row out",
             ) from None
         split = Layout(tensor=layout.tensor * layout.data * layout.pipeline)
-        draft = replace(deployment, architecture=architecture, layout=split)
+        draft = replace(deployment, architecture=architecture, layout=split, held=0.0)
         said = (*found.assumed, *(f"draft: {text}" for text in assumed))
         return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft=draft), said
     # A layer that drafts takes the share of a layer; a lookup takes none.

@@ -15,6 +15,7 @@ from outlay.serving import (
     ServingCoefficients,
     Speculation,
     memory,
+    prediction_bytes,
     sequence_bytes,
     weight_bytes,
 )
@@ -59,10 +60,24 @@ class Draft:
         draft = replace(deployment, architecture=self.model, layout=split, held=0.0, adapters=None)
         return Speculation(drafted=self.drafted, acceptance=self.acceptance, draft=draft)
 
+    @property
+    def words(self) -> str:
+        """By what, how many tokens, how often right, and what a step then gives.
+
+        >>> Draft(drafted=3, acceptance=0.7, model=None, own_share=0.0).words
+        '3 tokens a step by lookup, 70 % of them accepted one after another: 2.53 tokens a step'
+        """
+        by = self.model.name if self.model is not None else "layers of its own" if self.own_share else "lookup"
+        each = float(Speculation(drafted=self.drafted, acceptance=self.acceptance).tokens_per_step)
+        accepted = format_quantity(self.acceptance, "%", digits=2)
+        many = f"{self.drafted} token{'s' if self.drafted != 1 else ''} a step"
+        return f"{many} by {by}, {accepted} of them accepted one after another: {each:.3g} tokens a step"
+
     def held(self, deployment: Deployment) -> Number:
-        """Bytes of the draft's weights on a device."""
+        """Bytes of weights on a device that draft: another model, or layers of its own that predict further tokens."""
         if self.model is None:
-            return 0.0
+            depths = deployment.architecture.multi_token_prediction if self.own_share else 0
+            return prediction_bytes(deployment, depths) if depths else 0.0
         draft = self.speculation(deployment).draft
         assert draft is not None
         return weight_bytes(draft)
