@@ -59,6 +59,7 @@ def closed_apart(
     places, decodes = most * decode_instances, np.greater(task.decodes, 0)
     others = (clients - 1.0) / clients
     limit = prefill_instances / prefill.each
+    together = load.rounds is not None
 
     def decoding(n: Number) -> tuple[Number, Number]:
         seconds = answer(np.maximum(n / decode_instances, 1.0)).seconds
@@ -67,8 +68,12 @@ def closed_apart(
     def prompt(rate: Number, seconds: Number) -> Number:
         """Seconds with the prompts, waiting included."""
         spread = load.variation * seconds
-        alone = rate * spread / (1.0 + rate * spread)
-        each = rate * others / prefill_instances
+        alone = spread / (prefill.each + spread)
+        # What was sent at once stays a train of prompts, which its answers' ends pull apart round by round.
+        train = clients / prefill_instances
+        apart = 2.0 * spread * np.sqrt(np.divide(1.0 if load.rounds is None else load.rounds, 2.0))
+        local = np.where(together, train / (train * prefill.each + apart + 1e-12), 0.0)
+        each = np.maximum(rate / prefill_instances, np.minimum(local, 0.95 / prefill.each)) * others
         # A step's prompts part for several decoding instances, and where their answers end further apart than a step.
         group = np.minimum(prefill.step.prompts, clients / prefill_instances) / np.minimum(decode_instances, clients)
         lasts = prefill.each * group

@@ -175,6 +175,8 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
     prompt_rest = unhidden + _sum(prefill, prefill.breakdown.keys() - set(ELSEWHERE)) + np.zeros_like(rows)
     shared = bool(deployment.architecture.is_moe and np.any(data > 1))
     routed = _sum(prefill, ROUTED) * shared + np.zeros_like(rows)
+    # Beside prompts, the tokens of decoding sequences go to their experts by the way of prompts.
+    way = decoding.breakdown["expert communication"] - prefill.breakdown["expert communication"]
     engine = decoding.breakdown["engine"] + np.zeros_like(rows)
     ends = _sum(decoding, {"head and sampling", "pipeline communication", "engine"}) + np.zeros_like(rows)
     layers = decoding.seconds - ends
@@ -217,7 +219,7 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
         chunk=chunk,
         past=past,
         alone=Lines.along(tokens, rest + engine),
-        difference=Lines.along(tokens, rest + engine - prompt_rest),
+        difference=Lines.along(tokens, rest + engine - prompt_rest - way),
         prompts=Lines.along(tokens, prompt_rest - routed),
         routed=Lines.along(tokens, routed) if shared else None,
         ends=Lines.along(tokens, ends),
