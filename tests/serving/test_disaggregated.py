@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from outlay.catalog import accelerator
 from outlay.layout import Layout
@@ -83,30 +81,22 @@ def test_clients_fare_as_the_simulator_plays_them(
     assert float(found.ttft) == pytest.approx(float(played.ttft), rel=0.2)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    inp=st.integers(100, 20_000),
-    out=st.integers(2, 2_000),
-    clients=st.integers(1, 2_000),
-    prefill=st.integers(1, 8),
-    decode=st.integers(1, 8),
-    variation=st.sampled_from([0.0, 0.06, 0.5]),
-    rounds=st.sampled_from([None, 1, 10]),
-)
+@pytest.mark.parametrize(("rounds", "slack"), [(None, 1e-3), (10, 1e-2), (1, 0.1)])
 def test_more_instances_and_a_faster_network_never_hold_anything_up(
-    one: Deployment,
-    coefficients: ServingCoefficients,
-    inp: int,
-    out: int,
-    clients: int,
-    prefill: int,
-    decode: int,
-    variation: float,
-    rounds: int | None,
+    one: Deployment, coefficients: ServingCoefficients, rounds: int | None, slack: float
 ) -> None:
-    load = Load(input=inp, output=out, concurrency=clients, variation=variation, rounds=rounds)
+    """Of hundreds of loads. A run of one round is all beginning and end, and known less well."""
+    rng, count = np.random.default_rng(5), 300
+    load = Load(
+        input=np.rint(100.0 * 200.0 ** rng.uniform(0.0, 1.0, count)),
+        output=np.rint(2.0 * 1000.0 ** rng.uniform(0.0, 1.0, count)),
+        concurrency=np.rint(2000.0 ** rng.uniform(0.0, 1.0, count)),
+        variation=rng.choice([0.0, 0.06, 0.5], count),
+        rounds=rounds,
+    )
+    prefill, decode = rng.integers(1, 9, count), rng.integers(1, 9, count)
 
-    def fares(prefill: int, decode: int, bandwidth: float = 50e9) -> tuple[float, float]:
+    def fares(prefill: np.ndarray, decode: np.ndarray, bandwidth: float = 50e9) -> tuple[np.ndarray, np.ndarray]:
         found = perform_disaggregated(
             one,
             one,
@@ -116,14 +106,14 @@ def test_more_instances_and_a_faster_network_never_hold_anything_up(
             decode_instances=decode,
             transfer=Transfer(bandwidth=bandwidth),
         )
-        assert float(found.ttft) > 0
-        assert float(found.tpot) > 0
-        return float(found.requests_per_second), float(found.e2e)
+        assert (np.asarray(found.ttft) > 0).all()
+        assert (np.asarray(found.tpot) > 0).all()
+        return np.asarray(found.requests_per_second), np.asarray(found.e2e)
 
     rate, whole = fares(prefill, decode)
     for more in (fares(2 * prefill, decode), fares(prefill, 2 * decode), fares(prefill, decode, 500e9)):
-        assert more[0] >= rate * (1.0 - 2e-2)
-        assert more[1] <= whole * (1.0 + 2e-2)
+        assert (more[0] >= rate * (1.0 - slack)).all()
+        assert (more[1] <= whole * (1.0 + slack)).all()
 
 
 def test_a_first_token_is_never_sooner_than_its_prompt_and_its_way(

@@ -102,10 +102,14 @@ def closed_apart(
         excess = np.maximum(clients - places, 0.0)
         burst = prefill.together(clients / prefill_instances) + travel
         before = np.maximum(steady - waiting, prefill.one + travel)
-        behind = waiting * (1.0 - share * (1.0 - excess / clients / 2.0))
-        ttft = before + share * (burst - before) + behind
+        later = np.maximum(burst - before, 0.0)
+        # Prompts that come later wait less for a place.
+        behind = waiting * (1.0 - share * (1.0 - excess / clients / 2.0)) - share * later * excess / clients
+        ttft = before + share * (burst - before) + np.maximum(behind, 0.0)
         tail = emptying(load, np.maximum(low / decode_instances, 1.0), found, steps) * found.seconds
-        late = np.maximum(burst - before, 0.0) + np.where(load.variation > 0, np.maximum(tail, 0.0), 0.0)
+        # At the end, who has waited for a prompt has his answer still before him.
+        held = seconds * np.minimum(rate * np.maximum(before - prefill.one - travel, 0.0) / clients, 1.0)
+        late = later + held + np.where(load.variation > 0, np.maximum(tail, 0.0), 0.0)
         served = clients * load.rounds / (clients * load.rounds / rate + late)
     ttft = ttft + found.ttft
     return ClosedApart(
