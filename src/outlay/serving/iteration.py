@@ -88,7 +88,7 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     curves = _curves(deployment, coefficients)
     work = _share(deployment, work)
     causes: dict[str, Number] = dict.fromkeys(CAUSES, 0.0)
-    for block in deployment.architecture.blocks:
+    for block in deployment.architecture.kinds:
         for name, seconds in _layer(block.layer, deployment, work, curves, coefficients).items():
             causes[name] = causes[name] + block.count * seconds
     architecture = deployment.architecture

@@ -166,11 +166,17 @@ class Architecture:
     """Extra prediction depths (DeepSeek-V3 has 1); their layers are like the last."""
     assumed: Mapping[str, str] = field(default_factory=dict)
     """Facts that the source leaves out: name → value taken and why."""
+    kinds: tuple[Block, ...] = field(init=False, repr=False, compare=False)
+    """`blocks` in any order: layers that are equal are one block, wherever they stand. Where windows alternate (gpt-oss,
+    Gemma) dozens of blocks are two kinds."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kinds", _kinds(self.blocks))
 
     @property
     def depth(self) -> int:
         """Number of layers."""
-        return sum(block.count for block in self.blocks)
+        return sum(block.count for block in self.kinds)
 
     @property
     def token_width(self) -> int:
@@ -179,7 +185,18 @@ class Architecture:
 
     @property
     def is_moe(self) -> bool:
-        return any(isinstance(block.layer.feed_forward, Experts) for block in self.blocks)
+        return any(isinstance(block.layer.feed_forward, Experts) for block in self.kinds)
+
+
+def _kinds(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """Equal layers together, in the order in which they are met first; those that use one set of weights stay apart."""
+    counts: dict[tuple[Layer, int], int] = {}
+    shared: dict[tuple[Layer, int], bool] = {}
+    for place, block in enumerate(blocks):
+        key = (block.layer, place if block.shared else -1)
+        counts[key] = counts.get(key, 0) + block.count
+        shared[key] = block.shared
+    return tuple(Block(layer=key[0], count=count, shared=shared[key]) for key, count in counts.items())
 
 
 def transformer(
