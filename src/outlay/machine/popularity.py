@@ -43,7 +43,7 @@ def chosen_share(choices: Array, skew: float, ranks: int) -> Array:
 def popularity(skew: float, ranks: int) -> Array:
     """Choices of an expert over the mean, by rank."""
     fallen: Array = ((np.arange(ranks) + 0.5) / ranks) ** -skew
-    return fallen / fallen.mean()
+    return np.asarray(fallen / fallen.mean())
 
 
 @functools.cache

@@ -124,15 +124,15 @@ def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
         fewer = open_ones[(count[open_ones] > 1) & (rate / np.maximum(count[open_ones] - 1, 1) < below[open_ones])]
         if not fewer.size:
             return count.astype(np.int64)
-        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), ways.inside[fewer])
+        near = (ways.inside[fewer], ways.rate[fewer])
+        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), near=near, watts=False)
         open_ones = fewer[ways.objectives.at(fewer).kept(found)]
         count[open_ones] -= 1
 
 
 def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
     """How an instance of each of the ways at `places` fares when `rate` requests a second reach it."""
-    guess = np.where(ways.inside[places] > 0, ways.inside[places], ways.loops.least(ways.least)[places])
-    return ways.loops.at_rate(places, rate, guess)
+    return ways.loops.at_rate(places, rate, near=(ways.inside[places], ways.rate[places]))
 
 
 def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Floats, Floats, Floats]:
