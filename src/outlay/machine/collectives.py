@@ -141,8 +141,10 @@ def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve
     """The plan of every group. Many layouts have few different groups: each is worked out once."""
     if _alike(ranks) and _alike(apart):
         return _plan_of_one(kind, ranks.flat[0], apart.flat[0], cluster, curve)
-    if max(ranks.size, apart.size) < MANY or not _fixed(cluster):
+    if not _fixed(cluster):
         return _plan(kind, ranks, apart, cluster, curve)
+    if max(ranks.size, apart.size) < MANY:
+        return _plan_of_some(kind, ranks, apart, cluster, curve)
     (some_ranks, rank_index), (some_apart, apart_index) = _distinct(ranks), _distinct(apart)
     table = _plan(kind, some_ranks[:, None], some_apart[None, :], cluster, curve)
     place = rank_index * len(some_apart) + apart_index
@@ -171,6 +173,22 @@ def _plan_of_one(kind: str, ranks: float, apart: float, cluster: Cluster, curve:
         known = _PLANS[key] = (_plan(kind, np.asarray(ranks), np.asarray(apart), cluster, curve), curve)
     return known[0]
 
+
+def _plan_of_some(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
+    """The plans of a few hundred groups, remembered: a search asks for its layouts again in every round."""
+    groups = (ranks.shape, ranks.tobytes(), apart.shape, apart.tobytes())
+    key = (kind, *groups, id(curve), _measures(cluster))
+    known = _PLANS_OF_SOME.get(key)
+    if known is None:
+        if len(_PLANS_OF_SOME) >= SOME:
+            _PLANS_OF_SOME.clear()
+        known = _PLANS_OF_SOME[key] = (_plan(kind, ranks, apart, cluster, curve), curve)
+    return known[0]
+
+
+_PLANS_OF_SOME: dict[tuple[object, ...], tuple[_Plan, CollectiveCurve]] = {}
+SOME = 64
+"""Arrays of groups whose plans are remembered: a few MB."""
 
 _PLANS: dict[tuple[object, ...], tuple[_Plan, CollectiveCurve]] = {}
 
