@@ -283,10 +283,9 @@ def test_a_trace_is_played_request_by_request(tmp_path):
     found = ask("llama-3-8b", on="h100-sxm:2", input=None, output=None, rate=None, trace=azure(tmp_path), ttft="200ms")
     assert "400 requests of day.csv" in found.title
     rows = cells(found, "latency")
-    for mean, *shares in rows.values():
-        assert shares == sorted(shares)
-        assert shares[0] <= mean * 1.5
-    assert math.isclose(rows["first token"][0], figure(found, "ttft"))
+    for name, label in (("ttft", "first token"), ("tpot", "each further token"), ("e2e", "whole answer")):
+        assert list(rows[label]) == sorted(rows[label])
+        assert rows[label][0] <= figure(found, name) * 1.5
     note = next(table for table in found.sections if table.key == "latency").notes[0]
     assert "of requests keep what is allowed" in note
     tokens = sum(50 + row % 80 for row in range(400))
@@ -295,6 +294,39 @@ def test_a_trace_is_played_request_by_request(tmp_path):
         month * figure(found, "dollars_per_million_output") / 1e6 / found.total.amount.likely, 1, abs_tol=0.5
     )
     assert math.isclose(figure(found, "output_tokens_per_second"), tokens / 100, rel_tol=0.01)
+
+
+def latencies(statement):
+    return cells(statement, "latency")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_rate_says_what_single_requests_wait(apart):
+    machines = {"on": None, "prefill_on": "h100-sxm:4", "decode_on": "h100-sxm:4"} if apart else {}
+    found = ask(**machines)
+    for name, label in (("ttft", "first token"), ("tpot", "each further token"), ("e2e", "whole answer")):
+        half, most, longest = latencies(found)[label]
+        assert half <= most <= longest
+        assert math.isclose(half, figure(found, name), rel_tol=0.2), label  # the closed form's mean
+
+
+def test_single_requests_wait_longer_the_fuller_the_machines_are():
+    calm, full = ask(rate=1), ask(rate=15)
+    for label, (*_, longest) in latencies(calm).items():
+        assert longest < latencies(full)[label][-1], label
+
+
+def test_the_share_that_keeps_an_objective_grows_with_it():
+    def kept(limit):
+        found = ask(rate=12, ttft=limit)
+        note = next(table for table in found.sections if table.key == "latency").notes[0]
+        return float(note.split()[0])
+
+    assert kept("150ms") <= kept("300ms") <= kept("3s") == 100
+
+
+def test_a_number_of_clients_has_no_requests_at_random():
+    assert "latency" not in {table.key for table in ask(rate=None, concurrency=8).sections}
 
 
 def test_prompts_apart_are_priced_by_their_own_devices():
@@ -328,7 +360,8 @@ def test_too_much_for_both_is_told_how_many_of_each(tmp_path):
 def test_a_trace_is_played_on_both(tmp_path):
     asked = {"input": None, "output": None, "rate": None, "trace": azure(tmp_path)}
     found = cost_serving("llama-3-8b", prefill_on="h100-sxm:1", decode_on="h100-sxm:1", price=2, **asked)
-    assert math.isclose(cells(found, "latency")["first token"][0], figure(found, "ttft"))
+    half, _, most = cells(found, "latency")["first token"]
+    assert half < figure(found, "ttft") * 1.5 < most * 3
     assert math.isclose(found.total.amount.likely, 2 * 730 * 2)
 
 

@@ -375,3 +375,44 @@ def test_exports_are_of_the_engine_that_they_start() -> None:
 def test_unknown_names_offer_the_nearest() -> None:
     with pytest.raises(UnknownName, match="h100-smx"):
         plan_serving("llama-3-8b", **WITHIN, on="h100-smx")
+
+
+def shares_kept(**limits: str) -> list[int]:
+    table = plan_serving("llama-3-8b", **{**LOAD, "on": "h100-sxm", **limits}).sections[0]
+    said = {row[0]: str(row[1]) for row in table.rows}
+    words = [said[name] for name in ("first token", "each further token")]
+    return [int(word.split(": ")[1].split(" of 100")[0]) for word in words if "such deployments" in word]
+
+
+def test_a_plan_says_how_often_its_limits_are_kept() -> None:
+    tight, loose = shares_kept(ttft="60ms", tpot="15ms"), shares_kept(ttft="5s", tpot="1s")
+    assert all(0 < few < many <= 99 for few, many in zip(tight, loose, strict=True))
+    assert len(tight) == len(loose) == 2
+    assert shares_kept() == []
+
+
+def test_ranges_of_a_plan_are_those_of_its_deployment() -> None:
+    plan = plan_serving("llama-3-8b", **{**WITHIN, "on": "h100-sxm", "interval": "90%"})
+    narrow = plan_serving("llama-3-8b", **{**WITHIN, "on": "h100-sxm", "interval": "50%"})
+    assert (plan.coverage, narrow.coverage) == (0.9, 0.5)
+    for name in ("ttft", "tpot", "e2e", "joules", "kg_co2e"):
+        wide, inner = plan.answer[name].value, narrow.answer[name].value
+        assert wide.low <= inner.low <= inner.likely <= inner.high <= wide.high, name  # type: ignore[operator]
+    alone = cost_serving("llama-3-8b", on="h100-sxm:1", rate="5/s", input=1024, output=256, interval="90%")
+    first = alone.answer["ttft"].value
+    assert plan.answer["ttft"].value.high / plan.answer["ttft"].value.likely == pytest.approx(first.high / first.likely)  # type: ignore[operator]
+
+
+def test_what_may_be_worse_bounds_the_formats() -> None:
+    def cheapest(**more: str) -> float:
+        return plan_serving("llama-3-70b", **{**WITHIN, "on": "h100-sxm,l40s", **more}).total.amount.likely
+
+    published, strict, loose, any_at_all = cheapest(), cheapest(worse="0%"), cheapest(worse="1%"), cheapest(quant="any")
+    assert strict == published  # nothing but the checkpoint is published to lose nothing
+    assert any_at_all <= loose < strict
+    with pytest.raises(InputError, match="leaves out every format") as refused:
+        cheapest(quant="w4a16", worse="0.1%")
+    assert "w4a16: scores" in refused.value.details[0]
+    for wrong in ("150%", "-1%", "a lot"):
+        with pytest.raises(InputError, match="--worse"):
+            cheapest(worse=wrong)

@@ -12,7 +12,7 @@ from outlay import __version__
 from outlay.scenarios.asked import inputs_of
 from outlay.scenarios.named import check_texts
 from outlay.scenarios.serving.figures import cost_figures, figures_of
-from outlay.scenarios.serving.fit import serve
+from outlay.scenarios.serving.fit import serve, waits_of
 from outlay.scenarios.serving.hints import hints_of
 from outlay.scenarios.serving.lines import lines_of
 from outlay.scenarios.serving.provenance import serving_receipts
@@ -169,6 +169,7 @@ def cost_serving(
         terms=terms,
         prompt_terms=None if question.prefill is None else agreed(question.prefill),
         coefficients=coefficients,
+        waits=waits_of(question, served, coefficients),
         fitted_on=serving_receipts(coefficients),
     )
     if coefficients == load_serving():  # nobody knows how far others are off

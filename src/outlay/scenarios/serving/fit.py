@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outlay.scenarios.serving import apart
+from outlay.scenarios.serving.playing import Fleet, Progress, Waits, play, play_at_random
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.ways import Served, Tried, candidates, each_of, instances, scalar
 from outlay.serving import (
@@ -17,11 +17,7 @@ from outlay.serving import (
     maximum,
     memory,
     perform,
-    simulate,
-    simulate_disaggregated,
 )
-
-Progress = Callable[[int, int], None]
 
 TIE = 1.02
 """Layouts within this factor of the best are as good; of them the one with the fewest devices an instance is taken."""
@@ -110,32 +106,40 @@ def served_at(question: ServingQuestion, tried: Tried, place: int, coefficients:
     )
 
 
+def fleet_of(question: ServingQuestion, served: Served) -> Fleet:
+    """The instances that get requests."""
+    return Fleet(
+        decode=served.deployment,
+        replicas=served.working,
+        prefill=served.prefill,
+        prefill_replicas=served.prefill_replicas,
+        speculation=question.speculation(served.deployment),
+    )
+
+
+def waits_of(question: ServingQuestion, served: Served, coefficients: ServingCoefficients) -> Waits | None:
+    """What single requests wait: those of the trace, or of the busiest hour's rate; None with a fixed number of clients."""
+    demand = question.demand
+    if served.replay is not None:
+        return Waits(replay=served.replay)
+    if demand.rate is None:
+        return None
+    return play_at_random(
+        fleet_of(question, served),
+        demand,
+        coefficients,
+        rate=demand.rate * demand.peak,
+        seconds=float(served.busiest.e2e),
+    )
+
+
 def _played(
     question: ServingQuestion, served: Served, coefficients: ServingCoefficients, progress: Progress | None
 ) -> Served:
     """With the requests of the trace played one by one; rates are then those of one instance, as closed forms give them."""
-    requests, speculation = question.demand.requests, question.speculation(served.deployment)
+    requests = question.demand.requests
     assert requests is not None
-    if served.prefill is not None:
-        replay = simulate_disaggregated(
-            served.prefill,
-            served.deployment,
-            requests,
-            coefficients,
-            prefill_instances=served.prefill_replicas,
-            decode_instances=served.replicas,
-            speculation=speculation,
-            progress=progress,
-        )
-    else:
-        replay = simulate(
-            served.deployment,
-            requests,
-            coefficients,
-            replicas=served.replicas,
-            speculation=speculation,
-            progress=progress,
-        )
+    replay = play(fleet_of(question, served), requests, coefficients, progress)
     # How far from the most that can be answered is the closed form's business: a trace is as long as it is.
     found = replace(each_of(replay.performance, served.replicas), utilisation=served.busiest.utilisation)
     # The month goes on as the trace began: its last answers, which come after the last request, do not make it slower.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, get_args
 
 from outlay.accuracy.metrics import Kind
 from outlay.accuracy.serving.ranges import load_serving_ranges
+from outlay.catalog import Accelerator
 from outlay.machine.gemm_curve import gemm_curve
 from outlay.scenarios.serving.demand import REQUEST
 from outlay.scenarios.serving.question import ServingQuestion
-from outlay.statement import Interval
+from outlay.serving import Engine
+from outlay.statement import Assumption, Interval
+from outlay.workload import Architecture
 
 WHAT: Final[tuple[Kind, ...]] = get_args(Kind)
 
@@ -20,7 +23,19 @@ def relative_ranges(question: ServingQuestion, level: float) -> Mapping[str, Int
 
     The layout is asked for or chosen, so it is no doubt.
     """
-    found, reasons = load_serving_ranges(), _doubts(question)
+    reasons = reasons_to_doubt(
+        question.architecture,
+        question.engine,
+        [pool.accelerator for pool in question.pools],
+        assumed=question.assumed,
+        loaded=question.demand.concurrency != 1,
+    )
+    return ranges_for(reasons, level)
+
+
+def ranges_for(reasons: Collection[str], level: float) -> Mapping[str, Interval]:
+    """The same, by the names of what there is to doubt."""
+    found = load_serving_ranges()
     ranges: dict[str, Interval] = {}
     for kind in WHAT:
         low, high = found.of(kind).factors(reasons, level)
@@ -28,13 +43,29 @@ def relative_ranges(question: ServingQuestion, level: float) -> Mapping[str, Int
     return ranges
 
 
-def _doubts(question: ServingQuestion) -> tuple[str, ...]:
-    """Reasons to doubt, by the names of :data:`outlay.accuracy.serving.ranges.DOUBTS`."""
+def share_within(kind: Kind, factor: float, reasons: Collection[str]) -> float:
+    """The share of deployments whose time, or energy, is at most `factor` times the one predicted.
+
+    >>> share_within("decode", 1.0, ()) < share_within("decode", 2.0, ())
+    True
+    """
+    return load_serving_ranges().of(kind).share_below(factor, reasons)
+
+
+def reasons_to_doubt(
+    architecture: Architecture,
+    engine: Engine,
+    accelerators: Iterable[Accelerator],
+    *,
+    assumed: Iterable[Assumption],
+    loaded: bool,
+) -> tuple[str, ...]:
+    """By the names of :data:`outlay.accuracy.serving.ranges.DOUBTS`."""
     reasons = {
-        "kernels": any(gemm_curve(pool.accelerator, "bf16", None).basis != "fitted" for pool in question.pools),
-        "stands in": question.engine.name == "transformers",
-        "experts": question.architecture.is_moe,
-        "lengths": any(entry.receipt is REQUEST for entry in question.assumed),
-        "loaded": question.demand.concurrency != 1,
+        "kernels": any(gemm_curve(chip, "bf16", None).basis != "fitted" for chip in accelerators),
+        "stands in": engine.name == "transformers",
+        "experts": architecture.is_moe,
+        "lengths": any(entry.receipt is REQUEST for entry in assumed),
+        "loaded": loaded,
     }
     return tuple(name for name, holds in reasons.items() if holds)

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from outlay import catalog, economics
 from outlay.machine import power_watts
+from outlay.scenarios.serving.playing import Waits
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.ways import Served
 from outlay.scenarios.terms import Terms
@@ -32,6 +33,8 @@ class ServingRun:
     prompt_terms: Terms | None = None
     """Of those that compute prompts, where they are others."""
     coefficients: ServingCoefficients
+    waits: Waits | None = None
+    """Of single requests in the busiest hour, where they come at a rate."""
     fitted_on: tuple[Receipt, ...] = ()
     assumed: tuple[Assumption, ...] = ()
     relative: Mapping[str, Interval] = field(default_factory=dict)

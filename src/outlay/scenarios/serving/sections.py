@@ -110,30 +110,30 @@ def _instances(count: int, deployment: Deployment) -> str:
 
 
 def _latency(run: ServingRun) -> Iterator[Table]:
-    """What half, nine in ten and 99 in 100 requests of a trace wait at most."""
-    replay, wanted = run.served.replay, run.question.objectives
-    if replay is None:
+    """What half, nine in ten and 99 in 100 requests wait at most: of a trace, or of a rate."""
+    waits, wanted, trace = run.waits, run.question.objectives, run.served.replay
+    if waits is None:
         return
-    busiest = run.served.busiest
+    shares = {"Half": 0.5, "9 in 10": 0.9, "99 in 100": 0.99}
+    names = {"ttft": "first token", "tpot": "each further token", "e2e": "whole answer"}
     rows: list[tuple[Cell, ...]] = [
-        (label, float(mean), *(float(busiest.quantiles[f"{name}_p{share}"]) for share in (50, 90, 99)))
-        for name, label, mean in (
-            ("ttft", "first token", busiest.ttft),
-            ("tpot", "each further token", busiest.tpot),
-            ("e2e", "whole answer", busiest.e2e),
-        )
+        (label, *(waits.quantile(name, share) for share in shares.values())) for name, label in names.items()
     ]
     notes = []
     if wanted.stated:
-        kept = float(replay.good(ttft=float(wanted.ttft), tpot=float(wanted.tpot)).mean())
+        kept = waits.good(ttft=float(wanted.ttft), tpot=float(wanted.tpot))
         notes.append(f"{format_quantity(kept, '%')} of requests keep what is allowed.")
-    again = int((replay.preempted > 0).sum())
+    again = int((waits.preempted > 0).sum())
     if again:
         notes.append(f"{again:,} requests were put back because the room for caches ran out, and computed again.")
-    columns = [Column("What"), *(Column(name, unit="s") for name in ("Mean", "Half", "9 in 10", "99 in 100"))]
+    if trace is None:
+        notes.append("They come at random and are all of the mean length: `--trace` plays requests of your own.")
+        title = f"{len(waits):,} requests, played one by one"
+    else:
+        title = f"{len(waits):,} requests, played one by one in {format_quantity(trace.seconds, 's')}"
     yield Table(
-        f"{len(replay.arrival):,} requests, played one by one in {format_quantity(replay.seconds, 's')}",
-        columns=columns,
+        title,
+        columns=("What", *(Column(name, unit="s") for name in shares)),
         rows=rows,
         notes=notes,
         receipts=run.fitted_on,

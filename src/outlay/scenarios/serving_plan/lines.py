@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from outlay.accuracy.metrics import Kind
 from outlay.economics import HOURS_PER_MONTH
+from outlay.scenarios.serving.ranged import ranges_for, reasons_to_doubt
 from outlay.scenarios.serving_plan.block import Pool, replicas_by_part
 from outlay.scenarios.serving_plan.day import held
 from outlay.scenarios.serving_plan.offered import Plan
@@ -17,7 +20,7 @@ from outlay.scenarios.terms import Terms, hour_unit
 from outlay.statement import Figure, Interval, Line, Receipt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Priced:
     """A plan, the terms on which it is had, and where its times come from."""
 
@@ -25,6 +28,28 @@ class Priced:
     wanted: ServingWanted
     terms: Terms
     fitted_on: tuple[Receipt, ...]
+    level: float | None
+    """Share of deployments that ranges hold; None where nobody knows how far off the coefficients are."""
+
+    @cached_property
+    def doubts(self) -> tuple[str, ...]:
+        """Why a range is wide."""
+        block, wanted = self.plan.block, self.wanted
+        return reasons_to_doubt(wanted.architecture, block.engine, [block.chip], assumed=wanted.assumed, loaded=True)
+
+    def ranged(self, kind: Kind, likely: float) -> Interval:
+        """A time or an energy with its range."""
+        if self.level is None:
+            return Interval.of(likely)
+        return ranges_for(self.doubts, self.level)[kind] * likely
+
+    @cached_property
+    def kilowatt_hours(self) -> Interval:
+        """Of a month, at the meter of the building; the range of the building is added to that of the devices."""
+        pue, energy = self.terms.pue, self.ranged("energy", self.plan.kilowatt_hours)
+        if pue.low is None or pue.high is None:
+            return energy
+        return energy * Interval.between(pue.low / pue.likely, 1.0, pue.high / pue.likely)
 
     @property
     def pools(self) -> tuple[tuple[str, str, Pool], ...]:
@@ -94,7 +119,7 @@ def _power(priced: Priced) -> Iterator[Line]:
     line = Line(
         "Electricity",
         key="power.electricity",
-        quantity=Interval.of(priced.plan.kilowatt_hours),
+        quantity=priced.kilowatt_hours,
         unit="kWh",
         unit_price=Interval.exact(terms.electricity),
         basis=terms.electricity_receipt.basis,
@@ -138,7 +163,7 @@ def figures_of(priced: Priced) -> dict[str, Figure]:
     """Energy and carbon of a month in the first sentence; latencies and rates by name."""
     plan, wanted, terms = priced.plan, priced.wanted, priced.terms
     energy = Figure(
-        Interval.of(plan.kilowatt_hours * 3.6e6),
+        priced.kilowatt_hours * 3.6e6,
         unit="J",
         note="hours × devices × (power of a device + its share of the server) × PUE",
         parts=(
@@ -152,7 +177,7 @@ def figures_of(priced: Priced) -> dict[str, Figure]:
         assumed=_grounds(priced, "PUE", "weights", "engine", "cache"),
     )
     carbon = Figure(
-        Interval.of(plan.kg_co2e),
+        priced.kilowatt_hours * (plan.kg_co2e / plan.kilowatt_hours),
         unit="kg CO2e",
         note="energy × carbon of the grid; making the devices is left out",
         parts=(
@@ -171,12 +196,22 @@ def figures_of(priced: Priced) -> dict[str, Figure]:
         priced, "weights", "engine", "cache", "request", "requests", "busiest hour", "day", "prefix cache"
     )
     said = {
-        "ttft": (plan.ttft, "s", "first token after", f"mean, waiting included{hour}"),
-        "tpot": (plan.tpot, "s", "then one each", f"mean{hour}"),
-        "e2e": (plan.e2e, "s", "answers take", f"first token + (tokens − 1) × seconds of each{hour}"),
-        "requests_per_second": (plan.capacity, "requests/s", "carries", "the most that keeps the latencies asked for"),
+        "ttft": (priced.ranged("first", plan.ttft), "s", "first token after", f"mean, waiting included{hour}"),
+        "tpot": (priced.ranged("decode", plan.tpot), "s", "then one each", f"mean{hour}"),
+        "e2e": (
+            priced.ranged("answers", plan.e2e),
+            "s",
+            "answers take",
+            f"first token + (tokens − 1) × seconds of each{hour}",
+        ),
+        "requests_per_second": (
+            Interval.of(plan.capacity),
+            "requests/s",
+            "carries",
+            "the most that keeps the latencies asked for",
+        ),
         "output_tokens_per_second": (
-            float(wanted.demand.rate or 0.0) * wanted.demand.output,
+            Interval.exact(float(wanted.demand.rate or 0.0) * wanted.demand.output),
             "tokens/s",
             "all answer",
             "mean requests a second × tokens of an answer",
@@ -184,10 +219,10 @@ def figures_of(priced: Priced) -> dict[str, Figure]:
     }
     figures = {"joules": energy, "kg_co2e": carbon}
     for name, (value, unit, label, note) in said.items():
-        if name == "requests_per_second" and not value:
+        if name == "requests_per_second" and not value.likely:
             continue
         figures[name] = Figure(
-            Interval.of(value),
+            value,
             unit=unit,
             label=label,
             note=note,

@@ -39,6 +39,7 @@ from outlay.scenarios.terms import agree, price_notes
 from outlay.scenarios.today import today as day_of
 from outlay.serving import ServingCoefficients, load_serving
 from outlay.statement import Assumption, Statement
+from outlay.training.ranges import parse_level, percent
 from outlay.workload import Architecture
 
 assert _render.FORMATS
@@ -72,6 +73,7 @@ def plan_serving(
     engine: str | None = None,
     mode: str | None = None,
     quant: str | None = None,
+    worse: str | float | None = None,
     kv: str | None = None,
     price: str | float | None = None,
     discount: str | float | None = None,
@@ -83,6 +85,7 @@ def plan_serving(
     use: str | float | None = None,
     egress: str | float | None = None,
     people: str | float | None = None,
+    interval: str | float | None = None,
     every: bool = False,
     notes: tuple[str, ...] = (),
     progress: Callable[[int, int], None] | None = None,
@@ -91,7 +94,8 @@ def plan_serving(
 ) -> Statement:
     """The plan that reaches `goal` (cheapest, fastest, greenest) for a load within latencies, dollars and carbon of a month.
 
-    Every accelerator (`on`: names or `any`), seller, tier, number format (`quant`), mode and layout is looked at, each with
+    Every accelerator (`on`: names or `any`), seller, tier, number format (`quant`, or any that is published to be at most
+    `worse`), mode and layout is looked at, each with
     the replicas that the load takes. With `p99` 99 of 100 requests keep the latencies, not the mean one. `day` is the load by
     hour, `start_up` the time until an instance answers; then as many instances are on as each hour needs. `every` adds a table
     of all plans. Texts are read as on the command line.
@@ -106,9 +110,10 @@ def plan_serving(
     asked = {
         name: value for name, value in locals().items() if name not in ("notes", "progress", "coefficients", "today")
     }
+    level = parse_level(interval)
     coefficients = coefficients or load_serving()
     found = search_serving(model, asked, progress=progress, coefficients=coefficients)
-    priced = priced_of(found, coefficients)
+    priced = priced_of(found, coefficients, level)
     tables = (
         plan_table(priced),
         front_table(found),
@@ -131,16 +136,27 @@ def plan_serving(
             looked_at(found),
             *_supply(found),
             *price_notes(priced.terms, today or day_of()),
-            "A month is 730 hours. Times are the likely ones: `outlay cost serving` gives their ranges.",
+            _sure(priced),
             *notes,
         ),
         hints=tuple(_hints(model, found, coefficients)),
         inputs=inputs_of(asked),
+        coverage=priced.level,
         version=__version__,
     )
 
 
-def priced_of(found: ServingFound, coefficients: ServingCoefficients) -> Priced:
+def _sure(priced: Priced) -> str:
+    """What ranges hold, and against what limits were held."""
+    if priced.level is None:
+        return "A month is 730 hours. How far coefficients of your own are off is not known: times are the likely ones."
+    return (
+        f"A month is 730 hours. Ranges: {percent(priced.level)} of measured deployments from sources that our fit had not used "
+        "lie within them. Limits are held against the likely times; how often they are kept is said beside them."
+    )
+
+
+def priced_of(found: ServingFound, coefficients: ServingCoefficients, level: float) -> Priced:
     """The best plan on its terms."""
     best, wanted = found.best, found.wanted
     asked, own = wanted.asked, wanted.money.price is not None
@@ -154,7 +170,13 @@ def priced_of(found: ServingFound, coefficients: ServingCoefficients) -> Priced:
         lost_work=None,
         **{name: asked.get(name) for name in _TERMS},
     )
-    return Priced(plan=best, wanted=wanted, terms=terms, fitted_on=serving_receipts(coefficients))
+    return Priced(
+        plan=best,
+        wanted=wanted,
+        terms=terms,
+        fitted_on=serving_receipts(coefficients),
+        level=level if coefficients == load_serving() else None,  # nobody knows how far others are off
+    )
 
 
 _WAITS = 2.0

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outlay.scenarios.serving.demand import rate_words
+from outlay.scenarios.serving.ranged import share_within
 from outlay.scenarios.serving_plan.lines import Priced
 from outlay.scenarios.serving_plan.offered import GOALS, Plan, limits_of
 from outlay.scenarios.serving_plan.search import ServingFound
@@ -49,9 +50,19 @@ def plan_table(priced: Priced) -> Table:
         if plan.tails is not None:
             words += f", 99 of 100 within {format_quantity(plan.tails[name == 'tpot'], 's')}"
         if name in wanted.objectives.stated:
-            words += f" of {format_quantity(float(getattr(wanted.objectives, name)), 's')} allowed"
+            words += f" of {format_quantity(float(getattr(wanted.objectives, name)), 's')} allowed{_kept(priced, name)}"
         rows.append((label, words))
     return Table("The plan", columns=("What", "How"), rows=rows, receipts=priced.fitted_on, key="plan")
+
+
+def _kept(priced: Priced, name: str) -> str:
+    """How many of such deployments keep a limit, by how far measured ones lay from what was predicted."""
+    if priced.level is None:
+        return ""
+    plan, limit = priced.plan, float(getattr(priced.wanted.objectives, name))
+    likely = float(getattr(plan, name)) if plan.tails is None else plan.tails[name == "tpot"]
+    share = share_within("first" if name == "ttft" else "decode", limit / max(likely, 1e-12), priced.doubts)
+    return f": {min(round(share * 100), 99)} of 100 such deployments keep it"
 
 
 def batch_limit(plan: Plan) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outlay.errors import DoesNotFit
+from outlay.scenarios.serving.playing import Fleet, play_at_random
 from outlay.scenarios.serving_plan.offered import Offered, Plan
 from outlay.scenarios.serving_plan.question import ServingWanted
 from outlay.scenarios.serving_plan.words import (
@@ -21,13 +22,8 @@ from outlay.scenarios.serving_plan.words import (
     typed,
 )
 from outlay.serving import ServingCoefficients
-from outlay.serving.simulate import simulate
-from outlay.serving.simulate_disaggregated import simulate_disaggregated
-from outlay.serving.synthetic import poisson
 from outlay.units import format_quantity
 
-PLAYED = 3000
-"""Requests that are played for a plan: 30 of them are slower than the 99 of 100."""
 MOST_PLAYED = 300
 """Plans that are played at most."""
 
@@ -35,27 +31,16 @@ MOST_PLAYED = 300
 def played(plan: Plan, wanted: ServingWanted, coefficients: ServingCoefficients) -> Plan:
     """A plan with the latencies that 99 of 100 requests keep in the busiest hour.
 
-    Requests come at random, each of the mean length. Equal instances share nothing, so one of them is played with its share.
+    Requests come at random, each of the mean length.
     """
-    demand, prefill = wanted.demand, plan.prefill
-    share = 1.0 if prefill is not None else 1.0 / plan.replicas
-    requests = poisson(wanted.rate * share, PLAYED, input=demand.input, output=demand.output)
-    if demand.cached:
-        cached = np.minimum(np.round(requests.input * demand.cached), requests.input - 1).astype(np.int64)
-        requests = dataclasses.replace(requests, cached=cached)
-    if prefill is None:
-        found = simulate(plan.decode, requests, coefficients)
-    else:
-        found = simulate_disaggregated(
-            prefill,
-            plan.decode,
-            requests,
-            coefficients,
-            prefill_instances=plan.prefill_replicas,
-            decode_instances=plan.replicas,
-        )
-    tails = found.quantiles((0.99,))
-    return dataclasses.replace(plan, tails=(tails["ttft_p99"], tails["tpot_p99"]))
+    fleet = Fleet(
+        decode=plan.decode,
+        replicas=plan.replicas,
+        prefill=plan.prefill,
+        prefill_replicas=plan.prefill_replicas,
+    )
+    found = play_at_random(fleet, wanted.demand, coefficients, rate=wanted.rate, seconds=plan.e2e)
+    return dataclasses.replace(plan, tails=(found.quantile("ttft", 0.99), found.quantile("tpot", 0.99)))
 
 
 def excess(plan: Plan, wanted: ServingWanted) -> float:
