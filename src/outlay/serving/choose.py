@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.search.bracket import largest_of
+from outlay.search.bracket import ROUNDS, largest_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
@@ -26,6 +26,9 @@ from outlay.workload import Number
 
 CHUNKS = (512, 2048, 8192)
 """Most tokens of a step that are tried, beside the engine's own: short steps keep decoding quick, long ones prompts."""
+
+EXACT = 5
+"""Rounds after which a rate is known to a ten-thousandth, from one request in eleven days up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,23 @@ def ways_of(
     return ways, seen, legal
 
 
+def carried(
+    deployment: Deployment, load: Load, objectives: Objectives, coefficients: ServingCoefficients, *, least: float
+) -> Floats:
+    """The most requests a second of an instance in each layout of `deployment`, with the engine's own limit of a step: within
+    the objectives, or of what can be sustained at all where none is stated. 0 where the model does not fit, or where not even
+    `least` requests a second keep them."""
+    limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
+    found = np.zeros(np.shape(deployment.layout.tensor))
+    fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), found.shape))
+    if fits.size:
+        loops = loops_of(some_of(deployment, fits), load, coefficients)
+        kinds = (objectives.at(fits),)
+        most = _most(loops, kinds, least, rounds=EXACT)[0][0] if objectives.stated else loops.sustained(slice(None))
+        found[fits] = most
+    return found
+
+
 def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
     """The least instances of each way that carry `rate` requests a second; 0 where no count does.
 
@@ -135,7 +155,9 @@ def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
     return ways.loops.at_rate(places, rate, near=(ways.inside[places], ways.rate[places]))
 
 
-def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Floats, Floats, Floats]:
+def _most(
+    loops: Loops, kinds: tuple[Objectives, ...], least: float, rounds: int = ROUNDS
+) -> tuple[Floats, Floats, Floats]:
     """By objectives and place: the most requests a second, the requests inside then, and a rate that is too much."""
     count = int(loops.first.size)
 
@@ -149,5 +171,5 @@ def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Fl
         return np.stack([np.broadcast_to(kind.at(places).kept(found), inside.shape) for kind in wide]), rate
 
     high = loops.most(np.arange(count))
-    found = largest_of(look, np.minimum(loops.least(least), high), high, kinds=len(kinds))
+    found = largest_of(look, np.minimum(loops.least(least), high), high, kinds=len(kinds), rounds=rounds)
     return found.at_good, found.good, found.at_bad
