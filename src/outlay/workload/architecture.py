@@ -166,17 +166,22 @@ class Architecture:
     """Extra prediction depths (DeepSeek-V3 has 1); their layers are like the last."""
     assumed: Mapping[str, str] = field(default_factory=dict)
     """Facts that the source leaves out: name → value taken and why."""
-    kinds: tuple[Block, ...] = field(init=False, repr=False, compare=False)
-    """`blocks` in any order: layers that are equal are one block, wherever they stand. Where windows alternate (gpt-oss,
-    Gemma) dozens of blocks are two kinds."""
+    _kinds: tuple[Block, ...] = field(default=(), init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kinds", _kinds(self.blocks))
+    @property
+    def kinds(self) -> tuple[Block, ...]:
+        """`blocks` in any order: layers that are equal are one block, wherever they stand. Where windows alternate (gpt-oss,
+        Gemma) dozens of blocks are two kinds."""
+        if len(self.blocks) < 2:
+            return self.blocks
+        if not self._kinds:
+            object.__setattr__(self, "_kinds", _alike(self.blocks))
+        return self._kinds
 
     @property
     def depth(self) -> int:
         """Number of layers."""
-        return sum(block.count for block in self.kinds)
+        return sum(block.count for block in self.blocks)
 
     @property
     def token_width(self) -> int:
@@ -185,10 +190,10 @@ class Architecture:
 
     @property
     def is_moe(self) -> bool:
-        return any(isinstance(block.layer.feed_forward, Experts) for block in self.kinds)
+        return any(isinstance(block.layer.feed_forward, Experts) for block in self.blocks)
 
 
-def _kinds(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+def _alike(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
     """Equal layers together, in the order in which they are met first; those that use one set of weights stay apart."""
     counts: dict[tuple[Layer, int], int] = {}
     shared: dict[tuple[Layer, int], bool] = {}
