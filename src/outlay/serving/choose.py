@@ -30,6 +30,9 @@ CHUNKS = (512, 2048, 8192)
 EXACT = 5
 """Rounds after which a rate is known to a ten-thousandth, from one request in eleven days up."""
 
+BEYOND = 0.1
+"""Share by which more requests inside may carry less: a step takes longer where one more tile begins."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
@@ -46,7 +49,7 @@ class Ways:
     least: float
     """Requests a second down to which was looked."""
     relaxed: Mapping[str, Floats] = field(default_factory=dict)
-    """The most with one objective given up, by its name."""
+    """The most with one objective given up, by its name; as near as the instances for a known load hang on it."""
 
     @property
     def count(self) -> int:
@@ -73,6 +76,7 @@ def ways_of(
     coefficients: ServingCoefficients,
     *,
     least: float,
+    rate: float | None = None,
     looked_at: int = 0,
     make: Callable[[Deployment, Load, ServingCoefficients], Loops] = loops_of,
 ) -> tuple[Ways | None, int, int]:
@@ -80,7 +84,8 @@ def ways_of(
 
     And how many were looked at, and how many of those are legal. The layout's degrees are arrays of one length, and so may
     objectives be. Chunks of
-    :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them.
+    :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them. What would be
+    carried with an objective given up is found as exactly as the instances for `rate` requests a second hang on it.
     """
     layouts = int(np.size(deployment.layout.tensor))
     own = deployment.engine.chunk_tokens
@@ -99,16 +104,16 @@ def ways_of(
     loops = make(some_of(spread, fits), load, coefficients)
     objectives = objectives.at(every[fits])
     kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
-    rate, inside, beyond = _most(loops, tuple(kinds.values()), least)
+    carried, inside, beyond = _most(loops, tuple(kinds.values()), least, load_rate=rate)
     ways = Ways(
         loops=loops,
         objectives=objectives,
-        rate=rate[0],
+        rate=carried[0],
         inside=inside[0],
         beyond=beyond[0],
         least=least,
         # What carries a rate within all objectives carries it within fewer, wherever the search for fewer stopped.
-        relaxed={name: np.maximum(row, rate[0]) for name, row in zip(kinds, rate, strict=True) if name},
+        relaxed={name: np.maximum(row, carried[0]) for name, row in zip(kinds, carried, strict=True) if name},
     )
     return ways, seen, legal
 
@@ -156,7 +161,12 @@ def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
 
 
 def _most(
-    loops: Loops, kinds: tuple[Objectives, ...], least: float, rounds: int = ROUNDS
+    loops: Loops,
+    kinds: tuple[Objectives, ...],
+    least: float,
+    *,
+    rounds: int = ROUNDS,
+    load_rate: float | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """By objectives and place: the most requests a second, the requests inside then, and a rate that is too much."""
     count = int(loops.first.size)
@@ -170,6 +180,23 @@ def _most(
         rate, found = loops.at(places, inside)
         return np.stack([np.broadcast_to(kind.at(places).kept(found), inside.shape) for kind in wide]), rate
 
+    def settled(at_good: Floats, at_bad: Floats) -> NDArray[np.bool_]:
+        """Whether both ends, and what is a little beyond them, take as many instances for the load; the first kind is wanted
+        exactly."""
+        assert load_rate is not None
+        with np.errstate(divide="ignore"):
+            most, least = (np.ceil(load_rate / end) for end in (at_good * (1.0 - BEYOND), at_bad * (1.0 + BEYOND)))
+        same: NDArray[np.bool_] = np.equal(most, least)
+        same[0] = False
+        return same
+
     high = loops.most(np.arange(count))
-    found = largest_of(look, np.minimum(loops.least(least), high), high, kinds=len(kinds), rounds=rounds)
+    found = largest_of(
+        look,
+        np.minimum(loops.least(least), high),
+        high,
+        kinds=len(kinds),
+        rounds=rounds,
+        enough=None if load_rate is None else settled,
+    )
     return found.at_good, found.good, found.at_bad
