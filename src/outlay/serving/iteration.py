@@ -31,12 +31,13 @@ from outlay.machine import (
     power_watts,
 )
 from outlay.serving.activity import activity
+from outlay.serving.adapters import adapted
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml_step import BESIDE, backend_for, ggml_layer, ggml_product
 from outlay.serving.kv_cache import state_bytes
-from outlay.serving.memo import remembered
+from outlay.serving.memo import Seen, but_for_windows, remembered
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
 from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
 
@@ -90,8 +91,9 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     curves = _curves(deployment, coefficients)
     work = _share(deployment, work)
     causes: dict[str, Number] = dict.fromkeys(CAUSES, 0.0)
-    for block in deployment.architecture.blocks:
-        for name, seconds in _layer(block.layer, deployment, work, curves, coefficients).items():
+    seen: Seen = {}
+    for block in deployment.architecture.kinds:
+        for name, seconds in _layer(block.layer, deployment, work, curves, coefficients, seen).items():
             causes[name] = causes[name] + block.count * seconds
     architecture = deployment.architecture
     causes["head and sampling"] = remembered(
@@ -118,7 +120,9 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     factor = step.family_of(deployment.engine.family, chip.generation)
     causes = {name: seconds * factor for name, seconds in causes.items()}
     fixed, each = step.fixed_of(deployment.engine.family)
-    causes["engine"] = fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0))
+    causes["engine"] = (
+        fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)) / layout.data
+    )
     total = sum(causes.values())
     return Iteration(
         seconds=total, breakdown=causes, device_watts=power_watts(chip, activity(deployment, work, causes, total))
@@ -143,7 +147,11 @@ def _share(deployment: Deployment, work: Work) -> Work:
         return work
     stages = deployment.layout.pipeline
     return dataclasses.replace(
-        work, decoding=work.decoding / stages, prefill=work.prefill / stages, prompts=work.prompts / stages
+        work,
+        decoding=work.decoding / stages,
+        prefill=work.prefill / stages,
+        prompts=work.prompts / stages,
+        absent=work.absent / stages,
     )
 
 
@@ -160,15 +168,23 @@ def _curves(deployment: Deployment, coefficients: ServingCoefficients) -> Curves
 
 
 def _layer(
-    layer: Layer, deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients
+    layer: Layer, deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients, seen: Seen
 ) -> dict[str, Number]:
-    """Seconds by cause of one layer."""
+    """Seconds by cause of one layer; `seen` are those of this step before it."""
     step = coefficients.step
     if deployment.engine.kernels == "ggml":
         operators = _operators(layer, deployment, work)
         return ggml_layer(layer, operators, deployment, work, backend_for(deployment, step))
     raw, kernels = remembered(
-        lambda: _kernels(layer, deployment, work, curves),
+        lambda: but_for_windows(
+            seen,
+            layer,
+            lambda: _kernels(layer, deployment, work, curves),
+            lambda attention: {
+                "prompt attention": _prompts(attention, deployment, work, curves),
+                "decode attention": _decoding(attention, deployment, work, curves),
+            },
+        ),
         layer,
         deployment,
         work,
@@ -195,13 +211,19 @@ def _operators(layer: Layer, deployment: Deployment, work: Work) -> list[Operato
     architecture = deployment.architecture
     operators = layer_work(layer, architecture.hidden, work.tokens, deployment.layout, rotary=architecture.rotary)
     if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
-        return _absorbed(operators, layer.mixer, deployment, work)
+        operators = _absorbed(operators, layer.mixer, deployment, work)
+    if deployment.adapters is not None:
+        asking = work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)
+        operators = operators + adapted(operators, layer, deployment.adapters, asking / deployment.layout.data)
     return operators
 
 
 def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> tuple[dict[str, Number], int]:
     """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
     operators = _operators(layer, deployment, work)
+    # Attention waits for the fullest data-parallel device; experts get the tokens that there are.
+    there = dataclasses.replace(work, prefill=work.prefill - work.absent, absent=0.0)
+    routed = operators if np.ndim(work.absent) == 0 and not work.absent else _operators(layer, deployment, there)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
     whole = isinstance(layer.feed_forward, Experts) and _own_layer(deployment, curves) is not None
     prompts = 0.0 if attention is None else _prompts(attention, deployment, work, curves)
@@ -212,7 +234,7 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     )
     parts: dict[str, Number] = {
         "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": _experts(layer, operators, deployment, work, curves),
+        "experts": _experts(layer, routed, deployment, there, curves),
         "memory-bound": sum(_moved(op, curves, whole=whole) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": prompts,
         "decode attention": decoding,

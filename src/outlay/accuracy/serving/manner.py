@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from outlay.accuracy.records import Record
+from outlay.accuracy.serving.drafting import Drafting, drafting_of
+from outlay.accuracy.serving.pools import APART
 from outlay.errors import InputError
 
 Protocol = Literal["batch", "client", "running", "most", "rate"]
@@ -20,8 +22,6 @@ REFUSED: Final = (
     (r"roofline-exceeded", "the source's figure exceeds what the chip can do (ROOFLINE-EXCEEDED)"),
     (r"\bconflict\b", "the source lists one configuration with figures that contradict each other (CONFLICT)"),
     (r"\bablation\b", "an ablation: the engine ran with a part switched off"),
-    (r"speculative|\bmtp depth|\beagle\b|\bmedusa\b", "not yet: speculative decoding"),
-    (r"\bdisagg", "not yet: prefill and decode on devices of their own (DISAGG)"),
     (r"perplexity run", "a perplexity run: it times the scoring of a text, not an answer"),
 )
 """Words in the notes → why such a row has no prediction."""
@@ -69,6 +69,8 @@ class Manner:
     """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
     rounds: float
     """Requests that a client sends one after another."""
+    expert_group: int | None
+    """Devices over which the notes divide experts, `moe_tp` × `moe_ep`; None where they do not say."""
     twice: int
     """How often the row counts its devices: its degrees multiply tensor and expert parallelism of the same devices."""
     eager: bool
@@ -82,6 +84,10 @@ class Manner:
     """Tokens of the prompt that the notes state."""
     submission: bool
     """The run was entered in a benchmark."""
+    apart: bool
+    """Prompts and answers have devices of their own."""
+    drafting: Drafting | None
+    """How tokens were drafted and verified; None where each step gives one."""
 
 
 def manner_of(record: Record) -> Manner:
@@ -106,6 +112,7 @@ def manner_of(record: Record) -> Manner:
         beams=int(beams.group(1)) if beams else 1,
         attention_data=_attention_data(text),
         rounds=_rounds(record, text),
+        expert_group=_expert_group(text),
         twice=_twice(record, text),
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
         random_lengths=re.search(_RANDOM, text) is not None,
@@ -113,6 +120,8 @@ def manner_of(record: Record) -> Manner:
         truncated=re.search(_CHATS, text) is not None,
         prompt=int(short.group(1)) if short else None,
         submission="mlperf" in f"{text} {record.word('source')}".lower(),
+        apart=APART.search(text) is not None,
+        drafting=drafting_of(f"{record.word('notes')} {record.word('engine')} {record.word('engine_version')}"),
     )
 
 
@@ -167,6 +176,15 @@ def _twice(record: Record, text: str) -> int:
         return expert
     own = int(record.numbers.get("tp", 0))
     return own if own == data > 1 and expert == own * data else 1
+
+
+def _expert_group(text: str) -> int | None:
+    """
+    >>> _expert_group("attention_dp=? moe_tp=2 moe_ep=4"), _expert_group("moe_ep=4")
+    (8, None)
+    """
+    found = re.search(r"moe_tp\s*=\s*(\d+)\s+moe_ep\s*=\s*(\d+)", text)
+    return int(found.group(1)) * int(found.group(2)) if found and int(found.group(1)) * int(found.group(2)) else None
 
 
 def _attention_data(text: str) -> int | None:

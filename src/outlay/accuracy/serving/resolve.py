@@ -10,15 +10,29 @@ from outlay.accuracy.chips import chip_for
 from outlay.accuracy.records import Record
 from outlay.accuracy.serving import words
 from outlay.accuracy.serving.columns import configuration
+from outlay.accuracy.serving.elsewhere import at_its_site, published, software
+from outlay.accuracy.serving.impossible import refuse_impossible
 from outlay.accuracy.serving.inferencemax import NOMINAL, as_set, cache_of
 from outlay.accuracy.serving.layouts import divide
 from outlay.accuracy.serving.manner import Manner, Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
+from outlay.accuracy.serving.pools import layout_of, pools_of, settled
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
+from outlay.layout import Layout
 from outlay.machine import Cluster, cluster_for
 from outlay.machine.expert_layers import kernel_age
-from outlay.serving import Deployment, engine_for, engine_on
+from outlay.serving import (
+    Deployment,
+    Speculation,
+    engine_for,
+    engine_on,
+    load_serving,
+    memory,
+    prediction_bytes,
+    sequence_bytes,
+    weight_bytes,
+)
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -34,14 +48,18 @@ NOT_YET: Final = {
 PIPELINED: Final = 2024.2
 """Since when llama.cpp lets the devices that hold its layers work on chunks of a prompt at the same time (pull request 6017)."""
 
-SITES: Final = {("argonne-lcf", "a100-sxm"): "a100-sxm-40gb"}
-"""A source and a chip's words → the chip of its machine: Polaris has A100s of 40 GB (https://docs.alcf.anl.gov/polaris/)."""
-
-SOFTWARE: Final = {"ml-energy/leaderboard v3": "0.11.1"}
-"""A source → the version of its engine (https://ml.energy/blog/measurement/energy/llm-inference-energy-a-longitudinal-analysis)."""
-
 INPUT, OUTPUT = 512, 256
 """Tokens of a prompt and of an answer where nothing says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """The pool that computes prompts, of a row that has one."""
+
+    prefill: Deployment
+    """One instance."""
+    instances: int | None
+    """None where the row does not say: as many as keep up with those that decode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +67,7 @@ class Question:
     """One row in our terms."""
 
     deployment: Deployment
-    """One instance."""
+    """One instance; where prompts are computed apart, of those that answer."""
     instances: int
     """Instances that share the row's requests."""
     protocol: Protocol
@@ -66,13 +84,36 @@ class Question:
     random_lengths: bool
     """Lengths are those of a data set, not all alike."""
     assumed: tuple[str, ...]
+    apart: Apart | None = None
+    """Where prompts are computed, if on devices of their own."""
+    speculation: Speculation | None = None
+    """How tokens are drafted, of one instance's devices."""
 
     @property
     def key(self) -> tuple[object, ...]:
         """Questions with equal keys differ in numbers alone, and can be answered together."""
         one = self.deployment
         engine = replace(one.engine, year=float(one.engine.year >= PIPELINED) + kernel_age(one.engine.year))
-        return (id(one.architecture), id(one.cluster), engine, one.weights.name, one.cache, one.eager, one.truncated)
+        other = id(self.apart.prefill.cluster) if self.apart else None
+        drafts = self.speculation
+        drafting = drafts and (
+            drafts.drafted,
+            drafts.acceptance,
+            drafts.draft_share,
+            drafts.draft and id(drafts.draft.architecture),
+        )
+        return (
+            drafting,
+            float(one.held),
+            id(one.architecture),
+            id(one.cluster),
+            other,
+            engine,
+            one.weights.name,
+            one.cache,
+            one.eager,
+            one.truncated,
+        )
 
 
 def resolve(record: Record) -> Question:
@@ -85,10 +126,10 @@ def resolve(record: Record) -> Question:
     row = configuration(record)
     _refuse(row)
     architecture, assumed = architecture_of(row)
-    chip, note = chip_for(_at_its_site(row))
+    chip, note = chip_for(at_its_site(row))
     said = [*assumed, note]
     year, note = words.year(
-        _published(row), row.word("engine_version") or _software(row), row.word("engine"), chip=chip.year
+        published(row), row.word("engine_version") or software(row), row.word("engine"), chip=chip.year
     )
     said.append(note)
     engine = engine_on(engine_for(_engine_words(row, chip), year), chip)
@@ -98,6 +139,10 @@ def resolve(record: Record) -> Question:
         )  # what entries on NVIDIA's chips run, whatever the summary lists
     if not row.word("engine"):
         said.append(f"engine {engine.name}")
+    elif engine.name == "transformers" and not re.search(
+        r"transformer|torch|hugging|\bhf\b", row.word("engine").lower()
+    ):
+        said.append(f"engine `{row.word('engine')[:40]}` taken as {engine.name}")
     weights, note = words.weights(
         row.word("weight_precision") or _precision_in(row),
         chip,
@@ -108,40 +153,64 @@ def resolve(record: Record) -> Question:
     said.append(note)
     cache, note = words.cache(row.word("kv_precision"), weights, engine.name)
     said.append(note)
-    division = divide(
-        row,
-        manner,
+    batch, note = _batch(row)
+    said.append(note)
+    pools = pools_of(record)
+    if manner.apart and pools is None:
+        raise InputError(
+            "`notes` say that prompts and answers have devices of their own, and not how each divides",
+            expected="`prefill: workers=5/tp=1/adp=8 decode: workers=1/tp=8`",
+            hint="state the pools, or leave the row out",
+        )
+    alike = Deployment(
         architecture=architecture,
-        engine=engine,
-        chip=chip,
-        weight_bytes=float(parameters(architecture).total) * weights.weight_bytes,
-    )
-    said += division.assumed
-    devices = int(division.layout.tensor * division.layout.pipeline * division.layout.data)
-    deployment = Deployment(
-        architecture=architecture,
-        cluster=_cluster(chip, devices),
-        layout=division.layout,
+        cluster=_cluster(chip, 1),
         engine=engine,
         weights=weights,
         cache=cache,
         eager=manner.eager,
         truncated=manner.truncated,
     )
-    prompt, answer, notes = _lengths(row, manner)
-    batch, note = _batch(row)
-    if manner.random_lengths:
-        share = (batch or 1.0) / division.instances
-        deployment = replace(
-            deployment,
-            engine=as_set(engine, model=row.word("model"), weights=weights, chip=chip, prompt=prompt, batch=share),
-            cache=cache_of(engine, chip) or cache,
+    apart: Apart | None = None
+    if pools is not None:
+        pools, notes = settled(pools, architecture, clients=batch)
+        said += notes
+        if batch is None and pools.clients is not None:
+            batch = pools.clients
+            said.append(f"{batch:g} open requests, the batches of all that answer")
+        apart = Apart(
+            prefill=_placed(alike, layout_of(pools.prefill, architecture), chip), instances=pools.prefill.instances
         )
+        layout, instances = layout_of(pools.decode, architecture), pools.decode.instances or 1
+    else:
+        division = divide(
+            row,
+            manner,
+            architecture=architecture,
+            engine=engine,
+            chip=chip,
+            weight_bytes=float(parameters(architecture).total) * weights.weight_bytes,
+        )
+        said += division.assumed
+        layout, instances = division.layout, division.instances
+    deployment = _placed(alike, layout, chip)
+    prompt, answer, notes = _lengths(row, manner)
+    if manner.random_lengths:
+        if apart is None:
+            share = (batch or 1.0) / instances
+            own = as_set(engine, model=row.word("model"), weights=weights, chip=chip, prompt=prompt, batch=share)
+            deployment = replace(deployment, engine=own, cache=cache_of(engine, chip) or cache)
         prompt, answer = NOMINAL * prompt, NOMINAL * answer
-    protocol = manner.protocol or _usual(record, deployment, batch)
+    refuse_impossible(row, architecture, chip, tokens=prompt + answer, beams=manner.beams, group=manner.expert_group)
+    deployment = _fitting(deployment, prompt + answer)
+    speculation, guessed = _speculation(manner, deployment)
+    said += guessed
+    if speculation is not None:
+        deployment = replace(deployment, held=_drafting_bytes(deployment, speculation))
+    protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
     return Question(
         deployment=deployment,
-        instances=division.instances,
+        instances=instances,
         protocol=protocol,
         input=prompt,
         output=answer,
@@ -152,19 +221,70 @@ def resolve(record: Record) -> Question:
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
-        assumed=tuple(dict.fromkeys(filter(None, (*said, *notes, note)))),
+        assumed=tuple(dict.fromkeys(filter(None, (*said, *notes)))),
+        apart=apart,
+        speculation=speculation,
     )
 
 
-def _software(record: Record) -> str:
-    """The version of an engine that a source states elsewhere."""
-    named = record.word("source").lower()
-    return next((version for words, version in SOFTWARE.items() if words in named), "")
+def _drafting_bytes(deployment: Deployment, speculation: Speculation) -> float:
+    """Bytes of weights on a device that draft."""
+    if speculation.draft is not None:
+        return float(weight_bytes(speculation.draft))
+    return float(prediction_bytes(deployment, 1)) if speculation.draft_share else 0.0
 
 
-def _published(record: Record) -> str:
-    """The row's date, unless it is that of a later publication."""
-    return "" if _software(record) else record.word("date")
+def _speculation(manner: Manner, deployment: Deployment) -> tuple[Speculation | None, tuple[str, ...]]:
+    """How the row's tokens are drafted, and what was assumed; a draft model is split as the model is, without its stages."""
+    found = manner.drafting
+    if found is None:
+        return None, ()
+    if found.means == "model":
+        layout = deployment.layout
+        if not found.model:
+            raise InputError(
+                "`notes` say that another model drafts, and not which",
+                expected="`draft=llama-3.2-1b k=3`",
+                hint="name it, or leave the row out",
+            )
+        try:
+            named = Record(id="", source="", line=0, words={"model": found.model}, numbers={})
+            architecture, assumed = architecture_of(named)
+        except InputError:
+            raise InputError(
+                f"`notes` draft with `{found.model[:40]}`, which is no model of known size",
+                hint="name a model that `outlay show models` lists, or leave the row out",
+            ) from None
+        split = Layout(tensor=layout.tensor * layout.data * layout.pipeline)
+        draft = replace(deployment, architecture=architecture, layout=split, held=0.0)
+        said = (*found.assumed, *(f"draft: {text}" for text in assumed))
+        return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft=draft), said
+    # A layer that drafts takes the share of a layer; a lookup takes none.
+    share = 0.0 if found.means == "lookup" else 1.0 / deployment.architecture.depth
+    return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft_share=share), found.assumed
+
+
+def _placed(alike: Deployment, layout: Layout, chip: Accelerator) -> Deployment:
+    """The deployment in a layout, on the usual cluster of its devices."""
+    devices = int(layout.tensor * layout.pipeline * layout.data)
+    return replace(alike, layout=layout, cluster=_cluster(chip, devices))
+
+
+FULLEST: Final = 0.95
+"""Share of a device's memory that an engine is told to fill where its own leaves no room for what was measured."""
+
+
+def _fitting(deployment: Deployment, tokens: float) -> Deployment:
+    """A deployment that has run: where the engine's usual share has no room for one request, it was told to fill more."""
+    held = memory(deployment, load_serving())
+    share = deployment.engine.memory_share
+    if (
+        deployment.engine.kernels == "ggml"
+        or share >= FULLEST
+        or float(held.cache) >= float(sequence_bytes(deployment, tokens))
+    ):
+        return deployment
+    return replace(deployment, engine=replace(deployment.engine, memory_share=FULLEST))
 
 
 def _refuse(record: Record) -> None:
@@ -176,13 +296,6 @@ def _refuse(record: Record) -> None:
         raise InputError("not yet: models that answer without tokens", hint="leave the row out")
     if not record.word("accelerator"):
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
-
-
-def _at_its_site(record: Record) -> str:
-    """The chip's words; of a site whose machine is known, with the memory that they leave open."""
-    text = record.word("accelerator")
-    named = f"{record.word('source')} {record.word('source_url')}".lower()
-    return next((SITES[key] for key in SITES if key[0] in named and key[1] == text.lower()), text)
 
 
 def _engine_words(record: Record, chip: Accelerator) -> str | None:

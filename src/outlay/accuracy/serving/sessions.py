@@ -17,12 +17,15 @@ from outlay.serving import (
     Deployment,
     Load,
     ServingCoefficients,
+    Speculation,
     Work,
     iteration,
     memory,
     most_sequences,
     perform,
+    timed,
 )
+from outlay.serving.steps import Mixture
 
 Floats = NDArray[np.float64]
 
@@ -55,12 +58,23 @@ class Session:
     """Lengths are those of a data set, not all alike."""
     random_lengths: NDArray[np.bool_]
     """Lengths are drawn near the nominal one."""
+    speculation: Speculation | None = None
 
     def step(self, work: Work) -> tuple[Floats, Floats]:
         """Seconds of a step, and joules of the instance's devices."""
         found = iteration(self.deployment, work, self.coefficients)
         seconds = np.broadcast_to(np.asarray(found.seconds, dtype=float), self.input.shape)
         return seconds, seconds * found.device_watts * self.deployment.devices
+
+    def token(self, count: Floats) -> tuple[Floats, Floats]:
+        """Seconds between two tokens of each of `count` sequences that decode, and joules; drafting included."""
+        if self.speculation is None:
+            return self.step(Work(decoding=count, context=self.context))
+        steps = timed(self.deployment, self.coefficients, self.speculation)
+        mixture = Mixture(decoding=count, context=self.context)
+        each = self.speculation.tokens_per_step
+        seconds = np.broadcast_to(np.asarray(steps.seconds(mixture) / each, dtype=float), self.input.shape)
+        return seconds, seconds * steps.watts(mixture) * self.deployment.devices
 
     @property
     def context(self) -> Floats:
@@ -127,7 +141,7 @@ def _batch(session: Session) -> Fare:
     rounds = np.ceil(session.batch / held)
     count = session.batch / rounds
     prompt, prompt_joules = _prompts(session, count)
-    step, step_joules = session.step(Work(decoding=count * session.beams, context=session.context))
+    step, step_joules = session.token(count * session.beams)
     further = np.maximum(session.output - np.where(session.input > 0, 1.0, 0.0), 0.0)
     whole = (prompt + further * step) * rounds
     tokens = np.maximum(session.output, 1.0) * session.batch
@@ -150,7 +164,7 @@ def _running(session: Session) -> Fare:
     As many prompts begin in it as in the median of a Poisson distribution.
     """
     count, answer = session.batch, np.maximum(session.output, 1.0)
-    plain, plain_joules = session.step(Work(decoding=count * session.beams, context=session.context))
+    plain, plain_joules = session.token(count * session.beams)
     prompt, prompt_joules = _prompts(session, np.ones_like(count))
     begun = count / answer
     step = plain + begun * prompt
@@ -184,7 +198,7 @@ def _client(session: Session) -> Fare:
     # A server around a library that knows no other requests answers one after another.
     serial = deployment.engine.family in SERIAL and not np.isnan(session.batch).any()
     most = 1.0 if serial else None
-    found = perform(deployment, load, coefficients, most_sequences=most)
+    found = perform(deployment, load, coefficients, most_sequences=most, speculation=session.speculation)
     one, _ = _prompts(session, np.ones(shape))
     decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
