@@ -17,15 +17,11 @@ import numpy as np
 
 from outlay.machine import (
     Curves,
-    ExpertLayer,
     attention_seconds,
     collective_seconds,
     curves_for,
     decode_attention_seconds,
-    expert_layer_seconds,
-    fullest,
     gemm_seconds,
-    grouped_gemm_seconds,
     memory_seconds,
     mla_decode_seconds,
     power_watts,
@@ -38,8 +34,9 @@ from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml_step import BESIDE, backend_for, ggml_layer, ggml_product
 from outlay.serving.kv_cache import state_bytes
 from outlay.serving.memo import Seen, but_for_windows, remembered
+from outlay.serving.mixtures import experts_seconds, own_layer
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
-from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
+from outlay.workload import Attention, Experts, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
 
 MANY_ROWS = 32
 """Rows beyond which a product that widens its weights is bound by arithmetic and unpacking, not by reading them."""
@@ -225,7 +222,7 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     there = dataclasses.replace(work, prefill=work.prefill - work.absent, absent=0.0)
     routed = operators if np.ndim(work.absent) == 0 and not work.absent else _operators(layer, deployment, there)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
-    whole = isinstance(layer.feed_forward, Experts) and _own_layer(deployment, curves) is not None
+    whole = isinstance(layer.feed_forward, Experts) and own_layer(deployment, curves) is not None
     prompts = 0.0 if attention is None else _prompts(attention, deployment, work, curves)
     decoding = (
         _states(layer, deployment, work, curves)
@@ -234,7 +231,7 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     )
     parts: dict[str, Number] = {
         "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": _experts(layer, routed, deployment, there, curves),
+        "experts": experts_seconds(layer, routed, deployment, there, curves),
         "memory-bound": sum(_moved(op, curves, whole=whole) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": prompts,
         "decode attention": decoding,
@@ -284,62 +281,6 @@ def _moved(op: MemoryBound, curves: Curves, *, whole: bool) -> Number:
 
 AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})
 """What the machine's time of an expert layer beside its products holds."""
-SKEW = 0.6
-"""Power with which the popularity of experts falls: that of the kernel tables' uneven routing."""
-
-
-def _experts(
-    layer: Layer,
-    operators: list[Operator],
-    deployment: Deployment,
-    work: Work,
-    curves: Curves,
-) -> Number:
-    """The layer of a mixture's experts; where they are divided among devices, the fullest device sets the pace."""
-    if not isinstance(layer.feed_forward, Experts):
-        return 0.0
-    experts = layer.feed_forward
-    up, down = (op for op in operators if isinstance(op, GroupedMatmul))
-    divided = deployment.layout.expert
-    visited, rows = fullest(work.tokens, experts.active, experts.count, divided, skew=SKEW)
-    fuller = np.maximum(deployment.imbalance, rows)
-    own = _own_layer(deployment, curves)
-    if own is not None:
-        return expert_layer_seconds(
-            work.tokens / deployment.layout.data,
-            up.rows,
-            hidden=up.depth,
-            width=down.depth,
-            experts=up.groups,
-            active=visited,
-            imbalance=fuller,
-            gated=experts.gated,
-            tile_rows=deployment.engine.pads(deployment.weights.name, deployment.layout.tensor),
-            tile_flops=curves.grouped.gemm.flops,
-            curve=own,
-        )
-    products = sum(
-        grouped_gemm_seconds(
-            op.rows,
-            n=op.columns,
-            k=op.depth,
-            experts=op.groups,
-            active=visited,
-            imbalance=fuller,
-            weight_bytes=deployment.weight_bytes,
-            curve=curves.grouped,
-        )
-        for op in (up, down)
-    )
-    return products + curves.grouped.layer_seconds
-
-
-def _own_layer(deployment: Deployment, curves: Curves) -> ExpertLayer | None:
-    """The engine's own layers of experts, where they were measured in the format that the weights have on this chip."""
-    weights = deployment.weights
-    if not weights.dequantized and deployment.widened:
-        return None
-    return curves.expert_layer(weights.name, deployment.engine.lane, deployment.engine.year)
 
 
 def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
