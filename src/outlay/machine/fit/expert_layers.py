@@ -284,3 +284,21 @@ def error_table(content: Mapping[str, Any]) -> list[str]:
         names = f"{record['chip']} | {record['engine']} {record['version']} | {record['form']} | {record['rows']:,}"
         lines.append(f"| {names} | {' | '.join(cells)} |")
     return lines
+
+
+def engines_table(content: Mapping[str, Any]) -> list[str]:
+    """The same by engine and format, over chips and versions, as a Markdown table."""
+    lines = ["| engine | format | chips | layers | to 256 tokens: median | bias | beyond: median | bias |"]
+    lines.append("| --- | --- |" + " --: |" * 6)
+    kinds = sorted({(record["engine"], record["form"]) for record in content["curves"]})
+    for engine, form in kinds:
+        own = [record for record in content["curves"] if (record["engine"], record["form"]) == (engine, form)]
+        cells = [
+            f"{100 * float(np.median([record[size][name] for record in own if record[size]])):.0f} %"
+            for size in ("few", "many")
+            for name in ("median", "bias")
+        ]
+        chips = len({record["chip"] for record in own})
+        layers = sum(record["rows"] for record in own)
+        lines.append(f"| {engine} | {form} | {chips} | {layers:,} | {' | '.join(cells)} |")
+    return lines
