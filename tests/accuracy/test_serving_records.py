@@ -234,7 +234,7 @@ def test_all_that_is_wrong_with_a_row_is_said_at_once() -> None:
 @pytest.mark.parametrize(
     ("numbers", "cells", "said"),
     [
-        ({"input_len": 3000, "tpot_ms": 9.0}, {"model": "gpt-j-6b"}, "the model takes 2,048"),
+        ({"input_len": 5000, "tpot_ms": 9.0}, {"model": "gpt-j-6b"}, "the model takes 2,048"),
         ({"tpot_ms": 9.0}, {"model": "llama-3-405b"}, "times the memory of its 1 device"),
         ({"tpot_ms": 0.001}, {}, "its weights take"),
         ({"prefill_tokens_per_s": 1e9}, {}, "times the peak"),
@@ -247,6 +247,11 @@ def test_figures_that_cannot_all_be_true_are_listed_and_left_out_of_sums(
     (found,) = validate_serving(Records(records=(record,)), predictor(load_serving())).comparisons
     assert found.flagged
     assert said in found.contradiction
+
+
+def test_a_request_somewhat_beyond_the_context_is_answered_and_said() -> None:
+    question = asked({"input_len": 2048}, model="gpt-j-6b")
+    assert "2,304 tokens in and out, beyond the model's 2,048" in question.assumed
 
 
 def test_a_measured_row_of_cores_is_no_nonsense() -> None:

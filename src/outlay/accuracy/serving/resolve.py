@@ -191,6 +191,9 @@ def resolve(record: Record) -> Question:
         layout, instances = division.layout, division.instances
     deployment = _placed(alike, layout, chip)
     prompt, answer, notes = _lengths(row, manner)
+    longest = architecture.max_length
+    if longest and prompt + answer > longest:
+        said.append(f"{prompt + answer:,.0f} tokens in and out, beyond the model's {longest:,}")
     refuse_impossible(row, architecture, chip, tokens=prompt + answer, beams=manner.beams, group=manner.expert_group)
     deployment = _fitting(deployment, prompt + answer)
     speculation, guessed = _speculation(manner, deployment)
