@@ -20,6 +20,8 @@ TOGETHER: Final = 16
 """Devices up to which one instance splits heads: beyond, and where heads do not divide, each device has sequences of its own."""
 CROWD: Final = 32
 """Open requests a device from which attention is divided by sequences, where the row leaves the division open."""
+UNCOUNTED: Final = "as many instances for prompts as keep up"
+"""What is assumed of a row that does not count its instances. Half of such rows are of runs that draft tokens; none says so."""
 SEVERAL: Final = 4
 """Instances for answers where the row does not count them and each splits heads, which few requests share: the median of the
 rows that do (aiconfigurator's silicon_sample.csv, 2026). Instances that divide attention by sequences are large: one."""
@@ -129,7 +131,7 @@ def settled(pools: Pools, architecture: Architecture, *, clients: float | None) 
     prefill, decode = pools.prefill, pools.decode
     said = []
     if prefill.instances is None:
-        said.append("as many instances for prompts as keep up")
+        said.append(UNCOUNTED)
         if prefill.data == 1 and prefill.expert == prefill.tensor > 1 and architecture.is_moe:
             prefill = replace(prefill, tensor=1, data=prefill.tensor)
     if decode.instances is None:
