@@ -35,7 +35,7 @@ from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml_step import BESIDE, backend_for, ggml_layer, ggml_product
 from outlay.serving.kv_cache import state_bytes
-from outlay.serving.memo import remembered
+from outlay.serving.memo import Seen, but_for_windows, remembered
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
 from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
 
@@ -89,8 +89,9 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     curves = _curves(deployment, coefficients)
     work = _share(deployment, work)
     causes: dict[str, Number] = dict.fromkeys(CAUSES, 0.0)
-    for block in deployment.architecture.blocks:
-        for name, seconds in _layer(block.layer, deployment, work, curves, coefficients).items():
+    seen: Seen = {}
+    for block in deployment.architecture.kinds:
+        for name, seconds in _layer(block.layer, deployment, work, curves, coefficients, seen).items():
             causes[name] = causes[name] + block.count * seconds
     architecture = deployment.architecture
     causes["head and sampling"] = remembered(
@@ -165,15 +166,23 @@ def _curves(deployment: Deployment, coefficients: ServingCoefficients) -> Curves
 
 
 def _layer(
-    layer: Layer, deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients
+    layer: Layer, deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients, seen: Seen
 ) -> dict[str, Number]:
-    """Seconds by cause of one layer."""
+    """Seconds by cause of one layer; `seen` are those of this step before it."""
     step = coefficients.step
     if deployment.engine.kernels == "ggml":
         operators = _operators(layer, deployment, work)
         return ggml_layer(layer, operators, deployment, work, backend_for(deployment, step))
     raw, kernels = remembered(
-        lambda: _kernels(layer, deployment, work, curves),
+        lambda: but_for_windows(
+            seen,
+            layer,
+            lambda: _kernels(layer, deployment, work, curves),
+            lambda attention: {
+                "prompt attention": _prompts(attention, deployment, work, curves),
+                "decode attention": _decoding(attention, deployment, work, curves),
+            },
+        ),
         layer,
         deployment,
         work,

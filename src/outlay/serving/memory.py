@@ -101,7 +101,7 @@ def weight_bytes(deployment: Deployment) -> Number:
     wide = 4.0 if form.compute == "fp32" else 2.0
     dense = wide if form.scope == "experts" else form.weight_bytes
     total: Number = 0.0
-    for block in architecture.blocks:
+    for block in architecture.kinds:
         count = 1 if block.shared else block.count
         routed, rest = _layer_weights(block.layer, architecture)
         total = total + count * (
@@ -150,7 +150,7 @@ def _activations(deployment: Deployment, tokens: Number) -> Number:
     sequences."""
     architecture, layout = deployment.architecture, deployment.layout
     widest = architecture.hidden
-    for block in architecture.blocks:
+    for block in architecture.kinds:
         feed_forward = block.layer.feed_forward
         if feed_forward is None:
             continue

@@ -153,7 +153,7 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
     most = float(deployment.engine.chunk_tokens + deployment.engine.most_sequences * (1.0 + drafted))
     windows = [
         float(block.layer.mixer.window)
-        for block in deployment.architecture.blocks
+        for block in deployment.architecture.kinds
         if isinstance(block.layer.mixer, Attention) and block.layer.mixer.window is not None
     ]
     tokens = token_axis(most)

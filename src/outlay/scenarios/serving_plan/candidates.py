@@ -92,6 +92,7 @@ def _ways(
         objectives,
         coefficients,
         least=asked.rate / most,
+        rate=asked.rate,
         looked_at=found.looked_at,
         make=make,
     )
