@@ -289,6 +289,21 @@ def test_pools_that_are_not_counted_are_doubted() -> None:
     assert any("instances for answers" in said for said in question.assumed)
 
 
+def test_pools_of_more_devices_than_there_are_are_refused() -> None:
+    assert resolve(apart(gpus=88)).instances == 9
+    with pytest.raises(InputError, match="pools of 88 devices, and `gpus` is 80"):
+        resolve(apart(gpus=80))
+
+
+@pytest.mark.parametrize("notes", ["DISAGG: prefill 2x DEP8, decode 9x TEP8", "DISAGG 2P9D"])
+def test_pools_in_short(notes: str) -> None:
+    record = apart(tp=8, gpus=88)
+    question = resolve(dataclasses.replace(record, words={**record.words, "notes": notes}))
+    assert question.apart is not None
+    assert (question.apart.instances, question.instances) == (2, 9)
+    assert int(question.apart.prefill.devices) == int(question.deployment.devices) == 8
+
+
 def test_clients_that_are_not_stated_fill_the_batches() -> None:
     assert resolve(apart(clients="")).batch == 9 * 8
 

@@ -58,6 +58,11 @@ class Pools:
         return self.prefill.instances is not None and self.decode.instances is not None
 
     @property
+    def devices(self) -> int:
+        """Of all instances that are counted."""
+        return sum(pool.devices * (pool.instances or 1) for pool in (self.prefill, self.decode))
+
+    @property
     def clients(self) -> float | None:
         """Requests that fill the batches of the pool that answers; None where the row does not state them."""
         one = self.decode
@@ -75,11 +80,50 @@ def pools_of(record: Record) -> Pools | None:
     text = record.word("notes").lower()
     if not APART.search(text):
         return None
+    counts = re.search(r"\b(\d+)p[ +]?(\d+)d\b", text)
+    if counts:
+        return _alike(record, int(counts.group(1)), int(counts.group(2)))
     found = re.search(r"prefill\b[^a-z0-9]*(.*?)\bdecode\b[^a-z0-9]*([^;]*)", text)
     if not found:
         return None
-    prefill, decode = (_pool(part) for part in found.groups())
+    prefill, decode = (_short(part) or _pool(part) for part in found.groups())
     return None if prefill is None or decode is None else Pools(prefill=prefill, decode=decode)
+
+
+def _alike(record: Record, prefill: int, decode: int) -> Pools | None:
+    """Pools whose instances are alike: the row's degrees, or an even share of its devices.
+
+    >>> record = Record(id="a", source="s", line=2, words={"notes": "disagg 2P1D"}, numbers={"gpus": 24.0})
+    >>> found = pools_of(record)
+    >>> found.prefill.instances, found.decode.instances, found.decode.tensor
+    (2, 1, 8)
+    """
+    count = record.whole("gpus")
+    tensor = record.whole("tp") or (count // (prefill + decode) if count else None)
+    if not tensor or not prefill or not decode:
+        return None
+    one = Pool(
+        instances=prefill, tensor=tensor, pipeline=record.whole("pp") or 1, data=1, expert=record.whole("ep") or 0
+    )
+    return Pools(prefill=one, decode=replace(one, instances=decode))
+
+
+def _short(text: str) -> Pool | None:
+    """A pool in short: its instances, and how one divides: heads (TP), heads and experts (TEP), sequences and experts (DEP).
+
+    >>> found = _short("2x dep16, ")
+    >>> found.instances, found.tensor, found.data, found.expert
+    (2, 1, 16, 16)
+    """
+    found = re.search(r"(\d+)\s*[x×]\s*(tp|tep|dep)[- ]?(\d+)\b", text)
+    if not found:
+        return None
+    instances, kind, devices = int(found.group(1)), found.group(2), int(found.group(3))
+    if not instances or not devices:
+        return None
+    data = devices if kind == "dep" else 1
+    expert = 1 if kind == "tp" else devices
+    return Pool(instances=instances, tensor=devices // data, pipeline=1, data=data, expert=expert)
 
 
 def _pool(text: str) -> Pool | None:

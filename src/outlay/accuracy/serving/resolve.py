@@ -168,6 +168,12 @@ def resolve(record: Record) -> Question:
         eager=manner.eager,
     )
     apart: Apart | None = None
+    count = row.whole("gpus")
+    if pools is not None and count is not None and pools.devices > count:
+        raise InputError(
+            f"`notes` name pools of {pools.devices:,} devices, and `gpus` is {count:,}",
+            hint="correct the row, or leave it out",
+        )
     if pools is not None:
         pools, notes = settled(pools, architecture, clients=batch)
         said += notes
