@@ -304,6 +304,17 @@ def test_pools_in_short(notes: str) -> None:
     assert int(question.apart.prefill.devices) == int(question.deployment.devices) == 8
 
 
+@pytest.mark.parametrize(("engine", "expert", "columns"), [("SGLang", 1, 8), ("TensorRT-LLM", 8, 1)])
+def test_experts_that_are_stated_whole_are_split_by_columns_where_an_engine_does(
+    engine: str, expert: int, columns: int
+) -> None:
+    record = apart()
+    notes = record.words["notes"].replace("adp=8/moe_ep=8", "adp=8/moe_ep=1")
+    found = resolve(dataclasses.replace(record, words={**record.words, "notes": notes, "engine": engine})).apart
+    assert found is not None
+    assert (found.prefill.layout.expert, found.prefill.layout.expert_tensor) == (expert, columns)
+
+
 def test_clients_that_are_not_stated_fill_the_batches() -> None:
     assert resolve(apart(clients="")).batch == 9 * 8
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from outlay.accuracy.records import Record
 from outlay.layout import Layout
-from outlay.workload import Architecture, Attention
+from outlay.workload import Architecture, Attention, Experts
 
 APART: Final = re.compile(r"\bdisagg")
 """What says in the notes that prompts and answers have devices of their own."""
@@ -149,10 +149,22 @@ def _pool(text: str) -> Pool | None:
     )
 
 
-def layout_of(pool: Pool, architecture: Architecture) -> Layout:
-    """The layout of one instance. With attention divided by sequences, experts are divided over all devices."""
+TILE: Final = 128
+"""Columns of an expert that one device multiplies at least: a block of scales, and a tile of every engine's kernels."""
+
+
+def layout_of(pool: Pool, architecture: Architecture, engine: str) -> Layout:
+    """The layout of one instance. With attention divided by sequences, experts are divided over all devices.
+
+    SGLang leaves experts whole on all of them unless told (`--ep-size`, 1 by default), and splits their columns.
+    """
     group = pool.tensor * pool.data
     expert = pool.expert if pool.expert > 1 and group % pool.expert == 0 else group if pool.data > 1 else 1
+    widths = [
+        block.layer.feed_forward.width for block in architecture.blocks if isinstance(block.layer.feed_forward, Experts)
+    ]
+    if engine == "sglang" and pool.expert == 1 and all(width % (group * TILE) == 0 for width in widths):
+        expert = 1
     if not architecture.is_moe:
         expert = 1
     return Layout(

@@ -177,9 +177,10 @@ def resolve(record: Record) -> Question:
             batch = pools.clients
             said.append(f"{batch:g} open requests, the batches of all that answer")
         apart = Apart(
-            prefill=_placed(alike, layout_of(pools.prefill, architecture), chip), instances=pools.prefill.instances
+            prefill=_placed(alike, layout_of(pools.prefill, architecture, engine.name), chip),
+            instances=pools.prefill.instances,
         )
-        layout, instances = layout_of(pools.decode, architecture), pools.decode.instances or 1
+        layout, instances = layout_of(pools.decode, architecture, engine.name), pools.decode.instances or 1
     else:
         division = divide(
             row,
