@@ -214,6 +214,11 @@ NONSENSE = [
     ({"ep": 16, "tp": 16, "gpus": 16}, {"model": "mixtral-8x7b"}, r"`ep` is 16, and mixtral-8x7b has 8 experts"),
     ({"input_len": 2_000_000}, {}, r"`input_len` and `output_len` are 2,000,256 tokens"),
     ({}, {"notes": "beam 100000"}, r"100,000 beams"),
+    ({"gpus": 10**9}, {}, r"`gpus` is 1,000,000,000, more than"),
+    ({}, {"batch_or_concurrency": "100000000000"}, r"`batch_or_concurrency` is 100,000,000,000, more than"),
+    ({}, {"output_len": "1e9"}, r"`output_len` `1e9` is no number"),
+    ({}, {"request_rate": "2e5/s", "batch_or_concurrency": ""}, r"`request_rate` `2e5/s` is no number"),
+    ({"tp": 64, "gpus": 64}, {}, r"`tp` is 64, and llama-3.1-8b has 32 heads"),
     ({"params_active_b": 40, "params_total_b": 8}, {}, r"`params_active_b` is 40, more than `params_total_b`, 8"),
 ]
 
