@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from outlay.accuracy.contradictions import of_memory, of_run
+from outlay.accuracy.contradictions import of_memory, of_peak, of_run
 from outlay.accuracy.records import Record, Records, header_of, read_records
 from outlay.accuracy.runs_columns import COLUMNS, MEASURED, METRIC, is_runs
 from outlay.accuracy.runs_question import Run, question_of
@@ -147,7 +147,9 @@ def validate_runs(
         except InputError as error:
             skipped.append(unanswered(record, error))
             continue
-        contradiction = of_run(record, run.recipe.sequence_length)
+        peak = max(run.cluster.accelerator.peaks.values(), default=float("inf"))
+        flop = 6.0 * run.active * run.tokens / (hours * 3600.0)
+        contradiction = of_run(record, run.recipe.sequence_length) or of_peak(flop, peak)
         if run.counted and not contradiction:
             contradiction = of_memory(answer.filled, int(run.cluster.count))
         comparisons.append(

@@ -207,12 +207,13 @@ def _operators(layer: Layer, deployment: Deployment, work: Work) -> list[Operato
     """What one layer runs, without the core of attention."""
     architecture = deployment.architecture
     operators = layer_work(layer, architecture.hidden, work.tokens, deployment.layout, rotary=architecture.rotary)
-    if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
-        operators = _absorbed(operators, layer.mixer, deployment, work)
+    beside: list[Operator] = []
     if deployment.adapters is not None:
         asking = work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)
-        operators = operators + adapted(operators, layer, deployment.adapters, asking / deployment.layout.data)
-    return operators
+        beside = adapted(operators, layer, deployment.adapters, asking / deployment.layout.data)
+    if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
+        operators = _absorbed(operators, layer.mixer, deployment, work)
+    return operators + beside
 
 
 def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> tuple[dict[str, Number], int]:

@@ -8,13 +8,14 @@ from typing import Final
 
 from outlay.accuracy.chips import chip_for
 from outlay.accuracy.records import Record
-from outlay.accuracy.serving import words
+from outlay.accuracy.serving import amounts, words
 from outlay.accuracy.serving.columns import configuration
+from outlay.accuracy.serving.drafts import drafting_bytes, speculation_of
 from outlay.accuracy.serving.elsewhere import at_its_site, published, software
 from outlay.accuracy.serving.impossible import refuse_impossible
 from outlay.accuracy.serving.inferencemax import NOMINAL, as_set, cache_of
 from outlay.accuracy.serving.layouts import divide
-from outlay.accuracy.serving.manner import Manner, Protocol, manner_of
+from outlay.accuracy.serving.manner import Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
 from outlay.accuracy.serving.pools import layout_of, pools_of, settled
 from outlay.catalog import Accelerator
@@ -29,9 +30,7 @@ from outlay.serving import (
     engine_on,
     load_serving,
     memory,
-    prediction_bytes,
     sequence_bytes,
-    weight_bytes,
 )
 from outlay.workload import parameters
 
@@ -47,9 +46,6 @@ NOT_YET: Final = {
 
 PIPELINED: Final = 2024.2
 """Since when llama.cpp lets the devices that hold its layers work on chunks of a prompt at the same time (pull request 6017)."""
-
-INPUT, OUTPUT = 512, 256
-"""Tokens of a prompt and of an answer where nothing says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +149,7 @@ def resolve(record: Record) -> Question:
     said.append(note)
     cache, note = words.cache(row.word("kv_precision"), weights, engine.name)
     said.append(note)
-    batch, note = _batch(row)
+    batch, note = amounts.batch(row)
     said.append(note)
     pools = pools_of(record)
     if manner.apart and pools is None:
@@ -172,6 +168,12 @@ def resolve(record: Record) -> Question:
         truncated=manner.truncated,
     )
     apart: Apart | None = None
+    count = row.whole("gpus")
+    if pools is not None and count is not None and pools.devices > count:
+        raise InputError(
+            f"`notes` name pools of {pools.devices:,} devices, and `gpus` is {count:,}",
+            hint="correct the row, or leave it out",
+        )
     if pools is not None:
         pools, notes = settled(pools, architecture, clients=batch)
         said += notes
@@ -179,9 +181,10 @@ def resolve(record: Record) -> Question:
             batch = pools.clients
             said.append(f"{batch:g} open requests, the batches of all that answer")
         apart = Apart(
-            prefill=_placed(alike, layout_of(pools.prefill, architecture), chip), instances=pools.prefill.instances
+            prefill=_placed(alike, layout_of(pools.prefill, architecture, engine.name), chip),
+            instances=pools.prefill.instances,
         )
-        layout, instances = layout_of(pools.decode, architecture), pools.decode.instances or 1
+        layout, instances = layout_of(pools.decode, architecture, engine.name), pools.decode.instances or 1
     else:
         division = divide(
             row,
@@ -194,7 +197,10 @@ def resolve(record: Record) -> Question:
         said += division.assumed
         layout, instances = division.layout, division.instances
     deployment = _placed(alike, layout, chip)
-    prompt, answer, notes = _lengths(row, manner)
+    prompt, answer, notes = amounts.lengths(row, manner)
+    longest = architecture.max_length
+    if longest and prompt + answer > longest:
+        said.append(f"{prompt + answer:,.0f} tokens in and out, beyond the model's {longest:,}")
     if manner.random_lengths:
         if apart is None:
             share = (batch or 1.0) / instances
@@ -203,10 +209,10 @@ def resolve(record: Record) -> Question:
         prompt, answer = NOMINAL * prompt, NOMINAL * answer
     refuse_impossible(row, architecture, chip, tokens=prompt + answer, beams=manner.beams, group=manner.expert_group)
     deployment = _fitting(deployment, prompt + answer)
-    speculation, guessed = _speculation(manner, deployment)
+    speculation, guessed = speculation_of(manner.drafting, deployment)
     said += guessed
     if speculation is not None:
-        deployment = replace(deployment, held=_drafting_bytes(deployment, speculation))
+        deployment = replace(deployment, held=drafting_bytes(deployment, speculation))
     protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
     return Question(
         deployment=deployment,
@@ -215,7 +221,7 @@ def resolve(record: Record) -> Question:
         input=prompt,
         output=answer,
         batch=None if protocol in ("most", "rate") else batch or 1.0,
-        rate=_number(row.word("request_rate")),
+        rate=amounts.number(row.word("request_rate")),
         beams=manner.beams,
         rounds=manner.rounds,
         answer_alone=manner.answer_alone,
@@ -225,43 +231,6 @@ def resolve(record: Record) -> Question:
         apart=apart,
         speculation=speculation,
     )
-
-
-def _drafting_bytes(deployment: Deployment, speculation: Speculation) -> float:
-    """Bytes of weights on a device that draft."""
-    if speculation.draft is not None:
-        return float(weight_bytes(speculation.draft))
-    return float(prediction_bytes(deployment, 1)) if speculation.draft_share else 0.0
-
-
-def _speculation(manner: Manner, deployment: Deployment) -> tuple[Speculation | None, tuple[str, ...]]:
-    """How the row's tokens are drafted, and what was assumed; a draft model is split as the model is, without its stages."""
-    found = manner.drafting
-    if found is None:
-        return None, ()
-    if found.means == "model":
-        layout = deployment.layout
-        if not found.model:
-            raise InputError(
-                "`notes` say that another model drafts, and not which",
-                expected="`draft=llama-3.2-1b k=3`",
-                hint="name it, or leave the row out",
-            )
-        try:
-            named = Record(id="", source="", line=0, words={"model": found.model}, numbers={})
-            architecture, assumed = architecture_of(named)
-        except InputError:
-            raise InputError(
-                f"`notes` draft with `{found.model[:40]}`, which is no model of known size",
-                hint="name a model that `outlay show models` lists, or leave the row out",
-            ) from None
-        split = Layout(tensor=layout.tensor * layout.data * layout.pipeline)
-        draft = replace(deployment, architecture=architecture, layout=split, held=0.0)
-        said = (*found.assumed, *(f"draft: {text}" for text in assumed))
-        return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft=draft), said
-    # A layer that drafts takes the share of a layer; a lookup takes none.
-    share = 0.0 if found.means == "lookup" else 1.0 / deployment.architecture.depth
-    return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft_share=share), found.assumed
 
 
 def _placed(alike: Deployment, layout: Layout, chip: Accelerator) -> Deployment:
@@ -313,52 +282,6 @@ def _precision_in(record: Record) -> str:
         f"{record.word('model')} {record.word('engine')}".replace("-", " "),
     )
     return found.group(1) if found else ""
-
-
-def _lengths(record: Record, manner: Manner) -> tuple[float, float, list[str]]:
-    prompt, answer = record.numbers.get("input_len"), _number(record.word("output_len"))
-    said = []
-    usual = manner.lengths or (INPUT, OUTPUT)
-    if prompt is None and manner.prompt is not None:
-        prompt = float(manner.prompt)
-    if prompt is None:
-        prompt = float(usual[0])
-        said.append(f"prompts of {usual[0]} tokens")
-    if answer is None:
-        answer = float(usual[1])
-        said.append(f"answers of {usual[1]} tokens")
-    return prompt, answer, said
-
-
-def _batch(record: Record) -> tuple[float | None, str]:
-    text = record.word("batch_or_concurrency")
-    if re.search(r"max|inf|unlimit|saturat", text.lower()) or not text:
-        return None, ""
-    value = _number(text)
-    if value is None or value <= 0:
-        raise InputError(
-            f"batch_or_concurrency `{text[:40]}` is no number",
-            expected="a number above 0, or `max`",
-            hint="correct the cell",
-        )
-    return value, ""
-
-
-def _number(text: str) -> float | None:
-    """A number that a cell states, the middle of a span; None where it states none.
-
-    >>> _number("381.72"), _number("1,024"), _number("inf"), _number("max")
-    (381.72, 1024.0, None, None)
-    >>> _number("~200"), _number("128-512"), _number("64 (concurrency)"), _number("2.5 req/s")
-    (200.0, 320.0, 64.0, 2.5)
-    """
-    number = r"(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?"
-    found = re.fullmatch(rf"\D{{0,12}}?{number}\s*(?:(?:-|–|to)\s*{number})?[^\d]*", text.strip())
-    if not found:
-        return None
-    low = float(found.group(1).replace(",", "") + (found.group(2) or ""))
-    high = float(found.group(3).replace(",", "") + (found.group(4) or "")) if found.group(3) else low
-    return (low + high) / 2.0
 
 
 def _usual(record: Record, deployment: Deployment, batch: float | None) -> Protocol:
