@@ -132,11 +132,3 @@ def test_an_old_vllm_fills_tiles_of_a_mixture_in_8_bits():
         )
 
     assert step(2025.85) > 1.25 * step(2026.3)
-
-
-def test_a_front_end_takes_longer_for_longer_prompts():
-    step = load_serving().step
-    short, long = (float(step.front_of("vllm", tokens)) for tokens in (0.0, 8000.0))
-    assert short == step.front_end["vllm"]
-    # One core brings 100,000 to 1,000,000 tokens of text a second to numbers.
-    assert 8000 / 1e6 < long - short < 8000 / 1e5

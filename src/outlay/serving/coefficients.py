@@ -13,10 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from outlay.machine import Coefficients as MachineCoefficients
-from outlay.workload import Number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +35,6 @@ class StepCoefficients:
     """Seconds that a client and the engine's front end, a process each, take for a request before the next."""
     front_end: Mapping[str, float]
     """Seconds between a client's request and its first token that no step takes, by family of engine: HTTP, tokenizing."""
-    front_token: float
-    """Seconds that it takes for each token of the prompt: text is brought to tokens by one core, and handed on."""
     framework_bytes: Mapping[str, float]
     """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
     ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -61,9 +56,9 @@ class StepCoefficients:
         """The factor on products of a generation of chip."""
         return 1.0 if measured else self.projections.get(generation, self.projections["other"])
 
-    def front_of(self, family: str, prompt: Number = 0.0) -> Number:
-        """Seconds that an engine's front end adds to the first token after a prompt of so many tokens."""
-        return self.front_end.get(family, self.front_end["other"]) + self.front_token * np.asarray(prompt)
+    def front_of(self, family: str) -> float:
+        """Seconds that an engine's front end adds to a first token."""
+        return self.front_end.get(family, self.front_end["other"])
 
     def attention_of(self, generation: str) -> float:
         """The factor on attention of a generation of chip."""

@@ -72,7 +72,7 @@ def fare_apart(session: ApartSession) -> Fare:
         speculation=session.speculation,
     )
     # One front end stands before both pools: it reads the text, and hands on tokens.
-    front = coefficients.step.front_of(session.decode.engine.family, session.input)
+    front = coefficients.step.front_of(session.decode.engine.family)
     shape = session.input.shape
     served = np.broadcast_to(found.requests_per_second, shape)
     devices = session.prefill.devices * prefill_instances + session.decode.devices * decode_instances

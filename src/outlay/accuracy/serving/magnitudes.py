@@ -71,7 +71,6 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             if host in hosts
         ),
         Magnitude(path=("attention_slowdown", "other"), prior=1.0, spread=0.2, affects=_known, own=False),
-        Magnitude(path=("front_token",), prior=4e-6, spread=0.7, affects=_fronted, own=False),
         Magnitude(path=("request_gap",), prior=4e-3, spread=0.7, affects=_in_step, own=False),
     ]
     for family in sorted({row.family for row in rows if not row.backend}):
@@ -120,11 +119,6 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
 def _known(row: Row) -> bool:
     """Kernels were measured on the row's chip or on its relatives."""
     return not row.backend and row.question.deployment.cluster.accelerator.vendor == "nvidia"
-
-
-def _fronted(row: Row) -> bool:
-    """The row's first token was timed by a client."""
-    return row.question.protocol == "client" and row.metric == "ttft_ms" and not row.backend
 
 
 def _in_step(row: Row) -> bool:

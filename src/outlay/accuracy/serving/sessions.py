@@ -204,11 +204,7 @@ def _client(session: Session) -> Fare:
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
     served = np.broadcast_to(found.requests_per_second, shape)
     # A client sees the server's front end too, which takes no step.
-    front = (
-        coefficients.step.front_of(deployment.engine.family, session.input)
-        if deployment.engine.batching == "continuous"
-        else 0.0
-    )
+    front = coefficients.step.front_of(deployment.engine.family) if deployment.engine.batching == "continuous" else 0.0
     return Fare(
         ttft=np.broadcast_to(found.ttft + front, shape),
         tpot=np.broadcast_to(found.tpot, shape),

@@ -63,7 +63,6 @@ START: Final = StepCoefficients(
     attention_slowdown={"other": 1.0},
     request_gap=4e-3,
     front_end={"other": 0.02},
-    front_token=4e-6,
     framework_bytes={"tables": 1.5e9, "ggml": 0.5e9},
     ggml=GGML,
 )

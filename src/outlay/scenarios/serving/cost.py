@@ -277,7 +277,7 @@ def notes_of(run: ServingRun) -> Iterator[str]:
     yield "A month is 730 hours, and all of them are paid."
     engine = served.deployment.engine
     if engine.kernels == "tables":
-        front = format_quantity(float(run.coefficients.step.front_of(engine.family)), "s", digits=2)
+        front = format_quantity(run.coefficients.step.front_of(engine.family), "s", digits=2)
         yield (
             f"Times are those of the engine. In front of {engine.name} a client's request takes about {front} more before its "
             "first token (fitted): connection, tokens, queues."
