@@ -7,7 +7,7 @@ import sys
 import time
 
 from benchmarks import Result
-from outlay.scenarios.planning import plan_training
+from outlay.scenarios.training_plan.plan import plan_training
 
 ROUNDS = 3
 WHOLE, LARGE, MEMORY = 5.0, 2.0, 2.0

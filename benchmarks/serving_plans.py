@@ -7,7 +7,7 @@ import sys
 import time
 
 from benchmarks import Result
-from outlay.scenarios.serving_planning import plan_serving
+from outlay.scenarios.serving_plan.plan import plan_serving
 
 ROUNDS = 3
 WHOLE, MEMORY = 5.0, 1.0

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from outlay.errors import InputError as InputError
     from outlay.layout import Layout as Layout
     from outlay.machine import Cluster as Cluster
-    from outlay.scenarios.buying import compare as compare
-    from outlay.scenarios.planning import plan_training as plan_training
-    from outlay.scenarios.serving_cost import cost_serving as cost_serving
-    from outlay.scenarios.serving_planning import plan_serving as plan_serving
-    from outlay.scenarios.sizing import best_size as best_size
-    from outlay.scenarios.training_estimate import estimate_training as estimate_training
-    from outlay.scenarios.training_run import cost_training as cost_training
-    from outlay.scenarios.tuning import cost_finetune as cost_finetune
+    from outlay.scenarios.buying.compare import compare as compare
+    from outlay.scenarios.serving.cost import cost_serving as cost_serving
+    from outlay.scenarios.serving_plan.plan import plan_serving as plan_serving
+    from outlay.scenarios.sizing.best import best_size as best_size
+    from outlay.scenarios.training.cost import cost_training as cost_training
+    from outlay.scenarios.training.estimate import estimate_training as estimate_training
+    from outlay.scenarios.training_plan.plan import plan_training as plan_training
+    from outlay.scenarios.tuning.cost import cost_finetune as cost_finetune
     from outlay.statement import Interval as Interval
     from outlay.statement import Line as Line
     from outlay.statement import Receipt as Receipt
@@ -47,10 +47,10 @@ _HOMES = {
     "InputError": "outlay.errors",
     "Layout": "outlay.layout",
     "Cluster": "outlay.machine",
-    "compare": "outlay.scenarios.buying",
-    "cost_serving": "outlay.scenarios.serving_cost",
-    "cost_finetune": "outlay.scenarios.tuning",
-    "cost_training": "outlay.scenarios.training_run",
+    "compare": "outlay.scenarios.buying.compare",
+    "cost_serving": "outlay.scenarios.serving.cost",
+    "cost_finetune": "outlay.scenarios.tuning.cost",
+    "cost_training": "outlay.scenarios.training.cost",
     "Interval": "outlay.statement",
     "Line": "outlay.statement",
     "Receipt": "outlay.statement",
@@ -59,10 +59,10 @@ _HOMES = {
     "diff": "outlay.statement",
     "Estimate": "outlay.training",
     "Recipe": "outlay.training",
-    "estimate_training": "outlay.scenarios.training_estimate",
-    "plan_training": "outlay.scenarios.planning",
-    "plan_serving": "outlay.scenarios.serving_planning",
-    "best_size": "outlay.scenarios.sizing",
+    "estimate_training": "outlay.scenarios.training.estimate",
+    "plan_training": "outlay.scenarios.training_plan.plan",
+    "plan_serving": "outlay.scenarios.serving_plan.plan",
+    "best_size": "outlay.scenarios.sizing.best",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604

@@ -110,8 +110,6 @@ def test_unknown_names_come_with_the_nearest():
 
 
 def test_the_command_line_starts_without_the_prices():
-    run = (
-        "import sys, outlay.cli.main, outlay.cli.compare, outlay.scenarios.buying; print('genai_prices' in sys.modules)"
-    )
+    run = "import sys, outlay.cli.main, outlay.cli.compare, outlay.scenarios.buying.compare; print('genai_prices' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "False"

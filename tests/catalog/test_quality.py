@@ -11,7 +11,7 @@ from outlay import catalog
 from outlay.catalog import rows
 from outlay.catalog.compressed import techniques
 from outlay.errors import UnknownName
-from outlay.scenarios.quality_note import NEAR, quality_note, quality_section
+from outlay.scenarios.serving.quality import NEAR, quality_note, quality_section
 from outlay.serving import formats
 
 TABLE = rows.FOLDER / "quality.csv"

@@ -20,7 +20,7 @@ def test_a_chip_without_the_format(ask, on, precision, has):
 
 
 def test_the_format_that_every_chip_gets_is_its_own():
-    from outlay.scenarios.question import _usual_precision
+    from outlay.scenarios.training.question import _usual_precision
 
     for chip in catalog.accelerators():
         if {"fp32", "fp16", "bf16"} & set(chip.peaks):

@@ -3,8 +3,8 @@
 import pytest
 
 from outlay.errors import InputError
-from outlay.scenarios.planning import plan_training
-from outlay.scenarios.training_run import cost_training
+from outlay.scenarios.training.cost import cost_training
+from outlay.scenarios.training_plan.plan import plan_training
 from outlay.statement import Line, Statement
 
 ASKED = {"tokens": "20B", "on": "h100-sxm:8"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from outlay.errors import InputError
-from outlay.scenarios.planning import plan_training
+from outlay.scenarios.training_plan.plan import plan_training
 
 
 def test_a_file_says_what_the_text_says(tmp_path: Path) -> None:

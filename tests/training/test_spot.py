@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from outlay.scenarios.training_run import cost_training
+from outlay.scenarios.training.cost import cost_training
 from outlay.statement import Statement
 from outlay.training.goodput import hours_between_failures, losses, practices
 from outlay.training.spot import held

@@ -84,7 +84,7 @@ def command(
     origins = came_from(context)
     asked = {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
     from outlay.cli.cache import keep_answer
-    from outlay.scenarios.buying import compare
+    from outlay.scenarios.buying.compare import compare
 
     notes = tuple(
         f"--{_LONG.get(name, name).replace('_', '-')} {asked[_LONG.get(name, name)]} ({origin})"

@@ -54,7 +54,7 @@ def laws(context: click.Context, parameter: click.Parameter, incomplete: str) ->
 
 def engines(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Serving engines."""
-    from outlay.scenarios.serving_software import engine_names
+    from outlay.scenarios.serving.software import engine_names
 
     return [name for name in engine_names() if name.startswith(incomplete.lower())]
 

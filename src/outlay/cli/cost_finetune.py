@@ -84,7 +84,7 @@ def command(
     use_catalogs(catalog)
     given = {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
     from outlay.cli.cache import keep_answer
-    from outlay.scenarios.tuning import cost_finetune
+    from outlay.scenarios.tuning.cost import cost_finetune
     from outlay.statement import to_json
 
     notes = tuple(

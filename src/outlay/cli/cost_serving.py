@@ -91,7 +91,7 @@ def command(
         on = next(parameter for parameter in context.command.params if parameter.name == "on")
         raise click.MissingParameter(ctx=context, param=on)
     from outlay.cli.cache import keep_answer
-    from outlay.scenarios.serving_cost import cost_serving
+    from outlay.scenarios.serving.cost import cost_serving
 
     notes = tuple(
         f"--{_LONG.get(name, name).replace('_', '-')} {asked[_LONG.get(name, name)]} ({origin})"

@@ -89,12 +89,12 @@ def command(
     _require(context, asked)
     model = asked.pop("model")
     if export:
-        from outlay.scenarios.exporting import export_training
+        from outlay.scenarios.training_plan.exporting import export_training
 
         deliver(export_training(model, export, **asked), output, overwrite=overwrite)
         return 0
     from outlay.cli.cache import keep_answer
-    from outlay.scenarios.training_run import cost_training
+    from outlay.scenarios.training.cost import cost_training
 
     notes = tuple(
         f"--{name.replace('_', '-')} {asked[_LONG.get(name, name)]} ({origin})"
@@ -112,7 +112,7 @@ def command(
 def _imported(launch: str, ignore_unknown: bool, asked: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What was asked, completed by a launch file; and what the file says that was not counted."""
     from outlay.cli.import_ import text_of
-    from outlay.scenarios.launching import import_run, question_of
+    from outlay.scenarios.training.launching import import_run, question_of
 
     run = import_run(text_of(launch), source=launch, ignore_unknown=ignore_unknown, model=asked.get("model"))
     notes = (f"Read from {launch} ({run.imported.tool}).", *(f"{launch}: {remark}." for remark in run.imported.remarks))

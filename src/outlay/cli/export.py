@@ -13,7 +13,7 @@ from outlay.cli.save import check_writable, save
 from outlay.errors import InputError
 
 if TYPE_CHECKING:
-    from outlay.scenarios.exporting import Exported
+    from outlay.scenarios.training_plan.exporting import Exported
 
 TOOLS = ("torchtitan", "megatron", "deepspeed", "accelerate", "fsdp2", "nemo", "slurm", "skypilot")
 

@@ -37,7 +37,7 @@ def command(file: str, tool: str | None, on: str | None, ignore_unknown: bool, f
 
         read_chip(*read_on(on))
     text = text_of(file)
-    from outlay.scenarios.launching import import_run, summary
+    from outlay.scenarios.training.launching import import_run, summary
 
     run = import_run(text, source=file, tool=tool, ignore_unknown=ignore_unknown)
     if format == "json":

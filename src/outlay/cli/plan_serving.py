@@ -55,6 +55,7 @@ ENGINES = ("vllm", "sglang", "trtllm", "llamacpp", "dynamo", "k8s")
 @click.option("--quant", metavar="FORMATS", shell_complete=formats, help="As published (default), fp8,w4a16 …, or any.")
 @click.option("--kv", metavar="FORMAT", help="Cache: bf16 (default), fp8, q8_0 …")
 @serving_terms_options
+@click.option("--interval", metavar="PERCENT", help="Share of deployments that ranges are to hold: 80 (default).")
 @click.option("--all", "every", is_flag=True, help="List every plan.")
 @click.option(
     "--export",
@@ -97,13 +98,13 @@ def command(
     origins = came_from(context)
     asked = {_LONG.get(name, name): value for name, value in asked.items() if value not in (None, False)}
     if export:
-        from outlay.scenarios.serving_exporting import export_serving_plan
+        from outlay.scenarios.serving_plan.exporting import export_serving_plan
 
         exported = export_serving_plan(model, export, progress=progress_bar(), **asked)
         deliver(exported, output, overwrite=overwrite)
         return 0
     from outlay.cli.cache import keep_answer
-    from outlay.scenarios.serving_planning import plan_serving
+    from outlay.scenarios.serving_plan.plan import plan_serving
 
     notes = tuple(
         f"--{_LONG.get(name, name).replace('_', '-')} {asked[_LONG.get(name, name)]} ({origin})"

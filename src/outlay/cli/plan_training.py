@@ -97,7 +97,7 @@ def command(
     form = "text" if export else prepare(output, format)
     use_catalogs(catalog)
     if export:
-        from outlay.scenarios.exporting import export_plan
+        from outlay.scenarios.training_plan.exporting import export_plan
 
         exported = export_plan(names[0], export, progress=progress_bar(), **_renamed(asked))
         deliver(exported, output, overwrite=overwrite)
@@ -112,13 +112,13 @@ def command(
     from outlay.statement import to_json
 
     if len(names) > 1 or prices:
-        from outlay.scenarios.comparing import compare_plans
+        from outlay.scenarios.training_plan.comparing import compare_plans
 
         asked["every"] = bool(asked.get("every")) or form != "text"
         found = compare_plans(names, prices=prices, notes=notes, progress=progress_bar(), **_renamed(asked))
         statement, code = found.statement, 0 if found.planned == found.asked else 3
     else:
-        from outlay.scenarios.planning import plan_training
+        from outlay.scenarios.training_plan.plan import plan_training
 
         statement, code = plan_training(names[0], notes=notes, progress=progress_bar(), **_renamed(asked)), 0
     kept = keep_answer(to_json(statement, indent=None))

@@ -28,7 +28,7 @@ def command(name: str | None, catalog: tuple[str, ...], format: str | None, outp
     form = prepare(output, format)
     use_catalogs(catalog)
     from outlay.cli.facts import age, detail
-    from outlay.scenarios.serving_software import engine_named, engine_names
+    from outlay.scenarios.serving.software import engine_named, engine_names
     from outlay.serving import engine_for
     from outlay.statement import Receipt, Table
 

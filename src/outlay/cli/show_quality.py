@@ -35,7 +35,7 @@ def command(
 def _every(technique: str | None) -> Table:
     """One row for each format or method: how many results there are, and how far they reach."""
     from outlay.catalog import Quality, quality
-    from outlay.scenarios.quality_note import effects_of
+    from outlay.scenarios.serving.quality import effects_of
     from outlay.statement import Table
 
     groups: dict[tuple[str, str], list[Quality]] = {}
@@ -64,7 +64,7 @@ def _of(name: str, technique: str | None) -> Table:
     """The results of a model; where it has none, what is published of models like it."""
     from outlay.catalog import model_config, quality
     from outlay.errors import UnknownName
-    from outlay.scenarios.quality_note import quality_note, quality_section
+    from outlay.scenarios.serving.quality import quality_note, quality_section
     from outlay.statement import Column, Figure, Interval, Table
 
     try:

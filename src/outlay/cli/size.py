@@ -59,7 +59,7 @@ def command(
     form = prepare(output, format)
     use_catalogs(catalog)
     from outlay.cli.cache import keep_answer
-    from outlay.scenarios.sizing import best_size
+    from outlay.scenarios.sizing.best import best_size
 
     notes = tuple(
         f"--{name.replace('_', '-')} {({**asked, 'fit': fit})[name]} ({origin})"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -325,3 +327,20 @@ def _service(service: str, seller: str | None) -> catalog.ServicePrice:
     """The seller's own price of a service, else the largest cloud's."""
     own = catalog.service_prices(service, seller) if seller else ()
     return (own or catalog.service_prices(service))[0]
+
+
+def price_notes(terms: Terms, today: datetime.date) -> Iterator[str]:
+    """Whose price it is, and how old."""
+    if terms.choice is None:
+        return
+    listing = terms.choice.price
+    old = catalog.stale(listing.date, today)
+    yield f"Prices: {listing.provider}, {listing.date}" + (f" ({old})." if old else ".")
+
+
+_HOURS = {"tpu": "chip-h", "trainium": "chip-h", "apple": "h", "edge": "h", "cpu": "h", "npu": "chip-h"}
+
+
+def hour_unit(chip: Accelerator) -> str:
+    """GPU-h, chip-h …"""
+    return _HOURS.get(chip.category, "GPU-h")

@@ -12,7 +12,7 @@ from outlay.catalog import accelerator
 from outlay.errors import InputError, UnknownName
 from outlay.layout import Problem
 from outlay.machine import cluster_for
-from outlay.scenarios.able import Able
+from outlay.scenarios.training.able import Able
 from outlay.training import choose_layout, estimate, load_coefficients
 from outlay.training.axes import axes_of, layouts_of
 from outlay.training.choose import TIE

@@ -11,7 +11,7 @@ from tests.training.launch.plans import plan
 
 from outlay.errors import InputError
 from outlay.layout import Layout, Recompute, describe
-from outlay.scenarios.launching import import_run
+from outlay.scenarios.training.launching import import_run
 from outlay.training.launch import read, write
 from outlay.training.launch.keys import known
 from outlay.training.launch.megatron_model import _pattern

@@ -1,0 +1,1 @@
+"""Own machines against a hosted API."""

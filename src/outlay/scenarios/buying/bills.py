@@ -1,0 +1,137 @@
+"""The two bills of a month: answers that are bought, machines that are rented or owned; and where they cross."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from outlay.catalog.hosted import ApiPrice
+from outlay.economics.api import Tariff, break_even
+from outlay.scenarios.buying.own import SECONDS, Own
+from outlay.scenarios.buying.question import Beside
+from outlay.scenarios.serving.demand import Demand
+from outlay.statement import Interval
+
+DAYS = SECONDS / 86_400.0
+NO_MORE = 1.02
+"""Loads within this factor of each other are shown as one."""
+_LONGEST = 28
+"""Columns that a name may take at the head of a table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What one API asks for the load of a month."""
+
+    price: ApiPrice
+    same: bool
+    """It serves the weights that are asked about."""
+    request: Mapping[str, float]
+    """Dollars of a mean request, by what they are paid for."""
+    requests: float
+    """Of a month."""
+
+    @property
+    def each(self) -> float:
+        """Dollars of a request."""
+        return math.fsum(self.request.values())
+
+    @property
+    def month(self) -> Interval:
+        """Dollars; a range where hours of the day cost differently."""
+        likely, (low, high) = self.each * self.requests, self.price.swing
+        return Interval.exact(likely) if low == high else Interval.between(low * likely, likely, high * likely)
+
+    @property
+    def called(self) -> str:
+        """What heads a column or a line: the seller where that says it, or where the rest would not fit."""
+        return self.price.seller if self.same or len(self.price.short) > _LONGEST else self.price.short
+
+    @property
+    def serves(self) -> str:
+        """What answers there, in words."""
+        if not self.same:
+            return "another"
+        return "the same" + (f", in {self.price.format}" if self.price.format else "")
+
+
+def bill_of(price: ApiPrice, model: str, demand: Demand, *, batch: float) -> Bill:
+    """The bill of one API for a load with a share `batch` of requests that may wait."""
+    assert demand.rate is not None
+    tariff = Tariff(
+        input=price.input,
+        output=price.output,
+        cached=price.cached,
+        batch_input=price.batch_input,
+        batch_output=price.batch_output,
+        batch_cached=price.batch_cached,
+    )
+    return Bill(
+        price=price,
+        same=price.weights == model,
+        request=tariff.request(demand.input, demand.output, cached=demand.cached, batch=batch),
+        requests=demand.rate * SECONDS,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """Requests of a month from which machines are cheaper than an API; None where they never are."""
+
+    first: float | None
+    lasting: float | None
+
+    @property
+    def wavers(self) -> bool:
+        """One more machine makes machines dearer again, for a while."""
+        return self.first is not None and (self.lasting is None or self.lasting > NO_MORE * self.first)
+
+
+def crossing(own: Own, bill: Bill, beside: Beside, *, step: float | None = None) -> Crossing:
+    """Where the bills cross, with what was said to come with either; `step` is another price of an instance's month."""
+    dollars = own.step if step is None else step
+    if dollars is None or not bill.each:
+        return Crossing(first=None, lasting=None)
+    found = break_even(dollars, own.unit.capacity, bill.each, fixed=beside.of_own - beside.of_api, least=own.least)
+    first, lasting = float(found.first), float(found.lasting)
+    return Crossing(first=first if math.isfinite(first) else None, lasting=lasting if math.isfinite(lasting) else None)
+
+
+def spread(own: Own, bill: Bill, beside: Beside) -> Interval:
+    """The first crossing, with machines as fast and as slow as measured ones were; of unknown range where slow ones never
+    become cheaper."""
+    likely = crossing(own, bill, beside).first
+    assert likely is not None
+    low, high = own.relative.low, own.relative.high
+    if low is None or high is None:
+        return Interval.of(likely)
+    fast, slow = (crossing(own.with_speed(1.0 / ratio), bill, beside).first for ratio in (low, high))
+    if fast is None or slow is None:
+        return Interval.of(likely)
+    return Interval.between(min(fast, likely), likely, max(slow, likely))
+
+
+def reference(bills: tuple[Bill, ...]) -> Bill:
+    """The bill that machines are held against: the cheapest of the same model, of others only where there is none."""
+    return min(bills, key=lambda bill: (not bill.same, bill.month.likely))
+
+
+def labels(bills: tuple[Bill, ...]) -> dict[str, str]:
+    """What each API is called in a table, by its name: its seller where that is enough, else with the model there."""
+    sellers = [bill.price.seller for bill in bills if bill.same]
+    alone = {seller for seller in sellers if sellers.count(seller) == 1}
+    return {
+        bill.price.name: bill.price.seller if bill.same and bill.price.seller in alone else bill.price.short
+        for bill in bills
+    }
+
+
+def one_each(bills: tuple[Bill, ...]) -> tuple[Bill, ...]:
+    """The cheapest bill of each seller in each format, where a seller has the same model several times."""
+    kept: dict[tuple[str, str, bool], Bill] = {}
+    for bill in sorted(bills, key=lambda bill: bill.month.likely):
+        kept.setdefault(
+            (bill.price.seller, bill.price.format, bill.same) if bill.same else (bill.price.name, "", False), bill
+        )
+    return tuple(kept.values())

@@ -1,0 +1,280 @@
+"""Machines of one's own for a load: which, how many, what they cost a month, and what one more carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outlay import catalog, economics
+from outlay.catalog import Accelerator
+from outlay.economics import HOURS_PER_MONTH
+from outlay.errors import DoesNotFit, InputError
+from outlay.layout import Layout
+from outlay.scenarios.named import read_on
+from outlay.scenarios.serving.fit import serve
+from outlay.scenarios.serving.provenance import serving_receipts
+from outlay.scenarios.serving.question import ServingQuestion, ask_serving
+from outlay.scenarios.serving.ranged import relative_ranges
+from outlay.scenarios.serving.refusal import refusal
+from outlay.scenarios.serving.run import ServingRun
+from outlay.scenarios.serving.ways import Tried
+from outlay.scenarios.terms import agree
+from outlay.serving import Load, Performance, ServingCoefficients, load_serving, perform
+from outlay.serving.layouts import layouts_of
+from outlay.statement import Interval
+
+SECONDS = HOURS_PER_MONTH * 3600.0
+_SIZES = (8, 32)
+"""Devices of which an instance is looked for: one server, then several where the model is too large for it."""
+_LEAST_RATE = 1e-6
+_SHOWN = 5
+_SERVER = 8
+_HALVINGS = 30
+"""Of the logarithm of a rate between one in eleven days and the most: its last digit that is shown is right."""
+RENTED = ("datacenter-gpu", "workstation-gpu")
+"""Categories that `any` looks at: makers of cards for games do not license them for servers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """The instance of which machines of one kind are made for a load: what one carries, and how many the load takes."""
+
+    chip: str
+    devices: int
+    """Of one instance."""
+    peak_rate: float
+    """Requests a second of one instance at most, within its objectives."""
+    peak: float
+    """The busiest hour over the mean."""
+    count: int
+    """Instances for the load."""
+
+    @property
+    def capacity(self) -> float:
+        """Requests of a month that one instance carries, its busiest hour full."""
+        return self.peak_rate / self.peak * SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """A month of machines: the run that answers, its unit, and what all of them cost without people."""
+
+    run: ServingRun
+    unit: Unit
+    dollars: Interval | None
+    """None where the machines have no price."""
+    least: int
+    """Instances that are kept however small the load is."""
+    relative: Interval = field(default_factory=lambda: Interval.of(1.0))
+    """Measured time of answers over that predicted."""
+
+    def with_speed(self, factor: float) -> Own:
+        """The same machines, each carrying `factor` times the requests; their number and bill stay."""
+        return replace(self, unit=replace(self.unit, peak_rate=self.unit.peak_rate * factor))
+
+    @property
+    def step(self) -> float | None:
+        """Dollars of one instance."""
+        return None if self.dollars is None else self.dollars.likely / self.unit.count
+
+    @property
+    def use(self) -> float:
+        """Requests over what the machines could carry all month."""
+        return self.run.requests / (self.unit.capacity * self.unit.peak * self.unit.count)
+
+
+def unit_of(question: ServingQuestion, coefficients: ServingCoefficients, count: int | None) -> Unit | None:
+    """The instance with which the load takes the fewest devices, or with which `count` devices carry the most; None where
+    nothing fits."""
+    demand = question.demand
+    assert demand.rate is not None
+    domain = int(question.cluster.domain) if int(question.cluster.domain) > 1 else int(question.cluster.node_size)
+    layouts = layouts_of(
+        question.architecture, question.engine, most=count or question.devices, domain=max(domain, 1)
+    ).layouts
+    devices = np.asarray(layouts.devices, dtype=np.int64)
+    rates = _most(question, layouts, coefficients)
+    if not (rates > 0).any():
+        return None
+    need = demand.rate * demand.peak
+    carried = np.maximum(np.ceil(need / np.maximum(rates, 1e-300) * (1.0 - 1e-12)), 1.0)
+    counts = carried if count is None else count // devices
+    score = counts * devices if count is None else -(counts * rates)
+    total = np.where(rates > 0, score, np.inf)
+    # Of as many devices, the instance that carries the most of it; of that, the smaller one.
+    place = int(np.lexsort((devices, -rates / devices, total))[0])
+    return Unit(
+        chip=question.accelerator.name,
+        devices=int(devices[place]),
+        peak_rate=float(rates[place]),
+        peak=demand.peak,
+        count=int(counts[place]),
+    )
+
+
+def _most(question: ServingQuestion, layouts: Layout, coefficients: ServingCoefficients) -> NDArray[np.float64]:
+    """The most requests a second of an instance in each layout: what it sustains, or what keeps the objectives."""
+    demand, deployment, shape = question.demand, question.deployment(layouts), np.shape(layouts.tensor)
+
+    def fares(rates: NDArray[np.float64]) -> Performance:
+        load = Load(input=demand.input, output=demand.output, rate=rates, cached=demand.cached)
+        return perform(deployment, load, coefficients)
+
+    least = np.full(shape, _LEAST_RATE)
+    used = np.broadcast_to(np.asarray(fares(least).utilisation, dtype=float), shape)
+    with np.errstate(divide="ignore"):
+        most: NDArray[np.float64] = np.where(np.isfinite(used), _LEAST_RATE / used, 0.0)
+    if not question.objectives.stated:
+        return most
+    # Latencies rise with the load: halve the span between what keeps them and what does not.
+    kept = np.broadcast_to(question.objectives.kept(fares(least)), shape)
+    low, high = least, np.maximum(most, _LEAST_RATE)
+    for _ in range(_HALVINGS):
+        middle = np.sqrt(low * high)
+        holds = np.broadcast_to(question.objectives.kept(fares(middle)), shape)
+        low, high = np.where(holds, middle, low), np.where(holds, high, middle)
+    return np.where(kept & (most > 0), low, 0.0)
+
+
+def own_on(
+    model: Any,
+    on: str,
+    *,
+    asked: Mapping[str, Any],
+    money: Mapping[str, Any],
+    batch: float,
+    coefficients: ServingCoefficients,
+    level: float,
+) -> Own:
+    """Own machines as they were named: of a count, or as many as the load takes.
+
+    :raises DoesNotFit: if the model does not fit, or that many do not carry the load.
+    """
+    name, count = read_on(on)
+    if ":" in on:
+        question = relieved(ask_serving(model, on=on, **asked), batch)
+        known = unit_of(question, coefficients, count)
+        served = serve(question, coefficients)
+        if isinstance(served, Tried) or known is None:
+            raise (
+                refusal(question, served, coefficients)
+                if isinstance(served, Tried)
+                else DoesNotFit(
+                    f"{count} × {question.accelerator.name} do not carry the load", hint=f"write `--on {name}`"
+                )
+            )
+        return _priced(question, known, known.count, money, coefficients, level)
+    unit: Unit | None = None
+    for size in _SIZES:
+        question = relieved(ask_serving(model, on=f"{name}:{size}", **asked), batch)
+        if (unit := unit_of(question, coefficients, None)) is not None:
+            break
+    if unit is None:
+        served = serve(question, coefficients)
+        assert isinstance(served, Tried)
+        raise refusal(question, served, coefficients)
+    question = relieved(ask_serving(model, on=f"{name}:{unit.devices * unit.count}", **asked), batch)
+    return _priced(question, unit, 1, money, coefficients, level)
+
+
+def cheapest(
+    model: Any,
+    *,
+    asked: Mapping[str, Any],
+    money: Mapping[str, Any],
+    batch: float,
+    coefficients: ServingCoefficients,
+    level: float,
+) -> tuple[Own, ...]:
+    """The cheapest machines of each accelerator that somebody rents out, cheapest first.
+
+    :raises DoesNotFit: if none of them serves the load.
+    """
+    units = []
+    for chip in rentable(money):
+        for size in _SIZES:
+            try:
+                question = relieved(ask_serving(model, on=f"{chip.name}:{size}", **asked), batch)
+                price = catalog.price_for(chip, money.get("provider"), money.get("tier") or "on-demand").likely
+            except InputError:
+                break
+            unit = unit_of(question, coefficients, None)
+            if unit is not None and linked(chip, unit.devices):
+                units.append((price * unit.devices * unit.count, unit))
+                break
+    if not units:
+        raise DoesNotFit(
+            "nothing that somebody rents out serves this load",
+            hint="name machines: `--on h100-sxm:8`, or a smaller model",
+        )
+    made: list[Own] = []
+    for _, unit in sorted(units, key=lambda entry: entry[0]):
+        try:
+            question = relieved(ask_serving(model, on=f"{unit.chip}:{unit.devices * unit.count}", **asked), batch)
+            made.append(_priced(question, unit, 1, money, coefficients, level))
+        except (DoesNotFit, InputError):
+            continue
+        if len(made) == _SHOWN:
+            break
+    return tuple(made)
+
+
+def rentable(money: Mapping[str, Any]) -> Iterator[Accelerator]:
+    """Accelerators for servers with a price of the tier and the seller asked for."""
+    tier = str(money.get("tier") or "on-demand").strip().lower()
+    for chip in catalog.accelerators():
+        if chip.category in RENTED and catalog.prices(chip, money.get("provider"), tier):
+            yield chip
+
+
+def linked(chip: Accelerator, devices: int) -> bool:
+    """Whether somebody lists as many of a chip together; of chips for servers, whole servers are joined to more."""
+    largest = max((listing.devices for listing in catalog.prices(chip)), default=1.0)
+    return devices <= largest or (largest >= _SERVER and chip.category == "datacenter-gpu")
+
+
+def relieved(question: ServingQuestion, batch: float) -> ServingQuestion:
+    """The question with requests that may wait moved into quiet hours: the busiest one has only the others."""
+    peak = max((1.0 - batch) * question.demand.peak, 1.0)
+    return replace(question, demand=replace(question.demand, peak=peak))
+
+
+def _priced(
+    question: ServingQuestion,
+    unit: Unit,
+    least: int,
+    money: Mapping[str, Any],
+    coefficients: ServingCoefficients,
+    level: float,
+) -> Own:
+    from outlay.scenarios.serving.cost import assumed_of  # beside it, not below: it answers with the same run
+    from outlay.scenarios.serving.lines import lines_of
+    from outlay.statement.line import total
+
+    terms = agree(question, data=None, checkpoints=0, lost_work=None, **money)
+    served = serve(question, coefficients)
+    if isinstance(served, Tried):
+        raise refusal(question, served, coefficients)
+    run = ServingRun(
+        question=question,
+        served=served,
+        terms=terms,
+        coefficients=coefficients,
+        fitted_on=serving_receipts(coefficients),
+    )
+    relative = Interval.of(1.0)
+    if coefficients == load_serving():  # nobody knows how far others are off
+        ranges = relative_ranges(question, level)
+        run, relative = replace(run, relative=ranges, level=level), ranges["answers"]
+    run = replace(run, assumed=assumed_of(run))
+    dollars = None if terms.price is None else total(lines_of(run))
+    return Own(run=run, unit=unit, dollars=dollars, least=least, relative=relative)
+
+
+def month_at(own: Own, price: float) -> float:
+    """Dollars of a month of the same machines at another price of a device-hour."""
+    return float(economics.cost(own.run.device_hours * 3600.0, price))

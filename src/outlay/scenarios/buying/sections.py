@@ -1,0 +1,221 @@
+"""The tables of a comparison: the two bills side by side, each API, each seller of the machines, how full they are."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+
+from outlay import catalog
+from outlay.scenarios.buying.bills import DAYS, Bill, crossing, labels
+from outlay.scenarios.buying.own import Own, month_at
+from outlay.scenarios.buying.question import Beside
+from outlay.statement import Cell, Column, Line, Table
+from outlay.statement.line import total
+from outlay.units import format_money, format_number, format_quantity
+
+_MOST = 8
+_FULL = (0.05, 0.1, 0.25, 0.5, 1.0)
+_NEVER = "never"
+
+
+def two_bills(own: tuple[Line, ...], api: tuple[Line, ...], name: str) -> Table:
+    """Line by line what each choice costs; a dash is a figure that nobody gave."""
+    left, right = own[-1].children, api[-1].children
+    rows: list[tuple[Cell, ...]] = [
+        ("Machines, or tokens", _likely(own[:-1]), _likely(api[:-1])),
+        *((mine.name, _likely((mine,)), _likely((theirs,))) for mine, theirs in zip(left, right, strict=True)),
+    ]
+    notes = [
+        f"{line.name}, {side}: {line.note}."
+        for side, lines in (("own", left), ("API", right))
+        for line in lines
+        if line.note
+    ]
+    return Table(
+        "The two bills of a month",
+        columns=("Line", Column("Own machines", unit="$", total=True), Column(name, unit="$", total=True)),
+        rows=rows,
+        notes=notes,
+        key="bills",
+        footer_label="At least",
+    )
+
+
+def _likely(lines: tuple[Line, ...]) -> float | None:
+    if not all(line.priced for line in lines):
+        return None
+    found = total(lines)
+    return None if found is None else found.likely
+
+
+def apis(bills: Sequence[Bill], own: Own, beside: Beside) -> Table:
+    """Each API: what it serves, its bill, and the load from which machines are cheaper than it."""
+    ranked = sorted(bills, key=lambda bill: (not bill.same, bill.month.likely))
+    shown = ranked[:_MOST] if len(ranked) > _MOST + 1 else ranked
+    rows, called = [], labels(tuple(bills))
+    for bill in shown:
+        ratio = None
+        if own.dollars is not None and own.dollars.likely:
+            ratio = bill.month.likely / own.dollars.likely
+        rows.append((called[bill.price.name], bill.serves, bill.month.likely, ratio, cheaper_from(own, bill, beside)))
+    notes = (
+        [f"{len(ranked) - len(shown)} dearer ones of the same kind are left out."] if len(shown) < len(ranked) else []
+    )
+    notes += [f"{bill.price.name} is no longer listed by its seller." for bill in shown if bill.price.withdrawn]
+    return Table(
+        "Hosted APIs",
+        columns=("API", "Model", Column("A month", unit="$"), Column("Over own (×)", digits=2), "Own from (a day)"),
+        rows=rows,
+        notes=notes,
+        receipts=tuple(bill.price.receipt for bill in shown),
+        key="apis",
+    )
+
+
+def cheaper_from(own: Own, bill: Bill, beside: Beside, *, step: float | None = None) -> str:
+    """The requests of a day from which machines are cheaper than an API, in words."""
+    if own.step is None and step is None:
+        return "not priced"
+    found = crossing(own, bill, beside, step=step)
+    if found.first is None:
+        return _NEVER
+    return "any load" if found.first == 0 else format_number(found.first / DAYS)
+
+
+def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
+    """What APIs ask for a million tokens, and how old the figure is."""
+    ranked = sorted(bills, key=lambda bill: (not bill.same, bill.month.likely))[: _MOST + 1]
+    rows, called = [], labels(tuple(bills))
+    for bill in ranked:
+        price = bill.price
+        age = f"{catalog.age_days(price.receipt.date, today)} d ago" if price.receipt.date else "yours"
+        batch = None if price.batch_output is None else f"{_price(price.batch_input)} / {_price(price.batch_output)}"
+        sold = price.model.rpartition("/")[2] or "your price"
+        rows.append(
+            (
+                called[price.name].partition("/")[0],
+                sold,
+                _price(price.input),
+                _price(price.cached),
+                _price(price.output),
+                batch,
+                age,
+            )
+        )
+    notes = [
+        f"{bill.price.name}: prompts past {bill.price.tier_from:,} tokens cost more."
+        for bill in ranked
+        if bill.price.tier_from
+    ]
+    notes += [
+        f"{bill.price.name}: putting tokens into its cache costs ${bill.price.written:g} a million, which is not counted."
+        for bill in ranked
+        if bill.price.written and bill.price.cached and bill.price.written > bill.price.input
+    ]
+    return Table(
+        "What they ask for a million tokens",
+        columns=("API", "Sold as", "Input", "Cached", "Output", "Batch in / out", "Checked"),
+        rows=rows,
+        notes=notes,
+        receipts=tuple(bill.price.receipt for bill in ranked),
+        key="api-prices",
+    )
+
+
+def _price(dollars: float | None) -> str | None:
+    return None if dollars is None else format_money(dollars, cents=True)
+
+
+def machines(owns: Sequence[Own], bill: Bill, beside: Beside) -> Table:
+    """Machines of each kind for this load, cheapest first."""
+    return Table(
+        "Own machines for this load",
+        columns=(
+            *("Machines", "Seller", "Tier", Column("A month", unit="$"), Column("In use", unit="%", digits=2)),
+            "Own from (a day)",
+        ),
+        rows=[
+            (
+                f"{own.run.question.devices:,} × {own.run.question.accelerator.name}",
+                own.run.terms.provider or "yours",
+                own.run.terms.tier,
+                None if own.dollars is None else own.dollars.likely,
+                own.use,
+                cheaper_from(own, bill, beside),
+            )
+            for own in owns
+        ],
+        notes=("In use: requests over those that the machines could answer if they came evenly all month.",),
+        receipts=tuple(receipt for own in owns for receipt in own.run.terms.price_receipts),
+        key="machines",
+    )
+
+
+def sellers(own: Own, bill: Bill, beside: Beside) -> Table | None:
+    """The same machines at each seller and tier; None where their price is the user's own."""
+    if own.run.terms.choice is None:
+        return None
+    found = sorted(_offers(own), key=lambda offer: offer[2])
+    if len(found) < 2:
+        return None
+    rows = []
+    for seller, tier, price in found[:_MOST]:
+        dollars = month_at(own, price)
+        rows.append((seller, tier, price, dollars, cheaper_from(own, bill, beside, step=dollars / own.unit.count)))
+    left = len(found) - len(rows)
+    return Table(
+        f"{own.run.question.devices:,} × {own.run.question.accelerator.name}, by seller and tier",
+        columns=("Seller", "Tier", Column("A device-hour", unit="$"), Column("A month", unit="$"), "Own from (a day)"),
+        rows=rows,
+        notes=(f"{left} dearer ones are left out.",) if left else (),
+        key="sellers",
+    )
+
+
+def _offers(own: Own) -> Iterator[tuple[str, str, float]]:
+    """Seller, tier and dollars of a device-hour, one for each pair."""
+    chip, seen = own.run.question.accelerator, set[tuple[str, str]]()
+    for listing in catalog.prices(chip):
+        pair = (listing.provider, listing.tier)
+        if listing.doubt or pair in seen or listing.tier == "owned" or len(listing.date) <= len("2026"):
+            continue
+        seen.add(pair)
+        yield (*pair, catalog.price_for(chip, *pair).likely)
+
+
+def how_full(own: Own, bill: Bill) -> Table | None:
+    """Dollars of a million tokens by the use of a machine, beside what the API asks at any load."""
+    if own.step is None:
+        return None
+    demand, unit = own.run.question.demand, own.unit
+    tokens = (demand.input + demand.output) / 1e6
+    here = own.use
+    rows = []
+    for share in sorted({*_FULL, here}):
+        requests = unit.capacity * unit.peak * share
+        rows.append(
+            (
+                format_quantity(share, "%", digits=2) + (", now" if share == here else ""),
+                requests / DAYS,
+                own.step / (requests * tokens),
+                bill.each / tokens,
+            )
+        )
+    most = 1 / unit.peak
+    notes = ["Now: with the load that is asked about."]
+    if most < 1:
+        words = format_quantity(most, "%", digits=2)
+        notes.append(f"At most {words} while the busiest hour has {unit.peak:.3g} times the mean.")
+    each = "machine" if unit.devices == 1 else f"group of {unit.devices} machines"
+    return Table(
+        f"Dollars of a million tokens, by how full each {each} is",
+        columns=(
+            "In use",
+            Column("Requests a day", digits=3),
+            Column("Own", unit="$/M"),
+            Column(bill.called, unit="$/M"),
+        ),
+        rows=rows,
+        notes=notes,
+        key="use",
+    )

@@ -1,0 +1,297 @@
+"""What serving costs: the question with its blanks filled, an instance's layout, a month of it, and its statement."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import outlay.render as _render  # statements that come from here show themselves in notebooks
+from outlay import __version__
+from outlay.scenarios.asked import inputs_of
+from outlay.scenarios.named import check_texts
+from outlay.scenarios.serving.figures import cost_figures, figures_of
+from outlay.scenarios.serving.fit import serve, waits_of
+from outlay.scenarios.serving.hints import hints_of
+from outlay.scenarios.serving.lines import lines_of
+from outlay.scenarios.serving.provenance import serving_receipts
+from outlay.scenarios.serving.question import ServingQuestion, ask_serving
+from outlay.scenarios.serving.ranged import relative_ranges
+from outlay.scenarios.serving.refusal import devices_of, refusal
+from outlay.scenarios.serving.run import ServingRun
+from outlay.scenarios.serving.sections import sections_of
+from outlay.scenarios.serving.ways import Served, Tried, layout_words
+from outlay.scenarios.terms import Terms, agree, price_notes
+from outlay.scenarios.today import today as day
+from outlay.serving import Requests, ServingCoefficients, load_serving
+from outlay.statement import Assumption, Figure, Statement
+from outlay.training.ranges import parse_level, percent
+from outlay.units import format_quantity
+from outlay.workload import Architecture
+
+assert _render.FORMATS
+_TEXTS = (
+    *("on", "prefill_on", "decode_on", "engine", "quant", "kv", "layout", "draft"),
+    *("offload_to", "interconnect", "provider", "tier", "grid"),
+)
+
+
+def cost_serving(
+    model: str | Mapping[str, object] | Architecture,
+    *,
+    on: str | None = None,
+    prefill_on: str | None = None,
+    decode_on: str | None = None,
+    input: str | int | None = None,
+    output: str | int | None = None,
+    rate: str | float | None = None,
+    concurrency: str | int | None = None,
+    trace: str | Path | Requests | None = None,
+    users: str | int | None = None,
+    requests_per_user: str | float | None = None,
+    peak: str | float | None = None,
+    prefix_hit: str | float | None = None,
+    turns: str | int | None = None,
+    engine: str | None = None,
+    quant: str | None = None,
+    kv: str | None = None,
+    layout: str | None = None,
+    replicas: str | int | None = None,
+    ttft: str | float | None = None,
+    tpot: str | float | None = None,
+    draft: str | None = None,
+    draft_tokens: str | int | None = None,
+    acceptance: str | float | None = None,
+    adapters: str | int | None = None,
+    offload_to: str | None = None,
+    battery: str | float | None = None,
+    gpus_per_node: str | int | None = None,
+    interconnect: str | None = None,
+    provider: str | None = None,
+    tier: str | None = None,
+    price: str | float | None = None,
+    discount: str | float | None = None,
+    grid: str | None = None,
+    pue: str | float | None = None,
+    electricity: str | float | None = None,
+    hardware: str | float | None = None,
+    life: str | float | None = None,
+    use: str | float | None = None,
+    egress: str | float | None = None,
+    people: str | float | None = None,
+    interval: str | float | None = None,
+    notes: tuple[str, ...] = (),
+    coefficients: ServingCoefficients | None = None,
+    today: datetime.date | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Statement:
+    """What a month of serving `model` costs with the accelerators `on` (`h100-sxm:8`).
+
+    The load is one of `rate` (`"5/s"`), `concurrency`, `users` or `trace`, whose requests are played one by one. Everything
+    else is found or assumed, and then said in `Statement.assumed`. Texts are read as on the command line; numbers are in
+    base units.
+
+    >>> answer = cost_serving("llama-3-8b", on="h100-sxm:1", input=1024, output=256, rate=2, price=2)
+    >>> round(answer.total.amount.likely, 2), [line.key for line in answer.lines]
+    (1460.0, ['accelerators'])
+
+    :raises InputError: for anything that cannot be read, or that nobody sells.
+    :raises DoesNotFit: if the model does not fit, or the load is too much, with what would help.
+    """
+    asked = {
+        name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today", "progress")
+    }
+    check_texts(asked, *_TEXTS)
+    level = parse_level(interval)
+    coefficients = coefficients or load_serving()
+    question = ask_serving(
+        model,
+        on=on,
+        prefill_on=prefill_on,
+        decode_on=decode_on,
+        input=input,
+        output=output,
+        rate=rate,
+        concurrency=concurrency,
+        trace=trace,
+        users=users,
+        requests_per_user=requests_per_user,
+        peak=peak,
+        prefix_hit=prefix_hit,
+        turns=turns,
+        engine=engine,
+        quant=quant,
+        kv=kv,
+        layout=layout,
+        replicas=replicas,
+        ttft=ttft,
+        tpot=tpot,
+        draft=draft,
+        draft_tokens=draft_tokens,
+        acceptance=acceptance,
+        adapters=adapters,
+        offload_to=offload_to,
+        battery=battery,
+        gpus_per_node=gpus_per_node,
+        interconnect=interconnect,
+    )
+    if use is None and hardware is not None:
+        use = 1.0  # a month of serving pays for every hour
+
+    def agreed(pool: ServingQuestion) -> Terms:
+        return agree(
+            pool,
+            provider=provider,
+            tier=tier,
+            price=price,
+            discount=discount,
+            grid=grid,
+            pue=pue,
+            electricity=electricity,
+            data=None,
+            checkpoints=0,
+            lost_work=None,
+            hardware=hardware,
+            life=life,
+            use=use,
+            egress=egress,
+            people=people,
+        )
+
+    terms = agreed(question)
+    served = serve(question, coefficients, progress=progress)
+    if isinstance(served, Tried):
+        raise refusal(question, served, coefficients)
+    run = ServingRun(
+        question=question,
+        served=served,
+        terms=terms,
+        prompt_terms=None if question.prefill is None else agreed(question.prefill),
+        coefficients=coefficients,
+        waits=waits_of(question, served, coefficients),
+        fitted_on=serving_receipts(coefficients),
+    )
+    if coefficients == load_serving():  # nobody knows how far others are off
+        run = replace(run, relative=relative_ranges(question, level), level=level)
+    return statement_of(
+        run,
+        notes=(*price_notes(terms, today or day()), *notes_of(run), *notes),
+        inputs=inputs_of(asked),
+    )
+
+
+def statement_of(run: ServingRun, *, notes: tuple[str, ...], inputs: Mapping[str, str | int | float]) -> Statement:
+    """A month line by line, with what was assumed for it."""
+    run = replace(run, assumed=assumed_of(run))
+    return Statement(
+        title_of(run.question),
+        lines=lines_of(run),
+        answer=_answer(run),
+        sections=sections_of(run),
+        assumed=run.assumed,
+        notes=notes,
+        hints=hints_of(run),
+        inputs=inputs,
+        coverage=run.level,
+        version=__version__,
+    )
+
+
+def _answer(run: ServingRun) -> dict[str, Figure]:
+    """Energy and carbon, then what tokens cost, then how quick they are."""
+    figures = figures_of(run)
+    first = {name: figures.pop(name) for name in ("joules", "kg_co2e")}
+    return {**first, **cost_figures(run), **figures}
+
+
+def title_of(question: ServingQuestion) -> str:
+    """What is served to whom on what, for a month."""
+    demand = question.demand
+    sizes = f"{demand.input:,.0f} tokens in, {demand.output:,.0f} out"
+    devices = devices_of(question)
+    return f"A month of {question.architecture.name} on {devices}: {demand.words}, {sizes}"
+
+
+def assumed_of(run: ServingRun) -> tuple[Assumption, ...]:
+    """Everything that was taken because nobody said."""
+    return (
+        *run.question.assumed,
+        *_layout(run.served, run.question),
+        *_split(run),
+        *run.terms.assumed,
+        *_others(run),
+        *_making(run),
+    )
+
+
+def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
+    """The layout and the number of instances, unless they were asked for."""
+    if served.looked_at <= 1:
+        return
+    best = "quickest" if question.demand.rate is not None else "one that answers most"
+    why = (
+        f"the {best} of {served.carrying:,} that carry the load, of {served.fitting:,} that fit, "
+        f"of {served.looked_at:,} looked at"
+    )
+    value = f"{served.replicas:,} × {layout_words(served.deployment.layout)}"
+    if served.prefill is not None:
+        value = f"{served.prefill_replicas:,} × {layout_words(served.prefill.layout)} for prompts, {value} for answers"
+    yield Assumption("layout", value=value, why=why)
+
+
+def _others(run: ServingRun) -> Iterator[Assumption]:
+    """What was assumed of the price of the devices for prompts, where they are of another kind."""
+    if run.prompt_terms is None:
+        return
+    for entry in run.prompt_terms.assumed:
+        if entry.name in ("price", "tier") and entry not in run.terms.assumed:
+            yield replace(entry, name=f"{entry.name} of prompts")
+
+
+def _split(run: ServingRun) -> Iterator[Assumption]:
+    """How many layers are on the device, and how many on the processor."""
+    deployment, whole = run.served.deployment, run.question.architecture.depth
+    if run.question.host is None:
+        return
+    if deployment.beyond is None:
+        yield Assumption("layers", value=f"all {whole} on the accelerator", why="they fit, so the processor has none")
+        return
+    near = deployment.architecture.depth
+    value = f"{near} of {whole} on the accelerator, the others on the {run.question.host.name}"
+    yield Assumption("layers", value=value, why="as many as fit; a token passes the ones, then the others")
+
+
+def _making(run: ServingRun) -> Iterator[Assumption]:
+    yield Assumption(
+        "carbon of making",
+        value=f"{run.making.likely:,.0f} kg a device ({run.making.low:,.0f} to {run.making.high:,.0f})",
+        why=f"over {run.life.likely:g} years",
+        receipt=run.making.receipt,
+    )
+
+
+def notes_of(run: ServingRun) -> Iterator[str]:
+    """What a reader should know beside the lines."""
+    served = run.served
+    yield "A month is 730 hours, and all of them are paid."
+    engine = served.deployment.engine
+    if engine.kernels == "tables":
+        front = format_quantity(run.coefficients.step.front_of(engine.family), "s", digits=2)
+        yield (
+            f"Times are those of the engine. In front of {engine.name} a client's request takes about {front} more before its "
+            "first token (fitted): connection, tokens, queues."
+        )
+    if served.replay is not None:
+        yield "The layout was chosen by the means of the trace; the month is as busy as the trace, all along."
+    if served.idle:
+        yield f"{served.idle:,} of {run.question.all_devices:,} accelerators belong to no instance; they are paid for."
+    if served.working < served.replicas:
+        yield f"{served.replicas - served.working:,} instances get no request: there are fewer clients than instances."
+    if run.level is None:
+        yield "How far coefficients of your own are off is not known: `outlay validate` prints the error on measured runs."
+    else:
+        yield (
+            f"Ranges: {percent(run.level)} of measured deployments from sources that our fit had not used lie within them; to "
+            "energy the range of the building is added, each at its worst."
+        )

@@ -1,0 +1,378 @@
+"""What is asked of a deployment, from the words of a question: tokens of a request, and how requests come."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from outlay import units
+from outlay.errors import InputError
+from outlay.scenarios.problems import Problems
+from outlay.serving import Load, Requests, load_trace
+from outlay.statement import Assumption, Receipt
+from outlay.units import format_number, format_quantity
+from outlay.workload import Architecture
+
+MOST_TURNS = 1000
+MOST_RATE = 1e7
+"""Requests a second beyond which a number is a slip: all of ChatGPT had some 30,000 messages a second in July 2025."""
+EXAMPLE = "--input 1024 --output 256 --rate 5/s"
+
+REQUEST = Receipt(
+    "1,155 tokens in, 211 out",
+    unit="",
+    source="means of the 19,366 conversation requests of the Azure LLM inference trace 2023 (arXiv:2311.18677)",
+    date="2023-11",
+    basis="assumed",
+)
+"""Tokens of a request where nobody says."""
+_INPUT, _OUTPUT = 1155, 211
+MESSAGES = Receipt(
+    18e9 / 7 / 700e6,
+    unit="messages a day",
+    source="18 billion messages a week by 700 million users of ChatGPT (NBER working paper 34255)",
+    date="2025-09",
+    basis="assumed",
+)
+"""Requests of a user in a day where nobody says."""
+BUSIEST = Receipt(
+    2.4,
+    unit="",
+    source="a tenth of a day's requests in its busiest hour, the usual ratio of telephone networks",
+    date="",
+    basis="assumed",
+)
+"""The busiest hour over the mean of a day where people are counted."""
+
+_PERIODS = {
+    **dict.fromkeys(("s", "sec", "second"), 1.0),
+    **dict.fromkeys(("m", "min", "minute"), 60.0),
+    **dict.fromkeys(("h", "hr", "hour"), 3600.0),
+    **dict.fromkeys(("d", "day"), 86_400.0),
+}
+_RATE = re.compile(r"(?P<number>.*?)\s*(?:requests?|req|r)?\s*(?:/|per|a(?=\s))\s*(?P<period>[a-z]+)", re.I)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """The load of a whole deployment. Tokens, requests a second; shares from 0 to 1."""
+
+    input: float
+    """Mean tokens of a prompt, with the turns before it."""
+    output: float
+    rate: float | None
+    """Mean requests a second; None where a number of clients is given."""
+    concurrency: int | None
+    peak: float
+    """Requests of the busiest hour over the mean."""
+    cached: float
+    longest: float
+    """Tokens of the longest request, answer included."""
+    variation: float = 0.0
+    """Standard deviation of the tokens over their mean."""
+    requests: Requests | None = None
+    """The requests of a trace, one by one."""
+    words: str
+    """The load as a title says it."""
+    assumed: tuple[Assumption, ...] = ()
+
+    def load(self, replicas: object = 1, *, busiest: bool = True) -> Load:
+        """What reaches one of `replicas` equal instances, a number or an array of numbers."""
+        share = 1.0 / replicas  # type: ignore[operator]
+        if self.rate is None:
+            assert self.concurrency is not None
+            return Load(input=self.input, output=self.output, concurrency=self.concurrency * share, cached=self.cached)
+        rate = self.rate * (self.peak if busiest else 1.0)
+        return Load(
+            input=self.input, output=self.output, rate=rate * share, cached=self.cached, variation=self.variation
+        )
+
+
+def read_demand(
+    architecture: Architecture,
+    *,
+    input: str | int | None,
+    output: str | int | None,
+    rate: str | float | None,
+    concurrency: str | int | None,
+    trace: str | Path | Requests | None = None,
+    users: str | int | None,
+    requests_per_user: str | float | None,
+    peak: str | float | None,
+    prefix_hit: str | float | None,
+    turns: str | int | None,
+) -> Demand:
+    """Read the load; :class:`InputError` names all that cannot be read at once."""
+    problems, assumed = Problems(), list[Assumption]()
+    _one_load(problems, rate=rate, concurrency=concurrency, users=users, trace=trace)
+    if trace is not None and not isinstance(trace, str | Path | Requests):
+        raise InputError(
+            f"`trace` is {repr(trace)[:40]}",
+            expected="the path of a file, or requests",
+            hint='write `trace="requests.csv"`',
+        )
+    if isinstance(trace, str) and not trace.strip():
+        raise InputError("`--trace` is empty", hint="write `--trace requests.csv`, or leave it out")
+    if trace is not None:
+        beside = {"input": input, "output": output, "turns": turns, "prefix-hit": prefix_hit, "peak": peak}
+        for flag in (name for name, value in beside.items() if value is not None):
+            problems.add(f"`--{flag}` and `--trace`: the trace says it", hint=f"leave `--{flag}` out")
+        played = problems.attempt(lambda: trace if isinstance(trace, Requests) else load_trace(trace))
+        problems.settle()
+        assert played is not None
+        return _of_trace(architecture, played, "a trace" if isinstance(trace, Requests) else Path(trace).name)
+    if requests_per_user is not None and users is None:
+        problems.add("`--requests-per-user` goes with `--users`", hint="add `--users 10000`, or leave it out")
+    if peak is not None and concurrency is not None:
+        problems.add(
+            "`--peak` says how much busier the busiest hour is, and `--concurrency` is the same all day",
+            hint="write `--rate 5/s`, or leave `--peak` out",
+        )
+    prompt = problems.attempt(lambda: _tokens(input, "--input"))
+    answer = problems.attempt(lambda: _tokens(output, "--output"))
+    requests = problems.attempt(lambda: read_rate(rate)) if rate is not None else None
+    clients = problems.attempt(lambda: _count(concurrency, "--concurrency")) if concurrency is not None else None
+    people = problems.attempt(lambda: _count(users, "--users")) if users is not None else None
+    each = problems.attempt(lambda: _messages(requests_per_user))
+    busy = problems.attempt(lambda: _peak(peak, assumed, people=users is not None))
+    hit = problems.attempt(lambda: _share(prefix_hit)) if prefix_hit is not None else None
+    rounds = problems.attempt(lambda: _turns(turns)) if turns is not None else 1
+    problems.settle()
+    if prompt is None and answer is None:
+        value = f"{_INPUT:,} tokens in, {_OUTPUT} out"
+        assumed.append(Assumption("request", value=value, why="`--input` and `--output` say others", receipt=REQUEST))
+    elif prompt is None or answer is None:
+        missing, there = ("--input", "--output") if prompt is None else ("--output", "--input")
+        raise InputError(f"`{missing}` is missing", expected=f"it with `{there}`", hint=f"add `{missing} 512`")
+    prompt, answer = prompt or _INPUT, answer or _OUTPUT
+    words = ""
+    if people is not None and each is not None:
+        requests = people * each / 86_400.0
+        words = f"{people:,} user{'' if people == 1 else 's'} a day"
+        if requests_per_user is None:
+            value = f"{each:.3g} a user and day"
+            why = "`--requests-per-user` says another number"
+            assumed.append(Assumption("requests", value=value, why=why, receipt=MESSAGES))
+    elif clients is not None:
+        words = "1 request at a time" if clients == 1 else f"{clients:,} requests at a time"
+    elif requests is not None:
+        words = rate_words(requests)
+    mean, cached = _conversation(prompt, answer, int(rounds or 1), hit, assumed)
+    longest = prompt * int(rounds or 1) + answer * int(rounds or 1)
+    _within_context(architecture, prompt, answer, int(rounds or 1), longest)
+    return Demand(
+        input=mean,
+        output=float(answer),
+        rate=requests,
+        concurrency=clients,
+        peak=busy or 1.0,
+        cached=cached,
+        longest=float(longest),
+        words=words,
+        assumed=tuple(assumed),
+    )
+
+
+def _of_trace(architecture: Architecture, requests: Requests, name: str) -> Demand:
+    """The means of a trace, which decide the layout; its requests are then played one by one."""
+    whole = requests.input + requests.output
+    most = architecture.max_length
+    if most and int(whole.max()) > most:
+        over = int((whole > most).sum())
+        first = int(np.argmax(whole > most)) + 1
+        raise InputError(
+            f"{over:,} of {len(requests):,} requests of {name} are longer than {architecture.name} can read, "
+            f"the first is request {first:,} with {int(whole[first - 1]):,} tokens",
+            expected=f"at most {most:,} with the answer",
+            hint="leave them out of the trace, or serve a model with a longer context",
+        )
+    if requests.rate <= 0:
+        raise InputError(
+            f"{name} has {len(requests):,} request{'s' if len(requests) > 1 else ''} at one moment",
+            expected="requests over some time",
+            hint="write more of them, or `--rate 5/s` with `--input` and `--output`",
+        )
+    assert requests.cached is not None
+    return Demand(
+        input=float(requests.input.mean()),
+        output=float(requests.output.mean()),
+        rate=requests.rate,
+        concurrency=None,
+        peak=1.0,
+        cached=float(requests.cached.sum() / requests.input.sum()),
+        longest=float(whole.max()),
+        variation=float(requests.output.std() / requests.output.mean()),
+        requests=requests,
+        words=f"{len(requests):,} requests of {name}",
+    )
+
+
+def read_rate(text: str | float | None) -> float:
+    """Requests a second of `5/s`, `300/min`, `20k/h`, `1M/day`; a number is one of a second.
+
+    >>> read_rate("5/s"), read_rate("300 requests/min"), read_rate("86400 a day"), read_rate(0.5)
+    (5.0, 5.0, 1.0, 0.5)
+    """
+    expected, hint = "requests with their time (5/s, 300/min, 20k/h, 1M/day)", "write `--rate 5/s`"
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        found = units.parse(float(text), "", name="--rate", example="5/s")
+    else:
+        words = str(text).strip()
+        match = _RATE.fullmatch(words)
+        period = _PERIODS.get(match["period"].lower()) if match else None
+        if match is None or period is None:
+            shown = words[:40] or "empty"
+            raise InputError(f"`--rate` is {shown}", expected=expected, hint=hint)
+        found = _scaled(match["number"], words) / period
+    if found > MOST_RATE:
+        raise InputError(f"`--rate` is {text}", expected=f"at most {MOST_RATE:,.0f} a second", hint=hint)
+    return found
+
+
+def rate_words(rate: float, *, beside: float | None = None) -> str:
+    """A rate as people say it: a second, or a minute, an hour, a day where it is below one; in the unit of one `beside` it.
+
+    >>> rate_words(5), rate_words(0.02), rate_words(1 / 3600)
+    ('5 requests/s', '1.2 requests/min', '1 request/h')
+    >>> rate_words(0.965, beside=1.02)
+    '0.965 requests/s'
+    """
+    size = rate if beside is None else beside
+    for seconds, word in ((1.0, "s"), (60.0, "min"), (3600.0, "h"), (86_400.0, "day")):
+        if size * seconds >= 0.995 or word == "day":
+            number = format_number(rate * seconds)
+            return f"{number} request{'' if number == '1' else 's'}/{word}"
+    raise AssertionError
+
+
+def _scaled(number: str, whole: str) -> float:
+    """A number with k, M …; the scale of tokens without its whole numbers."""
+    match = re.fullmatch(
+        r"([+-]?[0-9][0-9,._]*(?:e[+-]?[0-9]+)?)\s*(k|m|mn|million|b|bn|billion|thousand)?", number, re.I
+    )
+    if match is None:
+        raise InputError(
+            f"`--rate` is {whole[:40]}", expected="a positive number before the `/`", hint="write `--rate 5/s`"
+        )
+    scale = {"k": 1e3, "t": 1e3, "m": 1e6, "b": 1e9}[(match[2] or "k")[0].lower()] if match[2] else 1.0
+    try:
+        value = float(match[1].replace(",", "").replace("_", "")) * scale
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e30:
+        raise InputError(f"`--rate` is {whole[:40]}", expected="a positive rate", hint="write `--rate 5/s`")
+    return value
+
+
+def _one_load(problems: Problems, **given: object) -> None:
+    """Exactly one way to give the load."""
+    flags = [f"`--{name}`" for name, value in given.items() if value is not None]
+    if not flags:
+        problems.add(
+            "the load is missing", hint=f"add `{EXAMPLE}`, `--concurrency 32`, `--users 10000` or `--trace FILE`"
+        )
+    elif len(flags) > 1:
+        problems.add(f"{' and '.join(flags)} are {len(flags)} loads", hint="leave all but one of them out")
+
+
+def _tokens(text: str | int | None, flag: str) -> int | None:
+    example = {"--input": "1024", "--output": "256"}[flag]
+    return None if text is None else int(units.parse(text, "tokens", name=flag, example=example))
+
+
+def _count(text: str | int | None, flag: str) -> int:
+    example = "10000" if flag == "--users" else "32"
+    found = int(units.parse(text if text is not None else 0, "count", name=flag, example=example))
+    if found > 10**9:
+        raise InputError(f"`{flag}` is {text}", expected="at most a billion", hint=f"write `{flag} {example}`")
+    return found
+
+
+def _messages(text: str | float | None) -> float:
+    if text is None:
+        return float(MESSAGES.value or 0.0)
+    found = units.parse(text, "", name="--requests-per-user", example="10")
+    if found > 1e6:
+        raise InputError(
+            f"`--requests-per-user` is {text}",
+            expected="at most a million a day",
+            hint="write `--requests-per-user 10`",
+        )
+    return found
+
+
+def _peak(text: str | float | None, assumed: list[Assumption], *, people: bool) -> float:
+    if text is not None:
+        found = units.parse(text, "", name="--peak", example="2.5")
+        if not 1 <= found <= 1000:
+            raise InputError(
+                f"`--peak` is {text}",
+                expected="the busiest hour over the mean, from 1 to 1000",
+                hint="write `--peak 2.5`",
+            )
+        return found
+    if not people:
+        return 1.0
+    value = f"{BUSIEST.value:g} × the mean of the day"
+    assumed.append(Assumption("busiest hour", value=value, why=f"{BUSIEST.source} (`--peak`)", receipt=BUSIEST))
+    return float(BUSIEST.value or 1.0)
+
+
+def _share(text: str | float) -> float:
+    found = units.parse(text, "%", name="--prefix-hit", zero=True, example="40%")
+    if found >= 1:
+        raise InputError(f"`--prefix-hit` is {text}", expected="a share below 100%", hint="write `--prefix-hit 40%`")
+    return found
+
+
+def _turns(text: str | int) -> int:
+    found = int(units.parse(text, "count", name="--turns", example="6"))
+    if found > MOST_TURNS:
+        raise InputError(f"`--turns` is {text}", expected=f"at most {MOST_TURNS:,}", hint="write `--turns 6`")
+    return found
+
+
+def _conversation(
+    prompt: int, answer: int, turns: int, hit: float | None, assumed: list[Assumption]
+) -> tuple[float, float]:
+    """Mean tokens of a prompt over the turns of a conversation, and the share of them that the cache holds.
+
+    Turn k brings `prompt` new tokens after k − 1 questions and answers.
+    """
+    past = (turns - 1) / 2.0 * (prompt + answer)
+    mean = prompt + past
+    if hit is not None:
+        return mean, hit
+    if turns == 1:
+        return mean, 0.0
+    share = past / mean
+    value = f"{format_quantity(share, '%', digits=2)} of a prompt, all that was said before"
+    assumed.append(
+        Assumption("prefix cache", value=value, why="engines keep what a conversation said (`--prefix-hit`)")
+    )
+    return mean, share
+
+
+def _within_context(architecture: Architecture, prompt: int, answer: int, turns: int, longest: int) -> None:
+    """Refuse a request that the model cannot read."""
+    most = architecture.max_length
+    if not most or longest <= most:
+        return
+    if turns > 1:
+        fits = max(int(most // (prompt + answer)), 1)
+        raise InputError(
+            f"the last of {turns} turns has {longest:,} tokens, more than {architecture.name} can read",
+            expected=f"at most {most:,} with the answer",
+            hint=f"write `--turns {fits}`"
+            if fits < turns and prompt + answer <= most
+            else f"write `--input {most // 2}`",
+        )
+    room = most - answer
+    raise InputError(
+        f"`--input {prompt}` and `--output {answer}` are {longest:,} tokens, more than {architecture.name} can read",
+        expected=f"at most {most:,}",
+        hint=f"write `--input {room}`" if room > 0 else f"write `--input {most - most // 4} --output {most // 4}`",
+    )

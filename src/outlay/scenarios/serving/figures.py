@@ -1,0 +1,243 @@
+"""The figures beside the dollars of a month: energy, carbon, latencies, rates, and what a million tokens cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from outlay.scenarios.serving.grounds import CARBON, ENERGY, PRICE, TIME, grounds
+from outlay.scenarios.serving.lines import lines_of
+from outlay.scenarios.serving.run import HOURS, SECONDS, ServingRun
+from outlay.statement import Figure, Interval, Receipt
+from outlay.statement.line import total
+
+MILLION = 1e6
+_EACH = ("request", "input", "output", "token")
+_KINDS = {"ttft": "first", "tpot": "decode", "e2e": "answers"}
+"""Latency → the kind of measurements that says how far off it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCost:
+    """What one of something costs: dollars (of what is priced; None where nothing is), joules, kg CO₂e."""
+
+    name: str
+    dollars: Interval | None
+    joules: Interval
+    carbon: Interval
+    unit: str = "$"
+    """Of its dollars, as they are shown."""
+
+
+def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
+    """An hour, a month, a request, a million tokens of prompts and of answers; the last two make the whole."""
+    amount = total(lines_of(run))
+    carbon = run.operational + run.embodied
+    joules = run.kilowatt_hours * 3.6e6
+    inward = run.input_share
+    # With clients that wait, a slower deployment answers less for the same money.
+    waits = run.question.demand.rate is None and run.terms.price is not None
+    slower = run.ranged("answers", 1.0) if waits else Interval.exact(1.0)
+    parts = {
+        "hour": ("an hour", 1.0 / HOURS, "$/h"),
+        "month": ("a month", 1.0, "$"),
+        "request": ("1,000 requests", 1e3 / run.requests, "$/1,000"),
+        "input": ("a million input tokens", MILLION * inward / run.input_tokens, "$/M"),
+        "output": ("a million output tokens", MILLION * (1.0 - inward) / run.output_tokens, "$/M"),
+        "token": ("a million tokens, both", MILLION / (run.input_tokens + run.output_tokens), "$/M"),
+    }
+    return {
+        key: UnitCost(
+            name=name,
+            dollars=None if amount is None else amount * share * (slower if key in _EACH else 1.0),
+            joules=joules * share,
+            carbon=carbon * share,
+            unit=unit,
+        )
+        for key, (name, share, unit) in parts.items()
+    }
+
+
+def figures_of(run: ServingRun) -> dict[str, Figure]:
+    """Energy and carbon in the first sentence, the rest by name."""
+    question, busiest, served = run.question, run.served.busiest, run.served
+    demand = question.demand
+    hour = " in the busiest hour" if demand.peak > 1 else ""
+    figures = {"joules": _energy(run), "kg_co2e": _carbon(run)}
+    latencies = (
+        ("ttft", busiest.ttft, "first token", f"mean, waiting included{hour}"),
+        ("tpot", busiest.tpot, "each further token", f"mean{hour}"),
+        ("e2e", busiest.e2e, "whole answer", f"first token + (tokens − 1) × seconds of each{hour}"),
+    )
+    for key, seconds, label, note in latencies:
+        if key != "ttft" and demand.output <= 1:
+            continue
+        figures[key] = Figure(
+            run.ranged(_KINDS[key], float(seconds)),
+            unit="s",
+            label=label,
+            note=note,
+            basis="fitted",
+            parts=_step_parts(run) if key == "tpot" else (),
+            receipts=run.fitted_on,
+            assumed=grounds(run, *TIME),
+        )
+    figures["output_tokens_per_second"] = Figure(
+        _as_often(run, float(served.mean.output_per_second) * served.working),
+        unit="tokens/s",
+        label="output",
+        note="requests a second × tokens of an answer",
+        parts=(
+            Figure(Interval.of(served.requests_per_second), unit="requests/s", label="Requests"),
+            Figure(Interval.exact(demand.output), unit="tokens", label="Tokens of an answer"),
+        ),
+        assumed=grounds(run, *TIME),
+    )
+    if demand.rate is not None:
+        figures["utilisation"] = Figure(
+            Interval.of(demand.rate / served.most_requests_per_second),
+            unit="%",
+            label="utilisation",
+            note="mean requests a second ÷ the most that can be answered",
+            parts=(Figure(Interval.of(served.most_requests_per_second), unit="requests/s", label="The most"),),
+            assumed=grounds(run, *TIME),
+        )
+    if question.battery is not None:
+        figures["battery"] = Figure(
+            Interval.of(question.battery / run.watts),
+            unit="s",
+            label="battery lasts",
+            note="what it holds ÷ power of the device and of what stands around it",
+            parts=(
+                Figure(Interval.exact(question.battery), unit="J", label="It holds"),
+                Figure(Interval.of(run.watts), unit="W", label="Power"),
+            ),
+            assumed=grounds(run, *ENERGY),
+        )
+    return figures
+
+
+def _as_often(run: ServingRun, rate: float) -> Interval:
+    """A rate of answers: that of the load, or one that falls as clients wait longer."""
+    slower = run.relative.get("answers")
+    if run.question.demand.rate is not None:
+        return Interval.exact(rate)
+    if slower is None or not slower.low or not slower.high:
+        return Interval.of(rate)
+    return Interval.between(rate / slower.high, rate, rate / slower.low)
+
+
+def cost_figures(run: ServingRun) -> dict[str, Figure]:
+    """Dollars of a million tokens; of electricity alone where the accelerators have no price."""
+    found = {}
+    unpriced = [terms.price is None for _, terms in run.pools]
+    alone = " (electricity alone)" if all(unpriced) else " (at least)" if any(unpriced) else ""
+    costs = unit_costs(run)
+    for key, name in (("input", "dollars_per_million_input"), ("output", "dollars_per_million_output")):
+        dollars = costs[key].dollars
+        if dollars is None or (key == "output" and run.question.demand.output <= 1):
+            continue
+        found[name] = Figure(
+            dollars,
+            unit="$/M tokens",
+            label=f"{key}{alone}",
+            note="the month's dollars × the share of device time ÷ tokens of a month",
+            assumed=grounds(run, *TIME, *PRICE),
+        )
+    return found
+
+
+def _energy(run: ServingRun) -> Figure:
+    question = run.question
+    return Figure(
+        run.kilowatt_hours * 3.6e6,
+        unit="J",
+        note="month × devices × (power of a device + its share of the server) × PUE",
+        parts=(
+            Figure(Interval.exact(SECONDS), unit="s", label="Month"),
+            Figure(Interval.exact(question.all_devices), unit="devices", label="Accelerators"),
+            Figure(
+                Interval.of(run.device_watts),
+                unit="W",
+                label="Power of a device",
+                note="mean of the day, idle moments included",
+                receipts=device_receipts(run, "tdp"),
+            ),
+            Figure(
+                Interval.of(run.host_watts),
+                unit="W",
+                label="Its share of the server",
+                note=question.server.name,
+                receipts=tuple(r for name, r in question.server.receipts.items() if name == "host_watts"),
+            ),
+            Figure(run.terms.pue, unit="", label="PUE", receipts=(run.terms.pue_receipt,)),
+        ),
+        assumed=grounds(run, *ENERGY),
+    )
+
+
+def _carbon(run: ServingRun) -> Figure:
+    grid = run.terms.grid
+    return Figure(
+        run.operational,
+        unit="kg CO2e",
+        note="energy × carbon of the grid; making the devices is counted in the table Carbon",
+        parts=(
+            Figure(run.kilowatt_hours * 3.6e6, unit="J", label="Energy"),
+            Figure(
+                Interval.exact(grid.intensity),
+                unit="kg CO2e/kWh",
+                label=f"Grid: {grid.title}",
+                note=grid.intensity_basis,
+                receipts=(grid.receipts["intensity"],),
+            ),
+        ),
+        assumed=grounds(run, *CARBON),
+    )
+
+
+def _step_parts(run: ServingRun) -> tuple[Figure, ...]:
+    """What a decoding step is made of, the model, and the data sheet."""
+    question = run.question
+    causes = tuple(
+        Figure(Interval.of(float(seconds)), unit="s", label=name)
+        for name, seconds in run.decoding.breakdown.items()
+        if float(seconds) > 0
+    )
+    size = Figure(
+        Interval.exact(question.parameters),
+        unit="parameters",
+        label=question.architecture.name,
+        receipts=(question.model_receipt,),
+    )
+    form = Figure(
+        Interval.exact(question.weights.weight_bits),
+        unit="bit",
+        label="Bits of a weight",
+        receipts=(question.weights.receipt,),
+    )
+    sheet = tuple(
+        Figure(Interval.exact(float(receipt.value)), unit=receipt.unit, label=label, receipts=(receipt,))
+        for label, receipt in data_sheet(run).items()
+        if isinstance(receipt.value, int | float)
+    )
+    return (*causes, size, form, *sheet)
+
+
+def data_sheet(run: ServingRun) -> dict[str, Receipt]:
+    """What a step stands on of the accelerator's data sheet, by what it is."""
+    chip = run.question.accelerator
+    kind = chip.runs_as(run.question.weights.compute)
+    facts = {
+        "memory_bandwidth": "Memory bandwidth of a device",
+        f"peaks.{kind}": f"{kind} peak of a device",
+        "memory": "Memory of a device",
+    }
+    if run.question.devices > 1:
+        facts["link_bandwidth"] = "Links to its neighbours"
+    return {label: chip.receipts[field] for field, label in facts.items() if field in chip.receipts}
+
+
+def device_receipts(run: ServingRun, *names: str) -> tuple[Receipt, ...]:
+    """Receipts of the accelerator's own figures."""
+    own = run.question.accelerator.receipts
+    return tuple(own[name] for name in names if name in own)

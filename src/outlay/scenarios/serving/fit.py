@@ -1,0 +1,168 @@
+"""How a deployment serves its load: the layout of an instance and the number of instances; or why none does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outlay.scenarios.serving import apart
+from outlay.scenarios.serving.playing import Fleet, Progress, Waits, play, play_at_random
+from outlay.scenarios.serving.question import ServingQuestion
+from outlay.scenarios.serving.ways import Served, Tried, candidates, each_of, instances, scalar
+from outlay.serving import (
+    ServingCoefficients,
+    maximum,
+    memory,
+    perform,
+)
+
+TIE = 1.02
+"""Layouts within this factor of the best are as good; of them the one with the fewest devices an instance is taken."""
+
+
+def serve(
+    question: ServingQuestion, coefficients: ServingCoefficients, *, progress: Progress | None = None
+) -> Served | Tried:
+    """The best way to serve the load, or all ways where none carries it.
+
+    With a rate every way that carries it answers as much, so the quickest is taken; with a number of clients, the one
+    that answers most. :class:`InputError` if the degrees asked for break a rule.
+    """
+    tried = try_layouts(question, coefficients)
+    if not tried.carries.any():
+        return tried
+    score = _score(question, tried)
+    best = float(np.min(score))
+    close = np.flatnonzero(score <= best * TIE)
+    # Of layouts that are as good, the fewest devices an instance: what fails then takes less with it.
+    place = int(close[np.argmin(np.asarray(tried.layouts.devices)[close])])
+    served = served_at(question, tried, place, coefficients)
+    return served if question.demand.requests is None else _played(question, served, coefficients, progress)
+
+
+def try_layouts(question: ServingQuestion, coefficients: ServingCoefficients) -> Tried:
+    """How every legal layout fares under its share of the busiest load."""
+    if question.prefill is not None:
+        return apart.try_both(question, question.prefill, coefficients)
+    layouts, replicas = candidates(question)
+    demand, deployment = question.demand, instances(question, layouts, coefficients)
+    share: Any = replicas if demand.concurrency is None else np.minimum(replicas, demand.concurrency)
+    speculation = question.speculation(deployment)
+    performance = perform(deployment, demand.load(share), coefficients, speculation=speculation)
+    shape = replicas.shape
+    fits = np.broadcast_to(np.greater(performance.requests_per_second, 0.0), shape)
+    if demand.concurrency is None:
+        kept = question.objectives.kept(performance)
+    else:
+        kept = np.less_equal(performance.ttft, question.objectives.ttft) & np.less_equal(
+            performance.tpot, question.objectives.tpot
+        )
+    return Tried(
+        layouts=layouts,
+        replicas=replicas,
+        performance=performance,
+        fits=fits,
+        carries=fits & np.broadcast_to(kept, shape),
+    )
+
+
+def served_at(question: ServingQuestion, tried: Tried, place: int, coefficients: ServingCoefficients) -> Served:
+    """One of the layouts, in full."""
+    if question.prefill is not None:
+        return apart.served_at(question, question.prefill, tried, place, coefficients)
+    layout = tried.layouts.at(place)
+    deployment, demand = instances(question, layout, coefficients), question.demand
+    speculation = question.speculation(deployment)
+    replicas = int(tried.replicas[place])
+    working = replicas if demand.concurrency is None else min(replicas, demand.concurrency)
+    busiest = perform(deployment, demand.load(working), coefficients, speculation=speculation)
+    mean = busiest
+    if demand.peak > 1:
+        mean = perform(deployment, demand.load(working, busiest=False), coefficients, speculation=speculation)
+    most = maximum(
+        deployment,
+        input=demand.input,
+        output=demand.output,
+        coefficients=coefficients,
+        cached=demand.cached,
+        speculation=speculation,
+        variation=demand.variation,
+    )
+    return Served(
+        deployment=deployment,
+        replicas=replicas,
+        working=working,
+        idle=question.devices - replicas * int(deployment.devices),
+        busiest=scalar(busiest),
+        mean=scalar(mean),
+        most=scalar(most),
+        space=memory(deployment, coefficients),
+        looked_at=int(tried.replicas.size),
+        fitting=int(tried.fits.sum()),
+        carrying=int(tried.carries.sum()),
+    )
+
+
+def fleet_of(question: ServingQuestion, served: Served) -> Fleet:
+    """The instances that get requests."""
+    return Fleet(
+        decode=served.deployment,
+        replicas=served.working,
+        prefill=served.prefill,
+        prefill_replicas=served.prefill_replicas,
+        speculation=question.speculation(served.deployment),
+    )
+
+
+def waits_of(question: ServingQuestion, served: Served, coefficients: ServingCoefficients) -> Waits | None:
+    """What single requests wait: those of the trace, or of the busiest hour's rate; None with a fixed number of clients."""
+    demand = question.demand
+    if served.replay is not None:
+        return Waits(replay=served.replay)
+    if demand.rate is None:
+        return None
+    return play_at_random(
+        fleet_of(question, served),
+        demand,
+        coefficients,
+        rate=demand.rate * demand.peak,
+        seconds=float(served.busiest.e2e),
+    )
+
+
+def _played(
+    question: ServingQuestion, served: Served, coefficients: ServingCoefficients, progress: Progress | None
+) -> Served:
+    """With the requests of the trace played one by one; rates are then those of one instance, as closed forms give them."""
+    requests = question.demand.requests
+    assert requests is not None
+    replay = play(fleet_of(question, served), requests, coefficients, progress)
+    # How far from the most that can be answered is the closed form's business: a trace is as long as it is.
+    found = replace(each_of(replay.performance, served.replicas), utilisation=served.busiest.utilisation)
+    # The month goes on as the trace began: its last answers, which come after the last request, do not make it slower.
+    rate, demand = question.demand.rate or 0.0, question.demand
+    each = rate / served.replicas
+    found = replace(
+        found,
+        requests_per_second=each,
+        output_per_second=each * demand.output,
+        total_per_second=each * (demand.input + demand.output),
+    )
+    return replace(served, busiest=found, mean=found, replay=replay)
+
+
+def _score(question: ServingQuestion, tried: Tried) -> NDArray[np.float64]:
+    """What is to be small: seconds of an answer under a rate, seconds between answers of all under clients."""
+    performance, demand = tried.performance, question.demand
+    if demand.concurrency is None:
+        score = np.broadcast_to(performance.e2e, tried.replicas.shape)
+    elif tried.prefill_layouts is not None:
+        score = 1.0 / np.maximum(np.broadcast_to(performance.requests_per_second, tried.replicas.shape), 1e-300)
+    else:
+        working = np.minimum(tried.replicas, demand.concurrency)
+        with np.errstate(divide="ignore"):
+            score = 1.0 / np.broadcast_to(performance.requests_per_second * working, tried.replicas.shape)
+    return np.where(tried.carries, score, np.inf)

@@ -1,0 +1,51 @@
+"""What a change would do to a deployment, computed by the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from outlay.scenarios.serving.fit import serve
+from outlay.scenarios.serving.refusal import on_count
+from outlay.scenarios.serving.run import HOURS, ServingRun
+from outlay.scenarios.serving.ways import Served
+from outlay.units import format_money, format_quantity
+
+
+def hints_of(run: ServingRun) -> tuple[str, ...]:
+    """Fewer accelerators where they carry the load too, and what would complete the statement."""
+    return (*_fewer(run), *_missing(run))
+
+
+def _fewer(run: ServingRun) -> Iterator[str]:
+    """The fewest accelerators, by halves, that carry the load within its objectives."""
+    question = run.question
+    if (
+        question.demand.rate is None
+        or question.demand.requests is not None
+        or question.replicas is not None
+        or question.fixed
+    ):
+        return
+    count, found = question.devices, None
+    while count % 2 == 0:
+        count //= 2
+        served = serve(on_count(question, count), run.coefficients)
+        if not isinstance(served, Served):
+            break
+        found = (count, served)
+    if found is None:
+        return
+    count, served = found
+    slower = format_quantity(float(served.busiest.e2e), "s")
+    saves = ""
+    if run.terms.price is not None:
+        saves = f"cost {format_money((question.devices - count) * HOURS * run.terms.price.likely)} less and "
+    noun = "accelerator carries" if count == 1 else "accelerators carry"
+    yield f"{count:,} {noun} the load too: they {saves}answer in {slower} (`--on {question.on}:{count}`)"
+
+
+def _missing(run: ServingRun) -> Iterator[str]:
+    if run.terms.price is None and run.terms.owned:
+        yield "`--hardware 2000` wears off what a machine cost you; `--price 2.10` is your own price of its hour"
+    elif run.terms.price is None:
+        yield "`--price 2.10` gives the accelerators a price of yours (dollars of a device-hour)"

@@ -1,0 +1,113 @@
+"""When the answer is no: what came nearest, and what would have to give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from outlay.errors import DoesNotFit
+from outlay.scenarios.serving_plan.block import Counts
+from outlay.scenarios.serving_plan.offered import Offered, judged_of, ranked
+from outlay.scenarios.serving_plan.question import ServingWanted
+from outlay.scenarios.serving_plan.words import (
+    FLAGS,
+    instances,
+    limits_in_words,
+    load_in_words,
+    machines,
+    nearest_plan,
+    seller,
+    setting,
+    shown,
+    typed,
+    why,
+)
+from outlay.search.limits import Judged
+
+_TRIES = 5
+"""Times that four times as many accelerators are tried for a hint."""
+_FEW = 3
+"""Kinds of accelerators that are tried."""
+
+Again: TypeAlias = Callable[[ServingWanted], Offered]
+"""The same search for another question."""
+
+
+def nothing(wanted: ServingWanted, counts: Counts, again: Again) -> DoesNotFit:
+    """No plan at all: it fits nowhere, or nobody sells what it fits on."""
+    name = wanted.architecture.name
+    if counts.too_big and not counts.kept and not counts.too_slow:
+        narrower = "" if wanted.formats is None else ", or try `--quant any`"
+        return DoesNotFit(
+            f"{name} fits on none of the machines asked for, with one request of {wanted.demand.longest:,.0f} tokens",
+            hint=(_more(wanted, tuple(wanted.wanted.machines), again) or "take larger accelerators") + narrower,
+        )
+    chips = ", ".join(sorted(wanted.wanted.machines)[:4])
+    return DoesNotFit(
+        f"nobody offers {chips} as {' or '.join(wanted.wanted.tiers)}, linked as one instance of {name} needs",
+        hint="write another `--tier` or `--provider`, or your own `--price`",
+    )
+
+
+def none_within(wanted: ServingWanted, offered: Offered, judged: Judged, again: Again) -> DoesNotFit:
+    """The limits cannot be kept: the nearest plan, and the limits with which it is one."""
+    name = wanted.architecture.name
+    head = f"no plan serves {name} for {load_in_words(wanted)} {limits_in_words(wanted)}".rstrip()
+    place = nearest_plan(offered, judged)
+    if place is None:
+        best = np.argmax(offered.figures["capacity"])
+        plan, carried = offered.plan(int(best)), float(offered.figures["capacity"][best])
+        if not np.isfinite(plan.dollars) and carried > 0:
+            return DoesNotFit(
+                f"{head}\n  nobody lists a price of {machines(plan)}",
+                hint="write your own `--price`, or `--goal fastest`",
+            )
+        most = max(max(numbers) for numbers in wanted.wanted.machines.values())
+        load = "--rate" if wanted.asked.get("users") is None else "--users"
+        chips = tuple(wanted.wanted.machines) if len(wanted.wanted.machines) <= _FEW else (plan.chip,)
+        more = _more(wanted, chips, again)
+        return DoesNotFit(
+            f"{head}\n  no count up to {most:,} carries the load",
+            hint=f"{more}, or a lower `{load}`" if more else f"write a lower `{load}`",
+        )
+    near = offered.plan(place)
+    broken = judged.broken(place)
+    relief = " ".join(f"{FLAGS[limit]} {typed(limit, _above(getattr(near, limit)))}" for limit in broken)
+    return DoesNotFit(
+        f"{head}\n"
+        f"  nearest: {machines(near)} ({seller(near)}; {instances(near)}, {setting(near)}) {why(judged, place, near, wanted)}\n"
+        f"  its first token comes after {shown('ttft', near.ttft)}, further ones each {shown('tpot', near.tpot)}"
+        + (f"; it costs {shown('dollars', near.dollars)}" if np.isfinite(near.dollars) else ""),
+        hint=f"it is there with `{relief}`",
+    )
+
+
+def _more(wanted: ServingWanted, chips: tuple[str, ...], again: Again) -> str:
+    """How many accelerators would do, as the flag that asks for them: each number is tried; empty where none does."""
+    if len(chips) > _FEW:
+        return ""
+    most = {chip: max(wanted.wanted.machines[chip]) for chip in chips}
+    for _ in range(_TRIES):
+        most = {chip: 4 * count for chip, count in most.items()}
+        more = {chip: (*wanted.wanted.machines[chip], count) for chip, count in most.items()}
+        asked = replace(wanted, wanted=replace(wanted.wanted, machines=more), tail=False)
+        offered = again(asked)
+        if not len(offered):
+            continue
+        usable = ranked(offered, asked, judged_of(offered, asked))
+        if usable.size:
+            plan = offered.plan(int(usable[np.argmin(offered.figures["devices"][usable])]))
+            if wanted.wanted.had is not None:
+                return f"{plan.devices:,} carry it: write `--have {plan.chip}:{plan.devices}`"
+            only = "" if len(wanted.wanted.machines) == 1 else f"--on {plan.chip} "
+            return f"{plan.devices:,} carry it: write `{only}--count {plan.devices}`"
+    return ""
+
+
+def _above(value: float) -> float:
+    """A little more, in three digits."""
+    step = 10.0 ** (np.floor(np.log10(value)) - 2)
+    return float(np.ceil(value / step + 1e-9) * step)

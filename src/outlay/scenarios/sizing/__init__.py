@@ -1,0 +1,1 @@
+"""The model worth training for a budget."""

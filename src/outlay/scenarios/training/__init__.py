@@ -1,0 +1,1 @@
+"""What a pre-training costs, in one stage or several, and why."""

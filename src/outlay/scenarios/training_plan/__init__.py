@@ -1,0 +1,1 @@
+"""The best plan for a training, and the files that start it."""

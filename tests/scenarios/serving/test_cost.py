@@ -1,0 +1,389 @@
+"""What serving costs: sums that hold, orders that hold, words that are true."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from outlay.errors import DoesNotFit, InputError
+from outlay.scenarios.named import read_model
+from outlay.scenarios.serving.cost import cost_serving
+from outlay.scenarios.serving.demand import read_rate
+from outlay.scenarios.serving.extras import adapter_bytes, layers_of
+from outlay.serving import load_serving
+from outlay.statement import from_json, to_json
+from outlay.workload import parameters
+
+USUAL = {"on": "h100-sxm:8", "quant": "fp8", "input": 1024, "output": 256, "rate": 5, "price": 2}
+EVERYTHING = [
+    USUAL,
+    {**USUAL, "rate": "0.01/s"},
+    {**USUAL, "rate": None, "concurrency": 3},
+    {**USUAL, "people": "9k", "egress": "2TB"},
+    {**USUAL, "rate": None, "users": 50_000, "turns": 5, "input": 200},
+    {**USUAL, "draft": "llama-3-8b", "acceptance": "70%"},
+    {**USUAL, "price": None, "tier": "owned", "hardware": "30k"},
+    {**USUAL, "on": None, "prefill_on": "h100-sxm:4", "decode_on": "h100-sxm:4"},
+    {**USUAL, "on": None, "prefill_on": "h100-sxm:4", "decode_on": "h200:4", "price": None},
+    {**USUAL, "on": None, "prefill_on": "h100-sxm:4", "decode_on": "h100-sxm:4", "rate": None, "concurrency": 50},
+]
+
+
+def ask(model="llama-3-70b", **changed):
+    return cost_serving(model, **{**USUAL, **changed})
+
+
+def figure(statement, name):
+    return statement.answer[name].value.likely
+
+
+def cells(statement, key):
+    table = next(table for table in statement.sections if table.key == key)
+    return {row[0]: row[1:] for row in table.rows}
+
+
+@pytest.mark.parametrize("asked", EVERYTHING)
+def test_prompts_and_answers_make_the_whole(asked):
+    found = cost_serving("llama-3-70b", **asked)
+    total = found.total.amount.likely
+    assert math.isclose(sum(line.amount.likely for line in found.lines), total)
+    rows = cells(found, "costs")
+    month, hour = (rows[name][0].value.likely for name in ("a month", "an hour"))
+    assert math.isclose(month, total)
+    assert math.isclose(hour * 730, total)
+    whole = rows["a million tokens, both"][0].value.likely
+    inward, outward = (rows[f"a million {name} tokens"][0].value.likely for name in ("input", "output"))
+    requests = month / rows["1,000 requests"][0].value.likely * 1e3
+    output_tokens = figure(found, "output_tokens_per_second") * 730 * 3600
+    both = total / whole * 1e6
+    input_tokens = both - output_tokens
+    assert math.isclose((inward * input_tokens + outward * output_tokens) / 1e6, total, rel_tol=1e-9)
+    assert math.isclose(output_tokens / requests, asked["output"], rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("asked", EVERYTHING)
+def test_all_hours_are_paid(asked):
+    found = cost_serving("llama-3-70b", **asked)
+    hours = sum(line.quantity.likely for line in found.find("accelerators").children)
+    assert math.isclose(hours, 8 * 730)
+
+
+@pytest.mark.parametrize("asked", EVERYTHING)
+def test_it_survives_being_saved(asked):
+    found = cost_serving("llama-3-70b", **asked)
+    assert from_json(to_json(found)) == found
+
+
+def test_a_cheaper_hour_is_never_dearer():
+    totals = [ask(price=price).total.amount.likely for price in (0, 0.5, 1, 2, 4)]
+    assert totals == sorted(totals)
+
+
+def test_more_requests_wait_longer_and_cost_less_each():
+    found = [ask(rate=rate, layout="tp=8") for rate in (0.5, 2, 8, 12)]
+    for name in ("ttft", "tpot", "e2e"):
+        seconds = [figure(statement, name) for statement in found]
+        assert seconds == sorted(seconds), name
+    prices = [figure(statement, "dollars_per_million_output") for statement in found]
+    assert prices == sorted(prices, reverse=True)
+    joules = [figure(entry, "joules") / figure(entry, "output_tokens_per_second") for entry in found]
+    assert joules == sorted(joules, reverse=True)
+
+
+def test_more_replicas_are_never_slower():
+    found = [ask(on=f"h100-sxm:{2 * count}", layout="tp=2", replicas=count, rate=4) for count in (1, 2, 4, 8)]
+    for name in ("ttft", "tpot", "e2e"):
+        seconds = [figure(statement, name) for statement in found]
+        assert all(later <= sooner * 1.001 for sooner, later in itertools.pairwise(seconds)), name
+
+
+def test_narrower_weights_and_caches_leave_more_room():
+    rooms = [
+        cells(ask(quant=quant, layout="tp=8"), "memory")["room for caches"][0] for quant in ("bf16", "fp8", "w4a16")
+    ]
+    assert rooms == sorted(rooms)
+    half, whole = (
+        next(t for t in ask(kv=kv, layout="tp=8").sections if t.key == "memory").notes[0] for kv in ("fp8", "bf16")
+    )
+    assert int(half.split()[2].replace(",", "")) > 1.9 * int(whole.split()[2].replace(",", ""))
+
+
+def test_the_memory_account_fills_the_device():
+    rows = cells(ask(), "memory")
+    capacity = 81_559 * 2**20 * 0.9
+    assert math.isclose(sum(row[0] for row in rows.values()), capacity, rel_tol=1e-6)
+
+
+def test_where_the_time_goes_adds_up():
+    table = next(table for table in ask().sections if table.key == "step")
+    assert math.isclose(table.footer[2], 1.0)
+    assert math.isclose(table.footer[4], 1.0)
+
+
+def test_a_day_of_people():
+    found = ask(rate=None, users=86_400, requests_per_user=10, peak=2)
+    load = cells(found, "load")
+    assert load["requests"][0].startswith("10 requests/s")
+    assert load["busiest hour"][0].startswith("20 requests/s")
+
+
+def test_a_conversation_grows_and_is_remembered():
+    plain = ask(input=100, output=200, rate=1)
+    talked = ask(input=100, output=200, rate=1, turns=7)
+    assert talked.title.endswith("1,000 tokens in, 200 out")
+    assert figure(talked, "ttft") < 2 * figure(plain, "ttft")
+    assert figure(ask(input=100, output=200, rate=1, turns=7, prefix_hit="0%"), "ttft") > figure(talked, "ttft")
+
+
+def test_what_is_asked_for_is_not_assumed():
+    said = ask(engine="vllm", kv="fp8", layout="tp=8", grid="fr", pue=1.2)
+    names = {entry.name for entry in said.assumed}
+    assert not names & {"engine", "cache", "layout", "weights", "grid", "PUE", "price", "request"}
+    assert {"engine", "cache", "layout", "grid", "PUE"} <= {entry.name for entry in ask().assumed}
+
+
+def test_a_chip_without_the_format_widens_the_weights_and_says_so():
+    found = cost_serving("llama-3-8b", on="a100-sxm-80gb", quant="fp8", input=512, output=128, rate=1)
+    said = next(entry for entry in found.assumed if entry.name == "arithmetic")
+    assert "widened to bf16" in said.value
+
+
+def test_published_eight_bit_weights_are_the_default():
+    found = cost_serving("deepseek-v3", on="h200-sxm:8", input=512, output=128, rate=1)
+    said = next(entry for entry in found.assumed if entry.name == "weights")
+    assert said.value == "fp8-block"
+
+
+def test_drafting_is_quicker_the_more_is_accepted():
+    seconds = [
+        figure(ask(rate=0.5, layout="tp=8", draft="llama-3-8b", acceptance=share), "tpot") for share in (0, 0.5, 0.9)
+    ]
+    assert seconds == sorted(seconds, reverse=True)
+    assert figure(ask(rate=0.5, layout="tp=8"), "tpot") > seconds[-1]
+
+
+def test_adapters_take_room():
+    rooms = [cells(ask(adapters=count), "memory")["room for caches"][0] for count in (0, 10, 100)]
+    assert rooms == sorted(rooms, reverse=True)
+    assert math.isclose(rooms[0] - rooms[1], 10 * adapter_bytes(read_model("llama-3-70b")[0]) / 8)
+
+
+def test_layers_on_the_processor_are_those_that_do_not_fit():
+    asked = {"on": "rtx-4090", "quant": "q4_k_m", "input": 512, "output": 128, "concurrency": 1}
+    with pytest.raises(DoesNotFit):
+        cost_serving("llama-3-70b", **asked)
+    split = cost_serving("llama-3-70b", **asked, offload_to="ryzen-9-7950x")
+    whole = cost_serving("llama-3-8b", **asked)
+    beside = cost_serving("llama-3-8b", **asked, offload_to="ryzen-9-7950x")
+    assert figure(split, "tpot") > 5 * figure(whole, "tpot")
+    assert figure(beside, "tpot") == figure(whole, "tpot")
+    said = next(entry for entry in split.assumed if entry.name == "layers")
+    assert "of 80 on the accelerator" in said.value
+
+
+def test_split_layers_make_the_model():
+    model = read_model("deepseek-v3")[0]
+    for near in (0, 2, 3, 30, 61):
+        parts = (layers_of(model, near), layers_of(model, model.depth - near, last=True))
+        assert sum(part.depth for part in parts) == 61
+        assert sum(block.count for part in parts for block in part.blocks if block.layer == model.blocks[0].layer) == 3
+    assert parameters(layers_of(model, 61)).total == parameters(model).total
+
+
+def test_an_owned_machine_has_no_price_and_says_what_would_give_one():
+    found = cost_serving(
+        "llama-3-8b", on="m3-max", quant="q4_k_m", input=512, output=256, concurrency=1, battery="100Wh"
+    )
+    assert found.total.at_least
+    assert "--hardware" in found.hints[-1]
+    watts = figure(found, "joules") / (730 * 3600)
+    assert math.isclose(figure(found, "battery"), 360_000 / watts)
+    bought = cost_serving(
+        "llama-3-8b", on="m3-max", quant="q4_k_m", input=512, output=256, concurrency=1, tier="owned", hardware=4000
+    )
+    assert not bought.total.at_least
+
+
+def test_no_says_how_many_would_do_and_they_do():
+    with pytest.raises(DoesNotFit) as refused:
+        ask(on="h100-sxm:2", rate=40)
+    count = int(refused.value.hint.rpartition(":")[2].rstrip("`"))
+    assert count > 2
+    assert ask(on=f"h100-sxm:{count}", rate=40).answer
+
+
+def test_no_says_which_objective_would_hold_and_it_does():
+    with pytest.raises(DoesNotFit) as refused:
+        ask(tpot="2ms")
+    offered = refused.value.hint.rpartition("--tpot ")[2].rstrip("`")
+    assert ask(tpot=offered).answer
+
+
+def test_a_model_that_does_not_fit_is_told_what_would():
+    with pytest.raises(DoesNotFit) as refused:
+        ask(on="h100-sxm:1", quant="bf16", rate=1)
+    assert refused.value.need > 1
+    quant = refused.value.hint.partition("--quant ")[2].partition("`")[0]
+    assert ask(on="h100-sxm:1", quant=quant, rate=1).answer
+    on = refused.value.hint.partition("--on ")[2].partition("`")[0]
+    assert ask(on=on, quant="bf16", rate=1).answer
+
+
+def test_the_best_layout_keeps_the_objectives():
+    found = ask(tpot="40ms", ttft="1s")
+    assert figure(found, "tpot") <= 0.04
+    assert figure(found, "ttft") <= 1
+
+
+def test_inputs_are_those_that_were_asked():
+    inputs = json.loads(to_json(ask()))["inputs"]
+    assert inputs["rate"] == 5
+    assert inputs["quant"] == "fp8"
+    assert "concurrency" not in inputs
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("5/s", 5),
+        ("300/min", 5),
+        ("18k/h", 5),
+        ("1M/day", 1e6 / 86_400),
+        ("5 requests per second", 5),
+        ("0.5 req/s", 0.5),
+    ],
+)
+def test_rates(text, rate):
+    assert math.isclose(read_rate(text), rate)
+
+
+@pytest.mark.parametrize("text", ["", "5", "5/fortnight", "/s", "-5/s", "0/s", "nan/s", "1e99/s", "5//s", "five/s"])
+def test_rates_that_are_none(text):
+    with pytest.raises(InputError):
+        read_rate(text)
+
+
+def azure(tmp_path, rows=400, seconds=100.0):
+    """A trace in Azure's form, made up."""
+    lines = ["TIMESTAMP,ContextTokens,GeneratedTokens"]
+    lines += [
+        f"2023-11-16 18:{int(at // 60):02d}:{at % 60:010.7f},{300 + 7 * (row % 100)},{50 + row % 80}"
+        for row, at in ((row, row * seconds / rows) for row in range(rows))
+    ]
+    path = tmp_path / "day.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_trace_is_played_request_by_request(tmp_path):
+    found = ask("llama-3-8b", on="h100-sxm:2", input=None, output=None, rate=None, trace=azure(tmp_path), ttft="200ms")
+    assert "400 requests of day.csv" in found.title
+    rows = cells(found, "latency")
+    for name, label in (("ttft", "first token"), ("tpot", "each further token"), ("e2e", "whole answer")):
+        assert list(rows[label]) == sorted(rows[label])
+        assert rows[label][0] <= figure(found, name) * 1.5
+    note = next(table for table in found.sections if table.key == "latency").notes[0]
+    assert "of requests keep what is allowed" in note
+    tokens = sum(50 + row % 80 for row in range(400))
+    month = figure(found, "output_tokens_per_second") * 730 * 3600
+    assert math.isclose(
+        month * figure(found, "dollars_per_million_output") / 1e6 / found.total.amount.likely, 1, abs_tol=0.5
+    )
+    assert math.isclose(figure(found, "output_tokens_per_second"), tokens / 100, rel_tol=0.01)
+
+
+def latencies(statement):
+    return cells(statement, "latency")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_rate_says_what_single_requests_wait(apart):
+    machines = {"on": None, "prefill_on": "h100-sxm:4", "decode_on": "h100-sxm:4"} if apart else {}
+    found = ask(**machines)
+    for name, label in (("ttft", "first token"), ("tpot", "each further token"), ("e2e", "whole answer")):
+        half, most, longest = latencies(found)[label]
+        assert half <= most <= longest
+        assert math.isclose(half, figure(found, name), rel_tol=0.2), label  # the closed form's mean
+
+
+def test_single_requests_wait_longer_the_fuller_the_machines_are():
+    calm, full = ask(rate=1), ask(rate=15)
+    for label, (*_, longest) in latencies(calm).items():
+        assert longest < latencies(full)[label][-1], label
+
+
+def test_the_share_that_keeps_an_objective_grows_with_it():
+    def kept(limit):
+        found = ask(rate=12, ttft=limit)
+        note = next(table for table in found.sections if table.key == "latency").notes[0]
+        return float(note.split()[0])
+
+    assert kept("150ms") <= kept("300ms") <= kept("3s") == 100
+
+
+def test_a_number_of_clients_has_no_requests_at_random():
+    assert "latency" not in {table.key for table in ask(rate=None, concurrency=8).sections}
+
+
+def test_prompts_apart_are_priced_by_their_own_devices():
+    found = ask(on=None, prefill_on="l40s:8", decode_on="h200:4", rate=2, price=None)
+    first, last = found.find("accelerators").children
+    assert first.quantity.likely == 8 * 730
+    assert last.quantity.likely == 4 * 730
+    assert first.unit_price.likely < last.unit_price.likely
+    names = [entry.name for entry in found.assumed]
+    assert "price of prompts" in names
+    assert "transfer" in names
+    load = cells(found, "load")
+    assert "l40s" in load["for prompts"][0]
+    assert "h200" in load["for answers"][0]
+
+
+def test_answers_are_not_held_up_by_prompts_that_are_computed_elsewhere():
+    together = ask(on="h100-sxm:8", layout="tp=4", rate=4, input=3000)
+    apart = ask(on=None, prefill_on="h100-sxm:4", decode_on="h100-sxm:4", layout="tp=4", rate=4, input=3000)
+    assert figure(apart, "tpot") < figure(together, "tpot")
+
+
+def test_too_much_for_both_is_told_how_many_of_each(tmp_path):
+    with pytest.raises(DoesNotFit) as refused:
+        ask(on=None, prefill_on="h100-sxm:2", decode_on="h100-sxm:2", rate=60)
+    words = refused.value.hint.rpartition("write `")[2].rstrip("`").split()
+    asked = dict(zip(words[::2], words[1::2], strict=True))
+    assert ask(on=None, prefill_on=asked["--prefill-on"], decode_on=asked["--decode-on"], rate=60).answer
+
+
+def test_a_trace_is_played_on_both(tmp_path):
+    asked = {"input": None, "output": None, "rate": None, "trace": azure(tmp_path)}
+    found = cost_serving("llama-3-8b", prefill_on="h100-sxm:1", decode_on="h100-sxm:1", price=2, **asked)
+    half, _, most = cells(found, "latency")["first token"]
+    assert half < figure(found, "ttft") * 1.5 < most * 3
+    assert math.isclose(found.total.amount.likely, 2 * 730 * 2)
+
+
+def test_ranges_hold_the_likely_figure_and_widen_with_the_level():
+    narrow, wide = ask(interval=50), ask(interval=90)
+    assert (narrow.coverage, wide.coverage) == (0.5, 0.9)
+    for name in ("ttft", "tpot", "e2e", "joules", "kg_co2e"):
+        inner, outer = narrow.answer[name].value, wide.answer[name].value
+        assert outer.low <= inner.low <= inner.likely <= inner.high <= outer.high, name
+    assert not ask().total.amount.has_range
+    clients = ask(rate=None, concurrency=8)
+    assert clients.answer["dollars_per_million_output"].value.has_range
+    assert clients.answer["output_tokens_per_second"].value.has_range
+    assert not ask().answer["output_tokens_per_second"].value.has_range
+
+
+def test_coefficients_of_ones_own_have_no_range():
+    own = load_serving()
+    own = replace(own, step=own.step.replace(framework_bytes=own.step.framework_bytes))
+    slower = {family: 2 * factor for family, factor in own.step.memory_slowdown.items()}
+    slow = replace(own, step=own.step.replace(memory_slowdown=slower))
+    found = ask(coefficients=slow)
+    assert found.coverage is None
+    assert not found.answer["tpot"].value.has_range
+    assert figure(found, "tpot") > figure(ask(), "tpot")

@@ -1,0 +1,403 @@
+"""Plans for serving: the best of all that were looked at, what adds up, and when the answer is no."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from outlay.errors import DoesNotFit, InputError, UnknownName
+from outlay.render import render
+from outlay.scenarios.serving.cost import cost_serving
+from outlay.scenarios.serving_plan.day import Day, held, read_day, usual_day
+from outlay.scenarios.serving_plan.exporting import export_serving_plan
+from outlay.scenarios.serving_plan.offered import limits_of
+from outlay.scenarios.serving_plan.plan import plan_serving
+from outlay.scenarios.serving_plan.search import ServingFound, search_serving
+from outlay.scenarios.serving_plan.sections import unbeaten
+from outlay.serving import Load, load_serving
+from outlay.serving.disaggregated import perform_disaggregated
+from outlay.statement import to_json
+
+LOAD: dict[str, Any] = {"rate": "5/s", "input": 1024, "output": 256}
+WITHIN: dict[str, Any] = {**LOAD, "ttft": "500ms", "tpot": "50ms"}
+FEW = "h100-sxm,l40s,rtx-4090"
+
+
+@pytest.fixture(scope="module")
+def found() -> ServingFound:
+    return search_serving("llama-3-8b", {**WITHIN, "on": FEW, "count": 32, "quant": "any"})
+
+
+def test_the_best_is_the_cheapest_within_the_latencies(found: ServingFound) -> None:
+    figures, limits = found.offered.figures, limits_of(found.wanted)
+    inside = figures["kept"] > 0
+    for name in ("ttft", "tpot"):
+        inside &= figures[name] <= limits[name]
+    assert found.best.dollars == pytest.approx(figures["dollars"][inside].min())
+    assert found.best.ttft <= 0.5
+    assert found.best.tpot <= 0.05
+
+
+def test_every_count_adds_up(found: ServingFound) -> None:
+    counts = found.counts
+    assert counts.looked_at == counts.illegal + counts.too_big + counts.too_slow + counts.kept
+    assert min(counts.illegal, counts.too_slow, counts.kept, counts.lacking) > 0
+    assert 0 < unbeaten(found).size < found.usable.size <= len(found.offered)
+
+
+def test_nothing_beats_what_is_on_the_front(found: ServingFound) -> None:
+    figures, usable = found.offered.figures, found.usable
+    columns = np.stack([figures["dollars"], figures["e2e"], -figures["capacity"]])[:, usable]
+    for place in unbeaten(found):
+        own = np.array([figures["dollars"][place], figures["e2e"][place], -figures["capacity"][place]])[:, None]
+        assert not ((columns <= own).all(axis=0) & (columns < own).any(axis=0)).any()
+
+
+def test_the_limits_that_bind_are_those_that_do(found: ServingFound) -> None:
+    """Giving up a latency never makes the best dearer, and the plan's note says what it saves."""
+    for name in ("ttft", "tpot"):
+        share = found.offered.figures[f"without_{name}"]
+        assert (share[found.offered.figures["kept"] > 0] <= 1.0 + 1e-9).all()
+    loose = search_serving("llama-3-70b", {**LOAD, "ttft": "500ms", "on": "l40s,h100-sxm", "count": 64})
+    tight = search_serving("llama-3-70b", {**WITHIN, "tpot": "20ms", "on": "l40s,h100-sxm", "count": 64})
+    share = tight.offered.figures["without_tpot"]
+    without = (tight.offered.figures["dollars"] * share)[np.isfinite(share)].min()
+    assert loose.best.dollars == pytest.approx(without)
+    assert tight.best.dollars > loose.best.dollars
+
+
+def test_a_looser_limit_never_costs_more() -> None:
+    bills = [
+        search_serving(
+            "llama-3-70b", {**LOAD, "ttft": "1s", "tpot": tpot, "on": "h100-sxm", "quant": "fp8"}
+        ).best.dollars
+        for tpot in ("15ms", "25ms", "50ms", "100ms")
+    ]
+    assert bills == sorted(bills, reverse=True)
+    assert bills[0] > bills[-1]
+
+
+def test_more_requests_never_cost_less() -> None:
+    bills = [
+        search_serving("llama-3-8b", {**WITHIN, "rate": rate, "on": "l40s"}).best.dollars
+        for rate in ("1/s", "5/s", "20/s", "100/s")
+    ]
+    assert bills == sorted(bills)
+    assert bills[-1] > 10 * bills[0]
+
+
+def test_goals() -> None:
+    by_goal = {
+        goal: search_serving("llama-3-8b", {**WITHIN, "on": FEW, "count": 16, "goal": goal}).best for goal in GOALS
+    }
+    assert by_goal["cheapest"].dollars <= min(plan.dollars for plan in by_goal.values())
+    assert by_goal["greenest"].kg_co2e <= min(plan.kg_co2e for plan in by_goal.values())
+    assert by_goal["fastest"].e2e <= 1.03 * min(plan.e2e for plan in by_goal.values())
+    assert by_goal["fastest"].dollars > by_goal["cheapest"].dollars
+
+
+GOALS = ("cheapest", "fastest", "greenest")
+
+
+def test_the_statement_is_the_plan(found: ServingFound) -> None:
+    statement = plan_serving("llama-3-8b", **WITHIN, on=FEW, count=32, quant="any", every=True)
+    assert statement.total.amount is not None
+    assert statement.total.amount.likely == pytest.approx(found.best.dollars)
+    assert not statement.total.at_least
+    table = next(section for section in statement.sections if section.key == "all")
+    assert len(table.rows) == found.usable.size
+    assert any(note.startswith("Looked at") for note in statement.notes)
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    document = json.loads(to_json(statement))
+    assert {"joules", "kg_co2e", "ttft", "tpot", "e2e", "requests_per_second"} <= document["answer"].keys()
+    rows = list(csv.DictReader(io.StringIO(render(table, "csv"))))
+    assert float(rows[0]["Month ($)"]) == pytest.approx(found.best.dollars)
+    assert all(float(row["First (s)"]) <= 0.5 and float(row["Each (s)"]) <= 0.05 for row in rows)
+    assert render(statement, "html")
+    assert render(statement, "md")
+
+
+def test_the_plan_alone_fares_as_outlay_cost_serving_says() -> None:
+    # SGLang has one size of step.
+    statement = plan_serving("llama-3-8b", **WITHIN, on="l40s", engine="sglang", mode="aggregated")
+    hint = next(hint for hint in statement.hints if "cost serving" in hint)
+    words = hint.split("`")[1].split()
+    asked = {words[i].lstrip("-"): words[i + 1] for i in range(4, len(words), 2)}
+    alone = cost_serving("llama-3-8b", **asked, ttft="500ms", tpot="50ms")
+    for name in ("ttft", "tpot", "e2e"):
+        assert alone.answer[name].value.likely == pytest.approx(
+            statement.answer[name].value.likely, rel=1e-3
+        )  # a solver stops where it is close
+    assert alone.total.amount is not None
+    assert statement.total.amount is not None
+    assert alone.total.amount.likely == pytest.approx(statement.total.amount.likely)
+    assert alone.answer["joules"].value.likely == pytest.approx(statement.answer["joules"].value.likely, rel=0.02)
+
+
+def test_pools_follow_the_day_by_themselves() -> None:
+    asked = {**WITHIN, "rate": "40/s", "on": "l40s", "mode": "disaggregated", "day": "diurnal"}
+    statement = plan_serving("llama-3-8b", **asked)
+    table = next(section for section in statement.sections if section.key == "day")
+    assert len(table.columns) == 6
+    amounts = [line.amount.likely for line in statement.lines[0].children if line.amount is not None]
+    assert len(amounts) == 2
+    assert statement.total.amount is not None
+    assert sum(amounts) == pytest.approx(statement.total.amount.likely)
+    assert statement.total.amount.likely == pytest.approx(search_serving("llama-3-8b", asked).best.dollars)
+
+
+def test_prompts_computed_apart() -> None:
+    best = search_serving("llama-3-70b", {**WITHIN, "on": "h100-sxm", "mode": "disaggregated", "quant": "fp8"}).best
+    assert best.prefill is not None
+    whole = best.prefill_replicas * int(best.prefill.devices) + best.replicas * int(best.decode.devices)
+    assert best.devices == whole
+    assert best.ttft <= 0.5
+    assert best.tpot <= 0.05
+    theirs = perform_disaggregated(
+        best.prefill,
+        best.decode,
+        Load(input=1024, output=256, rate=5.0),
+        load_serving(),
+        prefill_instances=best.prefill_replicas,
+        decode_instances=best.replicas,
+    )
+    assert (best.ttft, best.tpot) == pytest.approx((float(theirs.ttft), float(theirs.tpot)))
+    statement = plan_serving("llama-3-70b", **WITHIN, on="h100-sxm", mode="disaggregated", quant="fp8")
+    assert [line.key for line in statement.lines[0].children] == ["accelerators.prefill", "accelerators.decode"]
+    assert statement.total.amount is not None
+    assert statement.total.amount.likely == pytest.approx(best.dollars)
+
+
+def test_machines_that_are_had() -> None:
+    best = search_serving("llama-3-8b", {**WITHIN, "have": "l40s:4,rtx-4090:2"}).best
+    assert (best.chip, best.devices) in {("l40s-48gb", n) for n in range(1, 5)} | {("rtx-4090", n) for n in (1, 2)}
+    assert best.offer.owned
+    statement = plan_serving("llama-3-8b", **WITHIN, have="l40s:4")
+    assert statement.total.at_least
+    bought = plan_serving("llama-3-8b", **WITHIN, have="l40s:4", hardware="8000")
+    assert not bought.total.at_least
+
+
+def test_what_cannot_be_had_is_replaced() -> None:
+    statement = plan_serving("llama-3-8b", **WITHIN, on="any", without="rtx-3090,rtx-a5000", count=8)
+    chip = next(iter(statement.title.split(" × ")[1].split()))
+    assert chip not in ("rtx-3090", "rtx-a5000")
+
+
+# The slowest requests
+
+
+def test_99_of_100_take_no_less() -> None:
+    asked = {**WITHIN, "rate": "20/s", "on": "l40s,h100-sxm", "ttft": "250ms", "tpot": "40ms"}
+    mean = search_serving("llama-3-8b", asked).best
+    tail = search_serving("llama-3-8b", {**asked, "p99": True}).best
+    assert mean.tails is None
+    assert tail.tails is not None
+    assert tail.tails[0] <= 0.25
+    assert tail.tails[1] <= 0.04
+    assert tail.tails[0] > tail.ttft
+    assert tail.dollars >= mean.dollars
+    statement = plan_serving("llama-3-8b", **asked, p99=True)
+    plan = next(section for section in statement.sections if section.key == "plan")
+    assert any("99 of 100" in str(row[1]) for row in plan.rows)
+
+
+def test_no_for_99_of_100() -> None:
+    with pytest.raises(DoesNotFit, match="99 of 100") as error:
+        plan_serving("llama-3-8b", rate="20/s", input=1024, output=256, on="l40s", count=4, ttft="120ms", p99=True)
+    assert "nearest" in error.value.message
+    with pytest.raises(InputError, match="--p99"):
+        plan_serving("llama-3-8b", **LOAD, p99=True)
+
+
+# A day
+
+
+def test_a_day_is_followed() -> None:
+    asked = {**WITHIN, "rate": "40/s", "on": "l40s", "mode": "aggregated"}
+    fixed = search_serving("llama-3-8b", {**asked, "peak": 2.4}).best
+    day = search_serving("llama-3-8b", {**asked, "day": "diurnal"}).best
+    assert day.devices == fixed.devices
+    assert 0.4 < day.day < 0.7
+    assert day.dollars == pytest.approx(day.day * fixed.dollars)
+    statement = plan_serving("llama-3-8b", **asked, day="diurnal", start_up="10min")
+    table = next(section for section in statement.sections if section.key == "day")
+    assert len(table.rows) == 24
+    needed = [row[2] for row in table.rows]
+    assert max(needed) == day.replicas  # type: ignore[type-var]
+    assert all(row[3] >= row[2] for row in table.rows)  # type: ignore[operator]
+    assert statement.total.amount is not None
+    assert statement.total.amount.likely > day.dollars  # it is asked for earlier
+
+
+def test_each_hour_keeps_the_latencies() -> None:
+    from outlay.scenarios.serving_plan.block import replicas_by_part
+    from outlay.scenarios.serving_plan.search import latencies
+
+    found = search_serving(
+        "llama-3-8b", {**WITHIN, "rate": "40/s", "on": "l40s", "mode": "aggregated", "day": "diurnal"}
+    )
+    best, day = found.best, found.wanted.day
+    assert day is not None
+    pool = best.block.decode
+    rates = found.wanted.rate * np.asarray(day.share) / day.peak
+    counts = replicas_by_part(pool.at(np.array([best.place])), rates)[0]
+    for rate, count in zip(rates, counts, strict=True):
+        ttft, tpot = latencies(best, found.wanted, load_serving(), max(rate, 1e-6) * best.replicas / count)
+        assert ttft <= 0.5 * 1.02
+        assert tpot <= 0.05 * 1.02
+
+
+@pytest.mark.parametrize(
+    ("needed", "hours", "paid"),
+    [
+        ([1, 1, 3, 1], 0.0, [1, 1, 3, 1]),
+        ([1, 1, 3, 1], 6.0, [1, 3, 3, 1]),
+        ([1, 1, 3, 1], 9.0, [2, 3, 3, 1]),
+        ([5, 1, 1, 1], 1.5, [5, 1, 1, 2]),  # the day repeats itself
+        ([1, 4, 2, 1], 24.0, [4, 4, 4, 4]),
+    ],
+)
+def test_what_is_paid_is_there_in_time(needed: list[int], hours: float, paid: list[float]) -> None:
+    day = Day(share=(1.0,) * 4, start_up=hours * 3600.0)
+    assert held(needed, day).tolist() == pytest.approx(paid)
+
+
+def test_the_usual_day() -> None:
+    for peak in (1.0, 1.5, 2.4, 6.0):
+        day = usual_day(peak)
+        assert max(day) == pytest.approx(peak, rel=1e-3)
+        assert sum(day) == pytest.approx(24.0)
+        assert min(day) >= 0
+
+
+def test_a_day_from_a_file(tmp_path: Any) -> None:
+    path = tmp_path / "day.csv"
+    path.write_text("hour,requests\n0,10\n1,30\n2,20\n", "utf-8")
+    assert read_day(str(path), 0.0, None).share == (0.5, 1.5, 1.0)
+    for text, word in (
+        ("requests\n1\nx\n", "row 3"),
+        ("count\n1\n2\n", "no column"),
+        ("requests\n0\n0\n", "no requests"),
+        ("requests\n5\n", "1 rows"),
+    ):
+        path.write_text(text, "utf-8")
+        with pytest.raises(InputError) as error:
+            read_day(str(path), 0.0, None)
+        assert word in error.value.screen()
+
+
+# No, and what cannot be read
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"tpot": "1ms"}, "a token"),
+        ({"rate": "5000/s", "count": 8}, "nearest"),
+        ({"under": "10"}, "--under"),
+        ({"on": "rtx-3060", "count": 1, "quant": "bf16"}, "fits on none"),
+    ],
+)
+def test_no_is_an_answer_with_the_nearest(asked: dict[str, Any], says: str) -> None:
+    with pytest.raises(DoesNotFit) as error:
+        plan_serving("llama-3-8b", **{**WITHIN, "on": "l40s,h100-sxm", **asked})
+    assert says in error.value.message
+    assert error.value.hint
+
+
+def test_the_limits_in_the_hint_are_enough() -> None:
+    asked = {**WITHIN, "on": "l40s", "tpot": "8ms", "under": "2000"}
+    for _ in range(3):
+        try:
+            plan_serving("llama-3-8b", **asked)
+            return
+        except DoesNotFit as error:
+            words = error.hint.split("`")[1].split()
+            asked |= {words[i].lstrip("-"): words[i + 1] for i in range(0, len(words), 2)}
+    pytest.fail("the hint leads nowhere")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"ttft": "500"}, "--ttft"),
+        ({"tpot": "-1ms"}, "--tpot"),
+        ({"quant": "fp7"}, "fp7"),
+        ({"engine": "vlm"}, "vlm"),
+        ({"mode": "both"}, "both"),
+        ({"goal": "best"}, "best"),
+        ({"kv": "fp3"}, "fp3"),
+        ({"start_up": "5min"}, "--day"),
+        ({"day": "nowhere.csv"}, "nowhere.csv"),
+        ({"day": "diurnal", "start_up": "3d"}, "--start-up"),
+        ({"on": "v100-sxm-32gb", "quant": "fp8"}, "runs fp8"),
+        ({"price": 2, "provider": "aws"}, "two prices"),
+        ({"hardware": "30k", "on": "h100-sxm"}, "your own"),
+        ({"electricity": 0.1}, "rented"),
+        ({"output": 300_000}, "more than"),
+        ({"count": "0"}, "--count"),
+    ],
+)
+def test_bad_input_is_said_in_one_way(asked: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError) as error:
+        plan_serving("llama-3-8b", **{**WITHIN, **asked})
+    assert says in error.value.screen()
+    assert error.value.hint
+
+
+def test_a_model_that_does_not_answer_token_by_token() -> None:
+    with pytest.raises(InputError, match="token by token"):
+        plan_serving("bert-large", **WITHIN)
+
+
+# Files
+
+
+def test_exports_are_of_the_engine_that_they_start() -> None:
+    for tool in ("vllm", "sglang", "trtllm", "k8s", "dynamo"):
+        found = export_serving_plan("llama-3-8b", (tool,), **WITHIN, on="h100-sxm")
+        assert len(found.files) == 1
+        assert "Meta-Llama-3-8B" in found.files[0].text
+    both = export_serving_plan("llama-3-8b", ("sglang", "k8s"), **WITHIN, on="h100-sxm")
+    assert "sglang.launch_server" in both.files[1].text
+    with pytest.raises(InputError, match="two engines"):
+        export_serving_plan("llama-3-8b", ("vllm", "sglang"), **WITHIN, on="h100-sxm")
+    with pytest.raises(InputError, match="plans with another"):
+        export_serving_plan("llama-3-8b", ("vllm",), **WITHIN, on="h100-sxm", engine="sglang")
+
+
+def test_unknown_names_offer_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="h100-smx"):
+        plan_serving("llama-3-8b", **WITHIN, on="h100-smx")
+
+
+def shares_kept(**limits: str) -> list[int]:
+    table = plan_serving("llama-3-8b", **{**LOAD, "on": "h100-sxm", **limits}).sections[0]
+    said = {row[0]: str(row[1]) for row in table.rows}
+    words = [said[name] for name in ("first token", "each further token")]
+    return [int(word.split(": ")[1].split(" of 100")[0]) for word in words if "such deployments" in word]
+
+
+def test_a_plan_says_how_often_its_limits_are_kept() -> None:
+    tight, loose = shares_kept(ttft="60ms", tpot="15ms"), shares_kept(ttft="5s", tpot="1s")
+    assert all(0 < few < many <= 99 for few, many in zip(tight, loose, strict=True))
+    assert len(tight) == len(loose) == 2
+    assert shares_kept() == []
+
+
+def test_ranges_of_a_plan_are_those_of_its_deployment() -> None:
+    plan = plan_serving("llama-3-8b", **{**WITHIN, "on": "h100-sxm", "interval": "90%"})
+    narrow = plan_serving("llama-3-8b", **{**WITHIN, "on": "h100-sxm", "interval": "50%"})
+    assert (plan.coverage, narrow.coverage) == (0.9, 0.5)
+    for name in ("ttft", "tpot", "e2e", "joules", "kg_co2e"):
+        wide, inner = plan.answer[name].value, narrow.answer[name].value
+        assert wide.low <= inner.low <= inner.likely <= inner.high <= wide.high, name  # type: ignore[operator]
+    alone = cost_serving("llama-3-8b", on="h100-sxm:1", rate="5/s", input=1024, output=256, interval="90%")
+    first = alone.answer["ttft"].value
+    assert plan.answer["ttft"].value.high / plan.answer["ttft"].value.likely == pytest.approx(first.high / first.likely)  # type: ignore[operator]
