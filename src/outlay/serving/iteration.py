@@ -29,11 +29,12 @@ from outlay.machine import (
     power_watts,
 )
 from outlay.serving.activity import activity
+from outlay.serving.awq import AwqKernels, awq_parts, awq_runs
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.ggml_step import BESIDE, backend_for, ggml_layer, ggml_product
-from outlay.serving.kv_cache import state_bytes
+from outlay.serving.ggml_step import BESIDE, backend_for, by_rows, ggml_layer, ggml_product
+from outlay.serving.kv_cache import state_bytes, token_numbers
 from outlay.serving.memo import remembered
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
 from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
@@ -102,7 +103,7 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     hops = np.where(np.greater(layout.pipeline, 1), layout.pipeline, 0)
     sent = work.tokens * architecture.hidden * 2.0 / layout.data
     if deployment.engine.kernels == "ggml":
-        hop = backend_for(deployment, step).hop_seconds
+        hop = 0.0 if by_rows(deployment) else backend_for(deployment, step).hop_seconds
         causes["pipeline communication"] = hop * np.maximum(layout.pipeline - 1.0, 0.0)
     else:
         causes["pipeline communication"] = hops * collective_seconds(
@@ -164,7 +165,8 @@ def _layer(
     step = coefficients.step
     if deployment.engine.kernels == "ggml":
         operators = _operators(layer, deployment, work)
-        return ggml_layer(layer, operators, deployment, work, backend_for(deployment, step))
+        backend = backend_for(deployment, step)
+        return ggml_layer(layer, operators, deployment, work, backend, coefficients.machine.gemm)
     raw, kernels = remembered(
         lambda: _kernels(layer, deployment, work, curves),
         layer,
@@ -174,6 +176,12 @@ def _layer(
     )
     chip = deployment.cluster.accelerator.generation
     parts = dict(raw)
+    if awq_runs(deployment):
+        own = AwqKernels.from_json(step.awq)
+        parts |= awq_parts(layer, _operators(layer, deployment, work), deployment, work, curves, own)
+        parts["memory-bound"] = parts["memory-bound"] * step.memory_of(deployment.engine.family)
+        parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - sum(parts.values()), 0.0)
+        return parts
     parts["projections"] = parts["projections"] * step.projections.get(chip, step.projections["other"])
     if deployment.widened and deployment.weights.weight_bits < 16:
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
@@ -332,7 +340,7 @@ def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: 
             kv_bytes=deployment.cache_bytes,
             curve=curves.latent_decode,
         )
-    return decode_attention_seconds(
+    read = decode_attention_seconds(
         sequences,
         heads,
         np.maximum(attention.kv_heads / layout.tensor, 1.0),
@@ -344,6 +352,23 @@ def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: 
         window=attention.window,
         curve=curves.decode,
     )
+    if deployment.engine.family != "transformers":
+        return read
+    return read + memory_seconds(copied_bytes(attention, deployment, work), kernels=2, curve=curves.memory)
+
+
+def copied_bytes(attention: Attention, deployment: Deployment, work: Work) -> Number:
+    """Bytes that a library moves for a step beside reading the cache of one layer.
+
+    Each new token is joined to the cache by copying it all, and keys that heads share are written once for each head before
+    attention reads them (transformers: `DynamicCache.update`, `repeat_kv`).
+    """
+    layout = deployment.layout
+    kept = token_numbers(attention, layout.tensor)
+    shared = np.maximum(attention.kv_heads / layout.tensor, 1.0)
+    widened = kept * (attention.heads / layout.tensor) / shared
+    joined = 2.0 * kept + np.where(widened > kept, 2.0 * widened, 0.0)
+    return work.decoding / layout.data * work.context * joined * deployment.cache_bytes
 
 
 def _states(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> Number:
@@ -361,7 +386,7 @@ def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: Serv
         if isinstance(op, Matmul) and deployment.engine.kernels == "ggml":
             stored = deployment.weights.weight_bytes if deployment.weights.scope == "all" else BESIDE
             backend = backend_for(deployment, coefficients.step)
-            total = total + ggml_product(op, deployment, backend, stored=stored)
+            total = total + ggml_product(op, deployment, backend, stored=stored, tables=coefficients.machine.gemm)
         elif isinstance(op, Matmul):
             total = total + _product(op, deployment, curves)
         elif isinstance(op, MemoryBound):

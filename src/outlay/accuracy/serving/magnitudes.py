@@ -11,6 +11,7 @@ from typing import Any
 
 from outlay.accuracy.records import Record
 from outlay.accuracy.serving.resolve import Question
+from outlay.serving.awq import awq_runs
 from outlay.serving.coefficients import StepCoefficients
 from outlay.serving.ggml import backend_of
 
@@ -78,12 +79,16 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         def of(row: Row, family: str = family) -> bool:
             return row.family == family
 
-        found += [
-            Magnitude(path=("step_fixed", family), prior=1e-3, spread=1.0, affects=of),
-            Magnitude(path=("step_sequence", family), prior=1e-5, spread=1.0, affects=of),
-            Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of),
-        ]
+        fixed, each = start.fixed_of(family)
+        found.append(Magnitude(path=("step_fixed", family), prior=fixed, spread=1.0, affects=of))
+        if each > 0:
+            found.append(Magnitude(path=("step_sequence", family), prior=each, spread=1.0, affects=of))
+        found.append(Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of))
         found.append(Magnitude(path=("memory_slowdown", family), prior=1.0, spread=0.4, affects=of))
+    found += list(_awq(rows, start))
+    if any(map(_served, rows)):
+        prior = start.step_fixed["llamacpp-server"]
+        found.append(Magnitude(path=("step_fixed", "llamacpp-server"), prior=prior, spread=0.7, affects=_served))
     for family in ("exllama", "transformers"):
 
         def widens(row: Row, family: str = family) -> bool:
@@ -160,6 +165,39 @@ def _hosts(row: Row) -> frozenset[str]:
     return frozenset({"eager"} if one.eager else {one.engine.host, one.engine.prompt_host}) - {""}
 
 
+LOOPS = frozenset({"other", "llamacpp", "llamacpp-server", "autoawq"})
+"""Families without a scheduler of many requests, which tell nothing of other engines' time between steps."""
+
+
+def _served(row: Row) -> bool:
+    return row.family == "llamacpp-server"
+
+
+def _awq(rows: Sequence[Row], start: StepCoefficients) -> Iterable[Magnitude]:
+    """AutoAWQ's kernels, and the first call of a process."""
+
+    def runs(row: Row) -> bool:
+        return awq_runs(row.question.deployment)
+
+    def cold(row: Row) -> bool:
+        return row.question.cold
+
+    if any(map(runs, rows)):
+        for path, value in _leaves(("awq",), start.awq):
+            yield Magnitude(path=path, prior=value, spread=0.15 if "bandwidth_share" in path else 0.5, affects=runs)
+    if any(map(cold, rows)):
+        yield Magnitude(path=("first_call",), prior=start.first_call, spread=0.7, affects=cold)
+
+
+def _leaves(path: tuple[str, ...], values: Mapping[str, Any]) -> Iterable[tuple[tuple[str, ...], float]]:
+    """Numbers of nested tables, by their paths."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves((*path, name), value)
+        else:
+            yield (*path, name), float(value)
+
+
 def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
     fields = start.ggml.get(backend, start.ggml["other"])
 
@@ -192,7 +230,7 @@ def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Seque
         known = [value for name, value in tree["experts"].items() if name.endswith(f"/{form}")]
         tree["experts"][form] = math.exp(math.fsum(map(math.log, known)) / len(known))
     for group in ("front_end", "step_fixed", "step_sequence", "projections", "experts", "memory_slowdown"):
-        values = [value for name, value in tree[group].items() if name not in ("other", "llamacpp")]
+        values = [value for name, value in tree[group].items() if name not in LOOPS]
         if values:
             tree[group]["other"] = math.exp(math.fsum(map(math.log, values)) / len(values))
     return start.replace(**tree)

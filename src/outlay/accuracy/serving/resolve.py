@@ -17,6 +17,7 @@ from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.machine import Cluster, cluster_for
 from outlay.serving import Deployment, engine_for, engine_on
+from outlay.serving.ggml import era
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -56,6 +57,10 @@ class Question:
     beams: int
     rounds: float
     """Requests that a client sends one after another."""
+    cold: bool
+    """The first call of a process is timed."""
+    apart: bool
+    """An answer begins without the prompt before it."""
     answer_alone: bool
     scattered: bool
     random_lengths: bool
@@ -66,7 +71,8 @@ class Question:
     def key(self) -> tuple[object, ...]:
         """Questions with equal keys differ in numbers alone, and can be answered together."""
         one = self.deployment
-        engine = replace(one.engine, year=float(one.engine.year >= PIPELINED))
+        kind = era(one.engine.year) + 0.5 * (one.engine.year >= PIPELINED) if one.engine.kernels == "ggml" else 0.0
+        engine = replace(one.engine, year=float(kind))
         return (id(one.architecture), id(one.cluster), engine, one.weights.name, one.cache, one.eager)
 
 
@@ -81,10 +87,11 @@ def resolve(record: Record) -> Question:
     _refuse(row)
     architecture, assumed = architecture_of(row)
     chip, note = chip_for(_at_its_site(row))
+    chip = on_threads(chip, manner.threads)
     said = [*assumed, note]
     year, note = words.year(row.word("date"), row.word("engine_version"), row.word("engine"), chip=chip.year)
     said.append(note)
-    engine = engine_on(engine_for(_engine_words(row, chip), year), chip)
+    engine = engine_on(engine_for(_engine_words(row, chip, manner), year), chip)
     if manner.submission and engine.name == "transformers" and chip.vendor == "nvidia":
         engine = engine_on(
             engine_for("tensorrt-llm", year), chip
@@ -133,6 +140,8 @@ def resolve(record: Record) -> Question:
         rate=_number(row.word("request_rate")),
         beams=manner.beams,
         rounds=manner.rounds,
+        cold=manner.cold,
+        apart=manner.apart,
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
@@ -151,6 +160,25 @@ def _refuse(record: Record) -> None:
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
 
 
+HYBRID: Final = 0.7
+"""Power of the share of a processor's cores with which its arithmetic grows: the first threads get the faster cores, at a higher
+clock. Basis: assumed."""
+
+
+def on_threads(chip: Accelerator, threads: int | None) -> Accelerator:
+    """A processor of which no more than so many threads work; other chips as they are.
+
+    >>> from outlay.catalog import accelerator
+    >>> chip = accelerator("core-i9-13900k")
+    >>> on_threads(chip, 12).cores, round(on_threads(chip, 12).peak("fp32") / chip.peak("fp32"), 2), on_threads(chip, 32) is chip
+    (12, 0.62, True)
+    """
+    if threads is None or chip.category != "cpu" or not chip.cores or threads >= chip.cores:
+        return chip
+    share = (threads / chip.cores) ** HYBRID
+    return replace(chip, cores=threads, peaks={name: peak * share for name, peak in chip.peaks.items()})
+
+
 def _at_its_site(record: Record) -> str:
     """The chip's words; of a site whose machine is known, with the memory that they leave open."""
     text = record.word("accelerator")
@@ -158,11 +186,13 @@ def _at_its_site(record: Record) -> str:
     return next((SITES[key] for key in SITES if key[0] in named and key[1] == text.lower()), text)
 
 
-def _engine_words(record: Record, chip: Accelerator) -> str | None:
+def _engine_words(record: Record, chip: Accelerator, manner: Manner) -> str | None:
     """The engine's words; on a machine that is none of a data centre's, llama.cpp is meant where none is named."""
     text = record.word("engine")
+    if manner.library:
+        return "transformers"
     if text:
-        return text
+        return f"{text} {manner.kernel}".strip() if manner.kernel == "gemv" else text
     return "llama.cpp" if chip.category in ("consumer-gpu", "apple", "cpu", "edge") else None
 
 
@@ -238,7 +268,7 @@ _clusters: dict[tuple[str, int], Cluster] = {}
 
 def _cluster(chip: Accelerator, count: int) -> Cluster:
     """The usual cluster of that many chips; rows share one."""
-    key = (f"{chip.name} {chip.memory}", count)
+    key = (f"{chip.name} {chip.memory} {chip.cores}", count)
     if key not in _clusters:
         _clusters[key] = cluster_for(chip, count)
     return _clusters[key]
