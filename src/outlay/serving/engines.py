@@ -121,7 +121,9 @@ def engine_on(engine: Engine, chip: Accelerator) -> Engine:
     if engine.name == "vllm" and (chip.memory < 70.0 * GIB or chip.name.startswith("a100")):
         return replace(engine, chunk_tokens=2048, most_sequences=256)
     if engine.kernels == "awq" and chip.category in ("cpu", "apple", "edge"):
-        return engine_for("transformers", engine.year)  # on processors the library hands its weights to Intel's extension
+        return engine_for(
+            "transformers", engine.year
+        )  # on processors the library hands its weights to Intel's extension
     if engine.name == "sglang":
         return replace(engine, chunk_tokens=next(size for below, size in SGLANG_CHUNKS if chip.memory < below * GIB))
     return engine

@@ -97,9 +97,7 @@ def own_peak(kind: str, accelerator: Accelerator, backend: Backend, year: float)
     return INTEGER_LANES * accelerator.peak("fp32")
 
 
-def score_seconds(
-    scores: Number, flop: Number, accelerator: Accelerator, backend: Backend, year: float
-) -> Number:
+def score_seconds(scores: Number, flop: Number, accelerator: Accelerator, backend: Backend, year: float) -> Number:
     """Seconds of the attention of prompts: `scores` of all heads, and the operations of both products."""
     fused = year >= FLASH_SINCE and backend.library > 0
     moved = 0.0 if fused else scores * SCORE_BYTES / (accelerator.memory_bandwidth * backend.bandwidth_share)

@@ -133,9 +133,7 @@ def ggml_product(
     return op.count * ((1.0 - share) * here + share * op.columns * op.depth * stored / HOST_RATE)
 
 
-def _experts(
-    op: GroupedMatmul, deployment: Deployment, backend: Backend, tables: Mapping[str, Any] | None
-) -> Number:
+def _experts(op: GroupedMatmul, deployment: Deployment, backend: Backend, tables: Mapping[str, Any] | None) -> Number:
     """Products of the experts that the step's tokens visit: each is read once, rows spread over them."""
     chip, form = deployment.cluster.accelerator, deployment.weights
     visited = np.minimum(op.groups, np.maximum(op.rows, 1.0))

@@ -86,9 +86,14 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         found.append(Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of))
         found.append(Magnitude(path=("memory_slowdown", family), prior=1.0, spread=0.4, affects=of))
     found += list(_awq(rows, start))
-    if any(map(_served, rows)):
-        prior = start.step_fixed["llamacpp-server"]
-        found.append(Magnitude(path=("step_fixed", "llamacpp-server"), prior=prior, spread=0.7, affects=_served))
+    for family in ("llamacpp-server", "llamacpp-webui"):
+
+        def served(row: Row, family: str = family) -> bool:
+            return row.family == family
+
+        if any(map(served, rows)):
+            prior = start.step_fixed[family]
+            found.append(Magnitude(path=("step_fixed", family), prior=prior, spread=0.7, affects=served))
     for family in ("exllama", "transformers"):
 
         def widens(row: Row, family: str = family) -> bool:
@@ -96,7 +101,7 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
 
         if any(widens(row) for row in rows):
             found.append(Magnitude(path=("widening", family), prior=2.5, spread=0.5, affects=widens))
-    for family in sorted({row.family for row in rows if row.question.protocol == "client" and not row.backend}):
+    for family in sorted({row.family for row in rows if row.question.protocol == "client" and _fronts(row)}):
 
         def fronted(row: Row, family: str = family) -> bool:
             return row.family == family and row.question.protocol == "client" and row.metric == "ttft_ms"
@@ -165,12 +170,13 @@ def _hosts(row: Row) -> frozenset[str]:
     return frozenset({"eager"} if one.eager else {one.engine.host, one.engine.prompt_host}) - {""}
 
 
-LOOPS = frozenset({"other", "llamacpp", "llamacpp-server", "autoawq"})
+def _fronts(row: Row) -> bool:
+    """Whether a client of the row's engine talks to a front end: a library and llama.cpp's own programs have none."""
+    return row.family not in ("llamacpp", "autoawq")
+
+
+LOOPS = frozenset({"other", "llamacpp", "llamacpp-server", "llamacpp-webui", "autoawq"})
 """Families without a scheduler of many requests, which tell nothing of other engines' time between steps."""
-
-
-def _served(row: Row) -> bool:
-    return row.family == "llamacpp-server"
 
 
 def _awq(rows: Sequence[Row], start: StepCoefficients) -> Iterable[Magnitude]:
@@ -198,6 +204,10 @@ def _leaves(path: tuple[str, ...], values: Mapping[str, Any]) -> Iterable[tuple[
             yield (*path, name), float(value)
 
 
+_SPREADS = {"bandwidth_share": 0.1, "library": 0.15, "prompt_seconds": 1.0}
+"""How far fields of a backend may go: tables tell how fast a library is, and nothing how long many small kernels take."""
+
+
 def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
     fields = start.ggml.get(backend, start.ggml["other"])
 
@@ -208,7 +218,7 @@ def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
         parts = value.items() if isinstance(value, Mapping) else [("", value)]
         for part, number in parts:
             path = ("ggml", backend, name, part) if part else ("ggml", backend, name)
-            spread = 0.1 if name == "bandwidth_share" else 0.5
+            spread = _SPREADS.get(name, 0.5)
             if isinstance(number, int | float) and number > 0:
                 yield Magnitude(path=path, prior=float(number), spread=spread, affects=runs)
 

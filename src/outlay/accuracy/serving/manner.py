@@ -84,6 +84,8 @@ class Manner:
     """The first call of a process was timed: AutoAWQ's benchmark warms up one product, and no layer (examples/benchmark.py)."""
     threads: int | None
     """Threads of a processor that worked, where the notes state them."""
+    chunk: int | None
+    """Tokens of a prompt that were computed at a time, where the notes state them (llama-bench's `-b`)."""
     apart: bool
     """Prompts and answers were timed apart: an answer begins without a prompt before it (llama-bench)."""
     library: bool
@@ -107,6 +109,7 @@ def manner_of(record: Record) -> Manner:
     short = re.search(r"with an? ~?(\d+)[- ]token prompt", text)
     kernel = re.search(r"\bkernel (gem[mv])\b", text)
     threads = re.search(r"\b(\d+) threads?\b", text)
+    chunk = re.search(r"\bwith -b (\d+) \(logical prompt batch", text)
     library = re.search(r"\bhf generator\b", text) is not None
     lengths = next(((prompt, answer) for pattern, prompt, answer in _DATA if re.search(pattern, text)), None)
     return Manner(
@@ -123,6 +126,7 @@ def manner_of(record: Record) -> Manner:
         kernel=kernel.group(1) if kernel else "",
         cold="autoawq" in text and not library,
         threads=int(threads.group(1)) if threads and int(threads.group(1)) > 0 else None,
+        chunk=max(int(chunk.group(1)), 1) if chunk else None,
         apart=re.search(r"pp ?\d+ and tg ?\d+ run separately|\bpp ?\d+ ?/ ?tg ?\d+", text) is not None,
         library=library,
         submission="mlperf" in f"{text} {record.word('source')}".lower(),

@@ -96,6 +96,8 @@ def resolve(record: Record) -> Question:
         engine = engine_on(
             engine_for("tensorrt-llm", year), chip
         )  # what entries on NVIDIA's chips run, whatever the summary lists
+    if manner.chunk is not None and engine.kernels == "ggml":
+        engine = replace(engine, chunk_tokens=min(manner.chunk, engine.chunk_tokens))
     if not row.word("engine"):
         said.append(f"engine {engine.name}")
     weights, note = words.weights(

@@ -32,8 +32,10 @@ VARIATION = 0.8
 RANDOM = 0.064
 """The same of lengths drawn evenly between 80 and 100 % of the nominal one."""
 MANY = 1e6
-SERIAL = frozenset({"transformers", "exllama", "autoawq", "llamacpp", "llamacpp-server"})
+SERIAL = frozenset({"transformers", "exllama", "autoawq", "llamacpp", "llamacpp-server", "llamacpp-webui"})
 """Families of engines that batch no requests of different clients."""
+SERVED = frozenset({"llamacpp-server", "llamacpp-webui"})
+"""Those of them that stand behind a front end of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +199,8 @@ def _client(session: Session) -> Fare:
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
     served = np.broadcast_to(found.requests_per_second, shape)
     # A client sees the server's front end too, which takes no step.
-    front = coefficients.step.front_of(deployment.engine.family) if deployment.engine.batching == "continuous" else 0.0
+    fronted = deployment.engine.batching == "continuous" or deployment.engine.family in SERVED
+    front = coefficients.step.front_of(deployment.engine.family) if fronted else 0.0
     return Fare(
         ttft=np.broadcast_to(found.ttft + front, shape),
         tpot=np.broadcast_to(found.tpot, shape),

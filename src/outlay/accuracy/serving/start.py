@@ -5,6 +5,7 @@ Kernels are as their tables have them, engines alike; of llama.cpp's backends, o
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Final
 
 from outlay.serving.coefficients import StepCoefficients
@@ -94,15 +95,15 @@ AWQ: Final[dict[str, Any]] = {
 each warp widens itself, leave half of the tensor cores' time; a weight takes eight instructions of a lane (shift, mask,
 conversion, scale, product and their addresses), of which a processor has 128; a block of 256 threads has few loads under way."""
 
-GGML["vulkan"] = {**GGML["other"], "layer_seconds": 1.5e-4, "graph_seconds": 1.5e-4}
-GGML["vulkan-nvidia"] = {**GGML["cuda"], "graph_seconds": 7.6e-5, "library": 0.0, "widen_clock": 0.0}
+GGML["vulkan"] = copy.deepcopy(GGML["other"]) | {"layer_seconds": 1.5e-4, "graph_seconds": 1.5e-4}
+GGML["vulkan-nvidia"] = copy.deepcopy(GGML["cuda"]) | {"graph_seconds": 7.6e-5, "library": 0.0, "widen_clock": 0.0}
 """Vulkan records its commands anew for every step, and calls no vendor's library; NVIDIA's driver gives it the same memory and
 the same matrix instructions."""
 
 START: Final = StepCoefficients(
     launch={"eager": 8e-6, "compiled": 3e-6, "graph": 1e-6},
-    step_fixed={"other": 1e-3, "llamacpp": 0.0, "llamacpp-server": 4e-4, "autoawq": 2e-4},
-    step_sequence={"other": 1e-5, "llamacpp": 0.0, "llamacpp-server": 0.0, "autoawq": 0.0},
+    step_fixed={"other": 1e-3, "llamacpp": 0.0, "llamacpp-server": 4e-4, "llamacpp-webui": 4e-3, "autoawq": 2e-4},
+    step_sequence={"other": 1e-5, "llamacpp": 0.0, "llamacpp-server": 0.0, "llamacpp-webui": 0.0, "autoawq": 0.0},
     projections={"other": 1.0},
     memory_slowdown={"other": 1.0},
     experts={"other": 1.0},
