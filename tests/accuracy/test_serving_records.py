@@ -123,7 +123,11 @@ def test_published_formats_of_models() -> None:
     [
         ("TensorRT-LLM v0.9", "trtllm-cpp"),
         ("SGLang", "sglang"),
-        ("Ollama or llama.cpp", "llamacpp"),
+        ("Ollama or llama.cpp", "llamacpp-server"),
+        ("llama.cpp", "llamacpp"),
+        ("text-generation-webui llama-cpp GGUF 4bit", "llamacpp-webui"),
+        ("AutoAWQ (HF transformers)", "autoawq"),
+        ("text-generation-webui exllama 8bit", "exllama"),
         ("TGI AWQ 4bit", "vllm-0"),
         ("somebody's engine", "transformers"),
     ],

@@ -43,7 +43,7 @@ class Backend:
     graph_seconds: float
     """The same where a step is captured in a graph and small kernels are fused."""
     prompt_seconds: float
-    """The same beside the products of many rows, whose operands are converted and copied by kernels of their own."""
+    """What products of many rows add to that at most: kernels of their own convert and copy their operands."""
     hop_seconds: float
     """Seconds to hand a token from one device to the next, where layers are split over several."""
     overlap: float
@@ -137,10 +137,11 @@ LIBRARY_SINCE, INTEGERS_SINCE = 2023.85, 2024.45
 """Between these, packed weights of prompts were widened for the vendor's library on NVIDIA's chips with tensor cores; before, own
 kernels multiplied 8-bit integers on vector lanes; since, on tensor cores (ggml-org/llama.cpp pull requests 3776 and 7676)."""
 GRAPHS_SINCE = 2024.42
-"""Since when a decoding step is captured in a graph (ggml-org/llama.cpp pull request 6766), and then, one by one, its small kernels
-are fused."""
+"""Since when a decoding step is captured in a graph (ggml-org/llama.cpp pull request 6766), and then, one by one, its small
+kernels are fused."""
 FLASH_SINCE = 2025.66
-"""Since when prompts' scores stay on the chip where the backend can (`--flash-attn auto`; ggml-org/llama.cpp pull request 15434)."""
+"""Since when prompts' scores stay on the chip where the backend can (`--flash-attn auto`; ggml-org/llama.cpp pull request
+15434)."""
 ERAS = (LIBRARY_SINCE, LAYERS_SINCE, GRAPHS_SINCE, INTEGERS_SINCE, FLASH_SINCE)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from outlay.machine import from_memory
-
 from outlay.serving.coefficients import StepCoefficients
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml import FEW_ROWS, GRAPHS_SINCE, LAYERS_SINCE, Backend, backend_of, streaming_rate
@@ -62,15 +61,17 @@ def ggml_layer(
     kernels = KERNELS * sum(op.kernels_forward for op in kinds)
     moved = backend.passes * sum(op.bytes_forward for op in kinds)
     from_dram = kernels * from_memory(moved / kernels, chip.l2, CACHE_FASTER) if kinds else 0.0
-    parts["memory-bound"] = from_dram / (chip.memory_bandwidth * backend.bandwidth_share)
-    many = np.greater(work.tokens, FEW_ROWS)
-    few = backend.graph_seconds if year >= GRAPHS_SINCE else backend.layer_seconds
-    parts["launches"] = np.where(many, backend.prompt_seconds, few)
+    more = np.maximum(work.tokens - FEW_ROWS, 0.0)
+    converted = backend.prompt_seconds * more / (more + FULL_ROWS)
+    parts["memory-bound"] = converted + from_dram / (chip.memory_bandwidth * backend.bandwidth_share)
+    parts["launches"] = backend.graph_seconds if year >= GRAPHS_SINCE else backend.layer_seconds
     return parts
 
 
 KERNELS = 3.0
 """Kernels of ggml for one of those that other engines fuse."""
+FULL_ROWS = 128.0
+"""Rows at which the kernels around products of many rows cost half of what they cost at most: those of a tile."""
 CACHE_FASTER = 4.0
 """Rate of a chip's last cache over its memory's: some 4 TB/s on cards of 1."""
 HALF = 4.0

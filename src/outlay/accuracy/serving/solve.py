@@ -31,7 +31,8 @@ from outlay.serving.coefficients import StepCoefficients
 from outlay.serving.memo import remembering
 
 ROWS_PER_CELL, ROWS_PER_CELL_GGML = 16, 48
-"""Of a larger cell, evenly spaced rows: a sweep repeats itself. llama.cpp runs on many chips of a generation, and is quickly timed."""
+"""Of a larger cell, evenly spaced rows: a sweep repeats itself. llama.cpp runs on many chips of a generation, and is quickly
+timed."""
 STEP = 1e-3
 """By how much the logarithm of a magnitude is moved to see what it does."""
 SCALE = 0.08

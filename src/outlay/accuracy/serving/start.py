@@ -80,10 +80,11 @@ GGML: Final[dict[str, dict[str, Any]]] = {
         "widen_clock": 0.0,
     },
 }
-"""Fields of :class:`~outlay.serving.ggml.Backend` by backend. CUDA's library is as fast as its tables; own kernels on integers, which
-sum in floats after each block, reach a third of the peak; copies between cards go over the link twice, through the host. Processors end each of some thirty operations of a layer with a barrier of ten microseconds,
-and spend a dozen instructions on 32 products of packed weights. Others stream half of CUDA's packed weights a processor, as theirs
-have half as many lanes, and less of plain ones, which reach a library that is tuned for batches."""
+"""Fields of :class:`~outlay.serving.ggml.Backend` by backend. CUDA's library is as fast as its tables; own kernels on integers,
+which sum in floats after each block, reach a third of the peak; copies between cards go over the link twice, through the host.
+Processors end each of some thirty operations of a layer with a barrier of ten microseconds, and spend a dozen instructions on
+32 products of packed weights. Others stream half of CUDA's packed weights a processor, as theirs have half as many lanes, and
+less of plain ones, which reach a library that is tuned for batches."""
 
 AWQ: Final[dict[str, Any]] = {
     "bandwidth_share": {"gemm": 0.85, "gemv": 0.85},
@@ -93,7 +94,8 @@ AWQ: Final[dict[str, Any]] = {
 }
 """Fields of :class:`~outlay.serving.awq.AwqKernels`: weights are read as by other long reads; tiles of 16 rows, whose weights
 each warp widens itself, leave half of the tensor cores' time; a weight takes eight instructions of a lane (shift, mask,
-conversion, scale, product and their addresses), of which a processor has 128; a block of 256 threads has few loads under way."""
+conversion, scale, product and their addresses), of which a processor has 128; a block of 256 threads has few loads under
+way."""
 
 GGML["vulkan"] = copy.deepcopy(GGML["other"]) | {"layer_seconds": 1.5e-4, "graph_seconds": 1.5e-4}
 GGML["vulkan-nvidia"] = copy.deepcopy(GGML["cuda"]) | {"graph_seconds": 7.6e-5, "library": 0.0, "widen_clock": 0.0}
@@ -117,5 +119,6 @@ START: Final = StepCoefficients(
     awq=AWQ,
     first_call=0.04,
 )
-"""Seconds a kernel, seconds of a step and of each of its sequences, factors on kernels, bytes. A server draws each token from a hundred thousand
-logits on its host; a library that is called in a bare loop waits for one number to come back, and for no scheduler; its first pass loads about forty kernels of a millisecond each."""
+"""Seconds a kernel, seconds of a step and of each of its sequences, factors on kernels, bytes. A server draws each token from a
+hundred thousand logits on its host; a library that is called in a bare loop waits for one number to come back, and for no
+scheduler; its first pass loads about forty kernels of a millisecond each."""
