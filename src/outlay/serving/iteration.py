@@ -256,6 +256,9 @@ def _product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
     whole = deployment.weights.scope == "all"
     narrow = whole or (op.low_precision and deployment.weights.scope == "linear")
     curve = curves.gemm if narrow and op.low_precision else curves.gemm_base
+    if deployment.weights.beside and op.low_precision and op.name.startswith(BESIDE_EXPERTS):
+        machine = curves.coefficients
+        curve = curves_for(curves.accelerator, deployment.weights.beside, deployment.base_type, machine).gemm
     stored = deployment.weight_bytes if narrow else None
     # A product a head is one batched kernel.
     return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
@@ -267,6 +270,8 @@ def _moved(op: MemoryBound, curves: Curves) -> Number:
     return np.maximum(seconds - curves.memory.kernel_seconds, 0.0) if op.name in AROUND_EXPERTS else seconds
 
 
+BESIDE_EXPERTS = ("shared expert", "mixer in-projection", "mixer out-projection")
+"""How products begin whose weights a format of routed experts may have in a type of their own."""
 AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})
 """What the machine's time of an expert layer beside its products holds."""
 SKEW = 0.6

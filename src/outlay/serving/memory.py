@@ -11,7 +11,7 @@ from outlay.catalog import Accelerator
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.kv_cache import sequence_bytes
-from outlay.workload import Architecture, Experts, Layer, Number, parameters
+from outlay.workload import Architecture, Experts, Layer, Number, StateSpace, parameters
 from outlay.workload.parameters import layer_parameters
 
 METAL_SHARE, METAL_SHARE_LARGE, METAL_LARGE = 2.0 / 3.0, 0.75, 37e9
@@ -104,8 +104,10 @@ def weight_bytes(deployment: Deployment) -> Number:
     for block in architecture.blocks:
         count = 1 if block.shared else block.count
         routed, rest = _layer_weights(block.layer, architecture)
+        eight = _eight_bit(block.layer, architecture, rest) if form.beside else 0.0
         total = total + count * (
-            routed * form.weight_bytes / (layout.expert * layout.expert_tensor) + rest * dense / layout.tensor
+            routed * form.weight_bytes / (layout.expert * layout.expert_tensor)
+            + (eight + (rest - eight) * dense) / layout.tensor
         )
     ends = parameters(architecture)
     table = ends.embedding + ends.embedding_other
@@ -122,6 +124,16 @@ def _layer_weights(layer: Layer, architecture: Architecture) -> tuple[float, flo
     experts = layer.feed_forward
     routed = found.idle * experts.count / max(experts.count - experts.active, 1)
     return float(routed), float(found.total - routed)
+
+
+def _eight_bit(layer: Layer, architecture: Architecture, rest: float) -> float:
+    """Parameters that a format of routed experts has in 8 bits: of state-space layers all, of a mixture its shared experts."""
+    if isinstance(layer.mixer, StateSpace):
+        return rest
+    if not isinstance(layer.feed_forward, Experts):
+        return 0.0
+    shared = layer.feed_forward.shared_width * (3 if layer.feed_forward.gated else 2) * architecture.hidden
+    return min(float(shared), rest)
 
 
 def _activations(deployment: Deployment, tokens: Number) -> Number:
