@@ -42,7 +42,7 @@ def ggml_layer(
                 form.weight_bytes if form.scope == "all" or (op.low_precision and form.scope == "linear") else BESIDE
             )
             projections = projections + ggml_product(op, deployment, backend, stored=stored, tables=tables)
-            exchanged = exchanged + op.count * exchange_seconds(op, deployment, backend)
+            exchanged = exchanged + op.count * exchange_seconds(op, deployment, backend, parts=_parts(op, layer))
         elif isinstance(op, GroupedMatmul):
             experts = experts + _experts(op, deployment, backend, tables)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
@@ -74,7 +74,7 @@ FULL_ROWS = 128.0
 """Rows at which the kernels around products of many rows cost half of what they cost at most: those of a tile."""
 CACHE_FASTER = 4.0
 """Rate of a chip's last cache over its memory's: some 4 TB/s on cards of 1."""
-HALF = 4.0
+WHOLE = 4.0
 """Bytes of an activation that goes from one device to another."""
 
 
@@ -83,15 +83,26 @@ def by_rows(deployment: Deployment) -> bool:
     return deployment.engine.year < LAYERS_SINCE
 
 
-def exchange_seconds(op: Matmul, deployment: Deployment, backend: Backend) -> Number:
-    """Seconds in which a product that is divided by rows gets its input to all devices and its result back to the first."""
+def _parts(op: Matmul, layer: Layer) -> int:
+    """Products that ggml runs one by one where other engines join their weights: queries, keys and values; gate and up."""
+    if op.name.startswith("query-key-value"):
+        return 3
+    gated = layer.feed_forward is not None and layer.feed_forward.gated
+    return 2 if gated and op.name.startswith("feed-forward up") else 1
+
+
+def exchange_seconds(op: Matmul, deployment: Deployment, backend: Backend, *, parts: int) -> Number:
+    """Seconds in which a product that is divided by rows gets its input to all devices and its result back to the first.
+
+    Each of `parts` products gets the input anew.
+    """
     others = deployment.layout.pipeline - 1.0
     if not by_rows(deployment):
         return 0.0 * others
     chip = deployment.cluster.accelerator
-    sent = HALF * op.rows * (op.depth * others + op.columns * others / (others + 1.0))
+    sent = WHOLE * op.rows * (parts * op.depth * others + op.columns * others / (others + 1.0))
     link = (chip.pcie_bandwidth or PCIE) * backend.link_share
-    return 2.0 * others * backend.copy_seconds + np.where(np.greater(op.rows, 0), sent / link, 0.0)
+    return 2.0 * parts * others * backend.copy_seconds + np.where(np.greater(op.rows, 0), sent / link, 0.0)
 
 
 PCIE = 31.5e9
