@@ -34,7 +34,8 @@ from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml_step import BESIDE, backend_for, by_rows, ggml_layer, ggml_product
-from outlay.serving.kv_cache import state_bytes, token_numbers
+from outlay.serving.kv_cache import copied_bytes, state_bytes
+from outlay.serving.lanes import on_lanes
 from outlay.serving.memo import remembered
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
 from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
@@ -148,8 +149,9 @@ def _share(deployment: Deployment, work: Work) -> Work:
 
 def _curves(deployment: Deployment, coefficients: ServingCoefficients) -> Curves:
     """Curves of the types in which this deployment multiplies."""
+    chip = deployment.cluster.accelerator
     return curves_for(
-        deployment.cluster.accelerator,
+        on_lanes(chip) if deployment.widened and chip.category == "cpu" else chip,
         deployment.compute_type,
         deployment.base_type,
         coefficients.machine,
@@ -183,7 +185,8 @@ def _layer(
         parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - sum(parts.values()), 0.0)
         return parts
     parts["projections"] = parts["projections"] * step.projections.get(chip, step.projections["other"])
-    if deployment.widened and deployment.weights.weight_bits < 16:
+    lanes = deployment.cluster.accelerator.category == "cpu"  # where widening is what the lanes do
+    if deployment.widened and deployment.weights.weight_bits < 16 and not lanes:
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
     parts["experts"] = parts["experts"] * step.experts_of(deployment.weights.name, deployment.engine.family)
@@ -360,20 +363,6 @@ def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: 
     if deployment.engine.family != "transformers":
         return read
     return read + memory_seconds(copied_bytes(attention, deployment, work), kernels=2, curve=curves.memory)
-
-
-def copied_bytes(attention: Attention, deployment: Deployment, work: Work) -> Number:
-    """Bytes that a library moves for a step beside reading the cache of one layer.
-
-    Each new token is joined to the cache by copying it all, and keys that heads share are written once for each head before
-    attention reads them (transformers: `DynamicCache.update`, `repeat_kv`).
-    """
-    layout = deployment.layout
-    kept = token_numbers(attention, layout.tensor)
-    shared = np.maximum(attention.kv_heads / layout.tensor, 1.0)
-    widened = kept * (attention.heads / layout.tensor) / shared
-    joined = 2.0 * kept + np.where(widened > kept, 2.0 * widened, 0.0)
-    return work.decoding / layout.data * work.context * joined * deployment.cache_bytes
 
 
 def _states(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> Number:

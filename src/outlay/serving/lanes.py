@@ -1,0 +1,29 @@
+"""A processor's arithmetic on weights that it widens itself: on vector lanes, where the widened numbers are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from outlay.catalog import Accelerator
+
+HALF = 2.0
+"""16-bit products of vector lanes over 32-bit ones (AVX-512 BF16: two products a lane and instruction)."""
+
+_known: dict[int, tuple[Accelerator, Accelerator]] = {}
+
+
+def on_lanes(chip: Accelerator) -> Accelerator:
+    """The chip with no more 16-bit arithmetic than its vector lanes have; asked again, the same object returns.
+
+    Matrix units take tiles that lie in memory; weights that are unpacked in registers would go there and back.
+
+    >>> from outlay.catalog import accelerator
+    >>> chip = accelerator("xeon-spr-48c")
+    >>> [round(one.peak("bf16") / 1e12) for one in (chip, on_lanes(chip))]
+    [206, 13]
+    """
+    if id(chip) not in _known:
+        most = HALF * chip.peak("fp32")
+        peaks = {name: min(peak, most) if name in ("bf16", "fp16") else peak for name, peak in chip.peaks.items()}
+        _known[id(chip)] = (chip, replace(chip, peaks=peaks))
+    return _known[id(chip)][1]
