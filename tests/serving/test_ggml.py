@@ -14,7 +14,7 @@ from outlay.machine import cluster_for
 from outlay.serving import Deployment, ServingCoefficients, Work, engine_for, format_for, iteration
 from outlay.serving.ggml import ERAS, Backend, era, half_peak
 from outlay.serving.ggml_prompts import product_seconds, widening_seconds
-from outlay.serving.ggml_step import backend_for
+from outlay.serving.ggml_step import HOST_RATE, backend_for, spilled
 from outlay.workload import from_config
 
 ROWS = np.array([1.0, 2, 4, 8, 9, 12, 16, 32, 33, 64, 128, 256, 512, 513, 1024, 2048])
@@ -218,3 +218,23 @@ def test_every_backend_reads_back(coefficients: ServingCoefficients) -> None:
         assert 0.0 < backend.bandwidth_share <= 1.0
         assert 0.3 <= backend.overlap <= 1.0
         assert 0.0 < backend.link_share <= 1.0
+
+
+# --- what does not fit -----------------------------------------------------------------------------------------------
+
+
+def test_a_mixture_with_its_rest_in_8_bits_fits_a_card_of_12_gb(coefficients: ServingCoefficients) -> None:
+    """The file has 12.1 GB (gpt-oss-20b in MXFP4), of which the table of tokens stays with the host."""
+    fits = deployed("rtx-4070-ti", model="gpt-oss-20b", weights="mxfp4")
+    assert float(spilled(fits)) < 0.02
+    large = deployed("rtx-4090", model="llama-3.1-70b", weights="q4_k_m")
+    assert 0.40 < float(spilled(large)) < 0.50
+    assert decoding(large, coefficients) > 5.0 * decoding(
+        deployed("a100-sxm-80gb", model="llama-3.1-70b", weights="q4_k_m"), coefficients
+    )
+
+
+def test_what_stays_with_the_host_costs_what_the_host_reads(coefficients: ServingCoefficients) -> None:
+    large = deployed("rtx-4090", model="llama-3.1-70b", weights="q4_k_m")
+    host = float(spilled(large)) * 42.5e9 / HOST_RATE
+    assert decoding(large, coefficients) == pytest.approx(host, rel=0.25)

@@ -13,7 +13,7 @@ from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml import FEW_ROWS, GRAPHS_SINCE, LAYERS_SINCE, Backend, backend_of, streaming_rate
 from outlay.serving.ggml_prompts import product_seconds, score_seconds
 from outlay.serving.kv_cache import token_numbers
-from outlay.serving.memory import weight_bytes
+from outlay.serving.memory import BESIDE, weight_bytes
 from outlay.workload import Attention, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator
 
 
@@ -110,8 +110,6 @@ PCIE = 31.5e9
 HOST_RATE = 6e10
 """Bytes a second at which the host works on weights that do not fit a card: two channels of DDR5-4800 (76.8 GB/s) at the
 share that ggml reaches on processors."""
-BESIDE = 1.0625
-"""Bytes of a weight that a format leaves alone: GGUF files of mixtures in 4 bits hold the rest in q8_0."""
 UNIFIED = frozenset({"apple", "cpu", "edge"})
 """Categories of chips that have no memory of their own beside the host's."""
 
@@ -121,7 +119,7 @@ def spilled(deployment: Deployment) -> Number:
     chip = deployment.cluster.accelerator
     if chip.category in UNIFIED or "gb10" in chip.name:
         return 0.0
-    return np.clip(1.0 - chip.memory * 0.93 / weight_bytes(deployment), 0.0, 1.0)
+    return np.clip(1.0 - chip.memory * 0.93 / weight_bytes(deployment, embedded=False), 0.0, 1.0)
 
 
 def ggml_product(

@@ -33,10 +33,11 @@ from outlay.serving.awq import AwqKernels, awq_parts, awq_runs
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.ggml_step import BESIDE, backend_for, by_rows, ggml_layer, ggml_product
+from outlay.serving.ggml_step import backend_for, by_rows, ggml_layer, ggml_product
 from outlay.serving.kv_cache import copied_bytes, state_bytes
 from outlay.serving.lanes import on_lanes
 from outlay.serving.memo import remembered
+from outlay.serving.memory import BESIDE
 from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
 from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
 

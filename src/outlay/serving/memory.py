@@ -92,13 +92,19 @@ def most_sequences(deployment: Deployment, space: ServingMemory, tokens: Number)
     return np.floor(np.maximum(space.cache, 0.0) / np.maximum(each, 1.0)) * deployment.layout.data
 
 
-def weight_bytes(deployment: Deployment) -> Number:
+BESIDE = 1.0625
+"""Bytes of a weight that a format leaves alone: GGUF files of mixtures in 4 bits hold the rest in q8_0."""
+
+
+def weight_bytes(deployment: Deployment, *, embedded: bool = True) -> Number:
     """Bytes of weights on the fullest device: its layers, and embedding or head (both where there is no pipeline).
 
-    Data-parallel attention repeats everything but routed experts on each device.
+    Data-parallel attention repeats everything but routed experts on each device. Without `embedded` the table of tokens stays
+    with the host, as llama.cpp has it unless the head is the same table.
     """
     architecture, layout, form = deployment.architecture, deployment.layout, deployment.weights
-    wide = 4.0 if form.compute == "fp32" else 2.0
+    wide = BESIDE if deployment.engine.kernels == "ggml" and form.scope == "experts" else 2.0
+    wide = 4.0 if form.compute == "fp32" else wide
     dense = wide if form.scope == "experts" else form.weight_bytes
     total: Number = 0.0
     for block in architecture.blocks:
@@ -110,7 +116,7 @@ def weight_bytes(deployment: Deployment) -> Number:
             + (eight + (rest - eight) * dense) / layout.tensor
         )
     ends = parameters(architecture)
-    table = ends.embedding + ends.embedding_other
+    table = ends.embedding + ends.embedding_other if embedded or architecture.tied else 0
     head = ends.head if not architecture.tied else 0
     tables = (table + head) * (form.weight_bytes if form.scope == "all" else wide) / layout.tensor
     return total / layout.pipeline + np.where(np.greater(layout.pipeline, 1), 0.5, 1.0) * tables
