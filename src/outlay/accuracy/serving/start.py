@@ -13,7 +13,7 @@ from outlay.serving.coefficients import StepCoefficients
 GGML: Final[dict[str, dict[str, Any]]] = {
     "cuda": {
         "bandwidth_share": 0.933,
-        "stream": {"float": 7.6, "block": 5.2, "k": 6.5},
+        "stream": {"float": 7.6, "block": 6.5, "k": 6.5},
         "layer_seconds": 7.6e-05,
         "graph_seconds": 3.8e-05,
         "prompt_seconds": 3e-04,
