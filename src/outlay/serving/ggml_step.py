@@ -13,7 +13,7 @@ from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml import FEW_ROWS, GRAPHS_SINCE, LAYERS_SINCE, Backend, backend_of, streaming_rate
 from outlay.serving.ggml_prompts import product_seconds, score_seconds
 from outlay.serving.kv_cache import token_numbers
-from outlay.serving.memory import BESIDE, weight_bytes
+from outlay.serving.memory import BESIDE, table_bytes, weight_bytes
 from outlay.workload import Attention, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator
 
 
@@ -119,7 +119,10 @@ def spilled(deployment: Deployment) -> Number:
     chip = deployment.cluster.accelerator
     if chip.category in UNIFIED or "gb10" in chip.name:
         return 0.0
-    return np.clip(1.0 - chip.memory * 0.93 / weight_bytes(deployment, embedded=False), 0.0, 1.0)
+    held = weight_bytes(deployment) - np.where(np.greater(deployment.layout.pipeline, 1), 0.5, 1.0) * table_bytes(
+        deployment
+    )
+    return np.clip(1.0 - chip.memory * 0.93 / held, 0.0, 1.0)
 
 
 def ggml_product(

@@ -96,15 +96,29 @@ BESIDE = 1.0625
 """Bytes of a weight that a format leaves alone: GGUF files of mixtures in 4 bits hold the rest in q8_0."""
 
 
-def weight_bytes(deployment: Deployment, *, embedded: bool = True) -> Number:
+def _wide(deployment: Deployment) -> float:
+    """Bytes of a weight that the format leaves alone."""
+    if deployment.engine.kernels == "ggml" and deployment.weights.scope == "experts":
+        return BESIDE
+    return 4.0 if deployment.weights.compute == "fp32" else 2.0
+
+
+def table_bytes(deployment: Deployment) -> Number:
+    """Bytes of the table of tokens that llama.cpp leaves with the host: none where the head is the same table."""
+    if deployment.architecture.tied:
+        return 0.0
+    ends, form = parameters(deployment.architecture), deployment.weights
+    each = form.weight_bytes if form.scope == "all" else _wide(deployment)
+    return (ends.embedding + ends.embedding_other) * each / deployment.layout.tensor
+
+
+def weight_bytes(deployment: Deployment) -> Number:
     """Bytes of weights on the fullest device: its layers, and embedding or head (both where there is no pipeline).
 
-    Data-parallel attention repeats everything but routed experts on each device. Without `embedded` the table of tokens stays
-    with the host, as llama.cpp has it unless the head is the same table.
+    Data-parallel attention repeats everything but routed experts on each device.
     """
     architecture, layout, form = deployment.architecture, deployment.layout, deployment.weights
-    wide = BESIDE if deployment.engine.kernels == "ggml" and form.scope == "experts" else 2.0
-    wide = 4.0 if form.compute == "fp32" else wide
+    wide = _wide(deployment)
     dense = wide if form.scope == "experts" else form.weight_bytes
     total: Number = 0.0
     for block in architecture.blocks:
@@ -116,7 +130,7 @@ def weight_bytes(deployment: Deployment, *, embedded: bool = True) -> Number:
             + (eight + (rest - eight) * dense) / layout.tensor
         )
     ends = parameters(architecture)
-    table = ends.embedding + ends.embedding_other if embedded or architecture.tied else 0
+    table = ends.embedding + ends.embedding_other
     head = ends.head if not architecture.tied else 0
     tables = (table + head) * (form.weight_bytes if form.scope == "all" else wide) / layout.tensor
     return total / layout.pipeline + np.where(np.greater(layout.pipeline, 1), 0.5, 1.0) * tables
