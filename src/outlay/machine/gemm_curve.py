@@ -280,6 +280,10 @@ def at_half_rate(fraction: float) -> float:
     return 2.0 / (1.0 + 1.0 / fraction)
 
 
+STREAMED = 0.75
+"""Share of its memory's wire rate that a processor reads at: STREAM's 0.74 to 0.79 (Texas Instruments SPRAD45A, 2024-10)."""
+
+
 def _pooled(
     pooled: Mapping[str, float], prior: Mapping[str, Any] | None, accelerator: Device, dtype: str, peak: float
 ) -> GemmCurve:
@@ -291,6 +295,8 @@ def _pooled(
     # A chip of few large processors (a TPU has one or two) takes larger tiles: the cost of a tile belongs to small ones.
     values["tile_seconds"] *= min(1.0, cores / USUAL_CORES)
     source = "pooled over all measured chips"
+    if getattr(accelerator, "category", "") == "cpu":
+        values["bandwidth_fraction"] = min(values["bandwidth_fraction"], STREAMED)
     if prior:
         values |= {"fraction": prior["fraction"], "throttle": 0.0}
         source += f"; {prior['source']}"
