@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from outlay.accuracy.records import Record
+from outlay.accuracy.records import Record, Records
 from outlay.accuracy.serving import Question, is_serving_file, predictor, read_serving, resolve, validate_serving
 from outlay.accuracy.serving.columns import COLUMNS, measured
 from outlay.errors import InputError
@@ -57,11 +57,14 @@ def test_a_faster_chip_answers_faster() -> None:
         "CONFLICT same config listed twice",
         "KV cache ablation: Without KV Cache",
         "With Speculative Decoding draft=x",
+        "With Speculative Decoding draft=llama-68m k=0",
+        "With Speculative Decoding draft=llama-68m k=3 acceptance 130%",
+        "With Speculative Decoding draft=llama-68m k=3 acceptance length 4.5",
         "DISAGG prefill: workers=2",
     ],
 )
 def test_flagged_rows_are_refused(notes: str) -> None:
-    with pytest.raises(InputError, match=r"exceeds|contradict|ablation|speculative|DISAGG"):
+    with pytest.raises(InputError, match=r"exceeds|contradict|ablation|draft|acceptance|of their own"):
         asked(notes=notes)
 
 
@@ -269,3 +272,56 @@ def test_a_published_hybrid_in_4_bits_has_8_beside_its_experts() -> None:
     spark = {"model": "nemotron-3-super-120b-a12b", "accelerator": "gb10-spark-128gb", "weight_precision": "fp4"}
     assert asked(**spark, batch_or_concurrency="1").deployment.weights.name == "nvfp4-fp8"
     assert asked(weight_precision="fp4", accelerator="b200-sxm").deployment.weights.name == "nvfp4"
+
+
+NONSENSE = [
+    ({}, {"batch_or_concurrency": "-16"}, r"`batch_or_concurrency` is -16"),
+    ({}, {"request_rate": "-5", "batch_or_concurrency": ""}, r"`request_rate` is -5"),
+    ({}, {"output_len": "-5"}, r"`output_len` is -5"),
+    ({"tp": 8}, {}, r"`tp` 8 needs 8 devices, and `gpus` is 1"),
+    ({"pp": 4, "gpus": 2}, {}, r"`pp` 4 needs 4 devices, and `gpus` is 2"),
+    ({"tp": 1, "pp": 99, "gpus": 99}, {}, r"`pp` is 99, and llama-3.1-8b has 32 layers"),
+    ({"ep": 8, "tp": 8, "gpus": 8}, {}, r"`ep` is 8, and llama-3.1-8b has no experts"),
+    ({"ep": 7, "tp": 8, "gpus": 8}, {"model": "mixtral-8x7b"}, r"`ep` is 7, which does not divide 8 devices"),
+    ({"ep": 16, "tp": 16, "gpus": 16}, {"model": "mixtral-8x7b"}, r"`ep` is 16, and mixtral-8x7b has 8 experts"),
+    ({"input_len": 2_000_000}, {}, r"`input_len` and `output_len` are 2,000,256 tokens"),
+    ({}, {"notes": "beam 100000"}, r"100,000 beams"),
+    ({"params_active_b": 40, "params_total_b": 8}, {}, r"`params_active_b` is 40, more than `params_total_b`, 8"),
+]
+
+
+@pytest.mark.parametrize(("numbers", "cells", "reason"), NONSENSE)
+def test_what_cannot_be_is_refused_with_its_column(
+    numbers: dict[str, float], cells: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        asked(numbers, **cells)
+
+
+def test_all_that_is_wrong_with_a_row_is_said_at_once() -> None:
+    with pytest.raises(InputError, match=r"-16.*`tp` 8 needs") as refused:
+        asked({"tp": 8}, batch_or_concurrency="-16")
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("numbers", "cells", "said"),
+    [
+        ({"input_len": 3000, "tpot_ms": 9.0}, {"model": "gpt-j-6b"}, "the model takes 2,048"),
+        ({"tpot_ms": 9.0}, {"model": "llama-3-405b"}, "times the memory of its 1 device"),
+        ({"tpot_ms": 0.001}, {}, "its weights take"),
+        ({"prefill_tokens_per_s": 1e9}, {}, "times the peak"),
+    ],
+)
+def test_figures_that_cannot_all_be_true_are_listed_and_left_out_of_sums(
+    numbers: dict[str, float], cells: dict[str, str], said: str
+) -> None:
+    record = row(numbers, **cells)
+    (found,) = validate_serving(Records(records=(record,)), predictor(load_serving())).comparisons
+    assert found.flagged
+    assert said in found.contradiction
+
+
+def test_a_measured_row_of_cores_is_no_nonsense() -> None:
+    """Trainium's degrees count its two cores."""
+    asked({"tp": 32, "gpus": 16}, accelerator="trainium1", engine="NxD")

@@ -113,8 +113,8 @@ def test_pools_are_those_of_a_disaggregated_deployment() -> None:
     prompts, answers = prefill_loops(both, load, load_serving()), decode_loops(both, load, load_serving())
     places = np.arange(prompts.first.size)
     for rate in (0.2, 1.0, 4.0):
-        first = prompts.at_rate(places, rate, prompts.first)
-        rest = answers.at_rate(places, rate, answers.least(rate))
+        first = prompts.at_rate(places, rate)
+        rest = answers.at_rate(places, rate)
         whole = perform_disaggregated(
             both, both, dataclasses.replace(load, rate=rate), load_serving(), transfer=Transfer.instant()
         )

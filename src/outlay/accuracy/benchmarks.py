@@ -24,6 +24,9 @@ MODELS: Final[dict[str, dict[str, Any]]] = {
     },
     # NVIDIA NeMo launcher, conf/training/gpt3/5b.yaml (2023-12).
     "gpt-5b": {"layers": 24, "hidden": 4096, "heads": 32, "ffn_hidden": 16384, "vocab": 51200},
+    # https://huggingface.co/JackFram/llama-68m and llama-160m, config.json: drafts for Llama (read 2026-11).
+    "llama-68m": {"layers": 2, "hidden": 768, "heads": 12, "ffn_hidden": 3072, "vocab": 32000, "gated": True},
+    "llama-160m": {"layers": 12, "hidden": 768, "heads": 12, "ffn_hidden": 3072, "vocab": 32000, "gated": True},
 }
 """Arguments of `workload.transformer` for each name."""
 

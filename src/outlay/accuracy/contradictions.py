@@ -73,3 +73,27 @@ def of_peak(flop_per_second: float, peak: float) -> str:
     ('', 'it takes 4.8 times the peak of its accelerator')
     """
     return f"it takes {flop_per_second / peak:.2g} times the peak of its accelerator" if flop_per_second > peak else ""
+
+
+def of_context(tokens: float, context: int | None) -> str:
+    """Why a model was not made for a request of so many tokens; benchmarks ask it all the same.
+
+    >>> of_context(4096, 4096), of_context(8192, 4096), of_context(8192, None)
+    ('', 'input_len + output_len is 8,192 tokens, and the model takes 4,096', '')
+    """
+    if context is None or tokens <= context:
+        return ""
+    return f"input_len + output_len is {tokens:,.0f} tokens, and the model takes {context:,}"
+
+
+def of_reading(seconds: float, least: float) -> str:
+    """Why no token can come so fast: its weights take `least` seconds to be read; empty if it can.
+
+    >>> of_reading(9e-3, 5e-3), of_reading(1e-6, 5e-3)
+    ('', 'tpot_ms is 0.001, and its weights take 5 ms to be read')
+    """
+    return (
+        f"tpot_ms is {seconds * 1e3:.3g}, and its weights take {least * 1e3:.3g} ms to be read"
+        if seconds < least
+        else ""
+    )

@@ -15,6 +15,7 @@ from outlay.accuracy import words
 from outlay.accuracy.benchmarks import BINNED_BERT, FINE_TUNING_LENGTH, MODELS, PACKED_BERT, TARGET_LENGTH
 from outlay.accuracy.chips import chip_for, fastest
 from outlay.accuracy.degrees import degrees_of
+from outlay.accuracy.impossible import refuse_impossible
 from outlay.accuracy.records import Record
 from outlay.accuracy.shapes import COLUMNS, Known, Shape, is_encoder, is_tuned, shape_of
 from outlay.accuracy.tuning_words import tuned_in
@@ -97,6 +98,7 @@ def resolve(record: Record) -> Resolved:
     asked = tuned_in(row, architecture, software, submission)
     length, note = _length(row, architecture, submission)
     said += [*asked.said, "" if asked.lengths else note]
+    refuse_impossible(row, architecture, length)
     narrowest = fastest(accelerator.peaks)
     precision, note = words.precision(
         row.word("precision"),

@@ -14,7 +14,7 @@ from outlay.training.software import Software
 from outlay.workload import PARTS, Architecture, Tuning, adapter_parameters
 from outlay.workload.tuning import Kind
 
-_KINDS: Final[tuple[tuple[str, Kind], ...]] = (
+KINDS: Final[tuple[tuple[str, Kind], ...]] = (
     (r"prompt[-_ ]?tun|p[-_ ]?tun|prefix|adap[a-z]*[-_ ]?prompt|adapter(?![-_ ]?v2)", "tokens"),
     (r"adapter[-_ ]?v2|ia3|ln[-_ ]?tun|bitfit|beft|trainable[-_ ]?tokens|road", "scale"),
     (r"loha|lokr|hira|fourier|waveft|boft|hra\b|randlora|frod|psoft|adamss|\boft|osf|lily|tinylora|unilora", "rebuilt"),
@@ -151,7 +151,7 @@ def _tuning(
     record: Record, method: str, architecture: Architecture, software: Software, submission: bool, said: list[str]
 ) -> Tuning:
     lowered = method.lower()
-    kind: Kind = next((kind for pattern, kind in _KINDS if re.search(pattern, lowered)), "low-rank")
+    kind: Kind = next((kind for pattern, kind in KINDS if re.search(pattern, lowered)), "low-rank")
     stated = record.numbers.get("trainable_params")
     targets, rank = _usual(record, software, submission)
     named = parts_in(record.word("targets")) or (parts_in("mlp") if "target-mlp" in lowered else frozenset())

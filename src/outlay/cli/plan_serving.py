@@ -53,6 +53,9 @@ ENGINES = ("vllm", "sglang", "trtllm", "llamacpp", "dynamo", "k8s")
 )
 @click.option("--mode", metavar="MODES", help="any (default), aggregated, or disaggregated (prompts by themselves).")
 @click.option("--quant", metavar="FORMATS", shell_complete=formats, help="As published (default), fp8,w4a16 …, or any.")
+@click.option(
+    "--worse", metavar="PERCENT", help="Any format, unless it is published to be worse by more than this: 1%."
+)
 @click.option("--kv", metavar="FORMAT", help="Cache: bf16 (default), fp8, q8_0 …")
 @serving_terms_options
 @click.option("--interval", metavar="PERCENT", help="Share of deployments that ranges are to hold: 80 (default).")

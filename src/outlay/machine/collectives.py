@@ -144,7 +144,8 @@ def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve
     if max(ranks.size, apart.size) < MANY or not _fixed(cluster):
         return _plan(kind, ranks, apart, cluster, curve)
     (some_ranks, rank_index), (some_apart, apart_index) = _distinct(ranks), _distinct(apart)
-    table = _plan(kind, some_ranks[:, None], some_apart[None, :], cluster, curve)
+    key = (kind, some_ranks.tobytes(), some_apart.tobytes())
+    table = _remembered(key, kind, some_ranks[:, None], some_apart[None, :], cluster, curve)
     place = rank_index * len(some_apart) + apart_index
     shape = (len(some_ranks), len(some_apart))
     columns = {name: np.broadcast_to(getattr(table, name), shape).ravel() for name in _Plan.__slots__}
@@ -159,16 +160,24 @@ def _alike(numbers: Array) -> bool:
 
 
 def _plan_of_one(kind: str, ranks: float, apart: float, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
-    """The plan of one group, remembered: who asks for one layout after another asks for the same groups again."""
+    """The plan of one group."""
     if not _fixed(cluster):
         return _plan(kind, np.asarray(ranks), np.asarray(apart), cluster, curve)
-    key = (kind, float(ranks), float(apart), id(curve), _measures(cluster))
+    groups = np.asarray(ranks), np.asarray(apart)
+    return _remembered((kind, float(ranks), float(apart)), kind, *groups, cluster, curve)
+
+
+def _remembered(
+    key: tuple[object, ...], kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve
+) -> _Plan:
+    """A plan, or what it was before: who asks for one layout after another asks for the same groups again."""
+    key = (*key, id(curve), _measures(cluster))
     known = _PLANS.get(key)
     if known is None:
-        if len(_PLANS) >= MANY:
+        if len(_PLANS) >= KEPT:
             _PLANS.clear()
         # The curve is kept with its plan, so that nothing else can get its identity.
-        known = _PLANS[key] = (_plan(kind, np.asarray(ranks), np.asarray(apart), cluster, curve), curve)
+        known = _PLANS[key] = (_plan(kind, ranks, apart, cluster, curve), curve)
     return known[0]
 
 
@@ -185,8 +194,10 @@ def _fixed(cluster: Cluster) -> bool:
     return not any(isinstance(measure, np.ndarray) for measure in _measures(cluster))
 
 
-MANY = 4096
-"""Groups from which it pays to look for equal ones; plans of single groups that are remembered."""
+MANY = 16
+"""Groups from which it pays to look for equal ones."""
+KEPT = 4096
+"""Plans that are remembered."""
 
 
 def _distinct(numbers: Array) -> tuple[Array, npt.NDArray[np.int64]]:

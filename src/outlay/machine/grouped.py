@@ -35,6 +35,7 @@ from outlay.machine.gemm import (
     waves,
 )
 from outlay.machine.gemm_curve import SURFACE, Device, gemm_curve
+from outlay.machine.popularity import chosen_share
 from outlay.machine.sizes import sound
 
 MOVED_FRACTION = 0.8
@@ -162,11 +163,7 @@ def active_experts(
         )
     if not skew:
         return np.asarray(local * -np.expm1(tokens * np.log1p(-np.minimum(choices / experts, 1.0 - 1e-12))))
-    places = (np.arange(RANKS) + 0.5) / RANKS
-    popularity = places**-skew
-    popularity /= popularity.mean()
-    chance = -np.expm1(-np.multiply.outer(choices / experts * tokens, popularity)).mean(axis=-1)
-    return np.asarray(local * chance)
+    return np.asarray(local * chosen_share(np.asarray(choices / experts * tokens), skew, RANKS))
 
 
 RANKS = 64

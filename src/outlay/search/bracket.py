@@ -62,10 +62,12 @@ def largest_of(
     kinds: int,
     points: int = POINTS,
     rounds: int = ROUNDS,
+    enough: Callable[[_Floats, _Floats], NDArray[np.bool_]] | None = None,
 ) -> Bracket:
     """The same for several things at once, which hold of the same figures: `look` gives (kinds, n, points).
 
-    Where the ranges of several are the same, which in the first round all are, the figures are looked at once.
+    Where the ranges of several are the same, which in the first round all are, the figures are looked at once. `enough` is
+    given what was measured at both ends of each range (kinds, n), and says which need not be narrower.
     """
     low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     shape = (kinds, low.size)
@@ -94,5 +96,7 @@ def largest_of(
         bad[kind, place] = np.where(some, tried[row, first], bad[kind, place])
         at_bad[kind, place] = np.where(some, value[row, first], at_bad[kind, place])
         live = live & (good > 0) & np.isfinite(bad)
+        if enough is not None:
+            live = live & ~enough(at_good, at_bad)
         start, end = good, bad
     return Bracket(good, bad, at_good, at_bad)

@@ -17,10 +17,10 @@ def front(*figures: ArrayLike) -> NDArray[np.intp]:
     columns = np.stack([np.asarray(values, dtype=np.float64) for values in figures], axis=1)
     order = np.lexsort(columns.T[::-1])
     order = order[np.isfinite(columns[order]).all(axis=1)]
+    left = columns[order]
     kept: list[int] = []
-    best = np.empty((0, columns.shape[1]))
-    for place in order:  # whoever beats a candidate comes before it
-        if not (best <= columns[place]).all(axis=1).any():
-            kept.append(int(place))
-            best = np.vstack([best, columns[place]])
+    while order.size:  # whoever beats a candidate comes before it, so the first is beaten by none
+        kept.append(int(order[0]))
+        unbeaten = (left < left[0]).any(axis=1)
+        order, left = order[unbeaten], left[unbeaten]
     return np.asarray(kept, dtype=np.intp)

@@ -3,13 +3,13 @@
 from outlay.serving.batching import maximum, perform
 from outlay.serving.coefficients import ServingCoefficients, load_serving
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.disaggregated import perform_disaggregated
+from outlay.serving.disaggregated import perform_disaggregated, prompts_kept_up_with
 from outlay.serving.engines import Engine, engine_for, engine_on
 from outlay.serving.formats import Format, format_for, formats
 from outlay.serving.iteration import CAUSES, Iteration, iteration
 from outlay.serving.kv_cache import sequence_bytes
 from outlay.serving.load import Load, Performance
-from outlay.serving.memory import ServingMemory, memory, most_sequences, weight_bytes
+from outlay.serving.memory import ServingMemory, memory, most_sequences, prediction_bytes, weight_bytes
 from outlay.serving.replay import Replay
 from outlay.serving.requests import Requests
 from outlay.serving.simulate import simulate
@@ -50,6 +50,8 @@ __all__ = [
     "perform",
     "perform_disaggregated",
     "poisson",
+    "prediction_bytes",
+    "prompts_kept_up_with",
     "read_trace",
     "sequence_bytes",
     "simulate",

@@ -24,7 +24,7 @@ def activity(deployment: Deployment, work: Work, causes: Mapping[str, Number], t
     spread = max(
         (
             block.layer.feed_forward.count / block.layer.feed_forward.active
-            for block in deployment.architecture.blocks
+            for block in deployment.architecture.kinds
             if isinstance(block.layer.feed_forward, Experts)
         ),
         default=1.0,

@@ -99,9 +99,18 @@ def awq_product_seconds(rows: Number, weights: Number, deployment: Deployment, k
 
 
 def awq_parts(
-    layer: Layer, operators: list[Operator], deployment: Deployment, work: Work, curves: Curves, kernels: AwqKernels
+    layer: Layer,
+    operators: list[Operator],
+    deployment: Deployment,
+    work: Work,
+    curves: Curves,
+    coefficients: Mapping[str, Any],
 ) -> dict[str, Number]:
-    """Seconds by cause of what runs in AutoAWQ's own kernels in one layer; the rest is as other engines have it."""
+    """Seconds by cause of what runs in AutoAWQ's own kernels in one layer; the rest is as other engines have it.
+
+    `coefficients` are the fields of :class:`AwqKernels`.
+    """
+    kernels = AwqKernels.from_json(coefficients)
     projections: Number = 0.0
     experts: Number = 0.0
     for op in operators:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.search.bracket import largest_of
+from outlay.search.bracket import ROUNDS, largest_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
@@ -26,6 +26,12 @@ from outlay.workload import Number
 
 CHUNKS = (512, 2048, 8192)
 """Most tokens of a step that are tried, beside the engine's own: short steps keep decoding quick, long ones prompts."""
+
+EXACT = 5
+"""Rounds after which a rate is known to a ten-thousandth, from one request in eleven days up."""
+
+BEYOND = 0.1
+"""Share by which more requests inside may carry less: a step takes longer where one more tile begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,7 @@ class Ways:
     least: float
     """Requests a second down to which was looked."""
     relaxed: Mapping[str, Floats] = field(default_factory=dict)
-    """The most with one objective given up, by its name."""
+    """The most with one objective given up, by its name; as near as the instances for a known load hang on it."""
 
     @property
     def count(self) -> int:
@@ -70,6 +76,7 @@ def ways_of(
     coefficients: ServingCoefficients,
     *,
     least: float,
+    rate: float | None = None,
     looked_at: int = 0,
     make: Callable[[Deployment, Load, ServingCoefficients], Loops] = loops_of,
 ) -> tuple[Ways | None, int, int]:
@@ -77,7 +84,8 @@ def ways_of(
 
     And how many were looked at, and how many of those are legal. The layout's degrees are arrays of one length, and so may
     objectives be. Chunks of
-    :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them.
+    :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them. What would be
+    carried with an objective given up is found as exactly as the instances for `rate` requests a second hang on it.
     """
     layouts = int(np.size(deployment.layout.tensor))
     own = deployment.engine.chunk_tokens
@@ -96,18 +104,35 @@ def ways_of(
     loops = make(some_of(spread, fits), load, coefficients)
     objectives = objectives.at(every[fits])
     kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
-    rate, inside, beyond = _most(loops, tuple(kinds.values()), least)
+    carried, inside, beyond = _most(loops, tuple(kinds.values()), least, load_rate=rate)
     ways = Ways(
         loops=loops,
         objectives=objectives,
-        rate=rate[0],
+        rate=carried[0],
         inside=inside[0],
         beyond=beyond[0],
         least=least,
         # What carries a rate within all objectives carries it within fewer, wherever the search for fewer stopped.
-        relaxed={name: np.maximum(row, rate[0]) for name, row in zip(kinds, rate, strict=True) if name},
+        relaxed={name: np.maximum(row, carried[0]) for name, row in zip(kinds, carried, strict=True) if name},
     )
     return ways, seen, legal
+
+
+def carried(
+    deployment: Deployment, load: Load, objectives: Objectives, coefficients: ServingCoefficients, *, least: float
+) -> Floats:
+    """The most requests a second of an instance in each layout of `deployment`, with the engine's own limit of a step: within
+    the objectives, or of what can be sustained at all where none is stated. 0 where the model does not fit, or where not even
+    `least` requests a second keep them."""
+    limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
+    found = np.zeros(np.shape(deployment.layout.tensor))
+    fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), found.shape))
+    if fits.size:
+        loops = loops_of(some_of(deployment, fits), load, coefficients)
+        kinds = (objectives.at(fits),)
+        most = _most(loops, kinds, least, rounds=EXACT)[0][0] if objectives.stated else loops.sustained(slice(None))
+        found[fits] = most
+    return found
 
 
 def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
@@ -124,18 +149,25 @@ def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
         fewer = open_ones[(count[open_ones] > 1) & (rate / np.maximum(count[open_ones] - 1, 1) < below[open_ones])]
         if not fewer.size:
             return count.astype(np.int64)
-        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), ways.inside[fewer])
+        near = (ways.inside[fewer], ways.rate[fewer])
+        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), near=near, watts=False)
         open_ones = fewer[ways.objectives.at(fewer).kept(found)]
         count[open_ones] -= 1
 
 
 def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
     """How an instance of each of the ways at `places` fares when `rate` requests a second reach it."""
-    guess = np.where(ways.inside[places] > 0, ways.inside[places], ways.loops.least(ways.least)[places])
-    return ways.loops.at_rate(places, rate, guess)
+    return ways.loops.at_rate(places, rate, near=(ways.inside[places], ways.rate[places]))
 
 
-def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Floats, Floats, Floats]:
+def _most(
+    loops: Loops,
+    kinds: tuple[Objectives, ...],
+    least: float,
+    *,
+    rounds: int = ROUNDS,
+    load_rate: float | None = None,
+) -> tuple[Floats, Floats, Floats]:
     """By objectives and place: the most requests a second, the requests inside then, and a rate that is too much."""
     count = int(loops.first.size)
 
@@ -148,6 +180,23 @@ def _most(loops: Loops, kinds: tuple[Objectives, ...], least: float) -> tuple[Fl
         rate, found = loops.at(places, inside)
         return np.stack([np.broadcast_to(kind.at(places).kept(found), inside.shape) for kind in wide]), rate
 
+    def settled(at_good: Floats, at_bad: Floats) -> NDArray[np.bool_]:
+        """Whether both ends, and what is a little beyond them, take as many instances for the load; the first kind is wanted
+        exactly."""
+        assert load_rate is not None
+        with np.errstate(divide="ignore"):
+            most, least = (np.ceil(load_rate / end) for end in (at_good * (1.0 - BEYOND), at_bad * (1.0 + BEYOND)))
+        same: NDArray[np.bool_] = np.equal(most, least)
+        same[0] = False
+        return same
+
     high = loops.most(np.arange(count))
-    found = largest_of(look, np.minimum(loops.least(least), high), high, kinds=len(kinds))
+    found = largest_of(
+        look,
+        np.minimum(loops.least(least), high),
+        high,
+        kinds=len(kinds),
+        rounds=rounds,
+        enough=None if load_rate is None else settled,
+    )
     return found.at_good, found.good, found.at_bad

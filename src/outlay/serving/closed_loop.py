@@ -104,8 +104,8 @@ def closed_loop(deployment: Deployment, load: Load, task: Task, sequences: Numbe
             slower = np.maximum(cycle.mixed - cycle.pure, 0.0)
             mixing = np.maximum(cycle.mix.prefilling - cycle.mix.own, 0.0) * slower * last / 2.0
             tail = np.maximum(groups - 1.0, 0.0) * cycle.pure * last
-        emptying = _emptying(load, n, cycle, steps) * cycle.seconds * last
-        tail = np.where(task.loose, np.maximum(emptying, 0.0), tail)
+        end = emptying(load, n, cycle, steps) * cycle.seconds * last
+        tail = np.where(task.loose, np.maximum(end, 0.0), tail)
     return Fared(
         ttft=ttft + queue,
         queue=queue,
@@ -128,7 +128,7 @@ def _burst(deployment: Deployment, task: Task, n: Number, steps: Steps) -> Numbe
     return chunks * (n / group + 1.0) / 2.0 * steps.seconds(step)
 
 
-def _emptying(load: Load, n: Number, cycle: Cycle, steps: Steps) -> Number:
+def emptying(load: Load, n: Number, cycle: Cycle, steps: Steps) -> Number:
     """Cycles that a run takes longer because its last requests end one after the other, at the pace of half a batch.
 
     What is left of the n requests when no more are sent is r of a cycle on average and r + σ · q at most: the moments of

@@ -32,7 +32,7 @@ def _exchange(experts: Experts, deployment: Deployment, work: Work, curves: Curv
     """
     layout, cluster = deployment.layout, deployment.cluster
     hidden = experts.latent or deployment.architecture.hidden
-    tokens = work.tokens / layout.data / layout.tensor
+    tokens = (work.tokens - work.absent) / layout.data / layout.tensor
     group = np.where(np.greater(layout.data, 1), layout.expert, 1)
     if np.all(np.equal(group, 1)):
         return 0.0
@@ -61,6 +61,10 @@ def _exchange(experts: Experts, deployment: Deployment, work: Work, curves: Curv
             for phase in ("dispatch", "combine")
         )
 
-    inside = np.where(np.greater(work.prefill, 0), own("throughput"), own("low-latency"))
+    filling = np.greater(work.prefill, 0)
+    if np.any(filling):
+        inside = own("throughput") if np.all(filling) else np.where(filling, own("throughput"), own("low-latency"))
+    else:
+        inside = own("low-latency")
     reach = np.less_equal(group * layout.expert_tensor, cluster.domain)
     return np.where(reach & np.greater(cluster.domain, 1), inside, beyond)

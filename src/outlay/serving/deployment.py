@@ -12,6 +12,7 @@ import numpy as np
 
 from outlay.layout import Layout
 from outlay.machine import Cluster
+from outlay.serving.adapters import Adapters
 from outlay.serving.engines import Engine, engine_for
 from outlay.serving.formats import CACHE_BYTES, Format, format_for
 from outlay.workload import Architecture, Number
@@ -38,6 +39,8 @@ class Deployment:
     """Graphs are switched off (`--enforce-eager`)."""
     held: Number = 0.0
     """Bytes of each device that stand beside this model and its caches: adapters, a model that drafts."""
+    adapters: Adapters | None = None
+    """Low-rank adapters that sequences use; their bytes are in `held`."""
     beyond: Deployment | None = None
     """The layers that other devices hold, which work after these on every token (llama.cpp's layers on the processor)."""
 
@@ -89,6 +92,8 @@ class Work:
     """Mean tokens of each such prompt that are in the cache already: a shared prefix, or its earlier chunks."""
     drafted: Number = 0.0
     """Tokens beyond the next one that are verified for each decoding sequence (speculative decoding)."""
+    absent: Number = 0.0
+    """Of `prefill`, tokens that stand for devices with fewer than the fullest: no expert sees them."""
 
     @property
     def tokens(self) -> Number:

@@ -1,11 +1,8 @@
 r"""Prompts on some instances, answers on others: each does one thing, and caches travel between them.
 
-A prefilling instance is a queue of prompts. With S seconds for one alone and β for each of many in one step,
-
-.. math:: ttft = S + \frac{\lambda S^2 (1 + c^2)}{1 - \lambda^2\beta^2}\,(1/2 + \lambda\beta)
-
-(M/G/1 where one fills a step); a decoding instance is a batch of which nobody is held up by prompts. In a closed loop the
-requests divide so that both answer as many a second.
+A prefilling instance is a queue of prompts (:mod:`outlay.serving.prefill`); a decoding instance is a batch of which nobody
+is held up by prompts. In a closed loop the requests divide so that both answer as many a second
+(:mod:`outlay.serving.closed_apart`).
 """
 
 from __future__ import annotations
@@ -16,64 +13,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from outlay.machine import power_watts
+from outlay.serving.closed_apart import closed_apart
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import number_inside, slope_of, slot_wait, wait_variance
+from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.quantiles import Quantiles, Spread
 from outlay.serving.room import Room, room
 from outlay.serving.speculation import Speculation
-from outlay.serving.steps import Mixture, Steps, timed
+from outlay.serving.steps import Steps, timed
 from outlay.serving.task import Task
 from outlay.serving.transfer import Transfer
 from outlay.workload import Number
-
-HALVINGS = 40
-"""Steps that find how clients divide between the instances."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prefill:
-    """One prefilling instance."""
-
-    one: Number
-    """S: seconds of a prompt alone."""
-    each: Number
-    """β: of each of as many as a step takes."""
-    step: Mixture
-    room: Number
-    """How far several prompts share a step: 0 where one fills it, 1 where two and more fit."""
-
-    def first(self, rate: Number, squared: Number) -> Number:
-        """Mean seconds of a prompt, waiting included, at a rate; `squared`: 1 + c²."""
-        share = np.minimum(rate * self.each, 0.999)
-        gathered = rate * np.square(self.one) * squared / (1.0 - np.square(share)) * (0.5 + share)
-        alone = np.minimum(rate * self.one, 0.999)
-        queued = rate * np.square(self.one) * squared / (2.0 * (1.0 - alone))
-        return self.one + self.room * gathered + (1.0 - self.room) * queued
-
-    def variance(self, rate: Number, variation: Number) -> Number:
-        """Of those seconds: of the prompt itself, and of its wait as in an M/G/1 queue (Takács 1962)."""
-        squared = 1.0 + np.square(variation)
-        wait = self.first(rate, squared) - self.one
-        share = np.minimum(rate * (self.room * self.each + (1.0 - self.room) * self.one), 0.999)
-        cubed = squared * (1.0 + 2.0 * np.square(variation))
-        return np.square(variation * self.one) + np.square(wait) + rate * self.one**3 * cubed / (3.0 * (1.0 - share))
-
-
-def prefill_of(task: Task, steps: Steps) -> Prefill:
-    chunks = np.ceil(task.prompt / task.chunk)
-    each = task.prompt / chunks
-    many = np.maximum(task.chunk / task.prompt, 1.0) * task.devices
-    alone = Mixture(decoding=0.0, context=0.0, prefill=each, prompts=1.0, past=task.past(each))
-    full = Mixture(decoding=0.0, context=0.0, prefill=each * many, prompts=many, past=task.past(each))
-    return Prefill(
-        one=chunks * steps.seconds(alone),
-        each=chunks * steps.seconds(full) / many,
-        step=full,
-        room=np.clip(many - 1.0, 0.0, 1.0),
-    )
 
 
 def perform_disaggregated(
@@ -150,6 +103,23 @@ def perform_disaggregated(
         busy=np.maximum(first_busy, last_busy),
         quantiles=flow.quantiles(load, further),
     )
+
+
+def prompts_kept_up_with(
+    prefill_deployment: Deployment,
+    decode_deployment: Deployment,
+    load: Load,
+    coefficients: ServingCoefficients,
+    *,
+    decode_instances: Number = 1,
+) -> Number:
+    """Prefilling instances that compute prompts as fast as the decoding ones answer them where all clients are there."""
+    assert load.concurrency is not None
+    prompts = prefill_of(Task.of(prefill_deployment, load, None), timed(prefill_deployment, coefficients))
+    held = np.minimum(load.concurrency / decode_instances, room(decode_deployment, load, coefficients).sequences)
+    held = np.maximum(held, 1.0)
+    answer = answering_cycle(Task.of(decode_deployment, load, None), held, timed(decode_deployment, coefficients))
+    return np.ceil(held / answer.seconds * decode_instances * prompts.each)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,34 +209,19 @@ class _Pools:
         )
 
     def closed(self, load: Load) -> _Flow:
-        """Clients that keep requests open: those being answered, n, and those before, who pass as fast as prompts do."""
-        assert load.concurrency is not None
-        clients = np.asarray(load.concurrency, dtype=float)
-        most = self.most * self.decode_instances
-        travel = self.sending + self.latency
-
-        def rate(n: Number) -> Number:
-            held = np.minimum(n, most)
-            return held / self.answer(np.maximum(held / self.decode_instances, 1.0)).seconds
-
-        def sent(before: Number) -> Number:
-            return np.minimum(before / (self.prefill.one + travel), self.prefill_instances / self.prefill.each)
-
-        low = np.zeros(np.broadcast(clients, most, self.prefill.one, self.answering.decodes).shape)
-        high = low + clients
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2.0
-            more = sent(clients - middle) > rate(middle)
-            low, high = np.where(more, middle, low), np.where(more, high, middle)
-        served = np.where(self.answering.decodes > 0, rate(low), sent(clients - 0.0 * low))
-        found = self.answer(np.clip(low / self.decode_instances, 1.0, self.most))
-        ttft = np.maximum(clients / served - found.seconds + found.ttft, self.prefill.one + travel)
+        """Clients that keep requests open."""
         return _Flow(
-            rate=served,
-            ttft=ttft,
-            queue=np.maximum(ttft - self.prefill.one - travel, 0.0),
-            answer=found,
-            utilisation=np.ones_like(served),
+            **closed_apart(
+                load,
+                prefill=self.prefill,
+                prefill_instances=self.prefill_instances,
+                task=self.answering,
+                answer=self.answer,
+                steps=self.steps,
+                decode_instances=self.decode_instances,
+                most=self.most,
+                travel=self.sending + self.latency,
+            ).__dict__
         )
 
 

@@ -29,16 +29,17 @@ from outlay.machine import (
     power_watts,
 )
 from outlay.serving.activity import activity
-from outlay.serving.awq import AwqKernels, awq_parts, awq_runs
+from outlay.serving.adapters import adapted
+from outlay.serving.awq import awq_parts, awq_runs
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml_step import backend_for, by_rows, ggml_layer, ggml_product
 from outlay.serving.kv_cache import copied_bytes, state_bytes
 from outlay.serving.lanes import on_lanes
-from outlay.serving.memo import remembered
+from outlay.serving.memo import Seen, but_for_windows, remembered
 from outlay.serving.memory import BESIDE
-from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
+from outlay.serving.operators import absorbed, ends, layer_work
 from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
 
 MANY_ROWS = 32
@@ -91,8 +92,9 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     curves = _curves(deployment, coefficients)
     work = _share(deployment, work)
     causes: dict[str, Number] = dict.fromkeys(CAUSES, 0.0)
-    for block in deployment.architecture.blocks:
-        for name, seconds in _layer(block.layer, deployment, work, curves, coefficients).items():
+    seen: Seen = {}
+    for block in deployment.architecture.kinds:
+        for name, seconds in _layer(block.layer, deployment, work, curves, coefficients, seen).items():
             causes[name] = causes[name] + block.count * seconds
     architecture = deployment.architecture
     causes["head and sampling"] = remembered(
@@ -119,7 +121,9 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     factor = step.family_of(deployment.engine.family, chip.generation)
     causes = {name: seconds * factor for name, seconds in causes.items()}
     fixed, each = step.fixed_of(deployment.engine.family)
-    causes["engine"] = fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0))
+    causes["engine"] = (
+        fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)) / layout.data
+    )
     total = sum(causes.values())
     return Iteration(
         seconds=total, breakdown=causes, device_watts=power_watts(chip, activity(deployment, work, causes, total))
@@ -144,7 +148,11 @@ def _share(deployment: Deployment, work: Work) -> Work:
         return work
     stages = deployment.layout.pipeline
     return dataclasses.replace(
-        work, decoding=work.decoding / stages, prefill=work.prefill / stages, prompts=work.prompts / stages
+        work,
+        decoding=work.decoding / stages,
+        prefill=work.prefill / stages,
+        prompts=work.prompts / stages,
+        absent=work.absent / stages,
     )
 
 
@@ -162,16 +170,24 @@ def _curves(deployment: Deployment, coefficients: ServingCoefficients) -> Curves
 
 
 def _layer(
-    layer: Layer, deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients
+    layer: Layer, deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients, seen: Seen
 ) -> dict[str, Number]:
-    """Seconds by cause of one layer."""
+    """Seconds by cause of one layer; `seen` are those of this step before it."""
     step = coefficients.step
     if deployment.engine.kernels == "ggml":
         operators = _operators(layer, deployment, work)
         backend = backend_for(deployment, step)
         return ggml_layer(layer, operators, deployment, work, backend, coefficients.machine.gemm)
     raw, kernels = remembered(
-        lambda: _kernels(layer, deployment, work, curves),
+        lambda: but_for_windows(
+            seen,
+            layer,
+            lambda: _kernels(layer, deployment, work, curves),
+            lambda attention: {
+                "prompt attention": _prompts(attention, deployment, work, curves),
+                "decode attention": _decoding(attention, deployment, work, curves),
+            },
+        ),
         layer,
         deployment,
         work,
@@ -180,13 +196,12 @@ def _layer(
     chip = deployment.cluster.accelerator.generation
     parts = dict(raw)
     if awq_runs(deployment):
-        own = AwqKernels.from_json(step.awq)
-        parts |= awq_parts(layer, _operators(layer, deployment, work), deployment, work, curves, own)
+        parts |= awq_parts(layer, _operators(layer, deployment, work), deployment, work, curves, step.awq)
         parts["memory-bound"] = parts["memory-bound"] * step.memory_of(deployment.engine.family)
         parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - sum(parts.values()), 0.0)
         return parts
     parts["projections"] = parts["projections"] * step.projections.get(chip, step.projections["other"])
-    lanes = deployment.cluster.accelerator.category == "cpu"  # where widening is what the lanes do
+    lanes = deployment.cluster.accelerator.category == "cpu"  # where they do nothing else
     if deployment.widened and deployment.weights.weight_bits < 16 and not lanes:
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
@@ -210,13 +225,19 @@ def _operators(layer: Layer, deployment: Deployment, work: Work) -> list[Operato
     architecture = deployment.architecture
     operators = layer_work(layer, architecture.hidden, work.tokens, deployment.layout, rotary=architecture.rotary)
     if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
-        return _absorbed(operators, layer.mixer, deployment, work)
+        operators = absorbed(operators, layer.mixer, deployment.layout, tokens=work.tokens, prefill=work.prefill)
+    if deployment.adapters is not None:
+        asking = work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)
+        operators = operators + adapted(operators, layer, deployment.adapters, asking / deployment.layout.data)
     return operators
 
 
 def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> tuple[dict[str, Number], int]:
     """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
     operators = _operators(layer, deployment, work)
+    # Attention waits for the fullest data-parallel device; experts get the tokens that there are.
+    there = dataclasses.replace(work, prefill=work.prefill - work.absent, absent=0.0)
+    routed = operators if np.ndim(work.absent) == 0 and not work.absent else _operators(layer, deployment, there)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
     prompts = 0.0 if attention is None else _prompts(attention, deployment, work, curves)
     decoding = (
@@ -226,7 +247,7 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     )
     parts: dict[str, Number] = {
         "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": _experts(layer, operators, deployment, work, curves),
+        "experts": _experts(layer, routed, deployment, there, curves),
         "memory-bound": sum(_moved(op, curves) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": prompts,
         "decode attention": decoding,
@@ -243,16 +264,6 @@ def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Numbe
     most = engine.graph_sequences or np.inf
     other = np.greater(work.prefill, 0) | np.greater(work.decoding, most)
     return np.where(other, step.launch[engine.prompt_host], step.launch[engine.host])
-
-
-def _absorbed(operators: list[Operator], attention: Attention, deployment: Deployment, work: Work) -> list[Operator]:
-    """Up-projections of keys and values for prompts alone, and the products that decoding takes in their place."""
-    share = np.where(np.greater(work.tokens, 0), work.prefill / np.maximum(work.tokens, 1e-9), 0.0)
-    kept: list[Operator] = [
-        dataclasses.replace(op, rows=op.rows * share) if isinstance(op, Matmul) and op.name == LATENT_CORE[1] else op
-        for op in operators
-    ]
-    return kept + latent_decoding(attention, work.decoding * (1.0 + work.drafted), deployment.layout)
 
 
 def _product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
@@ -275,7 +286,7 @@ def _moved(op: MemoryBound, curves: Curves) -> Number:
 
 
 BESIDE_EXPERTS = ("shared expert", "mixer in-projection", "mixer out-projection")
-"""How products begin whose weights a format of routed experts may have in a type of their own."""
+"""How products begin that a format of routed experts may have in a type of their own."""
 AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})
 """What the machine's time of an expert layer beside its products holds."""
 SKEW = 0.6

@@ -30,7 +30,7 @@ def sequence_bytes(deployment: Deployment, tokens: Number) -> Number:
     blocks = np.ceil(np.asarray(tokens, dtype=float) / deployment.engine.block_tokens)
     held = blocks * deployment.engine.block_tokens
     total: Number = 0.0
-    for block in deployment.architecture.blocks:
+    for block in deployment.architecture.kinds:
         mixer = block.layer.mixer
         if isinstance(mixer, StateSpace):
             total = total + block.count * state_bytes(mixer, deployment)

@@ -23,13 +23,15 @@ from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
 from outlay.serving.static_batching import batch_of, batch_seconds, static_among
-from outlay.serving.steps import timed
+from outlay.serving.steps import Steps, timed
 from outlay.serving.task import Task
 
 Floats = NDArray[np.float64]
 SECANTS = 4
-"""Steps from a rate to the requests inside, after the first that takes them as proportional."""
-CLOSE = 1e-3
+"""Steps at most from a rate to the requests inside."""
+STEEP = 0.02
+"""Of a place in the batch, what is left at the least of each request that comes: a steeper line is none."""
+CLOSE = 1e-4
 """Error of the rate that is small enough."""
 
 
@@ -67,7 +69,7 @@ class Loops:
             fared, utilisation, busy = static_among(n, batch, total, load, most, self.full[places], steps)
             return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
         others = np.minimum(inside, most - 1.0)
-        found = self._cycle(deployment, others + 1.0)
+        found = self._cycle(deployment, others + 1.0, steps)
         rate = inside / found.seconds
         load = dataclasses.replace(self.load, rate=rate)
         fared, utilisation, busy = fared_among(others, found, deployment, load, task, most, self.full[places])
@@ -75,19 +77,44 @@ class Loops:
             fared = dataclasses.replace(fared, watts=found.watts(steps))
         return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
 
-    def at_rate(self, places: Any, rate: Any, guess: Floats) -> Performance:
-        """How they fare when `rate` requests a second reach each; the search begins at `guess` requests inside."""
-        before, was = guess, self._rate(places, guess)
-        now = np.minimum(before * rate / was, self.most(places))
+    def at_rate(
+        self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
+    ) -> Performance:
+        """How they fare when `rate` requests a second reach each. `near`: requests inside and the rate that they are known to
+        keep up, from which the search begins; 0 where nothing is known.
+
+        n = rate · Z(n) is solved along straight lines for Z, the seconds of a request among n: at first that from a request
+        that is alone to what is near.
+        """
+        alone = self.first[places]
+        rate = np.broadcast_to(np.asarray(rate, dtype=float), alone.shape)
+        last, was = np.zeros(alone.shape), alone.copy()
+        if near is not None:
+            np.copyto(last, near[0], where=near[1] > 0)
+            np.divide(near[0], near[1], out=was, where=near[1] > 0)
+        slope = np.divide(was - alone, last, out=np.zeros(alone.shape), where=last > 0)
+        now = self._meets(places, rate, alone, slope, rate * alone)
+        far = np.arange(alone.size)
         for _ in range(SECANTS):
-            found = self._rate(places, now)
-            if np.all(np.abs(found - rate) <= CLOSE * rate):
+            n, wanted = now[far], rate[far]
+            seconds = n / self._rate(places[far], n)
+            off = np.abs(n - wanted * seconds) > CLOSE * n
+            if not off.any():
                 break
-            slope = np.where(now != before, (found - was) / np.where(now != before, now - before, 1.0), found / now)
-            slope = np.where(slope > 0, slope, found / now)
-            before, was = now, found
-            now = np.clip(now + (rate - found) / slope, now / 4.0, self.most(places))
-        return self.at(places, now, watts=True)[1]
+            far, n, wanted, seconds = far[off], n[off], wanted[off], seconds[off]
+            apart = n - last[far]
+            slope = np.divide(seconds - was[far], apart, out=np.zeros(n.shape), where=apart != 0)
+            last[far], was[far] = n, seconds
+            now[far] = np.maximum(
+                self._meets(places[far], wanted, seconds - slope * n, slope, wanted * seconds), n / 4.0
+            )
+        return self.at(places, now, watts=watts)[1]
+
+    def _meets(self, places: Any, rate: Floats, seconds: Floats, slope: Floats, usual: Floats) -> Floats:
+        """n = rate · (seconds + slope · n), and `usual` where that line says nothing; no more than fit."""
+        left = 1.0 - rate * slope
+        told = (left > STEEP) & (seconds > 0)
+        return np.minimum(np.where(told, rate * seconds / np.where(told, left, 1.0), usual), self.most(places))
 
     def sustained(self, places: Any) -> Floats:
         """The most requests a second that can be sustained at all."""
@@ -115,11 +142,10 @@ class Loops:
             return np.asarray(inside / batch_seconds(batch_of(task, n, steps), self.load, n), dtype=float)
         most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
         running = np.minimum(inside, most - 1.0) + 1.0
-        return np.asarray(inside / self._cycle(deployment, running).seconds, dtype=float)
+        return np.asarray(inside / self._cycle(deployment, running, steps).seconds, dtype=float)
 
-    def _cycle(self, deployment: Deployment, running: Floats) -> Cycle:
-        task = Task.of(deployment, self.load, None)
-        return cycle_of(deployment)(task, running, timed(deployment, self.coefficients))
+    def _cycle(self, deployment: Deployment, running: Floats, steps: Steps) -> Cycle:
+        return cycle_of(deployment)(Task.of(deployment, self.load, None), running, steps)
 
 
 def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> Loops:

@@ -1,19 +1,26 @@
-"""Kernels' times that are asked for again and again: a fit asks for the same steps with other coefficients of steps."""
+"""Kernels' times that are asked for again: by a fit, of the same steps with other coefficients of steps; by layers of one
+step that are alike."""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
+import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from outlay.serving.deployment import Deployment, Work
+from outlay.workload import Attention, Layer, Number
+
+Parts: TypeAlias = dict[str, Number]
+Seen: TypeAlias = dict[Layer, tuple[Parts, int]]
+"""Seconds by cause and number of the kernels of one step's layers, by the layer without its window."""
 
 T = TypeVar("T")
 _DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
-_WORK = ("decoding", "context", "prefill", "prompts", "past", "drafted")
+_WORK = ("decoding", "context", "prefill", "prompts", "past", "drafted", "absent")
 _kept: contextvars.ContextVar[dict[tuple[Any, ...], Any] | None] = contextvars.ContextVar("kept", default=None)
 
 
@@ -41,6 +48,7 @@ def remembered(make: Callable[[], T], what: object, deployment: Deployment, work
         deployment.weights.name,
         deployment.cache,
         deployment.imbalance,
+        deployment.adapters,
         id(machine),
         *(np.asarray(getattr(deployment.layout, name), dtype=float).tobytes() for name in _DEGREES),
         *(np.asarray(getattr(work, name), dtype=float).tobytes() for name in _WORK),
@@ -49,3 +57,18 @@ def remembered(make: Callable[[], T], what: object, deployment: Deployment, work
         kept[key] = make()
     found: T = kept[key]
     return found
+
+
+def but_for_windows(
+    seen: Seen, layer: Layer, kernels: Callable[[], tuple[Parts, int]], attention: Callable[[Attention], Parts]
+) -> tuple[Parts, int]:
+    """What `kernels` gives of a layer; of one that differs in its window alone from one that was `seen`, no more than its
+    `attention` is timed."""
+    if not isinstance(layer.mixer, Attention):
+        return kernels()
+    like = dataclasses.replace(layer, mixer=dataclasses.replace(layer.mixer, window=None, chunked=False))
+    if like in seen:
+        parts, count = seen[like]
+        return parts | attention(layer.mixer), count
+    seen[like] = kernels()
+    return seen[like]

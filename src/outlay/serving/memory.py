@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from outlay.catalog import Accelerator
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.kv_cache import sequence_bytes
-from outlay.workload import Architecture, Experts, Layer, Number, StateSpace, parameters
+from outlay.workload import Architecture, Block, Experts, Layer, Number, StateSpace, parameters
 from outlay.workload.parameters import layer_parameters
 
 METAL_SHARE, METAL_SHARE_LARGE, METAL_LARGE = 2.0 / 3.0, 0.75, 37e9
@@ -121,7 +121,7 @@ def weight_bytes(deployment: Deployment) -> Number:
     wide = _wide(deployment)
     dense = wide if form.scope == "experts" else form.weight_bytes
     total: Number = 0.0
-    for block in architecture.blocks:
+    for block in architecture.kinds:
         count = 1 if block.shared else block.count
         routed, rest = _layer_weights(block.layer, architecture)
         eight = _eight_bit(block.layer, architecture, rest) if form.beside else 0.0
@@ -134,6 +134,27 @@ def weight_bytes(deployment: Deployment) -> Number:
     head = ends.head if not architecture.tied else 0
     tables = (table + head) * (form.weight_bytes if form.scope == "all" else wide) / layout.tensor
     return total / layout.pipeline + np.where(np.greater(layout.pipeline, 1), 0.5, 1.0) * tables
+
+
+def prediction_bytes(deployment: Deployment, depths: int) -> Number:
+    """Bytes on a device of `depths` layers that predict further tokens: each is like the last layer of the model, behind a
+    product that joins what that gave with the token before (DeepSeek-V3, arXiv:2412.19437, section 2.2). Embedding and head are
+    the model's own.
+
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> from outlay.workload import transformer
+    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
+    >>> one = Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1))
+    >>> round(float(prediction_bytes(one, 1)) / 1e6)  # 218 M parameters of a layer, 34 M that join
+    503
+    """
+    architecture, layout = deployment.architecture, deployment.layout
+    longer = (*architecture.blocks, Block(layer=architecture.blocks[-1].layer, count=depths))
+    more = replace(deployment, architecture=replace(architecture, blocks=longer))
+    # They stand on the last stage of a pipeline.
+    layers = (weight_bytes(more) - weight_bytes(deployment)) * layout.pipeline
+    return layers + depths * 2.0 * architecture.hidden**2 * 2.0 / layout.tensor
 
 
 def _layer_weights(layer: Layer, architecture: Architecture) -> tuple[float, float]:
@@ -161,7 +182,7 @@ def _activations(deployment: Deployment, tokens: Number) -> Number:
     sequences."""
     architecture, layout = deployment.architecture, deployment.layout
     widest = architecture.hidden
-    for block in architecture.blocks:
+    for block in architecture.kinds:
         feed_forward = block.layer.feed_forward
         if feed_forward is None:
             continue

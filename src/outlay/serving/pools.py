@@ -15,12 +15,13 @@ import numpy as np
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
-from outlay.serving.disaggregated import Prefill, mean_watts, prefill_of
+from outlay.serving.disaggregated import mean_watts
 from outlay.serving.load import Load, Performance
 from outlay.serving.loops import Floats, Loops, some_of
 from outlay.serving.open_loop import slot_wait
+from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.room import Room, room
-from outlay.serving.steps import timed
+from outlay.serving.steps import Steps, timed
 from outlay.serving.task import Task
 
 
@@ -28,15 +29,15 @@ from outlay.serving.task import Task
 class DecodeLoops(Loops):
     """Instances that decode what others have prefilled: `ttft` is what a request waits before it decodes."""
 
-    def _cycle(self, deployment: Deployment, running: Floats) -> Cycle:
-        task = Task.of(deployment, self.load, None)
-        return answering_cycle(task, running, timed(deployment, self.coefficients))
+    def _cycle(self, deployment: Deployment, running: Floats, steps: Steps) -> Cycle:
+        return answering_cycle(Task.of(deployment, self.load, None), running, steps)
 
     def _fares(self, places: Any, inside: Floats, *, watts: bool) -> tuple[Floats, Performance]:
         deployment = some_of(self.deployment, places)
         most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
         others = np.minimum(inside, most - 1.0)
-        found = self._cycle(deployment, others + 1.0)
+        steps = timed(deployment, self.coefficients)
+        found = self._cycle(deployment, others + 1.0, steps)
         rate: Floats = inside / found.seconds
         task, load = Task.of(deployment, self.load, None), dataclasses.replace(self.load, rate=rate)
         utilisation = rate * self.full[places] / most
@@ -45,7 +46,7 @@ class DecodeLoops(Loops):
         power: Any = 0.0
         if watts:
             busy = -np.expm1(-rate * found.seconds)
-            power = mean_watts(deployment, busy, found.watts(timed(deployment, self.coefficients)))
+            power = mean_watts(deployment, busy, found.watts(steps))
         further = np.maximum(np.subtract(self.load.output, 1.0), 1e-9)
         return rate, _performance(
             load, ttft=place + found.ttft, tpot=answer / further, utilisation=utilisation, queue=place, watts=power
@@ -72,9 +73,11 @@ class PrefillLoops(Loops):
         queue = first - prompts.one
         return rate, _performance(load, ttft=first, tpot=0.0, utilisation=utilisation, queue=queue, watts=power)
 
-    def at_rate(self, places: Any, rate: Any, guess: Floats) -> Performance:
+    def at_rate(
+        self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
+    ) -> Performance:
         """How they fare at a rate: nothing has to be looked for."""
-        return self.at(places, np.broadcast_to(np.asarray(rate, dtype=float), np.shape(guess)), watts=True)[1]
+        return self.at(places, np.broadcast_to(np.asarray(rate, dtype=float), np.shape(places)), watts=watts)[1]
 
     def least(self, rate: float) -> Floats:
         """The rate itself."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -53,12 +53,20 @@ class ExactSteps:
     coefficients: ServingCoefficients
     drafted: Number = 0.0
     """Tokens beyond the next one that are verified for each decoding sequence."""
+    met: list[tuple[Mixture, Number]] = field(default_factory=list, repr=False, compare=False)
+    """The last two mixtures and what they draw: a cycle is timed first, and its power asked for afterwards."""
 
     def seconds(self, mixture: Mixture) -> Number:
-        return self._iteration(mixture).seconds
+        found = self._iteration(mixture)
+        self._meet(mixture, found.device_watts)
+        return found.seconds
 
     def watts(self, mixture: Mixture) -> Number:
-        return self._iteration(mixture).device_watts
+        known = [watts for met, watts in self.met if met is mixture]
+        return known[0] if known else self._iteration(mixture).device_watts
+
+    def _meet(self, mixture: Mixture, watts: Number) -> None:
+        self.met[:] = [*self.met[-1:], (mixture, watts)]
 
     def pair(self, first: Mixture, second: Mixture) -> tuple[Number, Number]:
         """Seconds of two, asked together: short arrays take no longer than one number."""
@@ -71,8 +79,11 @@ class ExactSteps:
         if int(np.prod(shape)) > TOGETHER:
             return self.seconds(first), self.seconds(second)
         both = (np.stack([np.broadcast_to(value, shape) for value in values]) for values in zip(*parts, strict=True))
-        found = np.asarray(self.seconds(Mixture(**dict(zip(_FIELDS, both, strict=True)))))
-        return found[0], found[1]
+        found = self._iteration(Mixture(**dict(zip(_FIELDS, both, strict=True))))
+        seconds, watts = np.asarray(found.seconds), np.broadcast_to(found.device_watts, np.shape(found.seconds))
+        for mixture, drawn in zip((first, second), watts, strict=True):
+            self._meet(mixture, drawn)
+        return seconds[0], seconds[1]
 
     def _iteration(self, mixture: Mixture) -> Iteration:
         prefill, prompts = spread(mixture.prefill, mixture.prompts, self.deployment.layout.data)
@@ -84,6 +95,7 @@ class ExactSteps:
             prompts=np.round(prompts, FRACTIONS),
             past=np.round(mixture.past, FRACTIONS),
             drafted=self.drafted,
+            absent=np.round(prefill, FRACTIONS) - np.round(mixture.prefill, FRACTIONS),
         )
         return iteration(self.deployment, work, self.coefficients)
 
@@ -113,8 +125,11 @@ class TabledSteps:
         prefill, prompts = spread(mixture.prefill, mixture.prompts, tables.data.take(index))
         prefill, prompts = prefill / scale, prompts / scale
         both = tokens + prefill
+        there = tokens + mixture.prefill / scale
         total = np.where(tokens > 0, tables.difference.line(row, tokens), tables.fixed.take(index)) + reading
         total += tables.prompts.line(tables.tokens.cell(both) + index * len(tables.tokens.widths), both)
+        if tables.routed is not None:
+            total += tables.routed.line(tables.tokens.cell(there) + index * len(tables.tokens.widths), there)
         total += tables.each_prompt.take(index) * (prompts * scale)
         each, past = np.asarray(prefill / prompts), np.asarray(mixture.past, dtype=float)
         chunk, before = len(tables.chunk.widths), len(tables.past.widths)
@@ -198,7 +213,7 @@ def pair(steps: Steps, first: Mixture, second: Mixture) -> tuple[Number, Number]
 
 
 def spread(prefill: Number, prompts: Number, data: Number) -> tuple[Number, Number]:
-    """Prompts and their tokens as if every data-parallel device had as much as the fullest one.
+    """Prompts and their tokens as if every data-parallel device had as much as the fullest one, as attention takes them.
 
     >>> [float(part) for part in spread(1000, 1, 8)]  # one prompt keeps one of eight devices busy, as eight would
     [8000.0, 8.0]

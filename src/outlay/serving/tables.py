@@ -31,6 +31,7 @@ LONGEST = 1 << 20
 FEW, MANY = 1.0 / 16.0, 64.0
 """Prompts on a device at which attention is measured: too few to fill it, and many."""
 DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
+ROUTED = ("experts", "expert communication")
 ELSEWHERE = ("prompt attention", "decode attention", "launches", "engine")
 
 
@@ -119,7 +120,9 @@ class Tables:
     difference: Lines
     """Δ."""
     prompts: Lines
-    """R."""
+    """R, without experts and their exchanges where `routed` has them."""
+    routed: Lines | None
+    """Experts and their exchanges of prompt tokens, which data-parallel devices share; None where nothing is shared so."""
     ends: Lines
     """What of `alone` is no layer: no kernel launched there is hidden."""
     decode_attention: Lines
@@ -150,7 +153,7 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
     most = float(deployment.engine.chunk_tokens + deployment.engine.most_sequences * (1.0 + drafted))
     windows = [
         float(block.layer.mixer.window)
-        for block in deployment.architecture.blocks
+        for block in deployment.architecture.kinds
         if isinstance(block.layer.mixer, Attention) and block.layer.mixer.window is not None
     ]
     tokens = token_axis(most)
@@ -170,6 +173,10 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
     unhidden = np.min(prefill.breakdown["launches"] + np.zeros_like(rows), axis=1, keepdims=True)
     rest = unhidden + _sum(decoding, decoding.breakdown.keys() - set(ELSEWHERE)) + np.zeros_like(rows)
     prompt_rest = unhidden + _sum(prefill, prefill.breakdown.keys() - set(ELSEWHERE)) + np.zeros_like(rows)
+    shared = bool(deployment.architecture.is_moe and np.any(data > 1))
+    routed = _sum(prefill, ROUTED) * shared + np.zeros_like(rows)
+    # Beside prompts, the tokens of decoding sequences go to their experts by the way of prompts.
+    way = decoding.breakdown["expert communication"] - prefill.breakdown["expert communication"]
     engine = decoding.breakdown["engine"] + np.zeros_like(rows)
     ends = _sum(decoding, {"head and sampling", "pipeline communication", "engine"}) + np.zeros_like(rows)
     layers = decoding.seconds - ends
@@ -212,8 +219,9 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
         chunk=chunk,
         past=past,
         alone=Lines.along(tokens, rest + engine),
-        difference=Lines.along(tokens, rest + engine - prompt_rest),
-        prompts=Lines.along(tokens, prompt_rest),
+        difference=Lines.along(tokens, rest + engine - prompt_rest - way),
+        prompts=Lines.along(tokens, prompt_rest - routed),
+        routed=Lines.along(tokens, routed) if shared else None,
         ends=Lines.along(tokens, ends),
         decode_attention=Lines.over(sequences, context, np.broadcast_to(reading.breakdown["decode attention"], grid)),
         least=Lines.over(chunk, past, least),

@@ -45,6 +45,7 @@ class Timer:
         "_least",
         "_past",
         "_prompts",
+        "_routed",
         "_scale",
         "_steps",
         "_together",
@@ -70,6 +71,7 @@ class Timer:
         self._steps, self.drafted = steps, drafted
         self._scale, self._data = float(tables.scale[0]), float(tables.data[0])
         self._tokens = _Line(tables.tokens, tables.prompts)
+        self._routed = None if tables.routed is None else _Line(tables.tokens, tables.routed)
         self._watts = _Line(tables.tokens, tables.prompt_watts)
         self._chunk, self._past = tables.chunk.points[1:-1].tolist(), tables.past.points[1:-1].tolist()
         width = len(tables.past.widths)
@@ -108,6 +110,8 @@ class Timer:
             each += _patch(self._each[row][column], tokens, past)
         reading = about.reading + about.reading_slope * context
         total = about.difference + self._tokens(both) + reading + self._prompts * count
+        if self._routed is not None:
+            total += self._routed(both - prefill * (1.0 - len(pieces) / count))
         total = max(total + max(least, together + each * share), about.floor)
         if self._draft is not None:
             total += self._draft.step(0, 0.0, pieces)

@@ -153,7 +153,7 @@ def _evaluate(
             block.count / architecture.depth,
             _layer(block.layer, shard, full, layout, cluster, timing),
         )
-        for block in architecture.blocks
+        for block in architecture.kinds
     ]
     mean = _mean(layers)
     head = pass_times(_head(recipe, shard), timing)

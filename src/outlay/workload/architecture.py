@@ -166,6 +166,17 @@ class Architecture:
     """Extra prediction depths (DeepSeek-V3 has 1); their layers are like the last."""
     assumed: Mapping[str, str] = field(default_factory=dict)
     """Facts that the source leaves out: name → value taken and why."""
+    _kinds: tuple[Block, ...] = field(default=(), init=False, repr=False, compare=False)
+
+    @property
+    def kinds(self) -> tuple[Block, ...]:
+        """`blocks` in any order: layers that are equal are one block, wherever they stand. Where windows alternate (gpt-oss,
+        Gemma) dozens of blocks are two kinds."""
+        if len(self.blocks) < 2:
+            return self.blocks
+        if not self._kinds:
+            object.__setattr__(self, "_kinds", _alike(self.blocks))
+        return self._kinds
 
     @property
     def depth(self) -> int:
@@ -180,6 +191,17 @@ class Architecture:
     @property
     def is_moe(self) -> bool:
         return any(isinstance(block.layer.feed_forward, Experts) for block in self.blocks)
+
+
+def _alike(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """Equal layers together, in the order in which they are met first; those that use one set of weights stay apart."""
+    counts: dict[tuple[Layer, int], int] = {}
+    shared: dict[tuple[Layer, int], bool] = {}
+    for place, block in enumerate(blocks):
+        key = (block.layer, place if block.shared else -1)
+        counts[key] = counts.get(key, 0) + block.count
+        shared[key] = block.shared
+    return tuple(Block(layer=key[0], count=count, shared=shared[key]) for key, count in counts.items())
 
 
 def transformer(

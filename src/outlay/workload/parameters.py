@@ -35,7 +35,7 @@ class ParameterCount:
     embedding_other: int
     """Norms of the embedding and projections from it."""
     layers: tuple[tuple[int, LayerParameters], ...]
-    """For each run of equal layers, how many sets of weights it has, and the parameters of one."""
+    """For each kind of layer, how many sets of weights there are, and the parameters of one."""
     final_norm: int
     head: int
     """Projection to the vocabulary (0 when tied), its bias, transform, pooler or classifier."""
@@ -61,7 +61,7 @@ def parameters(architecture: Architecture) -> ParameterCount:
     hidden, width = architecture.hidden, architecture.token_width
     tables = architecture.vocab * width + architecture.embedding_extra - architecture.embedding_norm_parameters
     layers = tuple(
-        (1 if block.shared else block.count, layer_parameters(block.layer, hidden)) for block in architecture.blocks
+        (1 if block.shared else block.count, layer_parameters(block.layer, hidden)) for block in architecture.kinds
     )
     head = architecture.head_extra
     if architecture.head:

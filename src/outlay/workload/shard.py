@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,16 +34,19 @@ class Shard:
     """Tokens that attend to each other, where several documents are packed into a sequence; None is the whole of it."""
     stored_norm: float = 0.0
     """Bytes that a root-mean-square norm keeps of each input beside its output: of the copy in which it works."""
+    tokens: Number = field(init=False, repr=False, compare=False)
+    """Tokens of a micro-batch on this device inside tensor-parallel regions."""
+    tokens_between: Number = field(init=False, repr=False, compare=False)
+    """Tokens between tensor-parallel regions: all of them, or one part each with sequence parallelism."""
 
-    @property
-    def tokens(self) -> Number:
-        """Tokens of a micro-batch on this device inside tensor-parallel regions."""
-        return self.micro_batch * self.sequence_length / self.context
-
-    @property
-    def tokens_between(self) -> Number:
-        """Tokens between tensor-parallel regions: all of them, or one part each with sequence parallelism."""
-        return self.tokens / np.where(self.sequence_parallel, self.tensor, 1)
+    def __post_init__(self) -> None:
+        # Every operator asks for them.
+        tokens = self.micro_batch * self.sequence_length / self.context
+        between = (
+            tokens if self.sequence_parallel is False else tokens / np.where(self.sequence_parallel, self.tensor, 1)
+        )
+        object.__setattr__(self, "tokens", tokens)
+        object.__setattr__(self, "tokens_between", between)
 
 
 def touch(

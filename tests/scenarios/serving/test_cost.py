@@ -13,8 +13,9 @@ from outlay.errors import DoesNotFit, InputError
 from outlay.scenarios.named import read_model
 from outlay.scenarios.serving.cost import cost_serving
 from outlay.scenarios.serving.demand import read_rate
-from outlay.scenarios.serving.extras import adapter_bytes, layers_of
+from outlay.scenarios.serving.extras import layers_of
 from outlay.serving import load_serving
+from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
 from outlay.workload import parameters
 
@@ -166,10 +167,47 @@ def test_drafting_is_quicker_the_more_is_accepted():
     assert figure(ask(rate=0.5, layout="tp=8"), "tpot") > seconds[-1]
 
 
+@pytest.mark.parametrize("draft", ["llama-3-8b", "lookup"])
+def test_drafts_that_are_never_right_are_no_quicker_than_none(draft):
+    for count in (1, 32):
+        asked = {"rate": None, "concurrency": count, "layout": "tp=8"}
+        assert figure(ask(**asked, draft=draft, acceptance=0), "tpot") >= figure(ask(**asked), "tpot")
+
+
+def test_the_statement_says_how_tokens_are_drafted():
+    words = cells(ask(draft="llama-3-8b", acceptance="70%", draft_tokens=4), "load")["drafting"][0]
+    assert words == "4 tokens a step by llama-3-8b, 70 % of them accepted one after another: 2.77 tokens a step"
+    assert "drafting" not in cells(ask(), "load")
+
+
+def test_layers_that_predict_further_tokens_take_memory():
+    asked = {
+        "on": "h200:8",
+        "quant": "fp8",
+        "input": 1024,
+        "output": 256,
+        "concurrency": 8,
+        "layout": "tp=8",
+        "price": 2,
+    }
+    plain, drafting = (cells(cost_serving("deepseek-v3", **asked, **more), "memory") for more in ({}, {"draft": "mtp"}))
+    beside = drafting["beside the model"][0]
+    # A layer of 256 experts of 3 · 7,168 · 2,048 numbers, and what else it holds, over eight devices.
+    assert 256 * 3 * 7168 * 2048 / 8 < beside < 1.1 * 256 * 3 * 7168 * 2048 / 8
+    assert math.isclose(plain["room for caches"][0] - drafting["room for caches"][0], beside, rel_tol=0.01)
+
+
 def test_adapters_take_room():
-    rooms = [cells(ask(adapters=count), "memory")["room for caches"][0] for count in (0, 10, 100)]
+    asked = [ask(adapters=count, layout="tp=8") for count in (0, 10, 100)]
+    rooms = [cells(one, "memory")["room for caches"][0] for one in asked]
     assert rooms == sorted(rooms, reverse=True)
-    assert math.isclose(rooms[0] - rooms[1], 10 * adapter_bytes(read_model("llama-3-70b")[0]) / 8)
+    assert math.isclose(rooms[0] - rooms[1], 10 * adapter_bytes(read_model("llama-3-70b")[0], 16) / 8)
+
+
+def test_adapters_take_time():
+    tokens = [cells(ask(adapters=count, layout="tp=8"), "load")["each further token"][0] for count in (0, 10, 100)]
+    assert tokens == sorted(tokens)
+    assert tokens[0] < tokens[1]
 
 
 def test_layers_on_the_processor_are_those_that_do_not_fit():

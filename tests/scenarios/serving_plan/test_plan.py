@@ -401,3 +401,18 @@ def test_ranges_of_a_plan_are_those_of_its_deployment() -> None:
     alone = cost_serving("llama-3-8b", on="h100-sxm:1", rate="5/s", input=1024, output=256, interval="90%")
     first = alone.answer["ttft"].value
     assert plan.answer["ttft"].value.high / plan.answer["ttft"].value.likely == pytest.approx(first.high / first.likely)  # type: ignore[operator]
+
+
+def test_what_may_be_worse_bounds_the_formats() -> None:
+    def cheapest(**more: str) -> float:
+        return plan_serving("llama-3-70b", **{**WITHIN, "on": "h100-sxm,l40s", **more}).total.amount.likely
+
+    published, strict, loose, any_at_all = cheapest(), cheapest(worse="0%"), cheapest(worse="1%"), cheapest(quant="any")
+    assert strict == published  # nothing but the checkpoint is published to lose nothing
+    assert any_at_all <= loose < strict
+    with pytest.raises(InputError, match="leaves out every format") as refused:
+        cheapest(quant="w4a16", worse="0.1%")
+    assert "w4a16: scores" in refused.value.details[0]
+    for wrong in ("150%", "-1%", "a lot"):
+        with pytest.raises(InputError, match="--worse"):
+            cheapest(worse=wrong)

@@ -42,9 +42,16 @@ def divide(
     said: list[str] = []
     tensor, pipeline, expert = (record.whole(name) for name in ("tp", "pp", "ep"))
     count = record.whole("gpus")
-    if manner.twice > 1:
+    twice = manner.twice > 1
+    if twice and weight_bytes / max(1, (count or manner.twice**2) // manner.twice) > chip.memory:
+        twice = False  # so few devices do not hold the model: the row counts each once
+    if twice:
         count, tensor, expert = _once(record, manner)
         said.append(f"{count} devices, which the row counts {manner.twice} times")
+    group = manner.expert_group
+    if count and group and group > count and weight_bytes / count > chip.memory:
+        count, tensor = group, group
+        said.append(f"{group} devices, over which the notes divide experts")
     if count is None:
         count = (tensor or 1) * (pipeline or 1)
     if engine.sequential_layers and tensor is None:
@@ -56,7 +63,7 @@ def divide(
         tensor = fits if pipeline is None else most
         said.append(f"tp {tensor}")
     tensor = min(tensor, most)
-    data = _data(manner, architecture, tensor=tensor, most=most, expert=expert)
+    data = _data(manner, architecture, tensor=tensor, most=most, expert=expert, twice=twice)
     if data is None:
         tensor, data = most, 1
     elif tensor * data > most:
@@ -85,10 +92,12 @@ def _once(record: Record, manner: Manner) -> tuple[int, int, int]:
     return count, tensor, manner.twice
 
 
-def _data(manner: Manner, architecture: Architecture, *, tensor: int, most: int, expert: int | None) -> int | None:
+def _data(
+    manner: Manner, architecture: Architecture, *, tensor: int, most: int, expert: int | None, twice: bool
+) -> int | None:
     """The degree of data-parallel attention; None where attention is divided over all devices though `tp` says 1."""
     stated = manner.attention_data
-    if manner.twice > 1:
+    if twice:
         return max(1, manner.twice // tensor)
     if not architecture.is_moe:
         return 1

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from outlay.accuracy.records import Record
+from outlay.accuracy.serving.drafting import Drafting, drafting_of
+from outlay.accuracy.serving.pools import APART
 from outlay.errors import InputError
 
 Protocol = Literal["batch", "client", "running", "most", "rate"]
@@ -20,8 +22,6 @@ REFUSED: Final = (
     (r"roofline-exceeded", "the source's figure exceeds what the chip can do (ROOFLINE-EXCEEDED)"),
     (r"\bconflict\b", "the source lists one configuration with figures that contradict each other (CONFLICT)"),
     (r"\bablation\b", "an ablation: the engine ran with a part switched off"),
-    (r"speculative|\bmtp depth|\beagle\b|\bmedusa\b", "not yet: speculative decoding"),
-    (r"\bdisagg", "not yet: prefill and decode on devices of their own (DISAGG)"),
     (r"perplexity run", "a perplexity run: it times the scoring of a text, not an answer"),
 )
 """Words in the notes → why such a row has no prediction."""
@@ -67,6 +67,8 @@ class Manner:
     """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
     rounds: float
     """Requests that a client sends one after another."""
+    expert_group: int | None
+    """Devices over which the notes divide experts, `moe_tp` × `moe_ep`; None where they do not say."""
     twice: int
     """How often the row counts its devices: its degrees multiply tensor and expert parallelism of the same devices."""
     eager: bool
@@ -86,10 +88,14 @@ class Manner:
     """Threads of a processor that worked, where the notes state them."""
     chunk: int | None
     """Tokens of a prompt that were computed at a time, where the notes state them (llama-bench's `-b`)."""
-    apart: bool
-    """Prompts and answers were timed apart: an answer begins without a prompt before it (llama-bench)."""
+    unprompted: bool
+    """Prompts and answers were timed one without the other: an answer begins without a prompt before it (llama-bench)."""
     library: bool
     """The engine ran inside the transformers library's own loop of generation."""
+    apart: bool
+    """Prompts and answers have devices of their own."""
+    drafting: Drafting | None
+    """How tokens were drafted and verified; None where each step gives one."""
 
 
 def manner_of(record: Record) -> Manner:
@@ -118,6 +124,7 @@ def manner_of(record: Record) -> Manner:
         beams=int(beams.group(1)) if beams else 1,
         attention_data=_attention_data(text),
         rounds=_rounds(record, text),
+        expert_group=_expert_group(text),
         twice=_twice(record, text),
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
         random_lengths=re.search(_RANDOM, text) is not None,
@@ -127,9 +134,11 @@ def manner_of(record: Record) -> Manner:
         cold="autoawq" in text and not library,
         threads=int(threads.group(1)) if threads and int(threads.group(1)) > 0 else None,
         chunk=max(int(chunk.group(1)), 1) if chunk else None,
-        apart=re.search(r"pp ?\d+ and tg ?\d+ run separately|\bpp ?\d+ ?/ ?tg ?\d+", text) is not None,
+        unprompted=re.search(r"pp ?\d+ and tg ?\d+ run separately|\bpp ?\d+ ?/ ?tg ?\d+", text) is not None,
         library=library,
         submission="mlperf" in f"{text} {record.word('source')}".lower(),
+        apart=APART.search(text) is not None,
+        drafting=drafting_of(f"{record.word('notes')} {record.word('engine')} {record.word('engine_version')}"),
     )
 
 
@@ -184,6 +193,15 @@ def _twice(record: Record, text: str) -> int:
         return expert
     own = int(record.numbers.get("tp", 0))
     return own if own == data > 1 and expert == own * data else 1
+
+
+def _expert_group(text: str) -> int | None:
+    """
+    >>> _expert_group("attention_dp=? moe_tp=2 moe_ep=4"), _expert_group("moe_ep=4")
+    (8, None)
+    """
+    found = re.search(r"moe_tp\s*=\s*(\d+)\s+moe_ep\s*=\s*(\d+)", text)
+    return int(found.group(1)) * int(found.group(2)) if found and int(found.group(1)) * int(found.group(2)) else None
 
 
 def _attention_data(text: str) -> int | None:

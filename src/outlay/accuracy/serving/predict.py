@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from outlay.accuracy.serving.apart import ApartSession, fare_apart, with_layouts
 from outlay.accuracy.serving.columns import ENERGY, REQUESTS
 from outlay.accuracy.serving.resolve import PIPELINED, Question
 from outlay.accuracy.serving.sessions import Fare, Session, fare
 from outlay.errors import InputError
 from outlay.layout import Layout
-from outlay.serving import ServingCoefficients
+from outlay.serving import ServingCoefficients, Speculation
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +53,8 @@ def predictor(coefficients: ServingCoefficients) -> ServingPredictor:
 def _together(questions: Sequence[Question], coefficients: ServingCoefficients) -> list[ServingPrediction | InputError]:
     """Rows of one deployment, as one array of layouts and loads."""
     first = questions[0]
+    if first.apart is not None:
+        return _apart(questions, coefficients)
     layout = Layout(
         **{name: np.array([float(getattr(one.deployment.layout, name)) for one in questions]) for name in _DEGREES}
     )
@@ -67,9 +70,10 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
         rounds=np.array([one.rounds for one in questions]),
         pipelined=first.deployment.engine.year >= PIPELINED,
         cold=np.array([one.cold for one in questions]),
-        apart=np.array([one.apart for one in questions]),
+        unprompted=np.array([one.unprompted for one in questions]),
         scattered=np.array([one.scattered for one in questions]),
         random_lengths=np.array([one.random_lengths for one in questions]),
+        speculation=_drafting(questions),
     )
     try:
         found = fare(first.protocol, session)
@@ -80,13 +84,52 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
     return [_answer(question, found, index) for index, question in enumerate(questions)]
 
 
-def _answer(question: Question, found: Fare, index: int) -> ServingPrediction | InputError:
-    """One row's metrics: seconds of one instance, rates of all instances together."""
+def _drafting(questions: Sequence[Question]) -> Speculation | None:
+    """How the rows draft, all alike, with the degrees of a draft model in an array."""
+    first = questions[0].speculation
+    if first is None or first.draft is None:
+        return first
+    drafts = [one.speculation.draft for one in questions if one.speculation is not None]
+    return dataclasses.replace(first, draft=with_layouts([draft for draft in drafts if draft is not None]))
+
+
+def _apart(questions: Sequence[Question], coefficients: ServingCoefficients) -> list[ServingPrediction | InputError]:
+    """Rows whose prompts and answers have devices of their own."""
+    prefills = [one.apart for one in questions if one.apart is not None]
+
+    def numbers(values: Sequence[float | int | None]) -> Floats:
+        return np.array([math.nan if value is None else float(value) for value in values])
+
+    session = ApartSession(
+        prefill=with_layouts([one.prefill for one in prefills]),
+        decode=with_layouts([one.deployment for one in questions]),
+        coefficients=coefficients,
+        prefill_instances=numbers([one.instances for one in prefills]),
+        decode_instances=numbers([one.instances for one in questions]),
+        input=numbers([one.input for one in questions]),
+        output=numbers([one.output for one in questions]),
+        clients=numbers([one.batch for one in questions]),
+        rounds=numbers([one.rounds for one in questions]),
+        scattered=np.array([one.scattered for one in questions]),
+        random_lengths=np.array([one.random_lengths for one in questions]),
+        speculation=_drafting(questions),
+    )
+    try:
+        found = fare_apart(session)
+    except (ArithmeticError, ValueError) as error:
+        if len(questions) > 1:
+            return [answer for one in questions for answer in _apart([one], coefficients)]
+        return [_unusable(f"{type(error).__name__}: {error}")]
+    return [_answer(question, found, index, many=1) for index, question in enumerate(questions)]
+
+
+def _answer(question: Question, found: Fare, index: int, *, many: int | None = None) -> ServingPrediction | InputError:
+    """One row's metrics: seconds of one instance, rates of all; `found` has those of one of `many`."""
 
     def at(values: Floats) -> float:
         return float(np.broadcast_to(values, found.shape)[index])
 
-    many = question.instances
+    many = question.instances if many is None else many
     decode = at(found.decode_per_second) * many
     metrics = {
         "ttft_ms": at(found.ttft) * 1e3,

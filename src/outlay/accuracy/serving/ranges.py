@@ -27,7 +27,7 @@ def doubts(question: Question) -> tuple[str, ...]:
         one.engine.name == "transformers",
         one.architecture.is_moe,
         any(said.startswith(("prompts of", "answers of")) for said in question.assumed),
-        any(said.startswith("tp ") for said in question.assumed),
+        any(said.startswith("tp ") or "instances for" in said for said in question.assumed),
         question.protocol != "batch",
     )
     return tuple(name for name, holds in zip(DOUBTS, reasons, strict=True) if holds)

@@ -10,14 +10,28 @@ from outlay.accuracy.chips import chip_for
 from outlay.accuracy.records import Record
 from outlay.accuracy.serving import words
 from outlay.accuracy.serving.columns import configuration
+from outlay.accuracy.serving.impossible import refuse_impossible
 from outlay.accuracy.serving.layouts import divide
 from outlay.accuracy.serving.manner import Manner, Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
+from outlay.accuracy.serving.pools import layout_of, pools_of, settled
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
+from outlay.layout import Layout
 from outlay.machine import Cluster, cluster_for
-from outlay.serving import Deployment, engine_for, engine_on
+from outlay.serving import (
+    Deployment,
+    Speculation,
+    engine_for,
+    engine_on,
+    load_serving,
+    memory,
+    prediction_bytes,
+    sequence_bytes,
+    weight_bytes,
+)
 from outlay.serving.ggml import era
+from outlay.serving.lanes import on_threads
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -41,11 +55,21 @@ INPUT, OUTPUT = 512, 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """The pool that computes prompts, of a row that has one."""
+
+    prefill: Deployment
+    """One instance."""
+    instances: int | None
+    """None where the row does not say: as many as keep up with those that decode."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One row in our terms."""
 
     deployment: Deployment
-    """One instance."""
+    """One instance; where prompts are computed apart, of those that answer."""
     instances: int
     """Instances that share the row's requests."""
     protocol: Protocol
@@ -59,13 +83,17 @@ class Question:
     """Requests that a client sends one after another."""
     cold: bool
     """The first call of a process is timed."""
-    apart: bool
+    unprompted: bool
     """An answer begins without the prompt before it."""
     answer_alone: bool
     scattered: bool
     random_lengths: bool
     """Lengths are those of a data set, not all alike."""
     assumed: tuple[str, ...]
+    apart: Apart | None = None
+    """Where prompts are computed, if on devices of their own."""
+    speculation: Speculation | None = None
+    """How tokens are drafted, of one instance's devices."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -73,7 +101,25 @@ class Question:
         one = self.deployment
         kind = era(one.engine.year) + 0.5 * (one.engine.year >= PIPELINED) if one.engine.kernels == "ggml" else 0.0
         engine = replace(one.engine, year=float(kind))
-        return (id(one.architecture), id(one.cluster), engine, one.weights.name, one.cache, one.eager)
+        other = id(self.apart.prefill.cluster) if self.apart else None
+        drafts = self.speculation
+        drafting = drafts and (
+            drafts.drafted,
+            drafts.acceptance,
+            drafts.draft_share,
+            drafts.draft and id(drafts.draft.architecture),
+        )
+        return (
+            drafting,
+            float(one.held),
+            id(one.architecture),
+            id(one.cluster),
+            other,
+            engine,
+            one.weights.name,
+            one.cache,
+            one.eager,
+        )
 
 
 def resolve(record: Record) -> Question:
@@ -100,6 +146,10 @@ def resolve(record: Record) -> Question:
         engine = replace(engine, chunk_tokens=min(manner.chunk, engine.chunk_tokens))
     if not row.word("engine"):
         said.append(f"engine {engine.name}")
+    elif engine.name == "transformers" and not re.search(
+        r"transformer|torch|hugging|\bhf\b", row.word("engine").lower()
+    ):
+        said.append(f"engine `{row.word('engine')[:40]}` taken as {engine.name}")
     weights, note = words.weights(
         row.word("weight_precision") or _precision_in(row),
         chip,
@@ -110,31 +160,57 @@ def resolve(record: Record) -> Question:
     said.append(note)
     cache, note = words.cache(row.word("kv_precision"), weights, engine.name)
     said.append(note)
-    division = divide(
-        row,
-        manner,
+    batch, note = _batch(row)
+    said.append(note)
+    pools = pools_of(record)
+    if manner.apart and pools is None:
+        raise InputError(
+            "`notes` say that prompts and answers have devices of their own, and not how each divides",
+            expected="`prefill: workers=5/tp=1/adp=8 decode: workers=1/tp=8`",
+            hint="state the pools, or leave the row out",
+        )
+    alike = Deployment(
         architecture=architecture,
-        engine=engine,
-        chip=chip,
-        weight_bytes=float(parameters(architecture).total) * weights.weight_bytes,
-    )
-    said += division.assumed
-    devices = int(division.layout.tensor * division.layout.pipeline * division.layout.data)
-    deployment = Deployment(
-        architecture=architecture,
-        cluster=_cluster(chip, devices),
-        layout=division.layout,
+        cluster=_cluster(chip, 1),
         engine=engine,
         weights=weights,
         cache=cache,
         eager=manner.eager,
     )
+    apart: Apart | None = None
+    if pools is not None:
+        pools, notes = settled(pools, architecture, clients=batch)
+        said += notes
+        if batch is None and pools.clients is not None:
+            batch = pools.clients
+            said.append(f"{batch:g} open requests, the batches of all that answer")
+        apart = Apart(
+            prefill=_placed(alike, layout_of(pools.prefill, architecture), chip), instances=pools.prefill.instances
+        )
+        layout, instances = layout_of(pools.decode, architecture), pools.decode.instances or 1
+    else:
+        division = divide(
+            row,
+            manner,
+            architecture=architecture,
+            engine=engine,
+            chip=chip,
+            weight_bytes=float(parameters(architecture).total) * weights.weight_bytes,
+        )
+        said += division.assumed
+        layout, instances = division.layout, division.instances
+    deployment = _placed(alike, layout, chip)
     prompt, answer, notes = _lengths(row, manner)
-    batch, note = _batch(row)
-    protocol = manner.protocol or _usual(record, deployment, batch)
+    refuse_impossible(row, architecture, chip, tokens=prompt + answer, beams=manner.beams, group=manner.expert_group)
+    deployment = _fitting(deployment, prompt + answer)
+    speculation, guessed = _speculation(manner, deployment)
+    said += guessed
+    if speculation is not None:
+        deployment = replace(deployment, held=_drafting_bytes(deployment, speculation))
+    protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
     return Question(
         deployment=deployment,
-        instances=division.instances,
+        instances=instances,
         protocol=protocol,
         input=prompt,
         output=answer,
@@ -143,12 +219,74 @@ def resolve(record: Record) -> Question:
         beams=manner.beams,
         rounds=manner.rounds,
         cold=manner.cold,
-        apart=manner.apart,
+        unprompted=manner.unprompted,
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
-        assumed=tuple(dict.fromkeys(filter(None, (*said, *notes, note)))),
+        assumed=tuple(dict.fromkeys(filter(None, (*said, *notes)))),
+        apart=apart,
+        speculation=speculation,
     )
+
+
+def _drafting_bytes(deployment: Deployment, speculation: Speculation) -> float:
+    """Bytes of weights on a device that draft."""
+    if speculation.draft is not None:
+        return float(weight_bytes(speculation.draft))
+    return float(prediction_bytes(deployment, 1)) if speculation.draft_share else 0.0
+
+
+def _speculation(manner: Manner, deployment: Deployment) -> tuple[Speculation | None, tuple[str, ...]]:
+    """How the row's tokens are drafted, and what was assumed; a draft model is split as the model is, without its stages."""
+    found = manner.drafting
+    if found is None:
+        return None, ()
+    if found.means == "model":
+        layout = deployment.layout
+        if not found.model:
+            raise InputError(
+                "`notes` say that another model drafts, and not which",
+                expected="`draft=llama-3.2-1b k=3`",
+                hint="name it, or leave the row out",
+            )
+        try:
+            named = Record(id="", source="", line=0, words={"model": found.model}, numbers={})
+            architecture, assumed = architecture_of(named)
+        except InputError:
+            raise InputError(
+                f"`notes` draft with `{found.model[:40]}`, which is no model of known size",
+                hint="name a model that `outlay show models` lists, or leave the row out",
+            ) from None
+        split = Layout(tensor=layout.tensor * layout.data * layout.pipeline)
+        draft = replace(deployment, architecture=architecture, layout=split, held=0.0)
+        said = (*found.assumed, *(f"draft: {text}" for text in assumed))
+        return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft=draft), said
+    # A layer that drafts takes the share of a layer; a lookup takes none.
+    share = 0.0 if found.means == "lookup" else 1.0 / deployment.architecture.depth
+    return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft_share=share), found.assumed
+
+
+def _placed(alike: Deployment, layout: Layout, chip: Accelerator) -> Deployment:
+    """The deployment in a layout, on the usual cluster of its devices."""
+    devices = int(layout.tensor * layout.pipeline * layout.data)
+    return replace(alike, layout=layout, cluster=_cluster(chip, devices))
+
+
+FULLEST: Final = 0.95
+"""Share of a device's memory that an engine is told to fill where its own leaves no room for what was measured."""
+
+
+def _fitting(deployment: Deployment, tokens: float) -> Deployment:
+    """A deployment that has run: where the engine's usual share has no room for one request, it was told to fill more."""
+    held = memory(deployment, load_serving())
+    share = deployment.engine.memory_share
+    if (
+        deployment.engine.kernels == "ggml"
+        or share >= FULLEST
+        or float(held.cache) >= float(sequence_bytes(deployment, tokens))
+    ):
+        return deployment
+    return replace(deployment, engine=replace(deployment.engine, memory_share=FULLEST))
 
 
 def _refuse(record: Record) -> None:
@@ -160,25 +298,6 @@ def _refuse(record: Record) -> None:
         raise InputError("not yet: models that answer without tokens", hint="leave the row out")
     if not record.word("accelerator"):
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
-
-
-HYBRID: Final = 0.7
-"""Power of the share of a processor's cores with which its arithmetic grows: the first threads get the faster cores, at a higher
-clock. Basis: assumed."""
-
-
-def on_threads(chip: Accelerator, threads: int | None) -> Accelerator:
-    """A processor of which no more than so many threads work; other chips as they are.
-
-    >>> from outlay.catalog import accelerator
-    >>> chip = accelerator("core-i9-13900k")
-    >>> on_threads(chip, 12).cores, round(on_threads(chip, 12).peak("fp32") / chip.peak("fp32"), 2), on_threads(chip, 32) is chip
-    (12, 0.62, True)
-    """
-    if threads is None or chip.category != "cpu" or not chip.cores or threads >= chip.cores:
-        return chip
-    share = (threads / chip.cores) ** HYBRID
-    return replace(chip, cores=threads, peaks={name: peak * share for name, peak in chip.peaks.items()})
 
 
 def _at_its_site(record: Record) -> str:

@@ -17,13 +17,16 @@ from outlay.serving import (
     Deployment,
     Load,
     ServingCoefficients,
+    Speculation,
     Work,
     iteration,
     memory,
     most_sequences,
     perform,
+    timed,
 )
 from outlay.serving.ggml_step import backend_for
+from outlay.serving.steps import Mixture
 
 Floats = NDArray[np.float64]
 
@@ -56,12 +59,13 @@ class Session:
     """Devices that hold layers work on chunks of a prompt at the same time."""
     cold: NDArray[np.bool_]
     """The first call of a process is timed."""
-    apart: NDArray[np.bool_]
+    unprompted: NDArray[np.bool_]
     """An answer begins without the prompt before it."""
     scattered: NDArray[np.bool_]
     """Lengths are those of a data set, not all alike."""
     random_lengths: NDArray[np.bool_]
     """Lengths are drawn near the nominal one."""
+    speculation: Speculation | None = None
 
     def step(self, work: Work) -> tuple[Floats, Floats]:
         """Seconds of a step, and joules of the instance's devices."""
@@ -69,11 +73,21 @@ class Session:
         seconds = np.broadcast_to(np.asarray(found.seconds, dtype=float), self.input.shape)
         return seconds, seconds * found.device_watts * self.deployment.devices
 
+    def token(self, count: Floats) -> tuple[Floats, Floats]:
+        """Seconds between two tokens of each of `count` sequences that decode, and joules; drafting included."""
+        if self.speculation is None:
+            return self.step(Work(decoding=count, context=self.context))
+        steps = timed(self.deployment, self.coefficients, self.speculation)
+        mixture = Mixture(decoding=count, context=self.context)
+        each = self.speculation.tokens_per_step
+        seconds = np.broadcast_to(np.asarray(steps.seconds(mixture) / each, dtype=float), self.input.shape)
+        return seconds, seconds * steps.watts(mixture) * self.deployment.devices
+
     @property
     def context(self) -> Floats:
         """Mean tokens of a sequence while it decodes: long answers of a data set are met more often than short ones."""
         longer = np.where(self.scattered, 1.0 + VARIATION**2, 1.0)
-        return np.where(self.apart, 0.0, self.input) + self.output * longer / 2.0
+        return np.where(self.unprompted, 0.0, self.input) + self.output * longer / 2.0
 
     def room(self) -> Floats:
         """Requests that run together at most."""
@@ -136,7 +150,7 @@ def _batch(session: Session) -> Fare:
     rounds = np.ceil(session.batch / held)
     count = session.batch / rounds
     prompt, prompt_joules = _prompts(session, count)
-    step, step_joules = session.step(Work(decoding=count * session.beams, context=session.context))
+    step, step_joules = session.token(count * session.beams)
     further = np.maximum(session.output - np.where(session.input > 0, 1.0, 0.0), 0.0)
     whole = (prompt + further * step) * rounds
     tokens = np.maximum(session.output, 1.0) * session.batch
@@ -159,7 +173,7 @@ def _running(session: Session) -> Fare:
     As many prompts begin in it as in the median of a Poisson distribution.
     """
     count, answer = session.batch, np.maximum(session.output, 1.0)
-    plain, plain_joules = session.step(Work(decoding=count * session.beams, context=session.context))
+    plain, plain_joules = session.token(count * session.beams)
     prompt, prompt_joules = _prompts(session, np.ones_like(count))
     begun = count / answer
     step = plain + begun * prompt
@@ -193,7 +207,7 @@ def _client(session: Session) -> Fare:
     # A server around a library that knows no other requests answers one after another.
     serial = deployment.engine.family in SERIAL and not np.isnan(session.batch).any()
     most = 1.0 if serial else None
-    found = perform(deployment, load, coefficients, most_sequences=most)
+    found = perform(deployment, load, coefficients, most_sequences=most, speculation=session.speculation)
     one, _ = _prompts(session, np.ones(shape))
     decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices

@@ -8,6 +8,7 @@ from pathlib import Path
 from outlay.accuracy.metrics import kind_of
 from outlay.accuracy.records import Record, Records, Unread, header_of, read_records
 from outlay.accuracy.serving.columns import COLUMNS, MEASURED, is_serving, measured
+from outlay.accuracy.serving.contradictory import contradiction
 from outlay.accuracy.serving.manner import suspect
 from outlay.accuracy.serving.predict import ServingPrediction, ServingPredictor
 from outlay.accuracy.serving.ranges import ServingRanges, doubts
@@ -84,6 +85,7 @@ def compare(
 ) -> list[Comparison]:
     """One comparison for each metric that the row measured and that has a prediction."""
     reasons = doubts(question)
+    said = contradiction(record, question)
     found = []
     for metric, value in measured(record).items():
         predicted = answer.metrics.get(metric)
@@ -105,7 +107,8 @@ def compare(
                 low=low,
                 high=high,
                 row=row,
-                flagged=suspect(record),
+                flagged=suspect(record) or bool(said),
+                contradiction=said,
                 doubts=reasons,
                 stated=not question.assumed,
             )

@@ -23,7 +23,8 @@ from outlay.scenarios.serving.refusal import refusal
 from outlay.scenarios.serving.run import ServingRun
 from outlay.scenarios.serving.ways import Tried
 from outlay.scenarios.terms import agree
-from outlay.serving import Load, Performance, ServingCoefficients, load_serving, perform
+from outlay.serving import Load, ServingCoefficients, load_serving
+from outlay.serving.choose import carried
 from outlay.serving.layouts import layouts_of
 from outlay.statement import Interval
 
@@ -33,8 +34,6 @@ _SIZES = (8, 32)
 _LEAST_RATE = 1e-6
 _SHOWN = 5
 _SERVER = 8
-_HALVINGS = 30
-"""Of the logarithm of a rate between one in eleven days and the most: its last digit that is shown is right."""
 RENTED = ("datacenter-gpu", "workstation-gpu")
 """Categories that `any` looks at: makers of cards for games do not license them for servers."""
 
@@ -101,8 +100,8 @@ def unit_of(question: ServingQuestion, coefficients: ServingCoefficients, count:
     if not (rates > 0).any():
         return None
     need = demand.rate * demand.peak
-    carried = np.maximum(np.ceil(need / np.maximum(rates, 1e-300) * (1.0 - 1e-12)), 1.0)
-    counts = carried if count is None else count // devices
+    needed = np.maximum(np.ceil(need / np.maximum(rates, 1e-300) * (1.0 - 1e-12)), 1.0)
+    counts = needed if count is None else count // devices
     score = counts * devices if count is None else -(counts * rates)
     total = np.where(rates > 0, score, np.inf)
     # Of as many devices, the instance that carries the most of it; of that, the smaller one.
@@ -118,26 +117,9 @@ def unit_of(question: ServingQuestion, coefficients: ServingCoefficients, count:
 
 def _most(question: ServingQuestion, layouts: Layout, coefficients: ServingCoefficients) -> NDArray[np.float64]:
     """The most requests a second of an instance in each layout: what it sustains, or what keeps the objectives."""
-    demand, deployment, shape = question.demand, question.deployment(layouts), np.shape(layouts.tensor)
-
-    def fares(rates: NDArray[np.float64]) -> Performance:
-        load = Load(input=demand.input, output=demand.output, rate=rates, cached=demand.cached)
-        return perform(deployment, load, coefficients)
-
-    least = np.full(shape, _LEAST_RATE)
-    used = np.broadcast_to(np.asarray(fares(least).utilisation, dtype=float), shape)
-    with np.errstate(divide="ignore"):
-        most: NDArray[np.float64] = np.where(np.isfinite(used), _LEAST_RATE / used, 0.0)
-    if not question.objectives.stated:
-        return most
-    # Latencies rise with the load: halve the span between what keeps them and what does not.
-    kept = np.broadcast_to(question.objectives.kept(fares(least)), shape)
-    low, high = least, np.maximum(most, _LEAST_RATE)
-    for _ in range(_HALVINGS):
-        middle = np.sqrt(low * high)
-        holds = np.broadcast_to(question.objectives.kept(fares(middle)), shape)
-        low, high = np.where(holds, middle, low), np.where(holds, high, middle)
-    return np.where(kept & (most > 0), low, 0.0)
+    demand = question.demand
+    load = Load(input=demand.input, output=demand.output, rate=_LEAST_RATE, cached=demand.cached)
+    return carried(question.deployment(layouts), load, question.objectives, coefficients, least=_LEAST_RATE)
 
 
 def own_on(

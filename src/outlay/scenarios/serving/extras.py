@@ -15,13 +15,13 @@ from outlay.serving import (
     ServingCoefficients,
     Speculation,
     memory,
+    prediction_bytes,
     sequence_bytes,
     weight_bytes,
 )
-from outlay.serving.operators import layer_work
 from outlay.statement import Assumption, Receipt
 from outlay.units import format_quantity
-from outlay.workload import Architecture, Block, Matmul, Number
+from outlay.workload import Architecture, Block, Number
 
 RANK = Receipt(
     16,
@@ -57,13 +57,27 @@ class Draft:
             return Speculation(drafted=self.drafted, acceptance=self.acceptance, draft_share=self.own_share)
         layout = deployment.layout
         split = Layout(tensor=layout.tensor * layout.data * layout.pipeline, sequence_parallel=False)
-        draft = replace(deployment, architecture=self.model, layout=split, held=0.0)
+        draft = replace(deployment, architecture=self.model, layout=split, held=0.0, adapters=None)
         return Speculation(drafted=self.drafted, acceptance=self.acceptance, draft=draft)
 
+    @property
+    def words(self) -> str:
+        """By what, how many tokens, how often right, and what a step then gives.
+
+        >>> Draft(drafted=3, acceptance=0.7, model=None, own_share=0.0).words
+        '3 tokens a step by lookup, 70 % of them accepted one after another: 2.53 tokens a step'
+        """
+        by = self.model.name if self.model is not None else "layers of its own" if self.own_share else "lookup"
+        each = float(Speculation(drafted=self.drafted, acceptance=self.acceptance).tokens_per_step)
+        accepted = format_quantity(self.acceptance, "%", digits=2)
+        many = f"{self.drafted} token{'s' if self.drafted != 1 else ''} a step"
+        return f"{many} by {by}, {accepted} of them accepted one after another: {each:.3g} tokens a step"
+
     def held(self, deployment: Deployment) -> Number:
-        """Bytes of the draft's weights on a device."""
+        """Bytes of weights on a device that draft: another model, or layers of its own that predict further tokens."""
         if self.model is None:
-            return 0.0
+            depths = deployment.architecture.multi_token_prediction if self.own_share else 0
+            return prediction_bytes(deployment, depths) if depths else 0.0
         draft = self.speculation(deployment).draft
         assert draft is not None
         return weight_bytes(draft)
@@ -132,33 +146,9 @@ def read_adapters(text: str | int | None, assumed: list[Assumption]) -> int:
         raise InputError(f"`--adapters` is {text}", expected="at most a million", hint="write `--adapters 20`")
     if found:
         value = f"rank {RANK.value} on every projection, all in memory"
-        why = "the largest that vLLM takes unless told; what they add to a step's time is not counted"
+        why = "the largest that vLLM takes unless told; requests choose among them evenly"
         assumed.append(Assumption("adapters", value=value, why=why, receipt=RANK))
     return found
-
-
-def adapter_bytes(architecture: Architecture) -> float:
-    """Bytes of one low-rank adapter on every dense projection of the layers, in 16 bits.
-
-    >>> from outlay.scenarios.named import read_model
-    >>> round(adapter_bytes(read_model("llama-3-8b")[0]) / 1e6)
-    84
-    """
-    rank = float(RANK.value or 0)
-    total = 0.0
-    for block in architecture.blocks:
-        for op in layer_work(block.layer, architecture.hidden, 1.0, Layout(), rotary=architecture.rotary):
-            if isinstance(op, Matmul) and op.low_precision:
-                total += block.count * rank * (float(op.columns) + _joined(op, block) * float(op.depth)) * 2.0
-    return total
-
-
-def _joined(op: Matmul, block: Block) -> int:
-    """Projections that one product computes together: each has an adapter of its own."""
-    feed_forward = block.layer.feed_forward
-    if op.name == "query-key-value projection":
-        return 3
-    return 2 if op.name == "feed-forward up-projection" and feed_forward is not None and feed_forward.gated else 1
 
 
 def read_offload(text: str | None, chip: Accelerator, kernels: str, count: int) -> Accelerator | None:

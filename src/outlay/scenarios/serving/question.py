@@ -18,9 +18,10 @@ from outlay.scenarios.links import EXAMPLE, plain_links
 from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
-from outlay.scenarios.serving.extras import Draft, adapter_bytes, read_adapters, read_draft, read_offload
+from outlay.scenarios.serving.extras import RANK, Draft, read_adapters, read_draft, read_offload
 from outlay.scenarios.serving.software import cache_of, engine_of, format_of
 from outlay.serving import Deployment, Engine, Format, Requests, Speculation
+from outlay.serving.adapters import Adapters, adapter_bytes
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
 from outlay.workload import Architecture, Number, parameters
@@ -87,10 +88,13 @@ class ServingQuestion:
             weights=self.weights,
             cache=self.cache,
         )
-        held: Number = self.adapters * adapter_bytes(self.architecture) / layout.tensor if self.adapters else 0.0
+        adapters = Adapters(count=self.adapters, rank=int(RANK.value or 0)) if self.adapters else None
+        held: Number = 0.0
+        if adapters is not None:
+            held = adapters.count * adapter_bytes(self.architecture, adapters.rank) / layout.tensor
         if self.draft is not None:
             held = held + self.draft.held(plain)
-        return replace(plain, held=held)
+        return replace(plain, held=held, adapters=adapters)
 
     def speculation(self, deployment: Deployment) -> Speculation | None:
         """How instances of `deployment` draft."""

@@ -76,6 +76,8 @@ def _load(run: ServingRun) -> Table:
     else:
         rows.append(("requests", f"{demand.words}: {rate_words(served.requests_per_second)}"))
     rows.append(("decoding together", f"{_number(busiest.decoding)} in an instance"))
+    if question.draft is not None:
+        rows.append(("drafting", question.draft.words))
     for label, seconds, limit in (
         ("first token", busiest.ttft, wanted.ttft),
         ("each further token", busiest.tpot, wanted.tpot),

@@ -46,7 +46,7 @@ def blocks_of(
     largest = min(LARGEST, most)
     cluster = cluster or cluster_for(chip, max(largest, 1))
     for engine in asked.engines_on(chip):
-        forms, lacking = formats_on(asked.formats, asked.published, chip, engine)
+        forms, lacking = formats_on(asked.formats, asked.published, chip, engine, barred=asked.barred)
         counts += Counts(lacking=lacking)
         for form in forms:
             for mode in asked.modes:
@@ -92,6 +92,7 @@ def _ways(
         objectives,
         coefficients,
         least=asked.rate / most,
+        rate=asked.rate,
         looked_at=found.looked_at,
         make=make,
     )

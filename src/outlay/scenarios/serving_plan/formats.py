@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.scenarios.inventory import names_in
+from outlay.scenarios.serving.quality import quality_note
 from outlay.serving import Engine, Format, format_for
+from outlay.workload import Architecture
 
 ANY = ("bf16", "fp8", "int8", "w4a16", "nvfp4")
 """What `--quant any` looks at on GPUs: formats that engines quantize to, or find ready on model hubs."""
@@ -27,12 +29,43 @@ def read_formats(text: str | None, published: str) -> tuple[Format, ...] | None:
     return tuple(dict.fromkeys(format_for(name) for name in names_in(text, "--quant", "write `--quant fp8,w4a16`")))
 
 
+def left_out(
+    architecture: Architecture, published: str, worse: float, named: Sequence[Format] | None
+) -> dict[str, str]:
+    """Formats that were published to be worse by more than a share, or of which nothing is published; with the reason.
+
+    Of several results, of this model or of near ones, the worst counts.
+
+    >>> from outlay.catalog import model_config
+    >>> from outlay.workload import from_config
+    >>> llama = from_config(model_config("llama-3-70b").config, name="llama-3-70b")
+    >>> list(left_out(llama, "bf16", 0.01, None)), "fp8" in left_out(llama, "bf16", 0.001, None)
+    (['int8', 'w4a16', 'nvfp4', 'q5_k_m', 'q4_k_m'], True)
+    """
+    names = dict.fromkeys((*ANY, *ANY_GGUF)) if named is None else dict.fromkeys(form.name for form in named)
+    found = {}
+    for name in names:
+        note = quality_note(architecture, name, published=published)
+        if note.scope == "as published":
+            continue
+        if not note.effects:
+            found[name] = "nothing is published"
+        elif max(effect.worse.high or 0.0 for effect in note.effects) > worse:
+            found[name] = "; ".join(effect.words() for effect in note.effects)
+    return found
+
+
 def formats_on(
-    wanted: tuple[Format, ...] | None, published: str, chip: Accelerator, engine: Engine
+    wanted: tuple[Format, ...] | None,
+    published: str,
+    chip: Accelerator,
+    engine: Engine,
+    *,
+    barred: Collection[str] = (),
 ) -> tuple[tuple[Format, ...], int]:
     """Those that the chip multiplies in and the engine reads, and how many are left out.
 
-    A checkpoint in bf16 runs in fp16 on a chip without bf16, as engines do.
+    Those that are `barred` are not looked at. A checkpoint in bf16 runs in fp16 on a chip without bf16, as engines do.
 
     >>> from outlay.catalog import accelerator
     >>> from outlay.serving import engine_for
@@ -43,6 +76,7 @@ def formats_on(
     listed = wanted if wanted is not None else tuple(format_for(name) for name in dict.fromkeys((published, *names)))
     if "bf16" not in chip.peaks and "fp16" in chip.peaks:
         listed = tuple(format_for("fp16") if form.name == "bf16" else form for form in listed)
+    listed = tuple(form for form in listed if form.name not in barred)
     kept = tuple(form for form in listed if runs(form, chip, engine))
     return kept, len(listed) - len(kept)
 

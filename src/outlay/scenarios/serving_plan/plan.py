@@ -73,6 +73,7 @@ def plan_serving(
     engine: str | None = None,
     mode: str | None = None,
     quant: str | None = None,
+    worse: str | float | None = None,
     kv: str | None = None,
     price: str | float | None = None,
     discount: str | float | None = None,
@@ -93,7 +94,8 @@ def plan_serving(
 ) -> Statement:
     """The plan that reaches `goal` (cheapest, fastest, greenest) for a load within latencies, dollars and carbon of a month.
 
-    Every accelerator (`on`: names or `any`), seller, tier, number format (`quant`), mode and layout is looked at, each with
+    Every accelerator (`on`: names or `any`), seller, tier, number format (`quant`, or any that is published to be at most
+    `worse`), mode and layout is looked at, each with
     the replicas that the load takes. With `p99` 99 of 100 requests keep the latencies, not the mean one. `day` is the load by
     hour, `start_up` the time until an instance answers; then as many instances are on as each hour needs. `every` adds a table
     of all plans. Texts are read as on the command line.

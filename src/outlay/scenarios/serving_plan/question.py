@@ -19,7 +19,7 @@ from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.published import published_format
 from outlay.scenarios.serving.software import cache_of, engine_names, engine_of, refuses
 from outlay.scenarios.serving_plan.day import Day, read_day
-from outlay.scenarios.serving_plan.formats import read_formats
+from outlay.scenarios.serving_plan.formats import left_out, read_formats
 from outlay.scenarios.serving_plan.offers import Money
 from outlay.scenarios.training_plan.question import Wanted, ask_plan, read_counts
 from outlay.serving import Engine, Format, Load, engine_for
@@ -58,6 +58,8 @@ class ServingWanted:
     formats: tuple[Format, ...] | None
     """None is any."""
     published: str
+    barred: tuple[str, ...]
+    """Formats that are too much worse, by what is published of them."""
     cache: str
     engines: tuple[Engine, ...] | None
     """None is the usual one of each accelerator."""
@@ -169,7 +171,12 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
                 )
             )
     published, said = published_format(_config(model))
-    if asked.get("quant") is None:
+    formats = read_formats(asked.get("quant"), published)
+    barred: dict[str, str] = {}
+    if asked.get("worse") is not None:
+        formats = None if asked.get("quant") is None else formats
+        barred = _barred(asked, architecture, published, formats, assumed)
+    elif asked.get("quant") is None:
         assumed.append(
             Assumption(
                 "weights",
@@ -205,8 +212,9 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         tail=bool(asked.get("p99")),
         wanted=wanted,
         least=min(read_counts(counts)) if ".." in counts else 1,
-        formats=read_formats(asked.get("quant"), published),
+        formats=formats,
         published=published,
+        barred=tuple(barred),
         cache=cache,
         engines=engines,
         modes=modes,
@@ -218,6 +226,32 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         assumed=tuple(assumed),
     )
     found.check_engines()
+    return found
+
+
+def _barred(
+    asked: Mapping[str, Any],
+    architecture: Architecture,
+    published: str,
+    formats: tuple[Format, ...] | None,
+    assumed: list[Assumption],
+) -> dict[str, str]:
+    """What `--worse` leaves out; an error where nothing is left."""
+    worse = units.parse(asked["worse"], "%", name="--worse", zero=True, example="1%")
+    if worse > 1:
+        raise InputError(f"`--worse` is {asked['worse']}", expected="a share of 0% to 100%", hint="write `--worse 1%`")
+    found = left_out(architecture, published, worse, formats)
+    if formats is not None and all(form.name in found for form in formats):
+        raise InputError(
+            f"`--worse {asked['worse']}` leaves out every format of `--quant {asked['quant']}`",
+            details=[f"{name}: {said}" for name, said in found.items()],
+            hint="leave `--quant` out: the published weights are then among those that are looked at",
+        )
+    if found:
+        said = "; ".join(f"{name}: {words}" for name, words in found.items())
+        assumed.append(
+            Assumption("formats left out", value=", ".join(found), why=f"`--worse {asked['worse']}`; {said}")
+        )
     return found
 
 
