@@ -137,8 +137,8 @@ LIBRARY_SINCE, INTEGERS_SINCE = 2023.85, 2024.45
 """Between these, packed weights of prompts were widened for the vendor's library on NVIDIA's chips with tensor cores; before, own
 kernels multiplied 8-bit integers on vector lanes; since, on tensor cores (ggml-org/llama.cpp pull requests 3776 and 7676)."""
 GRAPHS_SINCE = 2024.42
-"""Since when a decoding step is captured in a graph (ggml-org/llama.cpp pull request 6766), and then, one by one, its small
-kernels are fused."""
+"""Since when a decoding step is captured in a graph (ggml-org/llama.cpp pull request 6766, May 2024: builds that say no more than
+that month count as before), and then, one by one, its small kernels are fused."""
 FLASH_SINCE = 2025.66
 """Since when prompts' scores stay on the chip where the backend can (`--flash-attn auto`; ggml-org/llama.cpp pull request
 15434)."""
