@@ -84,6 +84,18 @@ class Manner:
     """Tokens of the prompt that the notes state."""
     submission: bool
     """The run was entered in a benchmark."""
+    kernel: str
+    """The 4-bit kernel that the notes name (`gemm`, `gemv`); empty where they name none."""
+    cold: bool
+    """The first call of a process was timed: AutoAWQ's benchmark warms up one product, and no layer (examples/benchmark.py)."""
+    threads: int | None
+    """Threads of a processor that worked, where the notes state them."""
+    chunk: int | None
+    """Tokens of a prompt that were computed at a time, where the notes state them (llama-bench's `-b`)."""
+    unprompted: bool
+    """Prompts and answers were timed one without the other: an answer begins without a prompt before it (llama-bench)."""
+    library: bool
+    """The engine ran inside the transformers library's own loop of generation."""
     apart: bool
     """Prompts and answers have devices of their own."""
     drafting: Drafting | None
@@ -105,6 +117,10 @@ def manner_of(record: Record) -> Manner:
             raise InputError(reason, hint="leave the row out")
     beams = re.search(r"beam(?: search| width)?[ =:]+(\d+)", text)
     short = re.search(r"with an? ~?(\d+)[- ]token prompt", text)
+    kernel = re.search(r"\bkernel (gem[mv])\b", text)
+    threads = re.search(r"\b(\d+) threads?\b", text)
+    chunk = re.search(r"\bwith -b (\d+) \(logical prompt batch", text)
+    library = re.search(r"\bhf generator\b", text) is not None
     lengths = next(((prompt, answer) for pattern, prompt, answer in _DATA if re.search(pattern, text)), None)
     return Manner(
         protocol=_protocol(record, text),
@@ -119,6 +135,12 @@ def manner_of(record: Record) -> Manner:
         lengths=lengths,
         truncated=re.search(_CHATS, text) is not None,
         prompt=int(short.group(1)) if short else None,
+        kernel=kernel.group(1) if kernel else "",
+        cold="autoawq" in text and not library,
+        threads=int(threads.group(1)) if threads and int(threads.group(1)) > 0 else None,
+        chunk=max(int(chunk.group(1)), 1) if chunk else None,
+        unprompted=re.search(r"pp ?\d+ and tg ?\d+ run separately|\bpp ?\d+ ?/ ?tg ?\d+", text) is not None,
+        library=library,
         submission="mlperf" in f"{text} {record.word('source')}".lower(),
         apart=APART.search(text) is not None,
         drafting=drafting_of(f"{record.word('notes')} {record.word('engine')} {record.word('engine_version')}"),

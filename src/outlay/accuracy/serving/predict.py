@@ -69,6 +69,8 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
         beams=np.array([float(one.beams) for one in questions]),
         rounds=np.array([one.rounds for one in questions]),
         pipelined=first.deployment.engine.year >= PIPELINED,
+        cold=np.array([one.cold for one in questions]),
+        unprompted=np.array([one.unprompted for one in questions]),
         scattered=np.array([one.scattered for one in questions]),
         random_lengths=np.array([one.random_lengths for one in questions]),
         speculation=_drafting(questions),
