@@ -487,3 +487,12 @@ def test_drafts_that_are_never_right_are_no_quicker(batch: str, how: str) -> Non
 
 def test_a_row_without_drafting_is_plain() -> None:
     assert asked(notes="Without Speculative Decoding draft=None k=None").speculation is None
+
+
+def test_requests_of_many_instances_are_divided_where_notes_say_how_many_each_has() -> None:
+    notes = "agg; attention_dp=1 moe_tp=1 moe_ep=1 local_batch={}; closed-loop client"
+    cells = {"batch_or_concurrency": "448", "engine": "TensorRT-LLM", "engine_version": "1.3.0rc5"}
+    assert asked({"tp": 1}, notes=notes.format(14), **cells).instances == 32
+    assert asked({"tp": 1}, notes=notes.format(448), **cells).instances == 1
+    mixture = asked({"tp": 8, "gpus": 8}, notes=notes.format(56), **(cells | {"model": "mixtral-8x7b"}))
+    assert mixture.instances == 1

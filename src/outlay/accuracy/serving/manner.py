@@ -67,6 +67,8 @@ class Manner:
     """Sequences that are kept for each answer (beam search)."""
     attention_data: int | None
     """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
+    local: int | None
+    """Requests that are open on one instance, or on one of those that share its attention."""
     rounds: float
     """Requests that a client sends one after another."""
     expert_group: int | None
@@ -127,6 +129,7 @@ def manner_of(record: Record) -> Manner:
         answer_alone="decode_tokens_per_s" in record.numbers,
         beams=int(beams.group(1)) if beams else 1,
         attention_data=_attention_data(text),
+        local=_local(text),
         rounds=_rounds(record, text),
         expert_group=_expert_group(text),
         twice=_twice(record, text),
@@ -207,6 +210,15 @@ def _expert_group(text: str) -> int | None:
     """
     found = re.search(r"moe_tp\s*=\s*(\d+)\s+moe_ep\s*=\s*(\d+)", text)
     return int(found.group(1)) * int(found.group(2)) if found and int(found.group(1)) * int(found.group(2)) else None
+
+
+def _local(text: str) -> int | None:
+    """
+    >>> _local("agg; attention_dp=1 local_batch=14"), _local("closed-loop")
+    (14, None)
+    """
+    found = re.search(r"local_batch=(\d+)", text)
+    return int(found.group(1)) if found else None
 
 
 def _attention_data(text: str) -> int | None:

@@ -207,6 +207,9 @@ def resolve(record: Record) -> Question:
         )
         said += division.assumed
         layout, instances = division.layout, division.instances
+        if batch and manner.local and manner.attention_data == 1 and not architecture.is_moe:
+            # A dense model shares no attention: its requests are those of so many instances, whatever `gpus` counts.
+            instances = max(instances, round(batch / manner.local))
     deployment = _placed(alike, layout, chip)
     prompt, answer, notes = amounts.lengths(row, manner)
     longest = architecture.max_length
