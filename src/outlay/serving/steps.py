@@ -86,7 +86,9 @@ class ExactSteps:
         return seconds[0], seconds[1]
 
     def _iteration(self, mixture: Mixture) -> Iteration:
-        prefill, prompts = spread(mixture.prefill, mixture.prompts, self.deployment.layout.data)
+        prefill, prompts = mixture.prefill, mixture.prompts
+        if np.ndim(prefill) or prefill != 0:
+            prefill, prompts = spread(prefill, prompts, self.deployment.layout.data)
         # Means are not whole; but a trace of a token must not begin another tile of a product.
         work = Work(
             decoding=np.round(mixture.decoding, FRACTIONS),
