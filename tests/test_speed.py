@@ -161,3 +161,16 @@ def test_a_cold_answer_takes_at_most_five_times_the_import_of_numpy() -> None:
         if ratios[-1] <= start_up.MOST:
             break
     assert min(ratios) <= start_up.MOST, f"{min(ratios):.2f} times the import"
+
+
+@pytest.mark.usefixtures("layouts")
+def test_a_cold_serving_answer_takes_at_most_a_second() -> None:
+    from benchmarks import machine, start_up
+
+    shares = []
+    for _ in range(TRIES):
+        allowed = start_up.SECOND * max(1.0, machine.slowness())
+        shares.append(start_up.medians(["serving"], 3)["serving"] / allowed)
+        if shares[-1] <= 1.0:
+            break
+    assert min(shares) <= 1.0, f"{min(shares):.2f} of the time that this machine should take"
