@@ -80,18 +80,22 @@ def ways_of(
     least: float,
     rate: float | None = None,
     looked_at: int = 0,
+    prompts: bool = True,
     make: Callable[[Deployment, Load, ServingCoefficients], Loops] = loops_of,
 ) -> tuple[Ways | None, int, int]:
     """What each layout of `deployment` carries within the objectives, down to `least` requests a second; None if none fits.
 
     And how many were looked at, and how many of those are legal. The layout's degrees are arrays of one length, and so may
     objectives be. Chunks of
-    :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them. What would be
+    :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them; where no
+    `prompts` are computed the shortest alone, which leaves most room for caches and lengthens nothing. What would be
     carried with an objective given up is found as exactly as the instances for `rate` requests a second hang on it.
     """
     layouts = int(np.size(deployment.layout.tensor))
     own = deployment.engine.chunk_tokens
     chunks = sorted({own, *(chunk for chunk in CHUNKS if chunk < own)}) if deployment.engine.mixed else [own]
+    if not prompts:
+        chunks = chunks[:1]
     every = np.repeat(np.arange(layouts), len(chunks))
     spread = dataclasses.replace(
         deployment,
