@@ -201,6 +201,43 @@ def test_questions_are_plain_data() -> None:
     assert dataclasses.replace(asked(), output=1.0).output == 1.0
 
 
+INFERENCEMAX = "closed-loop client; src id dsr1_b200_sglang_fp8_agg_1024x1024_c64_cfg536"
+
+
+def test_rows_of_inferencemax_run_as_its_scripts_set_engines() -> None:
+    cells = {"accelerator": "b200-sxm-180gb", "model": "deepseek-r1", "engine": "SGLang", "engine_version": "0.5.8"}
+    numbers = {"input_len": 1000, "layers": 61, "hidden": 7168, "tp": 8, "gpus": 8}
+    many, few = (
+        asked(numbers, notes=INFERENCEMAX, batch_or_concurrency=open_, output_len="1000", **cells)
+        for open_ in ("64", "8")
+    )
+    assert many.deployment.engine.poll_steps == 30 and few.deployment.engine.poll_steps == 10
+    assert many.deployment.cache == "fp8"
+    # Lengths are drawn between 80 and 100 % of the nominal ones.
+    assert (many.input, many.output) == (900.0, 900.0)
+    plain = asked(numbers, notes="closed-loop client", batch_or_concurrency="64", output_len="1000", **cells)
+    assert plain.deployment.engine.poll_steps == 1 and plain.input == 1000.0
+    other = asked(numbers, notes=INFERENCEMAX, batch_or_concurrency="64", **(cells | {"model": "glm-5"}))
+    assert other.deployment.engine.poll_steps == 1
+
+
+def test_a_chats_client_leaves_sampling_to_the_model_and_a_source_may_state_its_engine_elsewhere() -> None:
+    chat = asked(notes="task lm-arena-chat; batch = measured average running batch, max_num_seqs=8", engine="vLLM")
+    assert chat.deployment.truncated
+    assert not asked(notes="closed-loop client", engine="vLLM").deployment.truncated
+    dated = row(notes="task gpqa", engine="vLLM", engine_version="", date="2026-02")
+    known = row(
+        notes="task gpqa",
+        engine="vLLM",
+        engine_version="",
+        date="2026-02",
+        source="ml-energy/leaderboard v3 data (ML.ENERGY benchmark)",
+    )
+    assert resolve(dated).deployment.engine.year == 2026.12
+    # vLLM 0.11.1, which came out in 2025-10.
+    assert resolve(known).deployment.engine.year == 2025.8
+
+
 NONSENSE = [
     ({}, {"batch_or_concurrency": "-16"}, r"`batch_or_concurrency` is -16"),
     ({}, {"request_rate": "-5", "batch_or_concurrency": ""}, r"`request_rate` is -5"),

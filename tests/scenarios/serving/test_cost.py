@@ -419,8 +419,8 @@ def test_ranges_hold_the_likely_figure_and_widen_with_the_level():
 def test_coefficients_of_ones_own_have_no_range():
     own = load_serving()
     own = replace(own, step=own.step.replace(framework_bytes=own.step.framework_bytes))
-    slower = {family: 2 * factor for family, factor in own.step.memory_slowdown.items()}
-    slow = replace(own, step=own.step.replace(memory_slowdown=slower))
+    slower = {family: 2 * seconds for family, seconds in own.step.step_fixed.items()}
+    slow = replace(own, step=own.step.replace(step_fixed=slower))
     found = ask(coefficients=slow)
     assert found.coverage is None
     assert not found.answer["tpot"].value.has_range

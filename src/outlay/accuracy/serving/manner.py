@@ -36,6 +36,8 @@ _CLIENT = (
 
 _RANDOM = r"inferencemax|inferencex|random[-_ ]range|src id (20\d\d_|\S+_cfg\d+|\S*gap_analysis)"
 
+_CHATS = r"task (lm-arena|gpqa|image-chat|video-chat|audio-chat|sourcegraph)"
+
 _DATA = (
     # MLPerf inference rules: mean tokens of the answers are in the notes; of the prompts, as the datasets' cards count them.
     (r"openorca\+gsm8k", 230, 145),
@@ -76,6 +78,8 @@ class Manner:
     """The client drew lengths at random below the nominal ones (InferenceMAX, InferenceX: 80 to 100 % of them)."""
     lengths: tuple[int, int] | None
     """Usual tokens of prompt and answer of the data set that the notes name."""
+    truncated: bool
+    """Answers were drawn from the likeliest tokens alone, as a chat's client leaves it to the model's own settings."""
     prompt: int | None
     """Tokens of the prompt that the notes state."""
     submission: bool
@@ -113,6 +117,7 @@ def manner_of(record: Record) -> Manner:
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
         random_lengths=re.search(_RANDOM, text) is not None,
         lengths=lengths,
+        truncated=re.search(_CHATS, text) is not None,
         prompt=int(short.group(1)) if short else None,
         submission="mlperf" in f"{text} {record.word('source')}".lower(),
         apart=APART.search(text) is not None,

@@ -10,7 +10,9 @@ from outlay.accuracy.chips import chip_for
 from outlay.accuracy.records import Record
 from outlay.accuracy.serving import words
 from outlay.accuracy.serving.columns import configuration
+from outlay.accuracy.serving.elsewhere import at_its_site, published, software
 from outlay.accuracy.serving.impossible import refuse_impossible
+from outlay.accuracy.serving.inferencemax import NOMINAL, as_set, cache_of
 from outlay.accuracy.serving.layouts import divide
 from outlay.accuracy.serving.manner import Manner, Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
@@ -19,6 +21,7 @@ from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.layout import Layout
 from outlay.machine import Cluster, cluster_for
+from outlay.machine.expert_layers import kernel_age
 from outlay.serving import (
     Deployment,
     Speculation,
@@ -44,9 +47,6 @@ NOT_YET: Final = {
 
 PIPELINED: Final = 2024.2
 """Since when llama.cpp lets the devices that hold its layers work on chunks of a prompt at the same time (pull request 6017)."""
-
-SITES: Final = {("argonne-lcf", "a100-sxm"): "a100-sxm-40gb"}
-"""A source and a chip's words → the chip of its machine: Polaris has A100s of 40 GB (https://docs.alcf.anl.gov/polaris/)."""
 
 INPUT, OUTPUT = 512, 256
 """Tokens of a prompt and of an answer where nothing says."""
@@ -93,7 +93,7 @@ class Question:
     def key(self) -> tuple[object, ...]:
         """Questions with equal keys differ in numbers alone, and can be answered together."""
         one = self.deployment
-        engine = replace(one.engine, year=float(one.engine.year >= PIPELINED))
+        engine = replace(one.engine, year=float(one.engine.year >= PIPELINED) + kernel_age(one.engine.year))
         other = id(self.apart.prefill.cluster) if self.apart else None
         drafts = self.speculation
         drafting = drafts and (
@@ -112,6 +112,7 @@ class Question:
             one.weights.name,
             one.cache,
             one.eager,
+            one.truncated,
         )
 
 
@@ -125,9 +126,11 @@ def resolve(record: Record) -> Question:
     row = configuration(record)
     _refuse(row)
     architecture, assumed = architecture_of(row)
-    chip, note = chip_for(_at_its_site(row))
+    chip, note = chip_for(at_its_site(row))
     said = [*assumed, note]
-    year, note = words.year(row.word("date"), row.word("engine_version"), row.word("engine"), chip=chip.year)
+    year, note = words.year(
+        published(row), row.word("engine_version") or software(row), row.word("engine"), chip=chip.year
+    )
     said.append(note)
     engine = engine_on(engine_for(_engine_words(row, chip), year), chip)
     if manner.submission and engine.name == "transformers" and chip.vendor == "nvidia":
@@ -166,6 +169,7 @@ def resolve(record: Record) -> Question:
         weights=weights,
         cache=cache,
         eager=manner.eager,
+        truncated=manner.truncated,
     )
     apart: Apart | None = None
     if pools is not None:
@@ -191,6 +195,12 @@ def resolve(record: Record) -> Question:
         layout, instances = division.layout, division.instances
     deployment = _placed(alike, layout, chip)
     prompt, answer, notes = _lengths(row, manner)
+    if manner.random_lengths:
+        if apart is None:
+            share = (batch or 1.0) / instances
+            own = as_set(engine, model=row.word("model"), weights=weights, chip=chip, prompt=prompt, batch=share)
+            deployment = replace(deployment, engine=own, cache=cache_of(engine, chip) or cache)
+        prompt, answer = NOMINAL * prompt, NOMINAL * answer
     refuse_impossible(row, architecture, chip, tokens=prompt + answer, beams=manner.beams, group=manner.expert_group)
     deployment = _fitting(deployment, prompt + answer)
     speculation, guessed = _speculation(manner, deployment)
@@ -286,13 +296,6 @@ def _refuse(record: Record) -> None:
         raise InputError("not yet: models that answer without tokens", hint="leave the row out")
     if not record.word("accelerator"):
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
-
-
-def _at_its_site(record: Record) -> str:
-    """The chip's words; of a site whose machine is known, with the memory that they leave open."""
-    text = record.word("accelerator")
-    named = f"{record.word('source')} {record.word('source_url')}".lower()
-    return next((SITES[key] for key in SITES if key[0] in named and key[1] == text.lower()), text)
 
 
 def _engine_words(record: Record, chip: Accelerator) -> str | None:
