@@ -42,7 +42,7 @@ class Cycle:
     def watts(self, steps: Steps) -> Number:
         """Mean of the cycle, of one device."""
         share = self.mix.prefilling * self.mixed / self.seconds
-        return share * steps.watts(self.prefilling) + (1.0 - share) * steps.watts(self.decoding)
+        return share * steps.watts(self.prefilling, self.mixed) + (1.0 - share) * steps.watts(self.decoding, self.pure)
 
 
 def mixed_cycle(task: Task, n: Number, steps: Steps) -> Cycle:

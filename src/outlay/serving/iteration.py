@@ -230,8 +230,10 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
     operators = _operators(layer, deployment, work)
     # Attention waits for the fullest data-parallel device; experts get the tokens that there are.
-    there = dataclasses.replace(work, prefill=work.prefill - work.absent, absent=0.0)
-    routed = operators if np.ndim(work.absent) == 0 and not work.absent else _operators(layer, deployment, there)
+    there, routed = work, operators
+    if isinstance(layer.feed_forward, Experts) and np.any(work.absent):
+        there = dataclasses.replace(work, prefill=work.prefill - work.absent, absent=0.0)
+        routed = _operators(dataclasses.replace(layer, mixer=None, cross_attention=None), deployment, there)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
     whole = isinstance(layer.feed_forward, Experts) and own_layer(deployment, curves) is not None
     prompts = 0.0 if attention is None else _prompts(attention, deployment, work, curves)
@@ -291,6 +293,8 @@ AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert act
 
 def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
     """Attention of prompt tokens to themselves and to what their sequence has in the cache."""
+    if np.ndim(work.prefill) == 0 and work.prefill == 0:
+        return 0.0
     layout = deployment.layout
     each = np.where(np.greater(work.prefill, 0), work.prefill / np.maximum(work.prompts, 1e-9), 0.0)
     heads = attention.heads / layout.tensor
@@ -309,7 +313,7 @@ def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: C
 
 def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
     """Attention of decoding sequences over their caches."""
-    if not attention.causal:
+    if not attention.causal or (np.ndim(work.decoding) == 0 and work.decoding == 0):
         return 0.0
     layout = deployment.layout
     sequences, queries = work.decoding / layout.data, 1.0 + work.drafted

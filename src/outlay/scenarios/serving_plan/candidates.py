@@ -94,6 +94,7 @@ def _ways(
         least=asked.rate / most,
         rate=asked.rate,
         looked_at=found.looked_at,
+        prompts=make is not decode_loops,
         make=make,
     )
     fitting = 0 if ways is None else ways.count
