@@ -56,12 +56,17 @@ def apis(bills: Sequence[Bill], own: Own, beside: Beside) -> Table:
     for bill in shown:
         ratio = None
         if own.dollars is not None and own.dollars.likely:
-            ratio = bill.month.likely / own.dollars.likely
-        rows.append((called[bill.price.name], bill.serves, bill.month.likely, ratio, cheaper_from(own, bill, beside)))
+            ratio = (bill.month.likely + beside.of_api) / (own.dollars.likely + beside.of_own)
+        month = bill.month.likely + beside.of_api
+        rows.append((called[bill.price.name], bill.serves, month, ratio, cheaper_from(own, bill, beside)))
     notes = (
         [f"{len(ranked) - len(shown)} dearer ones of the same kind are left out."] if len(shown) < len(ranked) else []
     )
     notes += [f"{bill.price.name} is no longer listed by its seller." for bill in shown if bill.price.withdrawn]
+    if beside.of_api:
+        notes.append("A month: with what was said to come with an API.")
+    if beside.of_own:
+        notes.append("Over own: over the machines and their people.")
     return Table(
         "Hosted APIs",
         columns=("API", "Model", Column("A month", unit="$"), Column("Over own (×)", digits=2), "Own from (a day)"),
@@ -139,16 +144,23 @@ def machines(owns: Sequence[Own], bill: Bill, beside: Beside) -> Table:
                 f"{own.run.question.devices:,} × {own.run.question.accelerator.name}",
                 own.run.terms.provider or "yours",
                 own.run.terms.tier,
-                None if own.dollars is None else own.dollars.likely,
+                None if own.dollars is None else own.dollars.likely + beside.of_own,
                 own.use,
                 cheaper_from(own, bill, beside),
             )
             for own in owns
         ],
-        notes=("In use: requests over those that the machines could answer if they came evenly all month.",),
+        notes=(
+            "In use: requests over those that the machines could answer if they came evenly all month.",
+            *_with_people(beside),
+        ),
         receipts=tuple(receipt for own in owns for receipt in own.run.terms.price_receipts),
         key="machines",
     )
+
+
+def _with_people(beside: Beside) -> tuple[str, ...]:
+    return ("A month: with people.",) if beside.of_own else ()
 
 
 def sellers(own: Own, bill: Bill, beside: Beside) -> Table | None:
@@ -161,15 +173,29 @@ def sellers(own: Own, bill: Bill, beside: Beside) -> Table | None:
     rows = []
     for seller, tier, price in found[:_MOST]:
         dollars = month_at(own, price)
-        rows.append((seller, tier, price, dollars, cheaper_from(own, bill, beside, step=dollars / own.unit.count)))
+        there = cheaper_from(own, bill, beside, step=dollars / own.unit.count)
+        rows.append((seller, tier, price, dollars + beside.of_own, there))
     left = len(found) - len(rows)
     return Table(
         f"{own.run.question.devices:,} × {own.run.question.accelerator.name}, by seller and tier",
         columns=("Seller", "Tier", Column("A device-hour", unit="$"), Column("A month", unit="$"), "Own from (a day)"),
         rows=rows,
-        notes=(f"{left} dearer ones are left out.",) if left else (),
+        notes=(*((f"{left} dearer ones are left out.",) if left else ()), *_with_people(beside)),
         key="sellers",
     )
+
+
+def sold_cheaper(own: Own, bill: Bill, beside: Beside) -> Iterator[tuple[str, str, float]]:
+    """Sellers at whose prices the same machines become cheaper than an API, with their tier and the requests of a day from
+    which they do: those of the tier that is priced first, the least load first."""
+    if own.run.terms.choice is None:
+        return
+    found = []
+    for seller, tier, price in _offers(own):
+        crossed = crossing(own, bill, beside, step=month_at(own, price) / own.unit.count)
+        if crossed.first is not None:
+            found.append((tier != own.run.terms.tier, crossed.first / DAYS, seller, tier))
+    yield from ((seller, tier, requests) for _, requests, seller, tier in sorted(found))
 
 
 def _offers(own: Own) -> Iterator[tuple[str, str, float]]:
@@ -183,7 +209,7 @@ def _offers(own: Own) -> Iterator[tuple[str, str, float]]:
         yield (*pair, catalog.price_for(chip, *pair).likely)
 
 
-def how_full(own: Own, bill: Bill) -> Table | None:
+def how_full(own: Own, bill: Bill, beside: Beside) -> Table | None:
     """Dollars of a million tokens by the use of a machine, beside what the API asks at any load."""
     if own.step is None:
         return None
@@ -203,6 +229,8 @@ def how_full(own: Own, bill: Bill) -> Table | None:
         )
     most = 1 / unit.peak
     notes = ["Now: with the load that is asked about."]
+    if beside.of_own or beside.of_api:
+        notes.append("Machines and tokens alone, without what comes beside them.")
     if most < 1:
         words = format_quantity(most, "%", digits=2)
         notes.append(f"At most {words} while the busiest hour has {unit.peak:.3g} times the mean.")
