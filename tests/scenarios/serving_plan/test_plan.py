@@ -351,6 +351,22 @@ def test_bad_input_is_said_in_one_way(asked: dict[str, Any], says: str) -> None:
     assert error.value.hint
 
 
+def test_a_missing_load_is_hinted_at_with_flags_that_there_are() -> None:
+    with pytest.raises(InputError) as error:
+        plan_serving("llama-3-8b")
+    assert "--rate" in error.value.hint and "--users" in error.value.hint
+    assert not {"--concurrency", "--trace"} & set(error.value.hint.replace("`", " ").split())
+
+
+def test_people_are_hours_of_a_month_or_dollars() -> None:
+    asked = {**LOAD, "on": "l40s", "count": 8}
+    dollars, hours = (plan_serving("llama-3-8b", people=said, **asked) for said in ("3.6k", "40h/month:$90"))
+    assert dollars.total.amount is not None and hours.total.amount is not None
+    assert hours.total.amount.likely == pytest.approx(dollars.total.amount.likely)
+    line = hours.find("beside.people")
+    assert (line.quantity.likely, line.unit, line.unit_price.likely) == (40, "h", 90)
+
+
 def test_a_model_that_does_not_answer_token_by_token() -> None:
     with pytest.raises(InputError, match="token by token"):
         plan_serving("bert-large", **WITHIN)

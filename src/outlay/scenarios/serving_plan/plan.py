@@ -168,6 +168,7 @@ def priced_of(found: ServingFound, coefficients: ServingCoefficients, level: flo
         data=None,
         checkpoints=0,
         lost_work=None,
+        a_month=True,
         **{name: asked.get(name) for name in _TERMS},
     )
     return Priced(

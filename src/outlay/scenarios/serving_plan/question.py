@@ -128,6 +128,11 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     check_texts(asked, *_TEXTS)
     if asked.get("hardware") is not None and asked.get("use") is None:
         asked = {**asked, "use": 1.0}  # a month of serving pays for every hour
+    if all(asked.get(name) is None for name in ("rate", "users", "concurrency")):
+        raise InputError(
+            "the load is missing",
+            hint="add `--input 1024 --output 256 --rate 5/s`, `--rate 100k/day` or `--users 10000`",
+        )
     demand = read_demand(architecture, **{name: asked.get(name) for name in _REQUESTS})
     if demand.rate is None:
         raise InputError(
