@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from outlay.scenarios.serving.published import published_format
 from outlay.scenarios.serving.software import cache_of, engine_names, engine_of, refuses
 from outlay.scenarios.serving_plan.day import Day, read_day
 from outlay.scenarios.serving_plan.formats import left_out, read_formats
-from outlay.scenarios.serving_plan.offers import Money
+from outlay.scenarios.serving_plan.offers import Money, unsold
 from outlay.scenarios.training_plan.question import Wanted, ask_plan, read_counts
 from outlay.serving import Engine, Format, Load, engine_for
 from outlay.serving.engines import engine_on
@@ -33,7 +33,8 @@ MODES = ("aggregated", "disaggregated")
 _TEXTS = ("day", "goal", "on", "have", "without", "provider", "tier", "engine", "mode", "quant", "kv", "grid")
 _SAID = 3
 """Accelerators that an error names."""
-_ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
+ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
+"""Those that are looked at by `--engine any`, and that `--export` starts."""
 _START_UP = 300.0
 _REQUESTS = (*("input", "output", "rate", "concurrency", "users", "requests_per_user", "peak", "prefix_hit", "turns"),)
 
@@ -165,6 +166,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         bought=hardware is not None,
     )
     assumed: list[Assumption] = [*demand.assumed]
+    wanted = _own_what_nobody_rents_out(wanted, asked, assumed)
     if day is not None:
         assumed = [entry for entry in assumed if entry.name != "busiest hour"] + list(day.assumed)
         if asked.get("start_up") is None:
@@ -234,6 +236,16 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     return found
 
 
+def _own_what_nobody_rents_out(wanted: Wanted, asked: Mapping[str, Any], assumed: list[Assumption]) -> Wanted:
+    """The same with machines of one's own where nobody said otherwise, and they are to be had in no other way."""
+    said = any(asked.get(name) is not None for name in ("tier", "provider", "price", "have"))
+    if said or wanted.any_chip or not unsold([catalog.accelerator(name) for name in wanted.machines]):
+        return wanted
+    names = " or a ".join(wanted.machines)
+    assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out a {names}"))
+    return replace(wanted, tiers=("owned",))
+
+
 def _barred(
     asked: Mapping[str, Any],
     architecture: Architecture,
@@ -283,7 +295,7 @@ def _day(text: str | None, start_up: str | float | None, peak: float | None) -> 
 def _engines(text: str | None) -> tuple[Engine, ...] | None:
     if text is None:
         return None
-    names = _ENGINES if text.strip().lower() == "any" else names_in(text, "--engine", "write `--engine vllm,sglang`")
+    names = ENGINES if text.strip().lower() == "any" else names_in(text, "--engine", "write `--engine vllm,sglang`")
     found = []
     for name in names:
         engine = engine_for(name)

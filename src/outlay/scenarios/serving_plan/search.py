@@ -94,7 +94,7 @@ def offered_by_all(
         parts += [] if part is None else [part]
     if progress is not None:
         progress(len(wanted.wanted.machines), len(wanted.wanted.machines))
-    check_formats(wanted.formats, tuple(wanted.wanted.machines), counts.looked_at)
+    check_formats(wanted.formats, tuple(wanted.wanted.machines), kept=counts.formats, lacking=counts.lacking)
     return _joined(parts), counts
 
 
