@@ -11,7 +11,7 @@ from outlay.scenarios.buying.own import Own, month_at
 from outlay.scenarios.buying.question import Beside
 from outlay.statement import Cell, Column, Line, Table
 from outlay.statement.line import total
-from outlay.units import format_money, format_number, format_quantity
+from outlay.units import format_quantity
 
 _MOST = 8
 _FULL = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -77,14 +77,14 @@ def apis(bills: Sequence[Bill], own: Own, beside: Beside) -> Table:
     )
 
 
-def cheaper_from(own: Own, bill: Bill, beside: Beside, *, step: float | None = None) -> str:
-    """The requests of a day from which machines are cheaper than an API, in words."""
+def cheaper_from(own: Own, bill: Bill, beside: Beside, *, step: float | None = None) -> str | float:
+    """The requests of a day from which machines are cheaper than an API, or in words why there are none."""
     if own.step is None and step is None:
         return "not priced"
     found = crossing(own, bill, beside, step=step)
     if found.first is None:
         return _NEVER
-    return "any load" if found.first == 0 else format_number(found.first / DAYS)
+    return "any load" if found.first == 0 else found.first / DAYS
 
 
 def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
@@ -94,16 +94,12 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
     for bill in ranked:
         price = bill.price
         age = f"{catalog.age_days(price.receipt.date, today)} d ago" if price.receipt.date else "yours"
-        batch = None if price.batch_output is None else f"{_price(price.batch_input)} / {_price(price.batch_output)}"
         sold = price.model.rpartition("/")[2] or "your price"
         rows.append(
             (
                 called[price.name].partition("/")[0],
                 sold,
-                _price(price.input),
-                _price(price.cached),
-                _price(price.output),
-                batch,
+                *(price.input, price.cached, price.output, price.batch_input, price.batch_output),
                 age,
             )
         )
@@ -119,16 +115,16 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
     ]
     return Table(
         "What they ask for a million tokens",
-        columns=("API", "Sold as", "Input", "Cached", "Output", "Batch in / out", "Checked"),
+        columns=(
+            *("API", "Sold as"),
+            *(Column(word, unit="$/M") for word in ("Input", "Cached", "Output", "Batch in", "Batch out")),
+            "Checked",
+        ),
         rows=rows,
         notes=notes,
         receipts=tuple(bill.price.receipt for bill in ranked),
         key="api-prices",
     )
-
-
-def _price(dollars: float | None) -> str | None:
-    return None if dollars is None else format_money(dollars, cents=True)
 
 
 def machines(owns: Sequence[Own], bill: Bill, beside: Beside) -> Table:
@@ -221,14 +217,14 @@ def how_full(own: Own, bill: Bill, beside: Beside) -> Table | None:
         requests = unit.capacity * unit.peak * share
         rows.append(
             (
-                format_quantity(share, "%", digits=2) + (", now" if share == here else ""),
+                share,
                 requests / DAYS,
                 own.step / (requests * tokens),
                 bill.each / tokens,
             )
         )
     most = 1 / unit.peak
-    notes = ["Now: with the load that is asked about."]
+    notes = [f"{format_quantity(here, '%', digits=2)}: with the load that is asked about."]
     if beside.of_own or beside.of_api:
         notes.append("Machines and tokens alone, without what comes beside them.")
     if most < 1:
@@ -238,7 +234,7 @@ def how_full(own: Own, bill: Bill, beside: Beside) -> Table | None:
     return Table(
         f"Dollars of a million tokens, by how full each {each} is",
         columns=(
-            "In use",
+            Column("In use", unit="%", digits=2),
             Column("Requests a day", digits=3),
             Column("Own", unit="$/M"),
             Column(bill.called, unit="$/M"),
