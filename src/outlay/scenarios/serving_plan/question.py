@@ -19,7 +19,7 @@ from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.published import published_format
 from outlay.scenarios.serving.software import cache_of, engine_names, engine_of, refuses
 from outlay.scenarios.serving_plan.day import Day, read_day
-from outlay.scenarios.serving_plan.formats import left_out, read_formats
+from outlay.scenarios.serving_plan.formats import ANY, left_out, read_formats
 from outlay.scenarios.serving_plan.offers import Money, unsold
 from outlay.scenarios.training_plan.question import Wanted, ask_plan, read_counts
 from outlay.serving import Engine, Format, Load, engine_for
@@ -92,6 +92,12 @@ class ServingWanted:
     def load(self) -> Load:
         """One request; its rate is set by whoever asks."""
         return Load(input=self.demand.input, output=self.demand.output, cached=self.demand.cached, rate=self.rate)
+
+    @property
+    def size(self) -> int:
+        """Accelerators × engines × formats × modes that are looked at, about."""
+        formats = len(ANY) if self.formats is None else len(self.formats)
+        return len(self.wanted.machines) * len(self.engines or ENGINES[:1]) * formats * len(self.modes)
 
     def engines_on(self, chip: Accelerator) -> tuple[Engine, ...]:
         """The engines that run on an accelerator, with the limits that they set themselves by its memory."""
