@@ -193,7 +193,8 @@ def _title(own: Own, bill: Bill, demand: Demand, *, building: bool) -> str:
     said = f"own machines ({machines})" if building else bill.price.name
     against = bill.price.name if building else f"own machines ({machines})"
     if own.dollars is None:
-        return f"{question.architecture.name} for {load}: {bill.price.name}; {machines} have no price"
+        verb = "has" if question.devices == 1 else "have"
+        return f"{question.architecture.name} for {load}: {bill.price.name}; {machines} {verb} no price"
     word, what = "Build" if building else "Buy", f"a month of {question.architecture.name} for {load}"
     return f"{word}: {what} is cheaper with {said} than with {against}"
 

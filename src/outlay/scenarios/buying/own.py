@@ -151,7 +151,8 @@ def own_on(
                 refusal(question, served, coefficients)
                 if isinstance(served, Tried)
                 else DoesNotFit(
-                    f"{count} × {question.accelerator.name} do not carry the load", hint=f"write `--on {name}`"
+                    f"{count} × {question.accelerator.name} {'does' if count == 1 else 'do'} not carry the load",
+                    hint=f"write `--on {name}`",
                 )
             )
         return _priced(question, known, known.count, money, coefficients, level)

@@ -247,8 +247,8 @@ def _own_what_nobody_rents_out(wanted: Wanted, asked: Mapping[str, Any], assumed
     said = any(asked.get(name) is not None for name in ("tier", "provider", "price", "have"))
     if said or wanted.any_chip or not unsold([catalog.accelerator(name) for name in wanted.machines]):
         return wanted
-    names = " or a ".join(wanted.machines)
-    assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out a {names}"))
+    names = " or ".join(wanted.machines)
+    assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out {names}"))
     return replace(wanted, tiers=("owned",))
 
 
