@@ -25,6 +25,7 @@ EVERYTHING = [
     {**USUAL, "rate": "0.01/s"},
     {**USUAL, "rate": None, "concurrency": 3},
     {**USUAL, "people": "9k", "egress": "2TB"},
+    {**USUAL, "people": "40h/month:$90"},
     {**USUAL, "rate": None, "users": 50_000, "turns": 5, "input": 200},
     {**USUAL, "draft": "llama-3-8b", "acceptance": "70%"},
     {**USUAL, "price": None, "tier": "owned", "hardware": "30k"},
