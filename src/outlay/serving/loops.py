@@ -154,7 +154,7 @@ def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficien
     limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
     first = _cycle_seconds(deployment, load, coefficients, np.ones(shape))
-    full = _cycle_seconds(deployment, load, coefficients, sequences)
+    full = _cycle_seconds(deployment, load, coefficients, sequences, crowded=True)
     return Loops(
         deployment=deployment,
         load=load,
@@ -169,13 +169,16 @@ def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficien
     )
 
 
-def _cycle_seconds(deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats) -> Floats:
-    """Seconds of a request among `running` that are always there."""
+def _cycle_seconds(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats, *, crowded: bool = False
+) -> Floats:
+    """Seconds of a request among `running` that are always there; others wait for their places where it is `crowded`."""
     if deployment.engine.batching == "static":
         closed = perform(deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients)
         found: Any = running / closed.requests_per_second
     else:
-        found = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients)).seconds
+        cycle = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients))
+        found = cycle.crowded if crowded else cycle.seconds
     seconds: Floats = np.broadcast_to(np.asarray(found, dtype=float), running.shape)
     return seconds
 

@@ -49,7 +49,10 @@ def open_loop(
     full = cycle(task, most, steps)
     inside = number_inside(lambda n: cycle(task, n + 1.0, steps).seconds, load.rate, most - 1.0)
     found = cycle(task, inside + 1.0, steps)
-    fared, utilisation, busy = fared_among(inside, found, deployment, load, task, most, full.seconds)
+    # With all places taken, requests stay as long as places are there for them (Little).
+    longest = np.maximum(most / np.maximum(load.rate, 1e-300), full.crowded)
+    found = replace(found, seconds=np.minimum(found.seconds, longest))
+    fared, utilisation, busy = fared_among(inside, found, deployment, load, task, most, full.crowded)
     return replace(fared, watts=found.watts(steps)), utilisation, busy
 
 
@@ -58,11 +61,11 @@ def fared_among(
 ) -> tuple[Fared, Number, Number]:
     """The same, without watts, where it is known how many others a request finds `inside`: `found` is the cycle of one more."""
     assert load.rate is not None
-    utilisation = load.rate * full_seconds / most
+    utilisation, rate = load.rate * full_seconds / most, np.maximum(load.rate, 1e-300)
     busy = -np.expm1(-load.rate * found.seconds)
     prompt = prompt_waits(deployment, load, task, found, inside, busy)
     wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation)
-    decoding = found.seconds - found.ttft + prompt.after
+    decoding = np.clip(found.seconds - found.ttft + prompt.after, 0.0, np.maximum(most / rate, full_seconds))
     slope, steady = slope_of(load, most, full_seconds, found, inside)
     # Prompts of others that fall into an answer, and how many share the batch while it lasts.
     squared = 1.0 + np.square(load.variation)
