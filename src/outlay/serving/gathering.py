@@ -118,7 +118,9 @@ def _seconds(
     bent = np.where(np.greater(task.devices, 1), np.maximum(beyond - below, 0.0), 0.0)
 
     def long(together: Number) -> Number:
-        deviation = np.sqrt(np.maximum(together - 1.0, 1e-9))
+        # Of independent prompts; steps that are full hold as many each.
+        free = np.maximum(1.0 - together / _slots(task), 0.0)
+        deviation = np.sqrt(np.maximum((together - 1.0) * free, 1e-9))
         away = together - bend
         over = np.maximum(away, 0.0) + deviation * shortfall(np.abs(away) / deviation)
         return np.asarray(at_bend + below * away + bent * over)

@@ -51,7 +51,8 @@ def open_loop(
     found = cycle(task, inside + 1.0, steps)
     # With all places taken, requests stay as long as places are there for them (Little).
     longest = np.maximum(most / np.maximum(load.rate, 1e-300), full.crowded)
-    found = replace(found, seconds=np.minimum(found.seconds, longest))
+    shorter = np.minimum(1.0, longest / found.seconds)
+    found = replace(found, seconds=found.seconds * shorter, ttft=found.ttft * shorter)
     fared, utilisation, busy = fared_among(inside, found, deployment, load, task, most, full.crowded)
     return replace(fared, watts=found.watts(steps)), utilisation, busy
 
