@@ -26,6 +26,7 @@ from outlay.serving import Engine, Format, Load, engine_for
 from outlay.serving.engines import engine_on
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
+from outlay.units import with_article
 from outlay.workload import Architecture, load_config
 
 MODES = ("aggregated", "disaggregated")
@@ -108,7 +109,7 @@ class ServingWanted:
             f"`--engine {self.asked['engine']}` runs on none of the accelerators asked for",
             expected="an engine for one of them",
             details=[
-                f"{engine.name} does not run on a {chip.name}: {refuses(engine, chip)}"
+                f"{engine.name} does not run on {with_article(chip.name)}: {refuses(engine, chip)}"
                 for engine in self.engines
                 for chip in chips[:_SAID]
             ],
