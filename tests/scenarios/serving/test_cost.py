@@ -11,10 +11,12 @@ from dataclasses import replace
 import pytest
 
 from outlay.errors import DoesNotFit, InputError
+from outlay.scenarios.buying.compare import compare
 from outlay.scenarios.named import read_model
 from outlay.scenarios.serving.cost import cost_serving
 from outlay.scenarios.serving.demand import rate_words, read_rate
 from outlay.scenarios.serving.extras import layers_of
+from outlay.scenarios.serving_plan.plan import plan_serving
 from outlay.serving import load_serving
 from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
@@ -512,3 +514,17 @@ def test_what_is_offered_for_an_unknown_word_is_of_serving(flag, value):
     said = " ".join((str(refused.value), *refused.value.details, refused.value.hint))
     assert not any(word in said for word in ("vpp", "mbs", "zero", "write `fp32`"))
     assert "--kv fp8" in said if flag == "kv" else "etp=" in said and "dp=8,ep=8" in said
+
+
+@pytest.mark.parametrize(
+    ("model", "on", "form"),
+    [("gpt-oss-20b", "rtx-4090", "mxfp4"), ("minimax-m2", "h200:4", "fp8-block"), ("llama-3-8b", "l4", "bf16")],
+)
+def test_weights_are_those_of_the_checkpoint_for_cost_plan_and_compare_alike(model, on, form):
+    name, _, count = on.partition(":")
+    cost = cost_serving(model, on=on, rate=0.1)
+    assert next(entry.value for entry in cost.assumed if entry.name == "weights") == form
+    planned = plan_serving(model, on=name, count=count or "1", rate=0.1)
+    assert next(entry.value for entry in planned.assumed if entry.name == "weights") == form
+    beside_an_api = compare(model, on=on, rate=0.1, api="mine=0.10/0.40")
+    assert next(entry.value for entry in beside_an_api.assumed if entry.name == "weights") == form

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from outlay import catalog
 from outlay.catalog import Accelerator, rows
 from outlay.errors import InputError, UnknownName
+from outlay.scenarios.serving.published import published_for
 from outlay.serving import Engine, Format, engine_for, format_for
 from outlay.serving.engines import SGLANG_LIMITS, VLLM_LIMITS, engine_on
 from outlay.serving.formats import CACHE_BYTES
@@ -137,11 +137,12 @@ def format_of(
 ) -> Format:
     """The weights' format; where the chip does not multiply in it, what it runs as, said."""
     if asked is None:
-        name, why = _published(model)
+        name, receipt = published_for(model)
+        why = f"as published ({receipt.source}); `--quant` says another"
         if name == "bf16" and not chip.has("bf16"):
             name = "fp16" if chip.has("fp16") else "fp32"
             why = f"{with_article(chip.name)} does not multiply in bf16"
-        assumed.append(Assumption("weights", value=name, why=why))
+        assumed.append(Assumption("weights", value=name, why=why, receipt=receipt))
     else:
         if not asked.strip():
             raise InputError("`--quant` is empty", hint="write `--quant fp8`, or leave it out")
@@ -182,28 +183,6 @@ def _on_chip(found: Format, chip: Accelerator, engine: Engine, assumed: list[Ass
     why = f"{with_article(chip.name)} does not multiply in {found.compute}: it saves memory and traffic, not arithmetic"
     assumed.append(Assumption("arithmetic", value=value, why=why))
     return replace(found, compute=runs, activation=runs, dequantized=True)
-
-
-def _published(model: str | Mapping[str, object] | Architecture) -> tuple[str, str]:
-    """The format of the published checkpoint: what its config says, else 16 bits."""
-    config: Mapping[str, object] = {}
-    if isinstance(model, Mapping):
-        config = model
-    elif isinstance(model, str):
-        try:
-            config = catalog.model_config(model).config
-        except InputError:
-            config = {}
-    said = config.get("quantization_config")
-    if isinstance(said, Mapping):
-        method = str(said.get("quant_method", "")).lower()
-        if method == "fp8" and said.get("weight_block_size"):
-            method = "fp8-block"
-        try:
-            return format_for(method).name, "that of the published weights"
-        except InputError:
-            pass
-    return "bf16", "weights are published in 16 bits (`--quant` says another)"
 
 
 def cache_of(asked: str | None, engine: Engine | None, assumed: list[Assumption]) -> str:
