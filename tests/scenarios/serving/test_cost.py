@@ -246,6 +246,39 @@ def test_an_owned_machine_has_no_price_and_says_what_would_give_one():
     assert not bought.total.at_least
 
 
+SMALL = {"quant": "q4_k_m", "input": 512, "output": 128}
+
+
+def test_a_phone_that_waits_draws_what_it_draws_at_rest():
+    waits = cost_serving("llama-3.2-1b", on="a17-pro", rate="1/day", **SMALL)
+    watts = figure(waits, "joules") / (730 * 3600)
+    assert 0.05 <= watts < 0.06
+    assert math.isclose(figure(waits, "battery"), 12.7 * 3600 / watts)
+    assert "iphone-15-pro" in next(entry.value for entry in waits.assumed if entry.name == "machine")
+    works = cost_serving("llama-3.2-1b", on="a17-pro", concurrency=1, **SMALL)
+    assert 3600 < figure(works, "battery") < 8 * 3600
+    assert "a token of an answer" in cells(works, "load")["energy at work"][0]
+
+
+@pytest.mark.parametrize(
+    ("chip", "low", "high"),
+    [
+        ("intel-n150", 20, 30),
+        ("core-i7-12700h", 30, 80),
+        ("m1-pro", 25, 50),
+        ("m1-pro-cpu", 25, 50),
+        ("gb10-spark-128gb", 100, 240),
+        ("core-i9-13900k", 150, 350),
+        ("raspberry-pi-5", 8, 15),
+        ("m3-ultra", 200, 280),
+    ],
+)
+def test_machines_at_home_draw_what_such_machines_draw(chip, low, high):
+    found = cost_serving("llama-3.2-1b", on=chip, concurrency=1, engine="llamacpp", **SMALL)
+    assert low < figure(found, "joules") / (730 * 3600) < high
+    assert next(entry.value for entry in found.assumed if entry.name == "PUE") == "1"
+
+
 def test_no_says_how_many_would_do_and_they_do():
     with pytest.raises(DoesNotFit) as refused:
         ask(on="h100-sxm:2", rate=40)
