@@ -12,7 +12,7 @@ from outlay.accuracy.serving import words
 from outlay.accuracy.serving.columns import configuration
 from outlay.accuracy.serving.impossible import refuse_impossible
 from outlay.accuracy.serving.layouts import divide
-from outlay.accuracy.serving.manner import Manner, Protocol, manner_of
+from outlay.accuracy.serving.manner import SENT, Manner, Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
 from outlay.accuracy.serving.pools import layout_of, pools_of, settled
 from outlay.catalog import Accelerator
@@ -79,6 +79,8 @@ class Question:
     beams: int
     rounds: float
     """Requests that a client sends one after another."""
+    sent: float
+    """Requests of the whole run, where they come at a rate."""
     answer_alone: bool
     scattered: bool
     random_lengths: bool
@@ -198,16 +200,21 @@ def resolve(record: Record) -> Question:
     if speculation is not None:
         deployment = replace(deployment, held=_drafting_bytes(deployment, speculation))
     protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
+    if protocol == "burst":
+        batch = manner.sent or SENT
+    if protocol in ("burst", "rate") and manner.sent is None:
+        said.append(f"{'a burst' if protocol == 'burst' else 'a run'} of {SENT:,.0f} requests")
     return Question(
         deployment=deployment,
         instances=instances,
         protocol=protocol,
         input=prompt,
         output=answer,
-        batch=None if protocol in ("most", "rate") else batch or 1.0,
+        batch=None if protocol in ("most", "rate", "sought") else batch or 1.0,
         rate=_number(row.word("request_rate")),
         beams=manner.beams,
-        rounds=manner.rounds,
+        rounds=1.0 if protocol == "burst" else manner.rounds,
+        sent=manner.sent or SENT,
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
