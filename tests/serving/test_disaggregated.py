@@ -215,3 +215,12 @@ def test_each_data_parallel_device_schedules_its_own_sequences(
     ]
     fixed, each = coefficients.step.fixed_of("vllm")
     assert engine == pytest.approx([fixed + 64 * each, fixed + 512 * each])
+
+
+def test_the_slower_network_decides() -> None:
+    llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True)
+    quick, slow = (
+        Deployment(architecture=llama, cluster=cluster_for(accelerator(name), 1)) for name in ("h100-sxm", "l4")
+    )
+    there, back = Transfer.over_network(quick, slow), Transfer.over_network(slow, quick)
+    assert float(there.bandwidth) == float(back.bandwidth) < float(Transfer.over_network(quick).bandwidth)

@@ -147,10 +147,62 @@ def test_what_is_asked_for_is_not_assumed():
     assert {"engine", "cache", "layout", "grid", "PUE"} <= {entry.name for entry in ask().assumed}
 
 
-def test_a_chip_without_the_format_widens_the_weights_and_says_so():
-    found = cost_serving("llama-3-8b", on="a100-sxm-80gb", quant="fp8", input=512, output=128, rate=1)
+def test_a_format_that_the_chip_lacks_is_refused_and_what_is_offered_is_widened():
+    asked = {"on": "a100-sxm-80gb", "input": 512, "output": 128, "rate": 1}
+    with pytest.raises(InputError, match="does not multiply in fp8") as refused:
+        cost_serving("llama-3-8b", quant="fp8", **asked)
+    assert "`--quant w8a16`" in refused.value.hint
+    assert cost_serving("llama-3-8b", quant="w8a16", **asked).answer
+    with pytest.raises(InputError, match="does not multiply in nvfp4"):
+        cost_serving("llama-3-8b", quant="nvfp4", **{**asked, "on": "l4"})
+
+
+def test_published_weights_are_widened_where_the_chip_lacks_their_format():
+    found = cost_serving("deepseek-v3", on="a100-sxm-80gb:16", input=512, output=128, rate="1/min", price=1)
     said = next(entry for entry in found.assumed if entry.name == "arithmetic")
-    assert "widened to bf16" in said.value
+    assert "widened" in said.value
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"on": "tpu-v5e:4", "quant": "q4_k_m"}, "which does not run on tpu-v5e"),
+        ({"on": "inferentia2", "quant": "q4_k_m"}, "which does not run on inferentia2"),
+        ({"on": "gaudi2", "quant": "q4_k_m"}, "which does not run on gaudi2"),
+        ({"on": "m3-max", "quant": "fp8"}, "is no format of llamacpp"),
+        ({"on": "m3-max", "quant": "nvfp4"}, "is no format of llamacpp"),
+        ({"on": "m3-max", "quant": "w4a16"}, "is no format of llamacpp"),
+        ({"on": "vcu128"}, "no engine that outlay knows runs on vcu128"),
+        ({"on": "cerebras-wse-3"}, "no engine that outlay knows runs on cerebras-wse-3"),
+        ({"on": "hailo-8", "quant": "int8"}, "no engine that outlay knows runs on hailo-8"),
+        ({"on": "coral-edge-tpu", "quant": "int8"}, "no engine that outlay knows runs on coral-edge-tpu"),
+        ({"on": "rx-580", "engine": "vllm"}, "has left the generation gcn4 behind"),
+        ({"on": "h100-sxm", "kv": "int8"}, "is no cache of vllm"),
+        ({"on": "h100-sxm", "kv": "fp4"}, "is no cache of vllm"),
+        ({"on": "h100-sxm", "kv": "fp32"}, "is no cache of vllm"),
+        ({"prefill_on": "h100-sxm", "decode_on": "h100-sxm", "engine": "llamacpp"}, "does not send caches"),
+        ({"prefill_on": "h100-sxm", "decode_on": "m3-max"}, "does not send caches"),
+        ({"prefill_on": "rx-580", "decode_on": "h100-sxm"}, "vllm does not run on rx-580"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changed, words):
+    with pytest.raises(InputError) as refused:
+        cost_serving("llama-3-8b", **{"input": 512, "output": 128, "concurrency": 1, **changed})
+    assert words in str(refused.value)
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("chip", "engine"), [("rx-580", "llamacpp"), ("mi25-16gb", "llamacpp"), ("sn40l", "sambaflow"), ("mi300x", "vllm")]
+)
+def test_the_usual_engine_is_one_that_runs_there(chip, engine):
+    found = cost_serving("llama-3.2-1b", on=chip, input=128, output=16, concurrency=1)
+    assert next(entry.value for entry in found.assumed if entry.name == "engine") == engine
+
+
+def test_llama_cpp_keeps_published_eight_bits_as_its_own():
+    with pytest.raises(DoesNotFit, match="in q8_0"):
+        cost_serving("deepseek-v3", on="m3-ultra", input=128, output=16, concurrency=1)
 
 
 def test_published_eight_bit_weights_are_the_default():

@@ -19,6 +19,7 @@ from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.extras import RANK, Draft, read_adapters, read_draft, read_offload
+from outlay.scenarios.serving.runs_on import refuses, sends_caches
 from outlay.scenarios.serving.software import cache_of, engine_of, format_of
 from outlay.serving import Deployment, Engine, Format, Requests, Speculation
 from outlay.serving.adapters import Adapters, adapter_bytes
@@ -207,10 +208,21 @@ def _apart(
     """The question with prompts on devices of their own; what is assumed of both is said once."""
     name, count = read_on(on)
     chip = read_chip(name, count)
+    engine = question.engine
+    if not sends_caches(engine):
+        raise InputError(
+            f"{engine.name} does not send caches from devices that compute prompts to others that answer",
+            expected="vllm, sglang or trtllm",
+            hint="write `--on` alone, or devices that run vllm",
+        )
+    if why_not := refuses(engine, chip):
+        raise InputError(
+            f"{engine.name} does not run on {chip.name}: {why_not}", hint="name devices that run one engine"
+        )
     more: list[Assumption] = []
     cluster = _cluster(chip, count, None, interconnect, more)
     weights = format_of(quant, question.architecture, chip, question.engine, model, more)
-    rate = cluster.network_bandwidth * 8 / 1e9
+    rate = min(cluster.network_bandwidth, question.cluster.network_bandwidth) * 8 / 1e9
     way = Assumption(
         "transfer",
         value=f"{rate:g} Gb/s a device",
