@@ -9,6 +9,7 @@ import click
 from outlay.cli.answer import answer_options_of_tokens, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, engines, formats, models, providers, tiers
 from outlay.cli.plan_training import progress_bar
+from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb, came_from
 from outlay.cli.terms import serving_terms_options
 
@@ -84,6 +85,7 @@ def command(
         --input 512 --output 256 --concurrency 1
     """
     form = prepare(output, format)
+    check_apart(output, (model, asked.get("trace"), *catalog))
     use_catalogs(catalog)
     origins = came_from(context)
     asked = {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
