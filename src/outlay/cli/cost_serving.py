@@ -33,6 +33,9 @@ EXAMPLE = "outlay cost serving llama-3-8b --on h100-sxm:1 --input 1024 --output 
 @click.option("--users", metavar="N", help="People who use it in a day: 10000.")
 @click.option("--requests-per-user", metavar="N", help="With --users: requests of each in a day.")
 @click.option("--peak", metavar="RATIO", help="Requests of the busiest hour over the mean: 2.5.")
+@click.option(
+    "--burstiness", metavar="SHAPE", help="With --rate: 1 comes at random (default), 0.5 in bursts, 2 evenly."
+)
 @click.option("--turns", metavar="N", help="Questions of a conversation, each with all that was said before.")
 @click.option("--prefix-hit", metavar="PERCENT", help="Share of prompts that is in the cache: 40%.")
 @click.option(

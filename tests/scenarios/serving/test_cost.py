@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from outlay.errors import DoesNotFit, InputError
@@ -14,7 +15,7 @@ from outlay.scenarios.named import read_model
 from outlay.scenarios.serving.cost import cost_serving
 from outlay.scenarios.serving.demand import read_rate
 from outlay.scenarios.serving.extras import layers_of
-from outlay.serving import load_serving
+from outlay.serving import Requests, load_serving
 from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
 from outlay.workload import parameters
@@ -296,6 +297,35 @@ def test_an_owned_machine_has_no_price_and_says_what_would_give_one():
         "llama-3-8b", on="m3-max", quant="q4_k_m", input=512, output=256, concurrency=1, tier="owned", hardware=4000
     )
     assert not bought.total.at_least
+
+
+def test_bursts_make_clients_wait_and_even_requests_do_not():
+    asked = {"on": "l4", "input": 512, "output": 128, "price": 1}
+    waits = [cost_serving("llama-3-8b", rate=1, burstiness=shape, **asked) for shape in (0.1, 1, 10)]
+    firsts = [figure(found, "ttft") for found in waits]
+    assert firsts[0] > 2 * firsts[1]
+    assert firsts[2] < 1.1 * firsts[1]
+    assert figure(waits[1], "ttft") == figure(cost_serving("llama-3-8b", rate=1, **asked), "ttft")
+    for wrong in (
+        {"concurrency": 3, "burstiness": 0.5},
+        {"rate": 1, "burstiness": "often"},
+        {"rate": 1, "burstiness": 0},
+    ):
+        with pytest.raises(InputError, match="burstiness"):
+            cost_serving("llama-3-8b", **asked, **wrong)
+
+
+def test_a_burst_above_what_is_sustained_is_played():
+    count, size = 200, np.full(200, 512)
+    burst = Requests(np.arange(count) * 0.02, size, size // 4)
+    found = cost_serving("llama-3-8b", on="l4", trace=burst, price=1)
+    assert figure(found, "utilisation") > 5
+    assert 10 < figure(found, "ttft") < 90
+    most = 2 * count * 128 / 60
+    assert 0 < figure(found, "output_tokens_per_second") < most
+    assert any("faster than they are answered" in note for note in found.notes)
+    slow = cost_serving("llama-3-8b", on="l4", trace=Requests(np.arange(count) * 2.0, size, size // 4), price=1)
+    assert not any("faster than they are answered" in note for note in slow.notes)
 
 
 SMALL = {"quant": "q4_k_m", "input": 512, "output": 128}

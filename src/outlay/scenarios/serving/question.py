@@ -118,6 +118,7 @@ def ask_serving(
     peak: str | float | None = None,
     prefix_hit: str | float | None = None,
     turns: str | int | None = None,
+    burstiness: str | float | None = None,
     engine: str | None = None,
     quant: str | None = None,
     kv: str | None = None,
@@ -155,6 +156,7 @@ def ask_serving(
         peak=peak,
         prefix_hit=prefix_hit,
         turns=turns,
+        burstiness=burstiness,
     )
     problems = Problems()
     degrees = problems.attempt(lambda: read_degrees(layout))

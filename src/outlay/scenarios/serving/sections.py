@@ -133,7 +133,9 @@ def _latency(run: ServingRun) -> Iterator[Table]:
     if again:
         notes.append(f"{again:,} requests were put back because the room for caches ran out, and computed again.")
     if trace is None:
-        notes.append("They come at random and are all of the mean length: `--trace` plays requests of your own.")
+        bursts = run.question.demand.burstiness
+        how = "at random" if bursts == 1 else "in bursts" if bursts < 1 else "evenly"
+        notes.append(f"They come {how} and are all of the mean length: `--trace` plays requests of your own.")
         title = f"{len(waits):,} requests, played one by one"
     else:
         title = f"{len(waits):,} requests, played one by one in {format_quantity(trace.seconds, 's')}"
