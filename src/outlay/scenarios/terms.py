@@ -284,7 +284,8 @@ def _pue(
         if not 1 <= ratio <= 100:
             raise InputError(f"`--pue` is {asked}", expected="a ratio from 1 to 100", hint="write `--pue 1.2`")
         return Interval.exact(ratio), yours(ratio, "", "--pue")
-    if seller == "on-premise" and question.accelerator.category in ("apple", "consumer-gpu", "edge"):
+    alone = catalog.server_for(question.accelerator).idle_watts is not None
+    if seller == "on-premise" and (alone or question.accelerator.category == "consumer-gpu"):
         home = Receipt(
             1.0, unit="", source="a machine at home or on a desk has no building of its own", date="", basis="assumed"
         )

@@ -17,7 +17,8 @@ from outlay.scenarios.named import check_texts, read_model
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.published import published_for
-from outlay.scenarios.serving.software import cache_of, engine_names, engine_of, refuses
+from outlay.scenarios.serving.runs_on import refuses
+from outlay.scenarios.serving.software import cache_of, engine_names, engine_of
 from outlay.scenarios.serving_plan.day import Day, read_day
 from outlay.scenarios.serving_plan.formats import ANY, left_out, read_formats
 from outlay.scenarios.serving_plan.offers import Money, unsold
