@@ -170,6 +170,40 @@ RANKS = 64
 """Steps in which the popularity of experts falls."""
 
 
+def fullest(
+    tokens: Number, choices: Number, experts: Number, devices: Number, *, skew: float = 0.0
+) -> tuple[Array, Array]:
+    r"""Where experts are divided among devices: experts that the fullest device has to read, and its rows over the mean.
+
+    All wait for the device that has most to do. Experts stand anywhere, so that of its E/D experts a device has
+    :math:`\mu` at work with a variance of :math:`\mu (1 - \mu D / E)(1 - 1/D)`, and the largest of D normal numbers is
+    :math:`m_D` deviations above their mean; rows vary with their number and with the popularity of experts.
+
+    >>> active, rows = fullest(8, 1, 16, 8)  # two experts a device: 0.8 are hit on average, two on the fullest
+    >>> round(float(active), 2), round(float(active_experts(8, 1, 16, local=2)), 2)
+    (1.73, 0.81)
+    >>> [round(float(part), 2) for part in fullest(64, 8, 256, 1)]
+    [222.44, 1.0]
+    """
+    sizes = (tokens, choices, experts, devices)
+    tokens, choices, experts, devices = (np.asarray(size, dtype=np.float64) for size in sizes)
+    local = experts / devices
+    mean = active_experts(tokens, choices, experts, local=local, skew=skew)
+    others = largest_of(devices) * np.sqrt(1.0 - 1.0 / devices)
+    active = np.minimum(mean + others * np.sqrt(np.maximum(mean * (1.0 - mean / local), 0.0)), local)
+    popularity = ((np.arange(RANKS) + 0.5) / RANKS) ** -skew
+    varied = float(np.var(popularity / popularity.mean()))
+    each = np.maximum(tokens * choices / devices, 1.0)
+    return np.asarray(active), np.asarray(1.0 + others * np.sqrt(1.0 / each + varied / local))
+
+
+def largest_of(count: Number) -> Array:
+    """The largest of so many normal numbers, expected, in deviations above their mean (Harter 1961)."""
+    return np.interp(
+        np.log2(count), np.arange(10.0), [0, 0.564, 1.029, 1.424, 1.766, 2.070, 2.344, 2.595, 2.826, 3.041]
+    )
+
+
 def moved_bytes(tokens: Number, rows: Number, hidden: Number, width: Number) -> Array:
     """Bytes that a gated expert layer moves in 16 bits beside its products: gather, activation, scatter.
 

@@ -11,8 +11,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+import numpy as np
+
 from outlay.catalog import Accelerator, rows
 from outlay.statement import Basis
+from outlay.workload import Number
 
 TODAY = 2026.5
 """The year of an engine of which nobody says when it ran."""
@@ -61,6 +64,30 @@ class Engine:
     """`quoted` where the source was read, `assumed` where the facts were written down without reading it again."""
     year: float = TODAY
     """The year of the software."""
+    poll_steps: int = 1
+    """Decoding steps after which the engine looks for new requests (SGLang's `--scheduler-recv-interval`)."""
+
+    @property
+    def lane(self) -> str:
+        """Whose measured kernels it runs, or runs kernels like: `vllm`, `sglang` or `trtllm`."""
+        return "trtllm" if self.family.startswith("trtllm") else "sglang" if self.family == "sglang" else "vllm"
+
+    @property
+    def sorts(self) -> bool:
+        """Drawing from the likeliest tokens alone (top-k, top-p) sorts all logits first: vLLM until kernels that need no order
+        took over (https://github.com/vllm-project/vllm/pull/40376, and pull request 32558 of 2026-01)."""
+        return self.lane == "vllm" and self.year < 2026.1 and self.kernels == "tables"
+
+    def pads(self, form: str, tensor: Number) -> Number:
+        """Rows to which an expert's are filled up, by a degree of tensor parallelism: 1 is none.
+
+        DeepGEMM gives each expert whole tiles of 128 rows. vLLM took it for block-scaled weights by default from 0.11 on
+        (https://github.com/vllm-project/recipes/pull/120), not at a degree of 8 from 0.12 on (pull request 29346), and
+        lets Triton's kernels go first since 2026 (pull request 39331).
+        """
+        if self.lane != "vllm" or form != "fp8-block" or not 2025.75 <= self.year < 2026.02:
+            return 1.0
+        return np.where(np.greater_equal(tensor, 8) & (self.year >= 2025.9), 1.0, 128.0)
 
 
 @rows.cached

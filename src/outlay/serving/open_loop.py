@@ -27,9 +27,11 @@ import numpy as np
 from outlay.serving.closed_loop import Fared, cycle_of
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
+from outlay.serving.inside import inside
 from outlay.serving.load import Load
 from outlay.serving.prompt_waits import prompt_waits
 from outlay.serving.steps import Steps
+from outlay.serving.tables import DEGREES
 from outlay.serving.task import Task
 from outlay.workload import Number
 
@@ -44,13 +46,12 @@ def open_loop(
 ) -> tuple[Fared, Number, Number]:
     """How requests fare, the rate over the highest that can be sustained, and the share of time with any request."""
     assert load.rate is not None
-    cycle = cycle_of(deployment)
     most = np.maximum(sequences, 1.0)
-    full = cycle(task, most, steps)
-    inside = number_inside(lambda n: cycle(task, n + 1.0, steps).seconds, load.rate, most - 1.0)
-    found = cycle(task, inside + 1.0, steps)
-    fared, utilisation, busy = fared_among(inside, found, deployment, load, task, most, full.seconds)
-    return replace(fared, watts=found.watts(steps)), utilisation, busy
+    shapes = (np.shape(getattr(deployment.layout, name)) for name in DEGREES)
+    layouts = np.broadcast_shapes(*shapes)
+    met = inside(cycle_of(deployment), task, most, load.rate, steps, layouts=layouts)
+    fared, utilisation, busy = fared_among(met.others, met.found, deployment, load, task, most, met.full_seconds)
+    return replace(fared, watts=met.found.watts(steps)), utilisation, busy
 
 
 def fared_among(

@@ -25,6 +25,7 @@ EVERYTHING = [
     {**USUAL, "rate": "0.01/s"},
     {**USUAL, "rate": None, "concurrency": 3},
     {**USUAL, "people": "9k", "egress": "2TB"},
+    {**USUAL, "people": "40h/month:$90"},
     {**USUAL, "rate": None, "users": 50_000, "turns": 5, "input": 200},
     {**USUAL, "draft": "llama-3-8b", "acceptance": "70%"},
     {**USUAL, "price": None, "tier": "owned", "hardware": "30k"},
@@ -419,8 +420,8 @@ def test_ranges_hold_the_likely_figure_and_widen_with_the_level():
 def test_coefficients_of_ones_own_have_no_range():
     own = load_serving()
     own = replace(own, step=own.step.replace(framework_bytes=own.step.framework_bytes))
-    slower = {family: 2 * factor for family, factor in own.step.memory_slowdown.items()}
-    slow = replace(own, step=own.step.replace(memory_slowdown=slower))
+    slower = {family: 2 * seconds for family, seconds in own.step.step_fixed.items()}
+    slow = replace(own, step=own.step.replace(step_fixed=slower))
     found = ask(coefficients=slow)
     assert found.coverage is None
     assert not found.answer["tpot"].value.has_range

@@ -84,7 +84,6 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         if each > 0:
             found.append(Magnitude(path=("step_sequence", family), prior=each, spread=1.0, affects=of))
         found.append(Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of))
-        found.append(Magnitude(path=("memory_slowdown", family), prior=1.0, spread=0.4, affects=of))
     found += list(_awq(rows, start))
     for family in ("llamacpp-server", "llamacpp-webui"):
 
@@ -107,37 +106,14 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             return row.family == family and row.question.protocol == "client" and row.metric == "ttft_ms"
 
         found.append(Magnitude(path=("front_end", family), prior=0.02, spread=1.0, affects=fronted))
-    mixtures = [row for row in rows if not row.backend and row.question.deployment.architecture.is_moe]
-    for form in sorted({row.question.deployment.weights.name for row in mixtures}):
-
-        def stored(row: Row, form: str = form) -> bool:
-            one = row.question.deployment
-            return not row.backend and one.weights.name == form and one.architecture.is_moe
-
-        for family in sorted({row.family for row in mixtures if stored(row)}):
-
-            def multiplied(row: Row, form: str = form, family: str = family) -> bool:
-                one = row.question.deployment
-                return row.family == family and one.weights.name == form and one.architecture.is_moe
-
-            found.append(Magnitude(path=("experts", f"{family}/{form}"), prior=1.0, spread=0.25, affects=multiplied))
-    found.append(
-        Magnitude(
-            path=("expert_excess",),
-            prior=0.25,
-            spread=0.7,
-            affects=lambda row: bool(row.question.deployment.layout.expert > 1),
-            own=False,
-        )
-    )
     for generation in sorted({row.generation for row in rows if not row.backend}):
 
         def at(row: Row, generation: str = generation) -> bool:
             return not row.backend and row.generation == generation
 
-        found.append(Magnitude(path=("projections", generation), prior=1.05, spread=0.25, affects=at))
         if not any(_known(row) for row in rows if at(row)):
             # No kernels were measured: what an engine reaches of the data sheet, and attention apart from it.
+            found.append(Magnitude(path=("projections", generation), prior=1.05, spread=0.25, affects=at))
             found.append(Magnitude(path=("attention_slowdown", generation), prior=1.0, spread=0.6, affects=at))
             for family in sorted({row.family for row in rows if at(row)}):
 
@@ -228,7 +204,7 @@ def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
 def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Sequence[float] | Any) -> StepCoefficients:
     """Coefficients with every magnitude at its place; what a group has no rows for takes the mean of the groups."""
     tree: dict[str, Any] = {name: copy.deepcopy(getattr(start, name)) for name in StepCoefficients.__dataclass_fields__}
-    for group in ("family", "projections", "experts", "memory_slowdown"):
+    for group in ("family", "projections"):
         tree[group] = {name: value for name, value in tree[group].items() if name == "other"}
     for magnitude, at in zip(chosen, point, strict=True):
         *path, last = magnitude.path
@@ -238,10 +214,7 @@ def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Seque
                 place[step] = copy.deepcopy(place["other"])
             place = place.setdefault(step, {})
         place[last] = math.exp(float(at))
-    for form in {name.split("/")[1] for name in tree["experts"] if "/" in name}:
-        known = [value for name, value in tree["experts"].items() if name.endswith(f"/{form}")]
-        tree["experts"][form] = math.exp(math.fsum(map(math.log, known)) / len(known))
-    for group in ("front_end", "step_fixed", "step_sequence", "projections", "experts", "memory_slowdown"):
+    for group in ("front_end", "step_fixed", "step_sequence", "projections"):
         values = [value for name, value in tree[group].items() if name not in LOOPS]
         if values:
             tree[group]["other"] = math.exp(math.fsum(map(math.log, values)) / len(values))

@@ -36,6 +36,8 @@ _CLIENT = (
 
 _RANDOM = r"inferencemax|inferencex|random[-_ ]range|src id (20\d\d_|\S+_cfg\d+|\S*gap_analysis)"
 
+_CHATS = r"task (lm-arena|gpqa|image-chat|video-chat|audio-chat|sourcegraph)"
+
 _DATA = (
     # MLPerf inference rules: mean tokens of the answers are in the notes; of the prompts, as the datasets' cards count them.
     (r"openorca\+gsm8k", 230, 145),
@@ -65,6 +67,8 @@ class Manner:
     """Sequences that are kept for each answer (beam search)."""
     attention_data: int | None
     """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
+    local: int | None
+    """Requests that are open on one instance, or on one of those that share its attention."""
     rounds: float
     """Requests that a client sends one after another."""
     expert_group: int | None
@@ -76,6 +80,8 @@ class Manner:
     """The client drew lengths at random below the nominal ones (InferenceMAX, InferenceX: 80 to 100 % of them)."""
     lengths: tuple[int, int] | None
     """Usual tokens of prompt and answer of the data set that the notes name."""
+    truncated: bool
+    """Answers were drawn from the likeliest tokens alone, as a chat's client leaves it to the model's own settings."""
     prompt: int | None
     """Tokens of the prompt that the notes state."""
     submission: bool
@@ -123,12 +129,14 @@ def manner_of(record: Record) -> Manner:
         answer_alone="decode_tokens_per_s" in record.numbers,
         beams=int(beams.group(1)) if beams else 1,
         attention_data=_attention_data(text),
+        local=_local(text),
         rounds=_rounds(record, text),
         expert_group=_expert_group(text),
         twice=_twice(record, text),
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
         random_lengths=re.search(_RANDOM, text) is not None,
         lengths=lengths,
+        truncated=re.search(_CHATS, text) is not None,
         prompt=int(short.group(1)) if short else None,
         kernel=kernel.group(1) if kernel else "",
         cold="autoawq" in text and not library,
@@ -202,6 +210,15 @@ def _expert_group(text: str) -> int | None:
     """
     found = re.search(r"moe_tp\s*=\s*(\d+)\s+moe_ep\s*=\s*(\d+)", text)
     return int(found.group(1)) * int(found.group(2)) if found and int(found.group(1)) * int(found.group(2)) else None
+
+
+def _local(text: str) -> int | None:
+    """
+    >>> _local("agg; attention_dp=1 local_batch=14"), _local("closed-loop")
+    (14, None)
+    """
+    found = re.search(r"local_batch=(\d+)", text)
+    return int(found.group(1)) if found else None
 
 
 def _attention_data(text: str) -> int | None:

@@ -67,6 +67,8 @@ def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tup
             question = resolve(record)
         except InputError:
             continue
+        if question.apart is not None or question.speculation is not None:
+            continue  # they tell of routers, of drafts and of pools as much as of steps
         own = measured(record)
         rows = [
             Row(record=record, question=question, metric=metric, measured=value, sign=-1.0 if metric in RATES else 1.0)
