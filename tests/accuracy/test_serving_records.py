@@ -127,7 +127,11 @@ def test_published_formats_of_models() -> None:
     [
         ("TensorRT-LLM v0.9", "trtllm-cpp"),
         ("SGLang", "sglang"),
-        ("Ollama or llama.cpp", "llamacpp"),
+        ("Ollama or llama.cpp", "llamacpp-server"),
+        ("llama.cpp", "llamacpp"),
+        ("text-generation-webui llama-cpp GGUF 4bit", "llamacpp-webui"),
+        ("AutoAWQ (HF transformers)", "autoawq"),
+        ("text-generation-webui exllama 8bit", "exllama"),
         ("TGI AWQ 4bit", "vllm-0"),
         ("somebody's engine", "transformers"),
     ],
@@ -170,8 +174,25 @@ def test_how_it_was_measured() -> None:
     assert asked(both).protocol == "client"
     assert asked(notes="static batch").protocol == "batch"
     assert asked(batch_or_concurrency="max").protocol == "most"
-    assert asked(batch_or_concurrency="", request_rate="4.5").protocol == "rate"
+    alone = {"batch_or_concurrency": "", "request_rate": "4.5"}
+    assert asked(**alone).protocol == "rate"
+    assert asked(**alone, source="mlcommons/inference_results, MLPerf Server").protocol == "sought"
+    assert asked(**alone | {"request_rate": "inf", "notes": "offline"}).protocol == "most"
+    burst = asked(**alone | {"request_rate": "inf", "notes": "500 prompts"})
+    assert (burst.protocol, burst.batch, burst.rounds) == ("burst", 500.0, 1.0)
+    assert any("1,000 requests" in said for said in asked(**alone | {"request_rate": "inf"}).assumed)
     assert asked(engine="llama.cpp", weight_precision="q4_0", batch_or_concurrency="1").protocol == "batch"
+
+
+def test_a_rate_is_a_load() -> None:
+    rates = ("0.01", "0.5", "2", "20", "inf")
+    found = [predicted(row(batch_or_concurrency="", request_rate=rate, accelerator="l4")) for rate in rates]
+    waits = [metrics["ttft_ms"] for metrics in found]
+    assert waits == sorted(waits)
+    assert waits[-1] > 100 * waits[0]  # of 1,000 sent at once, most wait for others
+    assert waits[0] < waits[1] < waits[2]
+    assert found[0]["tpot_ms"] < found[2]["tpot_ms"]
+    assert found[0]["output_tokens_per_s"] == pytest.approx(0.01 * 256)
 
 
 def test_energy_where_it_is_stated_for_a_token() -> None:
@@ -237,6 +258,75 @@ def test_a_chats_client_leaves_sampling_to_the_model_and_a_source_may_state_its_
     assert resolve(dated).deployment.engine.year == 2026.12
     # vLLM 0.11.1, which came out in 2025-10.
     assert resolve(known).deployment.engine.year == 2025.8
+
+
+# --- at home ---------------------------------------------------------------------------------------------------------
+
+LLAMACPP = {
+    "engine": "llama.cpp",
+    "engine_version": "",
+    "weight_precision": "q4_0",
+    "batch_or_concurrency": "1",
+    "date": "2023-09",
+}
+
+
+def test_threads_are_those_of_a_processor() -> None:
+    def cores(notes: str, chip: str = "core-i9-13900k") -> Any:
+        return asked(**{**LLAMACPP, "accelerator": chip}, notes=notes).deployment.cluster.accelerator.cores
+
+    assert (cores("4 threads; pp64/tg16"), cores("32 threads"), cores("")) == (4, 24, 24)
+    assert cores("4 threads", "rtx-4090") == cores("", "rtx-4090")
+    home = {**LLAMACPP, "accelerator": "core-i9-13900k"}
+    few, more, all_of_them = (predicted(row(**home, notes=f"{n} threads"))["tpot_ms"] for n in (1, 8, 24))
+    assert few > 1.2 * more >= 1.2 * all_of_them
+
+
+def test_a_stated_batch_of_a_prompt_is_a_chunk_and_no_company() -> None:
+    notes = "llama-bench -pg L,L with -b {} (logical prompt batch, NOT concurrency): single sequence"
+    one, many = (
+        row({"input_len": 2048}, **LLAMACPP, accelerator="a100-sxm-80gb", notes=notes.format(n)) for n in (1, 64)
+    )
+    assert resolve(one).deployment.engine.chunk_tokens == 1
+    assert resolve(many).deployment.engine.chunk_tokens == 64
+    assert resolve(one).batch == resolve(many).batch == 1.0
+    assert predicted(one)["tpot_ms"] == predicted(many)["tpot_ms"]
+    # A token at a time, a prompt takes what as many tokens of an answer take.
+    assert predicted(one)["ttft_ms"] == pytest.approx(2048 * predicted(one)["tpot_ms"], rel=0.1)
+    assert predicted(many)["ttft_ms"] < 0.25 * predicted(one)["ttft_ms"]
+
+
+def test_tests_that_run_apart_answer_without_the_prompt() -> None:
+    home = {**LLAMACPP, "accelerator": "m1-pro-14c", "output_len": "128"}
+    together, apart = (
+        predicted(row({"input_len": 2048}, **home, notes=notes)) for notes in ("", "pp512 and tg128 run separately")
+    )
+    assert apart["tpot_ms"] < together["tpot_ms"]
+    assert apart["ttft_ms"] == together["ttft_ms"]
+
+
+def test_autoawq_says_which_kernel_and_times_its_first_pass() -> None:
+    card = {
+        "engine": "AutoAWQ (HF transformers)",
+        "accelerator": "rtx-4090",
+        "weight_precision": "int4",
+        "date": "2024-02",
+    }
+    card |= {"model": "mistral-7b", "batch_or_concurrency": "1"}
+    tiles, rows = (row(**card, notes=f"AWQ kernel {kernel}, group 128") for kernel in ("GEMM", "GEMV"))
+    assert resolve(tiles).deployment.engine.name == "autoawq"
+    assert resolve(rows).deployment.engine.name == "autoawq-gemv"
+    assert predicted(rows)["tpot_ms"] < predicted(tiles)["tpot_ms"]
+    assert predicted(rows)["ttft_ms"] > predicted(tiles)["ttft_ms"] > 1e3 * load_serving().step.first_call
+    processor = row(**{**card, "accelerator": "xeon-spr-48c"}, notes="AWQ kernel gemm; IPEX CPU, hf generator")
+    assert resolve(processor).deployment.engine.name == "transformers"
+    assert not resolve(processor).cold
+
+
+def test_a_published_hybrid_in_4_bits_has_8_beside_its_experts() -> None:
+    spark = {"model": "nemotron-3-super-120b-a12b", "accelerator": "gb10-spark-128gb", "weight_precision": "fp4"}
+    assert asked(**spark, batch_or_concurrency="1").deployment.weights.name == "nvfp4-fp8"
+    assert asked(weight_precision="fp4", accelerator="b200-sxm").deployment.weights.name == "nvfp4"
 
 
 NONSENSE = [

@@ -147,11 +147,11 @@ def validate_runs(
         except InputError as error:
             skipped.append(unanswered(record, error))
             continue
-        peak = max(run.cluster.accelerator.peaks.values(), default=float("inf"))
-        flop = 6.0 * run.active * run.tokens / (hours * 3600.0)
-        contradiction = of_run(record, run.recipe.sequence_length) or of_peak(flop, peak)
+        contradiction = of_run(record, run.recipe.sequence_length)
         if run.counted and not contradiction:
             contradiction = of_memory(answer.filled, int(run.cluster.count))
+        peak = max(run.cluster.accelerator.peaks.values(), default=float("inf"))
+        contradiction = contradiction or of_peak(6.0 * run.active * run.tokens / (hours * 3600.0), peak)
         comparisons.append(
             Comparison(
                 id=record.id,

@@ -105,10 +105,9 @@ def grouped_gemm_seconds(
     if active is not None:
         busy_experts = np.clip(np.asarray(active, dtype=np.float64), 1.0, busy_experts)
     gemm = curve.gemm
-    compute = _tiled_seconds(rows, busy_experts, n, k, gemm=gemm, even=even)
+    short = filled_share(rows / busy_experts, gemm.short_rows) if gemm.short_rows < TILES[-1][0] else 1.0
+    compute = _tiled_seconds(rows, busy_experts, n, k, gemm=gemm, even=even, share=short)
     written = rows * n * ((gemm.output_bytes if output_bytes is None else output_bytes) / gemm.bandwidth)
-    if gemm.short_rows < TILES[-1][0]:
-        compute = compute * filled_share(rows / busy_experts, gemm.short_rows)
     if weight_bytes is None:
         traffic = (rows * k + busy_experts * n * k) * (gemm.input_bytes / gemm.bandwidth) + written
     else:
@@ -124,14 +123,16 @@ def grouped_gemm_seconds(
     return assembled_seconds(compute, traffic, exposed, empty=rows * n * k == 0, curve=gemm, busy=busy)
 
 
-def _tiled_seconds(rows: Array, active: Array, n: Array, k: Array, *, gemm: GemmCurve, even: bool) -> Array:
-    """Arithmetic alone, by the best of the tile sizes (seconds)."""
+def _tiled_seconds(
+    rows: Array, active: Array, n: Array, k: Array, *, gemm: GemmCurve, even: bool, share: Array | float
+) -> Array:
+    """Arithmetic alone, by the best of the tile sizes, of which short ones compute `share` (seconds)."""
     best: Array | None = None
     for (tall, wide), efficiency in zip(TILES, gemm.tile_efficiency, strict=True):
         each = rows / active / tall
         tiles = active * (np.ceil(each) if even else np.maximum(1.0, each + 0.5)) * np.ceil(n / wide)
         round_seconds = 2.0 * tall * wide * gemm.cores / (gemm.flops * efficiency)
-        seconds = waves(tiles / gemm.cores, gemm.quantisation) * (k * round_seconds + gemm.tile_seconds)
+        seconds = waves(tiles / gemm.cores, gemm.quantisation) * (k * round_seconds * share + gemm.tile_seconds)
         best = seconds if best is None else np.minimum(best, seconds)
     assert best is not None
     return np.asarray(best)

@@ -39,6 +39,10 @@ class StepCoefficients:
     """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
     ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """llama.cpp's kernels by backend: the fields of :class:`~outlay.serving.ggml.Backend`; `other` where one is not listed."""
+    awq: Mapping[str, Any] = field(default_factory=dict)
+    """AutoAWQ's kernels: the fields of :class:`~outlay.serving.awq.AwqKernels`."""
+    first_call: float = 0.0
+    """Seconds that the first pass of a process takes beyond a later one, where a benchmark times it: kernels load on use."""
     widening: Mapping[str, float] = field(default_factory=lambda: {"other": 1.0})
     """Products of many rows that widen stored weights, against those of plain weights, by family of engine: kernels that
     unpack a weight again for every tile."""

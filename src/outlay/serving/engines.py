@@ -55,8 +55,8 @@ class Engine:
     """Sequences up to which decoding is a captured graph; 0 is any number."""
     sequential_layers: bool
     """Several devices hold layers and work one after another, not together, unless told otherwise."""
-    kernels: Literal["tables", "ggml"]
-    """Whose products it runs: vendor libraries like those of the kernel tables, or llama.cpp's own."""
+    kernels: Literal["tables", "ggml", "awq"]
+    """Whose products it runs: vendor libraries like those of the kernel tables, llama.cpp's own, or AutoAWQ's."""
     source: str
     date: str
     note: str
@@ -123,7 +123,7 @@ def _facts(row: object) -> Engine:
         overlap_schedule=cell["overlap_schedule"] == "1",
         graph_sequences=int(cell["graph_sequences"]),
         sequential_layers=cell["sequential_layers"] == "1",
-        kernels=cast("Literal['tables', 'ggml']", cell["kernels"]),
+        kernels=cast("Literal['tables', 'ggml', 'awq']", cell["kernels"]),
         source=cell["source"],
         date=cell["date"],
         note=cell["note"],
@@ -147,6 +147,10 @@ def engine_on(engine: Engine, chip: Accelerator) -> Engine:
     """
     if engine.name == "vllm" and (chip.memory < 70.0 * GIB or chip.name.startswith("a100")):
         return replace(engine, chunk_tokens=2048, most_sequences=256)
+    if engine.kernels == "awq" and chip.category in ("cpu", "apple", "edge"):
+        return engine_for(
+            "transformers", engine.year
+        )  # on processors the library hands its weights to Intel's extension
     if engine.name == "sglang":
         return replace(engine, chunk_tokens=next(size for below, size in SGLANG_CHUNKS if chip.memory < below * GIB))
     return engine

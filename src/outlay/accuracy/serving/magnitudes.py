@@ -11,6 +11,7 @@ from typing import Any
 
 from outlay.accuracy.records import Record
 from outlay.accuracy.serving.resolve import Question
+from outlay.serving.awq import awq_runs
 from outlay.serving.coefficients import StepCoefficients
 from outlay.serving.ggml import backend_of
 
@@ -78,11 +79,20 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         def of(row: Row, family: str = family) -> bool:
             return row.family == family
 
-        found += [
-            Magnitude(path=("step_fixed", family), prior=1e-3, spread=1.0, affects=of),
-            Magnitude(path=("step_sequence", family), prior=2e-5, spread=1.0, affects=of),
-            Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of),
-        ]
+        fixed, each = start.fixed_of(family)
+        found.append(Magnitude(path=("step_fixed", family), prior=fixed, spread=1.0, affects=of))
+        if each > 0:
+            found.append(Magnitude(path=("step_sequence", family), prior=each, spread=1.0, affects=of))
+        found.append(Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of))
+    found += list(_awq(rows, start))
+    for family in ("llamacpp-server", "llamacpp-webui"):
+
+        def served(row: Row, family: str = family) -> bool:
+            return row.family == family
+
+        if any(map(served, rows)):
+            prior = start.step_fixed[family]
+            found.append(Magnitude(path=("step_fixed", family), prior=prior, spread=0.7, affects=served))
     for family in ("exllama", "transformers"):
 
         def widens(row: Row, family: str = family) -> bool:
@@ -90,7 +100,7 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
 
         if any(widens(row) for row in rows):
             found.append(Magnitude(path=("widening", family), prior=2.5, spread=0.5, affects=widens))
-    for family in sorted({row.family for row in rows if row.question.protocol == "client" and not row.backend}):
+    for family in sorted({row.family for row in rows if row.question.protocol == "client" and _fronts(row)}):
 
         def fronted(row: Row, family: str = family) -> bool:
             return row.family == family and row.question.protocol == "client" and row.metric == "ttft_ms"
@@ -136,6 +146,46 @@ def _hosts(row: Row) -> frozenset[str]:
     return frozenset({"eager"} if one.eager else {one.engine.host, one.engine.prompt_host}) - {""}
 
 
+def _fronts(row: Row) -> bool:
+    """Whether a client of the row's engine talks to a front end: a library and llama.cpp's own programs have none."""
+    return row.family not in ("llamacpp", "autoawq")
+
+
+LOOPS = frozenset({"other", "llamacpp", "llamacpp-server", "llamacpp-webui", "autoawq"})
+"""Families without a scheduler of many requests, which tell nothing of other engines' time between steps."""
+
+
+def _awq(rows: Sequence[Row], start: StepCoefficients) -> Iterable[Magnitude]:
+    """AutoAWQ's kernels, and the first call of a process."""
+
+    def runs(row: Row) -> bool:
+        return awq_runs(row.question.deployment)
+
+    def cold(row: Row) -> bool:
+        return row.question.cold
+
+    if any(map(runs, rows)):
+        for path, value in _leaves(("awq",), start.awq):
+            yield Magnitude(path=path, prior=value, spread=0.15 if "bandwidth_share" in path else 0.5, affects=runs)
+    if any(map(cold, rows)):
+        yield Magnitude(path=("first_call",), prior=start.first_call, spread=0.7, affects=cold)
+
+
+def _leaves(path: tuple[str, ...], values: Mapping[str, Any]) -> Iterable[tuple[tuple[str, ...], float]]:
+    """Numbers of nested tables, by their paths."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves((*path, name), value)
+        else:
+            yield (*path, name), float(value)
+
+
+_SPREADS = {"bandwidth_share": 0.1, "library": 0.15, "prompt_seconds": 1.0}
+"""How far fields of a backend may go: tables tell how fast a library is, and nothing how long many small kernels take."""
+_GUESSED = 1.0
+"""The same where a backend begins as any other: of its kernels not even the order of magnitude is known."""
+
+
 def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
     fields = start.ggml.get(backend, start.ggml["other"])
 
@@ -146,7 +196,7 @@ def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
         parts = value.items() if isinstance(value, Mapping) else [("", value)]
         for part, number in parts:
             path = ("ggml", backend, name, part) if part else ("ggml", backend, name)
-            spread = 0.1 if name == "bandwidth_share" else 0.5
+            spread = _SPREADS.get(name, 0.5 if backend in start.ggml else _GUESSED)
             if isinstance(number, int | float) and number > 0:
                 yield Magnitude(path=path, prior=float(number), spread=spread, affects=runs)
 
@@ -165,7 +215,7 @@ def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Seque
             place = place.setdefault(step, {})
         place[last] = math.exp(float(at))
     for group in ("front_end", "step_fixed", "step_sequence", "projections"):
-        values = [value for name, value in tree[group].items() if name not in ("other", "llamacpp")]
+        values = [value for name, value in tree[group].items() if name not in LOOPS]
         if values:
             tree[group]["other"] = math.exp(math.fsum(map(math.log, values)) / len(values))
     return start.replace(**tree)

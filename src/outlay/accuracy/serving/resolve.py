@@ -15,7 +15,7 @@ from outlay.accuracy.serving.elsewhere import at_its_site, published, software
 from outlay.accuracy.serving.impossible import refuse_impossible
 from outlay.accuracy.serving.inferencemax import NOMINAL, as_set, cache_of
 from outlay.accuracy.serving.layouts import divide
-from outlay.accuracy.serving.manner import Protocol, manner_of
+from outlay.accuracy.serving.manner import SENT, Manner, Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
 from outlay.accuracy.serving.pools import layout_of, pools_of, settled
 from outlay.catalog import Accelerator
@@ -32,6 +32,8 @@ from outlay.serving import (
     memory,
     sequence_bytes,
 )
+from outlay.serving.ggml import era
+from outlay.serving.lanes import on_threads
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -75,6 +77,12 @@ class Question:
     beams: int
     rounds: float
     """Requests that a client sends one after another."""
+    cold: bool
+    """The first call of a process is timed."""
+    unprompted: bool
+    """An answer begins without the prompt before it."""
+    sent: float
+    """Requests of the whole run, where they come at a rate."""
     answer_alone: bool
     scattered: bool
     random_lengths: bool
@@ -89,7 +97,9 @@ class Question:
     def key(self) -> tuple[object, ...]:
         """Questions with equal keys differ in numbers alone, and can be answered together."""
         one = self.deployment
-        engine = replace(one.engine, year=float(one.engine.year >= PIPELINED) + kernel_age(one.engine.year))
+        year = one.engine.year
+        kind = era(year) + 0.5 * (year >= PIPELINED) if one.engine.kernels == "ggml" else kernel_age(year)
+        engine = replace(one.engine, year=float(kind))
         other = id(self.apart.prefill.cluster) if self.apart else None
         drafts = self.speculation
         drafting = drafts and (
@@ -123,16 +133,19 @@ def resolve(record: Record) -> Question:
     _refuse(row)
     architecture, assumed = architecture_of(row)
     chip, note = chip_for(at_its_site(row))
+    chip = on_threads(chip, manner.threads)
     said = [*assumed, note]
     year, note = words.year(
         published(row), row.word("engine_version") or software(row), row.word("engine"), chip=chip.year
     )
     said.append(note)
-    engine = engine_on(engine_for(_engine_words(row, chip), year), chip)
+    engine = engine_on(engine_for(_engine_words(row, chip, manner), year), chip)
     if manner.submission and engine.name == "transformers" and chip.vendor == "nvidia":
         engine = engine_on(
             engine_for("tensorrt-llm", year), chip
         )  # what entries on NVIDIA's chips run, whatever the summary lists
+    if manner.chunk is not None and engine.kernels == "ggml":
+        engine = replace(engine, chunk_tokens=min(manner.chunk, engine.chunk_tokens))
     if not row.word("engine"):
         said.append(f"engine {engine.name}")
     elif engine.name == "transformers" and not re.search(
@@ -217,16 +230,23 @@ def resolve(record: Record) -> Question:
     if speculation is not None:
         deployment = replace(deployment, held=drafting_bytes(deployment, speculation))
     protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
+    if protocol == "burst":
+        batch = manner.sent or SENT
+    if protocol in ("burst", "rate") and manner.sent is None:
+        said.append(f"{'a burst' if protocol == 'burst' else 'a run'} of {SENT:,.0f} requests")
     return Question(
         deployment=deployment,
         instances=instances,
         protocol=protocol,
         input=prompt,
         output=answer,
-        batch=None if protocol in ("most", "rate") else batch or 1.0,
+        batch=None if protocol in ("most", "rate", "sought") else batch or 1.0,
         rate=amounts.number(row.word("request_rate")),
         beams=manner.beams,
-        rounds=manner.rounds,
+        rounds=1.0 if protocol == "burst" else manner.rounds,
+        sent=manner.sent or SENT,
+        cold=manner.cold,
+        unprompted=manner.unprompted,
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
@@ -270,11 +290,13 @@ def _refuse(record: Record) -> None:
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
 
 
-def _engine_words(record: Record, chip: Accelerator) -> str | None:
+def _engine_words(record: Record, chip: Accelerator, manner: Manner) -> str | None:
     """The engine's words; on a machine that is none of a data centre's, llama.cpp is meant where none is named."""
     text = record.word("engine")
+    if manner.library:
+        return "transformers"
     if text:
-        return text
+        return f"{text} {manner.kernel}".strip() if manner.kernel == "gemv" else text
     return "llama.cpp" if chip.category in ("consumer-gpu", "apple", "cpu", "edge") else None
 
 
@@ -304,7 +326,7 @@ _clusters: dict[tuple[str, int], Cluster] = {}
 
 def _cluster(chip: Accelerator, count: int) -> Cluster:
     """The usual cluster of that many chips; rows share one."""
-    key = (f"{chip.name} {chip.memory}", count)
+    key = (f"{chip.name} {chip.memory} {chip.cores}", count)
     if key not in _clusters:
         _clusters[key] = cluster_for(chip, count)
     return _clusters[key]
