@@ -90,8 +90,9 @@ def agree(
     egress: str | float | None = None,
     exploration: str | float | None = None,
     people: str | float | None = None,
+    a_month: bool | None = None,
 ) -> Terms:
-    """Read the terms; :class:`InputError` names what cannot be read or what nobody offers."""
+    """Read the terms, of a run or of `a_month`; :class:`InputError` names what cannot be read or what nobody offers."""
     assumed: list[Assumption] = []
     kind, choice, interval, basis, receipts = agree_price(
         question.accelerator, provider, tier, price, discount, assumed
@@ -131,7 +132,7 @@ def agree(
         bits = re.search(r"[kKMGTP]b\s*$", str(data))
         why = f"price of {ingress.provider}" + (f"; `{data}` is read as bytes, not as bits" if bits else "")
         assumed.append(Assumption("network", value=value, why=why, receipt=ingress.receipt))
-    beside = read_beside(exploration, people, egress)
+    beside = read_beside(exploration, people, egress, a_month=bool(a_month))
     if beside.egress:
         because = "its own" if out.provider == seller else f"{seller or 'who rents them out'} lists none"
         value = f"{out.provider}, {out.product}, ${out.dollars:.2f} a TB"
@@ -283,7 +284,8 @@ def _pue(
         if not 1 <= ratio <= 100:
             raise InputError(f"`--pue` is {asked}", expected="a ratio from 1 to 100", hint="write `--pue 1.2`")
         return Interval.exact(ratio), yours(ratio, "", "--pue")
-    if seller == "on-premise" and question.accelerator.category in ("apple", "consumer-gpu", "edge"):
+    alone = catalog.server_for(question.accelerator).idle_watts is not None
+    if seller == "on-premise" and (alone or question.accelerator.category == "consumer-gpu"):
         home = Receipt(
             1.0, unit="", source="a machine at home or on a desk has no building of its own", date="", basis="assumed"
         )

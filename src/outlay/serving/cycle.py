@@ -45,7 +45,7 @@ class Cycle:
     def watts(self, steps: Steps) -> Number:
         """Mean of the cycle, of one device."""
         share = self.mix.prefilling * self.mixed / self.seconds
-        return share * steps.watts(self.prefilling) + (1.0 - share) * steps.watts(self.decoding)
+        return share * steps.watts(self.prefilling, self.mixed) + (1.0 - share) * steps.watts(self.decoding, self.pure)
 
 
 def mixed_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
@@ -113,11 +113,13 @@ def answering_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
 def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     """Prompts have steps of their own, and go first: decoding stands still meanwhile."""
     slots = task.devices * np.maximum(task.chunk / task.prompt, 1.0)
-    waited = np.where(task.loose, np.clip(n - 1.0, 0.0, 1.0), 0.0)
+    # Who comes while others decode waits for the step to end, and half of the steps until the engine looks again.
+    waited = np.where(task.loose, np.clip(n - 1.0, 0.0, 1.0) * (1.0 + (task.polled - 1.0) / 2.0), 0.0)
     passes = task.decodes + waited
-    # Of one length: all prompts of the batch, then all decoding. Else those that came during one decoding step.
-    arriving = np.where(task.loose, n / np.maximum(passes, 1.0), n)
-    others = arriving - 1.0 / np.maximum(passes, 1.0)
+    # Of one length: all prompts of the batch, then all decoding. Else those that came between two looks for new ones.
+    between = task.polled / np.maximum(passes * task.come_in(n), 1.0)
+    arriving = np.where(task.loose, n * between, n)
+    others = arriving - between
     visits = np.where(task.loose, n * alone_of(others), 1.0)
     together = np.maximum(n / visits, 1.0)
     group = np.minimum(together, slots)

@@ -8,6 +8,7 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from outlay.errors import DoesNotFit, InputError
@@ -17,7 +18,7 @@ from outlay.scenarios.serving.cost import cost_serving
 from outlay.scenarios.serving.demand import rate_words, read_rate
 from outlay.scenarios.serving.extras import layers_of
 from outlay.scenarios.serving_plan.plan import plan_serving
-from outlay.serving import load_serving
+from outlay.serving import Requests, load_serving
 from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
 from outlay.units import format_quantity, parse
@@ -29,6 +30,7 @@ EVERYTHING = [
     {**USUAL, "rate": "0.01/s"},
     {**USUAL, "rate": None, "concurrency": 3},
     {**USUAL, "people": "9k", "egress": "2TB"},
+    {**USUAL, "people": "40h/month:$90"},
     {**USUAL, "rate": None, "users": 50_000, "turns": 5, "input": 200},
     {**USUAL, "draft": "llama-3-8b", "acceptance": "70%"},
     {**USUAL, "price": None, "tier": "owned", "hardware": "30k"},
@@ -151,10 +153,62 @@ def test_what_is_asked_for_is_not_assumed():
     assert {"engine", "cache", "layout", "grid", "PUE"} <= {entry.name for entry in ask().assumed}
 
 
-def test_a_chip_without_the_format_widens_the_weights_and_says_so():
-    found = cost_serving("llama-3-8b", on="a100-sxm-80gb", quant="fp8", input=512, output=128, rate=1)
+def test_a_format_that_the_chip_lacks_is_refused_and_what_is_offered_is_widened():
+    asked = {"on": "a100-sxm-80gb", "input": 512, "output": 128, "rate": 1}
+    with pytest.raises(InputError, match="does not multiply in fp8") as refused:
+        cost_serving("llama-3-8b", quant="fp8", **asked)
+    assert "`--quant w8a16`" in refused.value.hint
+    assert cost_serving("llama-3-8b", quant="w8a16", **asked).answer
+    with pytest.raises(InputError, match="does not multiply in nvfp4"):
+        cost_serving("llama-3-8b", quant="nvfp4", **{**asked, "on": "l4"})
+
+
+def test_published_weights_are_widened_where_the_chip_lacks_their_format():
+    found = cost_serving("deepseek-v3", on="a100-sxm-80gb:16", input=512, output=128, rate="1/min", price=1)
     said = next(entry for entry in found.assumed if entry.name == "arithmetic")
-    assert "widened to bf16" in said.value
+    assert "widened" in said.value
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"on": "tpu-v5e:4", "quant": "q4_k_m"}, "which does not run on tpu-v5e"),
+        ({"on": "inferentia2", "quant": "q4_k_m"}, "which does not run on inferentia2"),
+        ({"on": "gaudi2", "quant": "q4_k_m"}, "which does not run on gaudi2"),
+        ({"on": "m3-max", "quant": "fp8"}, "is no format of llamacpp"),
+        ({"on": "m3-max", "quant": "nvfp4"}, "is no format of llamacpp"),
+        ({"on": "m3-max", "quant": "w4a16"}, "is no format of llamacpp"),
+        ({"on": "vcu128"}, "no engine that outlay knows runs on vcu128"),
+        ({"on": "cerebras-wse-3"}, "no engine that outlay knows runs on cerebras-wse-3"),
+        ({"on": "hailo-8", "quant": "int8"}, "no engine that outlay knows runs on hailo-8"),
+        ({"on": "coral-edge-tpu", "quant": "int8"}, "no engine that outlay knows runs on coral-edge-tpu"),
+        ({"on": "rx-580", "engine": "vllm"}, "has left the generation gcn4 behind"),
+        ({"on": "h100-sxm", "kv": "int8"}, "is no cache of vllm"),
+        ({"on": "h100-sxm", "kv": "fp4"}, "is no cache of vllm"),
+        ({"on": "h100-sxm", "kv": "fp32"}, "is no cache of vllm"),
+        ({"prefill_on": "h100-sxm", "decode_on": "h100-sxm", "engine": "llamacpp"}, "does not send caches"),
+        ({"prefill_on": "h100-sxm", "decode_on": "m3-max"}, "does not send caches"),
+        ({"prefill_on": "rx-580", "decode_on": "h100-sxm"}, "vllm does not run on rx-580"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changed, words):
+    with pytest.raises(InputError) as refused:
+        cost_serving("llama-3-8b", **{"input": 512, "output": 128, "concurrency": 1, **changed})
+    assert words in str(refused.value)
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("chip", "engine"), [("rx-580", "llamacpp"), ("mi25-16gb", "llamacpp"), ("sn40l", "sambaflow"), ("mi300x", "vllm")]
+)
+def test_the_usual_engine_is_one_that_runs_there(chip, engine):
+    found = cost_serving("llama-3.2-1b", on=chip, input=128, output=16, concurrency=1)
+    assert next(entry.value for entry in found.assumed if entry.name == "engine") == engine
+
+
+def test_llama_cpp_keeps_published_eight_bits_as_its_own():
+    with pytest.raises(DoesNotFit, match="in q8_0"):
+        cost_serving("deepseek-v3", on="m3-ultra", input=128, output=16, concurrency=1)
 
 
 def test_published_eight_bit_weights_are_the_default():
@@ -248,6 +302,68 @@ def test_an_owned_machine_has_no_price_and_says_what_would_give_one():
         "llama-3-8b", on="m3-max", quant="q4_k_m", input=512, output=256, concurrency=1, tier="owned", hardware=4000
     )
     assert not bought.total.at_least
+
+
+def test_bursts_make_clients_wait_and_even_requests_do_not():
+    asked = {"on": "l4", "input": 512, "output": 128, "price": 1}
+    waits = [cost_serving("llama-3-8b", rate=1, burstiness=shape, **asked) for shape in (0.1, 1, 10)]
+    firsts = [figure(found, "ttft") for found in waits]
+    assert firsts[0] > 2 * firsts[1]
+    assert firsts[2] < 1.1 * firsts[1]
+    assert figure(waits[1], "ttft") == figure(cost_serving("llama-3-8b", rate=1, **asked), "ttft")
+    for wrong in (
+        {"concurrency": 3, "burstiness": 0.5},
+        {"rate": 1, "burstiness": "often"},
+        {"rate": 1, "burstiness": 0},
+    ):
+        with pytest.raises(InputError, match="burstiness"):
+            cost_serving("llama-3-8b", **asked, **wrong)
+
+
+def test_a_burst_above_what_is_sustained_is_played():
+    count, size = 200, np.full(200, 512)
+    burst = Requests(np.arange(count) * 0.02, size, size // 4)
+    found = cost_serving("llama-3-8b", on="l4", trace=burst, price=1)
+    assert figure(found, "utilisation") > 5
+    assert 10 < figure(found, "ttft") < 90
+    most = 2 * count * 128 / 60
+    assert 0 < figure(found, "output_tokens_per_second") < most
+    assert any("faster than they are answered" in note for note in found.notes)
+    slow = cost_serving("llama-3-8b", on="l4", trace=Requests(np.arange(count) * 2.0, size, size // 4), price=1)
+    assert not any("faster than they are answered" in note for note in slow.notes)
+
+
+SMALL = {"quant": "q4_k_m", "input": 512, "output": 128}
+
+
+def test_a_phone_that_waits_draws_what_it_draws_at_rest():
+    waits = cost_serving("llama-3.2-1b", on="a17-pro", rate="1/day", **SMALL)
+    watts = figure(waits, "joules") / (730 * 3600)
+    assert 0.05 <= watts < 0.06
+    assert math.isclose(figure(waits, "battery"), 12.7 * 3600 / watts)
+    assert "iphone-15-pro" in next(entry.value for entry in waits.assumed if entry.name == "machine")
+    works = cost_serving("llama-3.2-1b", on="a17-pro", concurrency=1, **SMALL)
+    assert 3600 < figure(works, "battery") < 8 * 3600
+    assert "a token of an answer" in cells(works, "load")["energy at work"][0]
+
+
+@pytest.mark.parametrize(
+    ("chip", "low", "high"),
+    [
+        ("intel-n150", 20, 30),
+        ("core-i7-12700h", 30, 80),
+        ("m1-pro", 25, 50),
+        ("m1-pro-cpu", 25, 50),
+        ("gb10-spark-128gb", 100, 240),
+        ("core-i9-13900k", 150, 350),
+        ("raspberry-pi-5", 8, 15),
+        ("m3-ultra", 200, 280),
+    ],
+)
+def test_machines_at_home_draw_what_such_machines_draw(chip, low, high):
+    found = cost_serving("llama-3.2-1b", on=chip, concurrency=1, engine="llamacpp", **SMALL)
+    assert low < figure(found, "joules") / (730 * 3600) < high
+    assert next(entry.value for entry in found.assumed if entry.name == "PUE") == "1"
 
 
 def test_no_says_how_many_would_do_and_they_do():
@@ -423,8 +539,8 @@ def test_ranges_hold_the_likely_figure_and_widen_with_the_level():
 def test_coefficients_of_ones_own_have_no_range():
     own = load_serving()
     own = replace(own, step=own.step.replace(framework_bytes=own.step.framework_bytes))
-    slower = {family: 2 * factor for family, factor in own.step.memory_slowdown.items()}
-    slow = replace(own, step=own.step.replace(memory_slowdown=slower))
+    slower = {family: 2 * seconds for family, seconds in own.step.step_fixed.items()}
+    slow = replace(own, step=own.step.replace(step_fixed=slower))
     found = ask(coefficients=slow)
     assert found.coverage is None
     assert not found.answer["tpot"].value.has_range

@@ -20,6 +20,7 @@ from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.extras import RANK, Draft, read_adapters, read_draft, read_offload
+from outlay.scenarios.serving.runs_on import refuses, sends_caches
 from outlay.scenarios.serving.software import cache_of, engine_of, format_of
 from outlay.serving import Deployment, Engine, Format, Requests, Speculation
 from outlay.serving.adapters import Adapters, adapter_bytes
@@ -121,6 +122,7 @@ def ask_serving(
     peak: str | float | None = None,
     prefix_hit: str | float | None = None,
     turns: str | int | None = None,
+    burstiness: str | float | None = None,
     engine: str | None = None,
     quant: str | None = None,
     kv: str | None = None,
@@ -159,6 +161,7 @@ def ask_serving(
         peak=peak,
         prefix_hit=prefix_hit,
         turns=turns,
+        burstiness=burstiness,
     )
     problems = Problems()
     degrees = problems.attempt(lambda: read_degrees(layout))
@@ -168,7 +171,8 @@ def ask_serving(
     cluster = problems.attempt(lambda: _cluster(chip, count, gpus_per_node, interconnect, assumed))
     drafting = problems.attempt(lambda: read_draft(draft, draft_tokens, acceptance, architecture, assumed))
     loaded = problems.attempt(lambda: read_adapters(adapters, assumed))
-    joules = problems.attempt(lambda: _battery(battery))
+    server = catalog.server_for(chip, count)
+    joules = problems.attempt(lambda: _battery(battery, server, count, assumed))
     problems.settle()
     assert cluster is not None and wanted is not None
     software = engine_of(engine, quant, chip, assumed)
@@ -184,7 +188,7 @@ def ask_serving(
     question = ServingQuestion(
         architecture=architecture,
         cluster=cluster,
-        server=catalog.server_for(chip, count),
+        server=server,
         engine=software,
         weights=weights,
         cache=cache_of(kv, software, assumed),
@@ -215,10 +219,21 @@ def _apart(
     """The question with prompts on devices of their own; what is assumed of both is said once."""
     name, count = read_on(on)
     chip = read_chip(name, count)
+    engine = question.engine
+    if not sends_caches(engine):
+        raise InputError(
+            f"{engine.name} does not send caches from devices that compute prompts to others that answer",
+            expected="vllm, sglang or trtllm",
+            hint="write `--on` alone, or devices that run vllm",
+        )
+    if why_not := refuses(engine, chip):
+        raise InputError(
+            f"{engine.name} does not run on {chip.name}: {why_not}", hint="name devices that run one engine"
+        )
     more: list[Assumption] = []
     cluster = _cluster(chip, count, None, interconnect, more)
     weights = format_of(quant, question.architecture, chip, question.engine, model, more)
-    rate = cluster.network_bandwidth * 8 / 1e9
+    rate = min(cluster.network_bandwidth, question.cluster.network_bandwidth) * 8 / 1e9
     way = Assumption(
         "transfer",
         value=f"{rate:g} Gb/s a device",
@@ -339,9 +354,22 @@ def _objectives(ttft: str | float | None, tpot: str | float | None) -> Objective
     return Objectives(ttft=seconds(ttft, "--ttft", "500ms"), tpot=seconds(tpot, "--tpot", "50ms"))
 
 
-def _battery(text: str | float | None) -> float | None:
+def _battery(text: str | float | None, server: Server, count: int, assumed: list[Assumption]) -> float | None:
+    """Joules: as asked, or of the one machine whose battery is known; what that machine is, is said."""
+    if server.idle_watts is not None:
+        rest = f"{units.format_quantity(server.idle_watts, 'W')} at rest"
+        work = "" if server.work_watts is None else f", {units.format_quantity(server.work_watts, 'W')} at work"
+        why = "the machine around such a chip"
+        assumed.append(
+            Assumption("machine", value=f"{server.name}, {rest}{work}", why=why, receipt=server.receipts["idle_watts"])
+        )
     if text is None:
-        return None
+        if server.battery is None or count > 1:
+            return None
+        value = units.format_quantity(server.battery, "J")
+        why = f"that of the {server.name} (`--battery` says another)"
+        assumed.append(Assumption("battery", value=value, why=why, receipt=server.receipts["battery"]))
+        return server.battery
     found = units.parse(text, "J", name="--battery", example="99.6Wh")
     if found > 3.6e12:
         raise InputError(f"`--battery` is {text}", expected="at most 1 GWh", hint="write `--battery 99.6Wh`")

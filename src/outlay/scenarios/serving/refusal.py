@@ -18,7 +18,7 @@ from outlay.scenarios.serving.ways import Tried, instances, layout_words
 from outlay.serving import Format, ServingCoefficients, format_for, memory
 from outlay.units import format_quantity
 
-NARROWER = ("fp8", "w4a16")
+NARROWER = ("fp8", "w8a16", "w4a16")
 NARROWER_GGUF = ("q8_0", "q4_k_m")
 PROCESSOR = "ryzen-9-7950x"
 """A usual processor beside a card, for a hint."""
@@ -123,7 +123,8 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
     names = NARROWER_GGUF if question.engine.kernels == "ggml" else NARROWER
     for name in names:
         form = format_for(name)
-        if form.weight_bits >= question.weights.weight_bits:
+        lacks = not form.dequantized and not all(pool.accelerator.has(form.compute) for pool in question.pools)
+        if form.weight_bits >= question.weights.weight_bits or lacks:
             continue
         if _serves(_stored(question, form), coefficients):
             yield f"write `--quant {name}`"

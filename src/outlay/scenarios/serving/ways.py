@@ -40,6 +40,8 @@ class Served:
     """Layouts that carry the load within its objectives."""
     replay: Replay | None = None
     """What became of each request of a trace."""
+    overrun: float = 0.0
+    """Seconds from the last request of a trace to its last answer, where more come than are answered."""
     prefill: Deployment | None = None
     """An instance that computes prompts, where those that answer are others."""
     prefill_replicas: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,11 @@ from outlay.scenarios.named import check_texts, read_model
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.published import published_for
-from outlay.scenarios.serving.software import cache_of, engine_names, engine_of, refuses
+from outlay.scenarios.serving.runs_on import refuses
+from outlay.scenarios.serving.software import cache_of, engine_names, engine_of
 from outlay.scenarios.serving_plan.day import Day, read_day
-from outlay.scenarios.serving_plan.formats import left_out, read_formats
-from outlay.scenarios.serving_plan.offers import Money
+from outlay.scenarios.serving_plan.formats import ANY, left_out, read_formats
+from outlay.scenarios.serving_plan.offers import Money, unsold
 from outlay.scenarios.training_plan.question import Wanted, ask_plan, read_counts
 from outlay.serving import Engine, Format, Load, engine_for
 from outlay.serving.engines import engine_on
@@ -34,7 +35,8 @@ MODES = ("aggregated", "disaggregated")
 _TEXTS = ("day", "goal", "on", "have", "without", "provider", "tier", "engine", "mode", "quant", "kv", "grid")
 _SAID = 3
 """Accelerators that an error names."""
-_ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
+ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
+"""Those that are looked at by `--engine any`, and that `--export` starts."""
 _START_UP = 300.0
 _REQUESTS = (*("input", "output", "rate", "concurrency", "users", "requests_per_user", "peak", "prefix_hit", "turns"),)
 
@@ -93,6 +95,12 @@ class ServingWanted:
         """One request; its rate is set by whoever asks."""
         return Load(input=self.demand.input, output=self.demand.output, cached=self.demand.cached, rate=self.rate)
 
+    @property
+    def size(self) -> int:
+        """Accelerators × engines × formats × modes that are looked at, about."""
+        formats = len(ANY) if self.formats is None else len(self.formats)
+        return len(self.wanted.machines) * len(self.engines or ENGINES[:1]) * formats * len(self.modes)
+
     def engines_on(self, chip: Accelerator) -> tuple[Engine, ...]:
         """The engines that run on an accelerator, with the limits that they set themselves by its memory."""
         if self.engines is None:  # of each format: that of llama.cpp's files reads no others
@@ -129,6 +137,11 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     check_texts(asked, *_TEXTS)
     if asked.get("hardware") is not None and asked.get("use") is None:
         asked = {**asked, "use": 1.0}  # a month of serving pays for every hour
+    if all(asked.get(name) is None for name in ("rate", "users", "concurrency")):
+        raise InputError(
+            "the load is missing",
+            hint="add `--input 1024 --output 256 --rate 5/s`, `--rate 100k/day` or `--users 10000`",
+        )
     demand = read_demand(architecture, **{name: asked.get(name) for name in _REQUESTS})
     if demand.rate is None:
         raise InputError(
@@ -161,6 +174,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         bought=hardware is not None,
     )
     assumed: list[Assumption] = [*demand.assumed]
+    wanted = _own_what_nobody_rents_out(wanted, asked, assumed)
     if day is not None:
         assumed = [entry for entry in assumed if entry.name != "busiest hour"] + list(day.assumed)
         if asked.get("start_up") is None:
@@ -230,6 +244,16 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     return found
 
 
+def _own_what_nobody_rents_out(wanted: Wanted, asked: Mapping[str, Any], assumed: list[Assumption]) -> Wanted:
+    """The same with machines of one's own where nobody said otherwise, and they are to be had in no other way."""
+    said = any(asked.get(name) is not None for name in ("tier", "provider", "price", "have"))
+    if said or wanted.any_chip or not unsold([catalog.accelerator(name) for name in wanted.machines]):
+        return wanted
+    names = " or ".join(wanted.machines)
+    assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out {names}"))
+    return replace(wanted, tiers=("owned",))
+
+
 def _barred(
     asked: Mapping[str, Any],
     architecture: Architecture,
@@ -279,7 +303,7 @@ def _day(text: str | None, start_up: str | float | None, peak: float | None) -> 
 def _engines(text: str | None) -> tuple[Engine, ...] | None:
     if text is None:
         return None
-    names = _ENGINES if text.strip().lower() == "any" else names_in(text, "--engine", "write `--engine vllm,sglang`")
+    names = ENGINES if text.strip().lower() == "any" else names_in(text, "--engine", "write `--engine vllm,sglang`")
     found = []
     for name in names:
         engine = engine_for(name)
