@@ -670,3 +670,11 @@ def test_no_layout_that_is_as_quick_in_all_is_sooner_with_its_first_token(pools)
 def test_degrees_that_a_layout_does_not_name_are_one(model, on, layout, instances):
     found = cost_serving(model, on=on, layout=layout, input=4000, output=1000, rate="3/min")
     assert cells(found, "load")["instances"][0] == instances
+
+
+def test_smaller_steps_hold_answers_up_less():
+    large, small = (ask(rate=8, step_tokens=tokens) for tokens in (8192, 512))
+    assert figure(small, "tpot") < figure(large, "tpot")
+    assert not any(entry.name == "limits of a step" for entry in ask(on="l4:8", rate=1, step_tokens=512).assumed)
+    with pytest.raises(InputError, match="--step-tokens"):
+        ask(step_tokens=3)
