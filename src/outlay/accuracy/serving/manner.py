@@ -14,9 +14,11 @@ from outlay.accuracy.serving.drafting import Drafting, drafting_of
 from outlay.accuracy.serving.pools import APART
 from outlay.errors import InputError
 
-Protocol = Literal["batch", "client", "running", "most", "rate"]
+Protocol = Literal["batch", "client", "running", "most", "rate", "sought", "burst"]
 """`batch`: begun and ended together; `client`: a fixed number of open requests, a new one for each answered; `running`: as
-many decode as the row says; `most`: all requests at once, as many run as fit; `rate`: requests arrive at a rate."""
+many decode as the row says; `most`: as many run as fit, and the next one is always there; `rate`: requests arrive at a
+rate, whatever happens; `sought`: at the highest rate that was sustained, which a submitter looked for; `burst`: so many
+requests are sent at once, and no more."""
 
 REFUSED: Final = (
     (r"roofline-exceeded", "the source's figure exceeds what the chip can do (ROOFLINE-EXCEEDED)"),
@@ -35,6 +37,8 @@ _CLIENT = (
 )
 
 _RANDOM = r"inferencemax|inferencex|random[-_ ]range|src id (20\d\d_|\S+_cfg\d+|\S*gap_analysis)"
+
+_CHATS = r"task (lm-arena|gpqa|image-chat|video-chat|audio-chat|sourcegraph)"
 
 _DATA = (
     # MLPerf inference rules: mean tokens of the answers are in the notes; of the prompts, as the datasets' cards count them.
@@ -65,8 +69,12 @@ class Manner:
     """Sequences that are kept for each answer (beam search)."""
     attention_data: int | None
     """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
+    local: int | None
+    """Requests that are open on one instance, or on one of those that share its attention."""
     rounds: float
     """Requests that a client sends one after another."""
+    sent: float | None
+    """Requests of the whole run; None where the notes do not say."""
     expert_group: int | None
     """Devices over which the notes divide experts, `moe_tp` × `moe_ep`; None where they do not say."""
     twice: int
@@ -76,10 +84,24 @@ class Manner:
     """The client drew lengths at random below the nominal ones (InferenceMAX, InferenceX: 80 to 100 % of them)."""
     lengths: tuple[int, int] | None
     """Usual tokens of prompt and answer of the data set that the notes name."""
+    truncated: bool
+    """Answers were drawn from the likeliest tokens alone, as a chat's client leaves it to the model's own settings."""
     prompt: int | None
     """Tokens of the prompt that the notes state."""
     submission: bool
     """The run was entered in a benchmark."""
+    kernel: str
+    """The 4-bit kernel that the notes name (`gemm`, `gemv`); empty where they name none."""
+    cold: bool
+    """The first call of a process was timed: AutoAWQ's benchmark warms up one product, and no layer (examples/benchmark.py)."""
+    threads: int | None
+    """Threads of a processor that worked, where the notes state them."""
+    chunk: int | None
+    """Tokens of a prompt that were computed at a time, where the notes state them (llama-bench's `-b`)."""
+    unprompted: bool
+    """Prompts and answers were timed one without the other: an answer begins without a prompt before it (llama-bench)."""
+    library: bool
+    """The engine ran inside the transformers library's own loop of generation."""
     apart: bool
     """Prompts and answers have devices of their own."""
     drafting: Drafting | None
@@ -101,20 +123,33 @@ def manner_of(record: Record) -> Manner:
             raise InputError(reason, hint="leave the row out")
     beams = re.search(r"beam(?: search| width)?[ =:]+(\d+)", text)
     short = re.search(r"with an? ~?(\d+)[- ]token prompt", text)
+    kernel = re.search(r"\bkernel (gem[mv])\b", text)
+    threads = re.search(r"\b(\d+) threads?\b", text)
+    chunk = re.search(r"\bwith -b (\d+) \(logical prompt batch", text)
+    library = re.search(r"\bhf generator\b", text) is not None
     lengths = next(((prompt, answer) for pattern, prompt, answer in _DATA if re.search(pattern, text)), None)
     return Manner(
         protocol=_protocol(record, text),
         answer_alone="decode_tokens_per_s" in record.numbers,
         beams=int(beams.group(1)) if beams else 1,
         attention_data=_attention_data(text),
+        local=_local(text),
         rounds=_rounds(record, text),
+        sent=_sent(text),
         expert_group=_expert_group(text),
         twice=_twice(record, text),
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
         random_lengths=re.search(_RANDOM, text) is not None,
         lengths=lengths,
+        truncated=re.search(_CHATS, text) is not None,
         prompt=int(short.group(1)) if short else None,
-        submission="mlperf" in f"{text} {record.word('source')}".lower(),
+        kernel=kernel.group(1) if kernel else "",
+        cold="autoawq" in text and not library,
+        threads=int(threads.group(1)) if threads and int(threads.group(1)) > 0 else None,
+        chunk=max(int(chunk.group(1)), 1) if chunk else None,
+        unprompted=re.search(r"pp ?\d+ and tg ?\d+ run separately|\bpp ?\d+ ?/ ?tg ?\d+", text) is not None,
+        library=library,
+        submission=_submitted(record, text),
         apart=APART.search(text) is not None,
         drafting=drafting_of(f"{record.word('notes')} {record.word('engine')} {record.word('engine_version')}"),
     )
@@ -131,10 +166,13 @@ def _protocol(record: Record, text: str) -> Protocol | None:
         return "running"
     if re.search(_BATCH, text):
         return "batch"
-    if batch == "max" or (not batch and rate in ("inf", "infinite", "infinity")):
+    if batch == "max":
         return "most"
+    if not batch and rate in ("inf", "infinite", "infinity"):
+        return "most" if re.search(_MOST, text) else "burst"
     if re.match(r"~?\d+(\.\d+)?", rate) and not batch:
-        return "rate"
+        # MLPerf's Server scenario: entries state the highest rate at which they kept its limits.
+        return "sought" if _submitted(record, text) else "rate"
     if re.search(_CLIENT, text):
         return "client"
     if re.search(_MOST, text) and not batch:
@@ -142,8 +180,27 @@ def _protocol(record: Record, text: str) -> Protocol | None:
     return None
 
 
+def _submitted(record: Record, text: str) -> bool:
+    """Whether the run was entered in a benchmark."""
+    return "mlperf" in f"{text} {record.word('source')}".lower()
+
+
 ROUNDS: Final = 10.0
 """Where nothing says it: benchmarks send ten requests for each that they keep open (InferenceMAX)."""
+
+
+SENT: Final = 1000.0
+"""Requests of a burst where nothing says it: those that vLLM's benchmark sends (`--num-prompts`)."""
+
+
+def _sent(text: str) -> float | None:
+    """Requests of a whole run, as the notes count them.
+
+    >>> _sent("sharegpt, 1,000 prompts"), _sent("80 requests, concurrency 8"), _sent("random lengths")
+    (1000.0, 80.0, None)
+    """
+    found = re.search(r"(\d{1,3}(?:,\d{3})+|\d+) (?:requests|prompts)\b(?! (?:a|per) |/)", text)
+    return max(float(found.group(1).replace(",", "")), 1.0) if found else None
 
 
 def _rounds(record: Record, text: str) -> float:
@@ -180,6 +237,15 @@ def _expert_group(text: str) -> int | None:
     """
     found = re.search(r"moe_tp\s*=\s*(\d+)\s+moe_ep\s*=\s*(\d+)", text)
     return int(found.group(1)) * int(found.group(2)) if found and int(found.group(1)) * int(found.group(2)) else None
+
+
+def _local(text: str) -> int | None:
+    """
+    >>> _local("agg; attention_dp=1 local_batch=14"), _local("closed-loop")
+    (14, None)
+    """
+    found = re.search(r"local_batch=(\d+)", text)
+    return int(found.group(1)) if found else None
 
 
 def _attention_data(text: str) -> int | None:

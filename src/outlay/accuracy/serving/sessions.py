@@ -25,6 +25,7 @@ from outlay.serving import (
     perform,
     timed,
 )
+from outlay.serving.ggml_step import backend_for
 from outlay.serving.steps import Mixture
 
 Floats = NDArray[np.float64]
@@ -34,8 +35,10 @@ VARIATION = 0.8
 RANDOM = 0.064
 """The same of lengths drawn evenly between 80 and 100 % of the nominal one."""
 MANY = 1e6
-SERIAL = frozenset({"transformers", "exllama", "llamacpp"})
+SERIAL = frozenset({"transformers", "exllama", "autoawq", "llamacpp", "llamacpp-server", "llamacpp-webui"})
 """Families of engines that batch no requests of different clients."""
+SERVED = frozenset({"llamacpp-server", "llamacpp-webui"})
+"""Those of them that stand behind a front end of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +55,14 @@ class Session:
     beams: Floats
     rounds: Floats
     """Requests that a client sends one after another."""
+    sent: Floats
+    """Requests of a whole run that come at a rate, to one instance."""
     pipelined: bool
     """Devices that hold layers work on chunks of a prompt at the same time."""
+    cold: NDArray[np.bool_]
+    """The first call of a process is timed."""
+    unprompted: NDArray[np.bool_]
+    """An answer begins without the prompt before it."""
     scattered: NDArray[np.bool_]
     """Lengths are those of a data set, not all alike."""
     random_lengths: NDArray[np.bool_]
@@ -80,7 +89,7 @@ class Session:
     def context(self) -> Floats:
         """Mean tokens of a sequence while it decodes: long answers of a data set are met more often than short ones."""
         longer = np.where(self.scattered, 1.0 + VARIATION**2, 1.0)
-        return self.input + self.output * longer / 2.0
+        return np.where(self.unprompted, 0.0, self.input) + self.output * longer / 2.0
 
     def room(self) -> Floats:
         """Requests that run together at most."""
@@ -114,10 +123,17 @@ def fare(protocol: Protocol, session: Session) -> Fare:
         return _batch(session)
     if protocol == "running":
         return _running(session)
-    if protocol in ("most", "rate"):
-        session = dataclasses.replace(session, batch=np.full_like(session.batch, np.nan))
+    if protocol == "rate":
+        return _at_rate(session)
+    if protocol in ("most", "sought"):
+        session = _full(session)
     found = _client(session)
-    return _at_rate(found, session) if protocol == "rate" else found
+    return _no_more_than(found, session.rate) if protocol == "sought" else found
+
+
+def _full(session: Session) -> Session:
+    """The session with as many requests as fit, all the time."""
+    return dataclasses.replace(session, batch=np.full_like(session.batch, np.nan))
 
 
 def _prompts(session: Session, count: Floats) -> tuple[Floats, Floats]:
@@ -129,10 +145,12 @@ def _prompts(session: Session, count: Floats) -> tuple[Floats, Floats]:
     past = np.where(count >= chunks, 0.0, np.maximum(session.input - each, 0.0) / 2.0)
     seconds, joules = session.step(Work(prefill=np.maximum(each, 1.0), prompts=several, past=past))
     if session.deployment.engine.kernels == "ggml" and session.pipelined:
-        stages = session.deployment.layout.pipeline
-        seconds = seconds * (chunks + stages - 1.0) / (chunks * stages)
+        backend = backend_for(session.deployment, session.coefficients.step)
+        stages = np.asarray(session.deployment.layout.pipeline, dtype=float)
+        seconds = seconds * (1.0 + (chunks - 1.0) * stages**-backend.overlap) / chunks
     none = session.input <= 0
-    return np.where(none, 0.0, seconds * chunks), np.where(none, 0.0, joules * chunks)
+    first = np.where(session.cold, session.coefficients.step.first_call, 0.0)
+    return np.where(none, 0.0, seconds * chunks + first), np.where(none, 0.0, joules * chunks)
 
 
 def _batch(session: Session) -> Fare:
@@ -204,7 +222,8 @@ def _client(session: Session) -> Fare:
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
     served = np.broadcast_to(found.requests_per_second, shape)
     # A client sees the server's front end too, which takes no step.
-    front = coefficients.step.front_of(deployment.engine.family) if deployment.engine.batching == "continuous" else 0.0
+    fronted = deployment.engine.batching == "continuous" or deployment.engine.family in SERVED
+    front = coefficients.step.front_of(deployment.engine.family) if fronted else 0.0
     return Fare(
         ttft=np.broadcast_to(found.ttft + front, shape),
         tpot=np.broadcast_to(found.tpot, shape),
@@ -218,12 +237,49 @@ def _client(session: Session) -> Fare:
     )
 
 
-def _at_rate(found: Fare, session: Session) -> Fare:
-    """Requests that arrive at a rate: what is served is what comes, as long as the instance keeps up."""
-    share = np.minimum(session.rate / found.requests_per_second, 1.0)
+def _no_more_than(found: Fare, rate: Floats) -> Fare:
+    """An instance that is as good as full; what is served is what comes, as long as it keeps up."""
+    share = np.minimum(rate / found.requests_per_second, 1.0)
     return dataclasses.replace(
         found,
         output_per_second=found.output_per_second * share,
         total_per_second=found.total_per_second * share,
         requests_per_second=found.requests_per_second * share,
+    )
+
+
+def _at_rate(session: Session) -> Fare:
+    """Requests that arrive one by one at a rate, whatever happens.
+
+    At a rate beyond what the instance sustains they fare as in a full one, behind a queue that grows until the run's last
+    request has come: of N requests at a rate λ, of which μ a second are answered, one waits for :math:`N (1/μ - 1/λ) / 2` s.
+    """
+    deployment, coefficients, shape = session.deployment, session.coefficients, session.input.shape
+    full = _client(_full(session))
+    load = Load(
+        input=np.maximum(session.input, 1.0),
+        output=np.maximum(session.output * session.beams, 1.0),
+        rate=session.rate,
+        variation=np.where(session.scattered, VARIATION, np.where(session.random_lengths, RANDOM, 0.0)),
+    )
+    serial = 1.0 if deployment.engine.family in SERIAL else None
+    found = perform(deployment, load, coefficients, most_sequences=serial, speculation=session.speculation)
+    front = coefficients.step.front_of(deployment.engine.family) if deployment.engine.batching == "continuous" else 0.0
+    kept = np.broadcast_to(np.less(found.utilisation, 1.0), shape)
+    served = np.minimum(session.rate, full.requests_per_second)
+    watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
+    queue = session.sent / 2.0 * np.maximum(1.0 / full.requests_per_second - 1.0 / session.rate, 0.0)
+
+    def of(value: object, otherwise: Floats) -> Floats:
+        return np.where(kept, np.broadcast_to(np.asarray(value, dtype=float), shape), otherwise)
+
+    return dataclasses.replace(
+        full,
+        ttft=of(found.ttft + front, full.ttft + queue),
+        tpot=of(found.tpot, full.tpot),
+        e2e=of(found.e2e + front, full.e2e + queue),
+        output_per_second=served * session.output,
+        total_per_second=served * (session.input + session.output),
+        requests_per_second=served,
+        joules_per_token=of(watts / np.maximum(served * session.output, 1e-12), full.joules_per_token),
     )

@@ -16,8 +16,9 @@ from outlay.scenarios.inventory import names_in
 from outlay.scenarios.named import check_texts, read_model
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
-from outlay.scenarios.serving.published import published_format
-from outlay.scenarios.serving.software import cache_of, engine_names, engine_of, refuses
+from outlay.scenarios.serving.published import published_for
+from outlay.scenarios.serving.runs_on import refuses
+from outlay.scenarios.serving.software import cache_of, engine_names, engine_of
 from outlay.scenarios.serving_plan.day import Day, read_day
 from outlay.scenarios.serving_plan.formats import ANY, left_out, read_formats
 from outlay.scenarios.serving_plan.offers import Money, unsold
@@ -26,7 +27,8 @@ from outlay.serving import Engine, Format, Load, engine_for
 from outlay.serving.engines import engine_on
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
-from outlay.workload import Architecture, load_config
+from outlay.units import with_article
+from outlay.workload import Architecture
 
 MODES = ("aggregated", "disaggregated")
 """Prompts and decoding on the same instances, or each on its own."""
@@ -115,7 +117,7 @@ class ServingWanted:
             f"`--engine {self.asked['engine']}` runs on none of the accelerators asked for",
             expected="an engine for one of them",
             details=[
-                f"{engine.name} does not run on a {chip.name}: {refuses(engine, chip)}"
+                f"{engine.name} does not run on {with_article(chip.name)}: {refuses(engine, chip)}"
                 for engine in self.engines
                 for chip in chips[:_SAID]
             ],
@@ -183,7 +185,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
                     why="machines are there, weights are read and graphs captured (`--start-up`)",
                 )
             )
-    published, said = published_format(_config(model))
+    published, said = published_for(model)
     formats = read_formats(asked.get("quant"), published)
     barred: dict[str, str] = {}
     if asked.get("worse") is not None:
@@ -360,15 +362,3 @@ def _check_money(asked: Mapping[str, Any], wanted: Wanted) -> None:
         units.parse(discount, "%", name="--discount", zero=True)
     if asked.get("price") is not None:
         units.parse(asked["price"], "$/device-hour", name="--price", zero=True)
-
-
-def _config(model: object) -> Mapping[str, object] | None:
-    """The configuration behind a name, a path or itself."""
-    if isinstance(model, Mapping):
-        return model
-    if not isinstance(model, str):
-        return None
-    try:
-        return catalog.model_config(model).config
-    except InputError:
-        return load_config(model)
