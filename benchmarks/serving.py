@@ -14,7 +14,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -89,14 +89,20 @@ def grid(points: int = POINTS) -> Grid:
     return Grid(deployment=deployment, coefficients=load_serving(), input=tokens, output=output, clients=clients)
 
 
+def shuffled(of: Grid) -> Grid:
+    """The same loads in a random order (always the same): neighbours no longer share their lengths."""
+    order = np.random.default_rng(0).permutation(of.input.size)
+    return replace(of, input=of.input[order], output=of.output[order], clients=of.clients[order])
+
+
 def answer(of: Grid, kind: str) -> float:
-    """Seconds to answer every configuration of the grid, tables included."""
-    begun = time.perf_counter()
+    """Processor seconds to answer every configuration of the grid, tables included."""
+    begun = time.process_time()
     steps = timed(of.deployment, of.coefficients, tabled=True)
     answered = 0
     for load in of.loads(kind):
         answered += np.size(perform(of.deployment, load, of.coefficients, steps=steps).e2e)
-    taken = time.perf_counter() - begun
+    taken = time.process_time() - begun
     assert answered == of.count, "every configuration gets an answer of its own"
     return taken
 
@@ -106,14 +112,24 @@ def trace() -> Requests:
     return poisson(RATE, COUNT, input=PROMPT, output=ANSWER, variation=VARIATION, seed=2023)
 
 
-def play(requests: Requests) -> float:
-    """Seconds to play them on eight replicas of Llama-3-8B on an L40S each."""
+def many_replicas() -> Requests:
+    """As many conversations on each of 64 replicas as `trace` has on each of eight, for a quarter of an hour."""
+    return poisson(8.0 * RATE, 40_000, input=PROMPT, output=ANSWER, variation=VARIATION, seed=2023)
+
+
+def out_of_blocks() -> Requests:
+    """Long answers that outgrow the room for caches: every second one is put back and computed again."""
+    return poisson(12.0, 20_000, input=800.0, output=1500.0, variation=VARIATION, seed=2023)
+
+
+def play(requests: Requests, replicas: int = REPLICAS) -> float:
+    """Processor seconds to play them on replicas of Llama-3-8B on an L40S each."""
     deployment = Deployment(
         architecture=from_config(model_config("llama-3-8b").config), cluster=cluster_for(accelerator("l40s"), 1)
     )
-    begun = time.perf_counter()
-    found = simulate(deployment, requests, load_serving(), replicas=REPLICAS)
-    taken = time.perf_counter() - begun
+    begun = time.process_time()
+    found = simulate(deployment, requests, load_serving(), replicas=replicas)
+    taken = time.process_time() - begun
     assert int(found.output.sum()) == int(requests.output.sum()) and (found.finish > 0).all(), "all are answered"
     return taken
 
@@ -127,26 +143,30 @@ def gib() -> float:
 def measure() -> list[Result]:
     """Best of three."""
     whole, requests = grid(), trace()
-    closed = whole.count / min(answer(whole, "closed") for _ in range(ROUNDS))
-    opened = whole.count / min(answer(whole, "open") for _ in range(ROUNDS))
-    seconds = min(play(requests) for _ in range(ROUNDS))
+    mixed = shuffled(whole)
+    cases = (
+        ("answered at a concurrency", whole, "closed"),
+        ("the same in random order", mixed, "closed"),
+        ("answered at a rate", whole, "open"),
+        ("answered at a rate, in random order", mixed, "open"),
+    )
+    speeds = [(name, whole.count / min(answer(of, kind) for _ in range(ROUNDS))) for name, of, kind in cases]
+    plays = (
+        (f"{COUNT:,} requests on {REPLICAS} replicas, played", requests, REPLICAS),
+        ("40,000 requests on 64 replicas, played", many_replicas(), 64),
+        (f"20,000 requests that run out of blocks on {REPLICAS}, played", out_of_blocks(), REPLICAS),
+    )
+    played = [(name, min(play(what, replicas) for _ in range(ROUNDS))) for name, what, replicas in plays]
     held = gib()
     return [
         Result(name="serving configurations of the grid", value=whole.count, unit=""),
-        Result(
-            name="answered at a concurrency",
-            value=closed,
-            unit="a second",
-            goal=f"≥ {LEAST:,.0f}",
-            met=closed >= LEAST,
+        *(
+            Result(name=name, value=speed, unit="a second", goal=f"≥ {LEAST:,.0f}", met=speed >= LEAST)
+            for name, speed in speeds
         ),
-        Result(name="answered at a rate", value=opened, unit="a second"),
-        Result(
-            name=f"{COUNT:,} requests on {REPLICAS} replicas, played",
-            value=seconds,
-            unit="s",
-            goal=f"≤ {MOST_SECONDS:g}",
-            met=seconds <= MOST_SECONDS,
+        *(
+            Result(name=name, value=taken, unit="s", goal=f"≤ {MOST_SECONDS:g}", met=taken <= MOST_SECONDS)
+            for name, taken in played
         ),
         Result(name="memory at most", value=held, unit="GiB", goal=f"≤ {MOST_GIB:g}", met=held <= MOST_GIB),
     ]

@@ -6,6 +6,7 @@ colour, in an empty folder, with a configuration and cache of its own, on a fixe
 
 from __future__ import annotations
 
+import datetime
 import os
 import shlex
 import subprocess
@@ -14,7 +15,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-TODAY = "1796083200"  # 2026-12-01, as SOURCE_DATE_EPOCH: the age of a price is counted to this day
+TODAY = "1795651200"  # 2026-11-26, as SOURCE_DATE_EPOCH: the age of a price is counted to this day
+
+
+def day() -> datetime.date:
+    """The day of the screens."""
+    return datetime.datetime.fromtimestamp(int(TODAY), tz=datetime.UTC).date()
 
 
 def _out(text: str) -> None:

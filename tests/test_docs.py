@@ -51,6 +51,12 @@ def test_links_between_files_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{name_of(page)} links to {target}"
 
 
+def test_every_page_is_linked_from_the_first() -> None:
+    linked = set(re.findall(r"\]\(([^)#]+\.md)\)", (DOCS / "index.md").read_text(encoding="utf-8")))
+    pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - {"index.md"}
+    assert pages <= linked
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_python_examples_run(page: Path) -> None:
     failures, _ = doctest.testfile(

@@ -11,6 +11,7 @@ import pytest
 from outlay.accuracy.records import Record, Records
 from outlay.accuracy.serving import Question, is_serving_file, predictor, read_serving, resolve, validate_serving
 from outlay.accuracy.serving.columns import COLUMNS, measured
+from outlay.accuracy.serving.ranges import doubts
 from outlay.errors import InputError
 from outlay.serving import load_serving
 
@@ -126,7 +127,11 @@ def test_published_formats_of_models() -> None:
     [
         ("TensorRT-LLM v0.9", "trtllm-cpp"),
         ("SGLang", "sglang"),
-        ("Ollama or llama.cpp", "llamacpp"),
+        ("Ollama or llama.cpp", "llamacpp-server"),
+        ("llama.cpp", "llamacpp"),
+        ("text-generation-webui llama-cpp GGUF 4bit", "llamacpp-webui"),
+        ("AutoAWQ (HF transformers)", "autoawq"),
+        ("text-generation-webui exllama 8bit", "exllama"),
         ("TGI AWQ 4bit", "vllm-0"),
         ("somebody's engine", "transformers"),
     ],
@@ -218,6 +223,112 @@ def test_questions_are_plain_data() -> None:
     assert dataclasses.replace(asked(), output=1.0).output == 1.0
 
 
+INFERENCEMAX = "closed-loop client; src id dsr1_b200_sglang_fp8_agg_1024x1024_c64_cfg536"
+
+
+def test_rows_of_inferencemax_run_as_its_scripts_set_engines() -> None:
+    cells = {"accelerator": "b200-sxm-180gb", "model": "deepseek-r1", "engine": "SGLang", "engine_version": "0.5.8"}
+    numbers = {"input_len": 1000, "layers": 61, "hidden": 7168, "tp": 8, "gpus": 8}
+    many, few = (
+        asked(numbers, notes=INFERENCEMAX, batch_or_concurrency=open_, output_len="1000", **cells)
+        for open_ in ("64", "8")
+    )
+    assert many.deployment.engine.poll_steps == 30 and few.deployment.engine.poll_steps == 10
+    assert many.deployment.cache == "fp8"
+    # Lengths are drawn between 80 and 100 % of the nominal ones.
+    assert (many.input, many.output) == (900.0, 900.0)
+    plain = asked(numbers, notes="closed-loop client", batch_or_concurrency="64", output_len="1000", **cells)
+    assert plain.deployment.engine.poll_steps == 1 and plain.input == 1000.0
+    other = asked(numbers, notes=INFERENCEMAX, batch_or_concurrency="64", **(cells | {"model": "glm-5"}))
+    assert other.deployment.engine.poll_steps == 1
+
+
+def test_a_chats_client_leaves_sampling_to_the_model_and_a_source_may_state_its_engine_elsewhere() -> None:
+    chat = asked(notes="task lm-arena-chat; batch = measured average running batch, max_num_seqs=8", engine="vLLM")
+    assert chat.deployment.truncated
+    assert not asked(notes="closed-loop client", engine="vLLM").deployment.truncated
+    dated = row(notes="task gpqa", engine="vLLM", engine_version="", date="2026-02")
+    known = row(
+        notes="task gpqa",
+        engine="vLLM",
+        engine_version="",
+        date="2026-02",
+        source="ml-energy/leaderboard v3 data (ML.ENERGY benchmark)",
+    )
+    assert resolve(dated).deployment.engine.year == 2026.12
+    # vLLM 0.11.1, which came out in 2025-10.
+    assert resolve(known).deployment.engine.year == 2025.8
+
+
+# --- at home ---------------------------------------------------------------------------------------------------------
+
+LLAMACPP = {
+    "engine": "llama.cpp",
+    "engine_version": "",
+    "weight_precision": "q4_0",
+    "batch_or_concurrency": "1",
+    "date": "2023-09",
+}
+
+
+def test_threads_are_those_of_a_processor() -> None:
+    def cores(notes: str, chip: str = "core-i9-13900k") -> Any:
+        return asked(**{**LLAMACPP, "accelerator": chip}, notes=notes).deployment.cluster.accelerator.cores
+
+    assert (cores("4 threads; pp64/tg16"), cores("32 threads"), cores("")) == (4, 24, 24)
+    assert cores("4 threads", "rtx-4090") == cores("", "rtx-4090")
+    home = {**LLAMACPP, "accelerator": "core-i9-13900k"}
+    few, more, all_of_them = (predicted(row(**home, notes=f"{n} threads"))["tpot_ms"] for n in (1, 8, 24))
+    assert few > 1.2 * more >= 1.2 * all_of_them
+
+
+def test_a_stated_batch_of_a_prompt_is_a_chunk_and_no_company() -> None:
+    notes = "llama-bench -pg L,L with -b {} (logical prompt batch, NOT concurrency): single sequence"
+    one, many = (
+        row({"input_len": 2048}, **LLAMACPP, accelerator="a100-sxm-80gb", notes=notes.format(n)) for n in (1, 64)
+    )
+    assert resolve(one).deployment.engine.chunk_tokens == 1
+    assert resolve(many).deployment.engine.chunk_tokens == 64
+    assert resolve(one).batch == resolve(many).batch == 1.0
+    assert predicted(one)["tpot_ms"] == predicted(many)["tpot_ms"]
+    # A token at a time, a prompt takes what as many tokens of an answer take.
+    assert predicted(one)["ttft_ms"] == pytest.approx(2048 * predicted(one)["tpot_ms"], rel=0.1)
+    assert predicted(many)["ttft_ms"] < 0.25 * predicted(one)["ttft_ms"]
+
+
+def test_tests_that_run_apart_answer_without_the_prompt() -> None:
+    home = {**LLAMACPP, "accelerator": "m1-pro-14c", "output_len": "128"}
+    together, apart = (
+        predicted(row({"input_len": 2048}, **home, notes=notes)) for notes in ("", "pp512 and tg128 run separately")
+    )
+    assert apart["tpot_ms"] < together["tpot_ms"]
+    assert apart["ttft_ms"] == together["ttft_ms"]
+
+
+def test_autoawq_says_which_kernel_and_times_its_first_pass() -> None:
+    card = {
+        "engine": "AutoAWQ (HF transformers)",
+        "accelerator": "rtx-4090",
+        "weight_precision": "int4",
+        "date": "2024-02",
+    }
+    card |= {"model": "mistral-7b", "batch_or_concurrency": "1"}
+    tiles, rows = (row(**card, notes=f"AWQ kernel {kernel}, group 128") for kernel in ("GEMM", "GEMV"))
+    assert resolve(tiles).deployment.engine.name == "autoawq"
+    assert resolve(rows).deployment.engine.name == "autoawq-gemv"
+    assert predicted(rows)["tpot_ms"] < predicted(tiles)["tpot_ms"]
+    assert predicted(rows)["ttft_ms"] > predicted(tiles)["ttft_ms"] > 1e3 * load_serving().step.first_call
+    processor = row(**{**card, "accelerator": "xeon-spr-48c"}, notes="AWQ kernel gemm; IPEX CPU, hf generator")
+    assert resolve(processor).deployment.engine.name == "transformers"
+    assert not resolve(processor).cold
+
+
+def test_a_published_hybrid_in_4_bits_has_8_beside_its_experts() -> None:
+    spark = {"model": "nemotron-3-super-120b-a12b", "accelerator": "gb10-spark-128gb", "weight_precision": "fp4"}
+    assert asked(**spark, batch_or_concurrency="1").deployment.weights.name == "nvfp4-fp8"
+    assert asked(weight_precision="fp4", accelerator="b200-sxm").deployment.weights.name == "nvfp4"
+
+
 NONSENSE = [
     ({}, {"batch_or_concurrency": "-16"}, r"`batch_or_concurrency` is -16"),
     ({}, {"request_rate": "-5", "batch_or_concurrency": ""}, r"`request_rate` is -5"),
@@ -230,6 +341,11 @@ NONSENSE = [
     ({"ep": 16, "tp": 16, "gpus": 16}, {"model": "mixtral-8x7b"}, r"`ep` is 16, and mixtral-8x7b has 8 experts"),
     ({"input_len": 2_000_000}, {}, r"`input_len` and `output_len` are 2,000,256 tokens"),
     ({}, {"notes": "beam 100000"}, r"100,000 beams"),
+    ({"gpus": 10**9}, {}, r"`gpus` is 1,000,000,000, more than"),
+    ({}, {"batch_or_concurrency": "100000000000"}, r"`batch_or_concurrency` is 100,000,000,000, more than"),
+    ({}, {"output_len": "1e9"}, r"`output_len` `1e9` is no number"),
+    ({}, {"request_rate": "2e5/s", "batch_or_concurrency": ""}, r"`request_rate` `2e5/s` is no number"),
+    ({"tp": 64, "gpus": 64}, {}, r"`tp` is 64, and llama-3.1-8b has 32 heads"),
     ({"params_active_b": 40, "params_total_b": 8}, {}, r"`params_active_b` is 40, more than `params_total_b`, 8"),
 ]
 
@@ -251,7 +367,7 @@ def test_all_that_is_wrong_with_a_row_is_said_at_once() -> None:
 @pytest.mark.parametrize(
     ("numbers", "cells", "said"),
     [
-        ({"input_len": 3000, "tpot_ms": 9.0}, {"model": "gpt-j-6b"}, "the model takes 2,048"),
+        ({"input_len": 5000, "tpot_ms": 9.0}, {"model": "gpt-j-6b"}, "the model takes 2,048"),
         ({"tpot_ms": 9.0}, {"model": "llama-3-405b"}, "times the memory of its 1 device"),
         ({"tpot_ms": 0.001}, {}, "its weights take"),
         ({"prefill_tokens_per_s": 1e9}, {}, "times the peak"),
@@ -266,6 +382,134 @@ def test_figures_that_cannot_all_be_true_are_listed_and_left_out_of_sums(
     assert said in found.contradiction
 
 
+def test_a_request_somewhat_beyond_the_context_is_answered_and_said() -> None:
+    question = asked({"input_len": 2048}, model="gpt-j-6b")
+    assert "2,304 tokens in and out, beyond the model's 2,048" in question.assumed
+
+
 def test_a_measured_row_of_cores_is_no_nonsense() -> None:
     """Trainium's degrees count its two cores."""
     asked({"tp": 32, "gpus": 16}, accelerator="trainium1", engine="NxD")
+
+
+POOLS = "DISAGG prefill: workers={p}/tp=1/pp=1/adp=8/moe_ep=8/bs=1 decode: workers={d}/tp=8/pp=1/adp=1/moe_ep=8/bs={bs}; rest"
+R1 = {"model": "deepseek-r1", "accelerator": "h200-sxm-141gb", "weight_precision": "fp8", "engine": "TensorRT-LLM"}
+
+
+def apart(p: str = "2", d: str = "9", bs: str = "8", clients: str = "72", **numbers: float) -> Record:
+    cells = {**R1, "output_len": "1024", "batch_or_concurrency": clients, "notes": POOLS.format(p=p, d=d, bs=bs)}
+    return Record(id="a", source="s", line=2, words=cells, numbers={"input_len": 1024, **numbers})
+
+
+def test_pools_are_read_as_they_stand() -> None:
+    question = resolve(apart())
+    assert question.apart is not None
+    prefill, decode = question.apart.prefill.layout, question.deployment.layout
+    assert (question.apart.instances, prefill.tensor, prefill.data, prefill.expert) == (2, 1, 8, 8)
+    assert (question.instances, decode.tensor, decode.data, decode.expert) == (9, 8, 1, 8)
+    assert question.protocol == "client"
+    assert question.batch == 72
+    assert "layout" not in doubts(question)
+    assert "apart" in doubts(question)
+
+
+def test_pools_that_are_not_counted_are_doubted() -> None:
+    question = resolve(apart(p="", d="", bs=""))
+    assert question.apart is not None
+    assert question.apart.instances is None
+    assert {"layout", "apart", "drafting"} <= set(doubts(question))
+    assert any("instances for answers" in said for said in question.assumed)
+
+
+def test_pools_of_more_devices_than_there_are_are_refused() -> None:
+    assert resolve(apart(gpus=88)).instances == 9
+    with pytest.raises(InputError, match="pools of 88 devices, and `gpus` is 80"):
+        resolve(apart(gpus=80))
+
+
+@pytest.mark.parametrize("notes", ["DISAGG: prefill 2x DEP8, decode 9x TEP8", "DISAGG 2P9D"])
+def test_pools_in_short(notes: str) -> None:
+    record = apart(tp=8, gpus=88)
+    question = resolve(dataclasses.replace(record, words={**record.words, "notes": notes}))
+    assert question.apart is not None
+    assert (question.apart.instances, question.instances) == (2, 9)
+    assert int(question.apart.prefill.devices) == int(question.deployment.devices) == 8
+
+
+@pytest.mark.parametrize(("engine", "expert", "columns"), [("SGLang", 1, 8), ("TensorRT-LLM", 8, 1)])
+def test_experts_that_are_stated_whole_are_split_by_columns_where_an_engine_does(
+    engine: str, expert: int, columns: int
+) -> None:
+    record = apart()
+    notes = record.words["notes"].replace("adp=8/moe_ep=8", "adp=8/moe_ep=1")
+    found = resolve(dataclasses.replace(record, words={**record.words, "notes": notes, "engine": engine})).apart
+    assert found is not None
+    assert (found.prefill.layout.expert, found.prefill.layout.expert_tensor) == (expert, columns)
+
+
+def test_clients_that_are_not_stated_fill_the_batches() -> None:
+    assert resolve(apart(clients="")).batch == 9 * 8
+
+
+def test_more_devices_for_prompts_answer_sooner_and_rates_are_of_all_instances() -> None:
+    few, many = (predicted(apart(p=count, clients="576")) for count in ("1", "4"))
+    assert many["ttft_ms"] < few["ttft_ms"]
+    one, both = (predicted(apart(p="4", d=count, clients="576")) for count in ("1", "9"))
+    assert both["output_tokens_per_s"] > 1.5 * one["output_tokens_per_s"]
+    served = both["output_tokens_per_s"] / 1024
+    assert served * both["e2e_latency_ms"] / 1e3 == pytest.approx(576, rel=0.15)
+
+
+def test_pools_alike_in_all_but_numbers_are_answered_together_as_alone() -> None:
+    rows = [apart(clients="9"), apart(p="1", clients="576"), apart(p="", d="", bs="")]
+    together = predictor(load_serving())([resolve(record) for record in rows])
+    for record, answer in zip(rows, together, strict=True):
+        assert not isinstance(answer, InputError)
+        assert answer.metrics == pytest.approx(predicted(record))
+
+
+@pytest.mark.parametrize(
+    "notes", ["MTP depth 3 (speculative)", "EAGLE k=3", "With Speculative Decoding draft=llama-3.2-1b k=3"]
+)
+def test_drafting_rows_are_answered_and_what_is_assumed_is_said(notes: str) -> None:
+    question = asked(notes=notes)
+    assert question.speculation is not None
+    assert question.speculation.drafted == 3
+    assert any("of drafted tokens accepted" in said for said in question.assumed)
+    assert "drafting" in doubts(question)
+    assert float(question.deployment.held) > 0
+
+
+@pytest.mark.parametrize("stated", ["acceptance 70%", "acceptance rate: 0.7", "acceptance length 2.533"])
+def test_an_acceptance_that_is_stated_is_used(stated: str) -> None:
+    question = asked(notes=f"MTP depth 3; {stated}")
+    assert question.speculation is not None
+    assert question.speculation.acceptance == pytest.approx(0.7, abs=1e-3)
+    assert "drafting" not in doubts(question)
+
+
+@pytest.mark.parametrize("batch", ["1", "64"])
+@pytest.mark.parametrize("how", ["static batch", "closed-loop", "running batch"])
+def test_drafts_that_are_never_right_are_no_quicker(batch: str, how: str) -> None:
+    plain = predicted(row(batch_or_concurrency=batch, notes=how))
+    spans = [
+        predicted(row(batch_or_concurrency=batch, notes=f"{how}; draft=llama-3.2-1b k=3 acceptance {share}%"))[
+            "tpot_ms"
+        ]
+        for share in (0, 50, 100)
+    ]
+    assert spans[0] >= plain["tpot_ms"]
+    assert spans == sorted(spans, reverse=True)
+
+
+def test_a_row_without_drafting_is_plain() -> None:
+    assert asked(notes="Without Speculative Decoding draft=None k=None").speculation is None
+
+
+def test_requests_of_many_instances_are_divided_where_notes_say_how_many_each_has() -> None:
+    notes = "agg; attention_dp=1 moe_tp=1 moe_ep=1 local_batch={}; closed-loop client"
+    cells = {"batch_or_concurrency": "448", "engine": "TensorRT-LLM", "engine_version": "1.3.0rc5"}
+    assert asked({"tp": 1}, notes=notes.format(14), **cells).instances == 32
+    assert asked({"tp": 1}, notes=notes.format(448), **cells).instances == 1
+    mixture = asked({"tp": 8, "gpus": 8}, notes=notes.format(56), **(cells | {"model": "mixtral-8x7b"}))
+    assert mixture.instances == 1

@@ -97,7 +97,6 @@ def test_rates_are_read_as_what_they_count(unit, column, measured):
         ("QLoRA 4-bit", 0.01),
         ("DoRA", 0.01),
         ("freeze/partial", 0.2),
-        ("something new", 0.01),
     ],
 )
 def test_methods_are_read_in_many_words(tmp_path, method, trained):

@@ -70,3 +70,19 @@ def test_models_are_a_table_on_a_narrow_screen(ask):
     lines = ask("show", "models").out.splitlines()
     assert len(lines) < 250 and max(map(len, lines)) <= 80
     assert any(line.split()[:2] == ["nemotron-3-super-120b-a12b", "88"] for line in lines)
+
+
+def test_the_hint_lists_the_figures_that_there_are(ask):
+    """Of whatever was asked, everything that the hint of `explain` names is explained."""
+    for asked in (
+        ("compare", "llama-3.1-8b", "--rate", "1/s", "--on", "l4", "--api", "groq"),
+        ("cost", "serving", "llama-3-8b", "--on", "l4", "--rate", "1/min"),
+    ):
+        assert ask(*asked).code == 0
+        answer = ask("explain", "time")
+        assert answer.code == 2 and "`time` is not a line" in answer.err
+        figures = answer.err.rpartition("; ")[2].partition(" are explained")[0].replace("\n", " ")
+        names = figures.replace(" and ", ", ").split(", ")
+        assert "total" in names and len(names) > 1
+        for name in names:
+            assert ask("explain", name.strip()).code == 0, name

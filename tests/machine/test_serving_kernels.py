@@ -113,6 +113,17 @@ def test_an_exchange_starts_and_then_follows_the_link() -> None:
     assert float(narrow) < sent[4]
 
 
+def test_where_a_graph_launches_like_links_start_alike_whatever_the_host() -> None:
+    chips = [accelerator(name) for name in ("b200-sxm", "b300-sxm", "gb200", "gb300")]
+    quick, slow = (
+        {exchange_curve(chip).start_seconds[f"{way} dispatch"] for chip in chips}
+        for way in ("low-latency", "throughput")
+    )
+    assert len(quick) == 1
+    assert len(slow) == 4
+    assert exchange_curve(accelerator("h100-sxm")).start_seconds["low-latency dispatch"] not in quick
+
+
 def test_throughput_sends_once_to_each_device() -> None:
     shared = {"start_seconds": {"throughput dispatch": 0.0}, "share": {"throughput dispatch": 1.0}}
     curve = type(exchange_curve(accelerator("h100-sxm-80gb")))(**shared)

@@ -224,3 +224,17 @@ def test_the_slower_network_decides() -> None:
     )
     there, back = Transfer.over_network(quick, slow), Transfer.over_network(slow, quick)
     assert float(there.bandwidth) == float(back.bandwidth) < float(Transfer.over_network(quick).bandwidth)
+
+
+def test_experts_split_by_columns_get_all_tokens_gathered(
+    mixture: Architecture, coefficients: ServingCoefficients
+) -> None:
+    cluster = cluster_for(accelerator("h100-sxm"), 8)
+    split = Deployment(architecture=mixture, cluster=cluster, layout=Layout(data=8, expert=1, expert_tensor=8))
+    sent = [
+        float(iteration(split, Work(decoding=count, context=900), coefficients).breakdown["expert communication"])
+        for count in (8, 64, 4096)
+    ]
+    assert 0 < sent[0] <= sent[1] < sent[2]
+    alone = replace(split, layout=Layout(tensor=8, expert_tensor=8))
+    assert float(iteration(alone, Work(decoding=64, context=900), coefficients).breakdown["expert communication"]) == 0

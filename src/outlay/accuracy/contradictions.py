@@ -75,13 +75,17 @@ def of_peak(flop_per_second: float, peak: float) -> str:
     return f"it takes {flop_per_second / peak:.2g} times the peak of its accelerator" if flop_per_second > peak else ""
 
 
-def of_context(tokens: float, context: int | None) -> str:
-    """Why a model was not made for a request of so many tokens; benchmarks ask it all the same.
+BEYOND = 2.0
+"""Times a model's context that benchmarks often go beyond it: prompts that fill it, and answers as long."""
 
-    >>> of_context(4096, 4096), of_context(8192, 4096), of_context(8192, None)
-    ('', 'input_len + output_len is 8,192 tokens, and the model takes 4,096', '')
+
+def of_context(tokens: float, context: int | None) -> str:
+    """Why a model cannot well have been asked for so many tokens; empty if it may.
+
+    >>> of_context(8192, 4096), of_context(12288, 4096), of_context(8192, None)
+    ('', 'input_len + output_len is 12,288 tokens, and the model takes 4,096', '')
     """
-    if context is None or tokens <= context:
+    if context is None or tokens <= BEYOND * context:
         return ""
     return f"input_len + output_len is {tokens:,.0f} tokens, and the model takes {context:,}"
 

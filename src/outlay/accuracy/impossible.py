@@ -18,6 +18,8 @@ METHODS: Final = re.compile(
     r"lora|oft|low[-_ ]?rank|rank|vera|dora|miss|c3a|deft|peanut|pissa|shira|bone|corda|\beva\b|loft|peft|adapt|xs\b"
 )
 """Words of methods that add matrices of low rank, or parts that stand in for them."""
+MOST: Final = 10_000_000
+"""Devices of which nobody has had so many."""
 STRETCH: Final = 1024.0
 """Times a model's context beyond which no run has trained it: the longest rows have 256."""
 
@@ -31,11 +33,17 @@ def refuse_impossible(record: Record, architecture: Architecture, length: int) -
         raise InputError("; ".join(problems), hint="correct the row, or leave it out")
 
 
+def unknown_task(record: Record) -> str:
+    """Why the row's task is none that is trained for; empty if it may be one."""
+    task = record.word("task").lower()
+    if not task or TASKS.search(task):
+        return ""
+    return f"`task` `{task[:40]}` is none that outlay knows: expected pretrain, sft, lora or qlora"
+
+
 def _words(record: Record) -> list[str]:
-    task, method = record.word("task").lower(), record.word("method").lower()
-    found = []
-    if task and not TASKS.search(task):
-        found.append(f"`task` `{task[:40]}` is none that outlay knows: expected pretrain, sft, lora or qlora")
+    method = record.word("method").lower()
+    found = [said] if (said := unknown_task(record)) else []
     patterns = (rf"^(?:{FULL})", METHODS.pattern, *(pattern for pattern, _ in KINDS))
     known = not method or any(re.search(pattern, method) for pattern in patterns)
     # A count of what is trained says as much as the method's name.
@@ -59,6 +67,9 @@ def _sizes(record: Record, architecture: Architecture) -> list[str]:
     if expert and expert > max(experts, 1):
         have = f"{experts} experts" if experts else "no experts"
         found.append(f"`ep` is {expert:,}, and {_name(architecture)} has {have}")
+    devices = record.whole("gpus")
+    if devices and devices > MOST:
+        found.append(f"`gpus` is {devices:,}, more than {MOST:,}")
     micro, batch = record.whole("micro_batch"), record.whole("global_batch")
     if micro and batch and micro > batch:
         found.append(f"`micro_batch` is {micro:,}, more than `global_batch`, {batch:,}")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from outlay.accuracy.contradictions import of_memory, of_run
+from outlay.accuracy.contradictions import of_memory, of_peak, of_run
 from outlay.accuracy.records import Record, Records, header_of, read_records
 from outlay.accuracy.runs_columns import COLUMNS, MEASURED, METRIC, is_runs
 from outlay.accuracy.runs_question import Run, question_of
@@ -150,6 +150,8 @@ def validate_runs(
         contradiction = of_run(record, run.recipe.sequence_length)
         if run.counted and not contradiction:
             contradiction = of_memory(answer.filled, int(run.cluster.count))
+        peak = max(run.cluster.accelerator.peaks.values(), default=float("inf"))
+        contradiction = contradiction or of_peak(6.0 * run.active * run.tokens / (hours * 3600.0), peak)
         comparisons.append(
             Comparison(
                 id=record.id,

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from outlay import catalog
+from outlay.accuracy.impossible import MOST, unknown_task
 from outlay.accuracy.names import candidates
 from outlay.accuracy.records import Record
 from outlay.accuracy.resolve import NOT_YET, Resolved, resolve
@@ -145,6 +146,11 @@ def _refuse(row: Record) -> None:
     for word, reason in _OTHER.items():
         if re.search(rf"\b{word}", kind):
             raise InputError(reason, hint="leave the row out")
+    said, count = unknown_task(row), row.whole("count") or 0
+    if count > MOST:
+        said = f"`count` is {count:,}, more than {MOST:,}"
+    if said:
+        raise InputError(said, hint="correct the row, or leave it out")
     if _BOTH.search(f"{row.word('model')} {row.word('family')}".lower()):
         raise InputError("not yet: encoder–decoder models", hint="leave the row out")
 

@@ -32,6 +32,8 @@ def weights_of(name: str) -> str | None:
     (None, None)
     >>> weights_of("mistral.mistral-7b-instruct-v0:2"), weights_of("mistral-7b"), weights_of("deepseek/deepseek-r1-turbo")
     (None, 'mistral-7b', 'deepseek-r1')
+    >>> weights_of("llama3-8b-8192"), weights_of("llama3-groq-8b-8192-tool-use-preview")
+    ('llama-3-8b', None)
     >>> weights_of("deepseek/deepseek_v3"), weights_of("llama-3_1-8b-instruct")
     ('deepseek-v3', 'llama-3.1-8b')
     """
@@ -62,7 +64,7 @@ def _plain(name: str) -> tuple[str, ...]:
     text = re.sub(r"(?<=\d)_(?=\d)", ".", text).replace("_", "-")
     text = re.sub(r"(-v1)?:\d+$|-\d+:\d+$|:(free|batch|extended|nitro|floor)$", "", text)  # Bedrock's, OpenRouter's
     text = re.sub(r"^databricks-", "", text)
-    text = re.sub(r"-(32768|128k|4k|8k)$", "", text)
+    text = re.sub(r"-(8192|32768|128k|4k|8k)$", "", text)
     return tuple(_numbered(form) for form in (text, re.sub(rf"^{_MAKERS}[-.]", "", text)))
 
 

@@ -6,6 +6,7 @@ of a second. Its data has no date of its own: the latest day on which it says th
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import re
 from collections.abc import Iterable, Iterator
@@ -64,6 +65,15 @@ class ApiPrice:
     def short(self) -> str:
         """The same without the path that some sellers put before a model's name."""
         return f"{self.seller}/{self.model.rpartition('/')[2]}" if self.model else self.seller
+
+    def receipt_of(self, dollars: float) -> Receipt:
+        """The receipt of one of the prices."""
+        return dataclasses.replace(self.receipt, value=dollars)
+
+    @property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """Of the prices of input and output."""
+        return tuple(self.receipt_of(dollars) for dollars in dict.fromkeys((self.input, self.output)))
 
 
 @rows.cached

@@ -18,8 +18,8 @@ from outlay.errors import InputError
 def command(line: str, statement: str | None, format: str | None, output: str | None) -> int:
     """How one figure came about, down to its sources.
 
-    LINE is a line of the statement ("training steps"), a table of it (memory, step, carbon), or total, time,
-    energy, co2e. Without a file, the last answer is explained.
+    LINE is a line of the statement ("training steps"), a table of it (memory, step, carbon), or total, or a
+    figure beside it: time, energy, co2e of a run; ttft, tpot, e2e of a deployment. Without a file, the last answer is explained.
     """
     form = prepare(output, format)
     if statement is not None and not statement.endswith(".json") and not os.path.exists(statement):
@@ -32,6 +32,6 @@ def command(line: str, statement: str | None, format: str | None, output: str | 
     from outlay.statement import explain
 
     found = statement_of(statement)
-    key = FIGURES.get(line.strip().lower().replace(" ", "-"), line.strip())
-    emit(explain(found, key), format=form, output=output)
+    key = FIGURES.get(line.strip().lower().replace(" ", "-"), "")
+    emit(explain(found, key if key in found.answer else line.strip()), format=form, output=output)
     return 0

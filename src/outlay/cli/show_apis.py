@@ -25,7 +25,8 @@ _TOKENS = 1024
 def command(name: str | None, catalog: tuple[str, ...], format: str | None, output: str | None) -> int:
     """What hosted APIs ask for a million tokens.
 
-    NAME is a seller, or a model: then every host of the same weights. Prices are those of the package genai-prices.
+    NAME is a seller (groq), a model of one (openai/gpt-5-mini), or a model of the catalog: then every host of the
+    same weights. Prices are those of the package genai-prices.
     """
     form = prepare(output, format)
     use_catalogs(catalog)
@@ -54,9 +55,9 @@ def _sellers() -> Table:
 
 def _of(name: str) -> Table:
     from outlay.catalog import hosted, model_config
-    from outlay.errors import InputError, UnknownName
+    from outlay.errors import InputError
     from outlay.scenarios.today import today
-    from outlay.statement import Table
+    from outlay.statement import Column, Table
 
     seller = name.strip().lower()
     if seller in hosted.sellers():
@@ -65,27 +66,40 @@ def _of(name: str) -> Table:
         try:
             model = model_config(name).name
         except InputError:
-            raise UnknownName("seller or model", name, hosted.sellers(), listing=hosted.LISTING) from None
-        found, title = hosted.same_weights(model, tokens=_TOKENS, day=today()), f"hosts of {model}"
+            found, title = (_one(name),), name.strip()
+        else:
+            found, title = hosted.same_weights(model, tokens=_TOKENS, day=today()), f"hosts of {model}"
     ordered = sorted(found, key=lambda price: (price.input + price.output, price.name))
     return Table(
-        f"{len(ordered)} prices of a million tokens: {title}",
-        columns=("Model", "Same weights as", "Input", "Cached", "Output", "Batch in / out", "Note"),
+        f"{len(ordered)} price{'' if len(ordered) == 1 else 's'} of a million tokens: {title}",
+        columns=(
+            *("Model", "Same weights as"),
+            *(Column(word, unit="$/M") for word in ("Input", "Cached", "Output", "Batch in", "Batch out")),
+            "Note",
+        ),
         rows=[_row(price, whole=seller != price.seller) for price in ordered],
         receipts=tuple(price.receipt for price in ordered),
         key="apis",
     )
 
 
-def _row(price: ApiPrice, *, whole: bool) -> tuple[str | None, ...]:
-    from outlay.units import format_money
+def _one(name: str) -> ApiPrice:
+    """The price of `seller/model`, or of a model that one seller is known by."""
+    from outlay.catalog import hosted
+    from outlay.errors import UnknownName
+    from outlay.scenarios.today import today
 
-    def shown(dollars: float | None) -> str | None:
-        return None if dollars is None else format_money(dollars, cents=True)
+    try:
+        return hosted.api_price(name, tokens=_TOKENS, day=today())
+    except UnknownName as error:
+        if "/" in name:
+            raise
+        raise UnknownName("seller or model", name, hosted.sellers(), listing=hosted.LISTING) from error
 
-    batch = None if price.batch_output is None else f"{shown(price.batch_input)} / {shown(price.batch_output)}"
+
+def _row(price: ApiPrice, *, whole: bool) -> tuple[str | float | None, ...]:
     return (
         *(price.name if whole else price.model, price.weights),
-        *(shown(price.input), shown(price.cached), shown(price.output), batch),
+        *(price.input, price.cached, price.output, price.batch_input, price.batch_output),
         "withdrawn" if price.withdrawn else None,
     )

@@ -1,4 +1,4 @@
-"""`outlay show quality [MODEL]`."""
+"""`outlay show quality [NAME]`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from outlay.cli.complete import models
 from outlay.cli.settings import Verb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from outlay.catalog import Quality
     from outlay.statement import Table
 
 
 @click.command(cls=Verb, name="quality")
-@click.argument("name", metavar="[MODEL]", required=False, shell_complete=models)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=models)
 @click.option("--technique", metavar="NAME", help="quantization, pruning, distillation …")
 @catalog_option
 @answer_options
@@ -24,17 +27,33 @@ def command(
 ) -> int:
     """What compression was published to do to quality.
 
-    MODEL is one model: its results, or those of the nearest models. Changes are relative to the model before.
+    NAME is a model: its results, or those of the nearest models; or a format or a method that the table lists (fp8,
+    q4_k_m): its results of all models. Changes are relative to the model before.
     """
     form = prepare(output, format)
     use_catalogs(catalog)
-    emit(_every(technique) if name is None else _of(name, technique), format=form, output=output)
+    emit(
+        _every(technique) if name is None else _ways(name, technique) or _of(name, technique),
+        format=form,
+        output=output,
+    )
     return 0
+
+
+def _ways(name: str, technique: str | None) -> Table | None:
+    """The results of a format or a method, of all models; None for what none is called."""
+    from outlay.catalog import quality
+
+    wanted = name.strip().lower()
+    found = [entry for entry in quality(technique=technique) if (entry.format or entry.method).lower() == wanted]
+    if not found:
+        return None
+    return _results(found, found[0].format or found[0].method, of="model")
 
 
 def _every(technique: str | None) -> Table:
     """One row for each format or method: how many results there are, and how far they reach."""
-    from outlay.catalog import Quality, quality
+    from outlay.catalog import quality
     from outlay.scenarios.serving.quality import effects_of
     from outlay.statement import Table
 
@@ -65,7 +84,7 @@ def _of(name: str, technique: str | None) -> Table:
     from outlay.catalog import model_config, quality
     from outlay.errors import UnknownName
     from outlay.scenarios.serving.quality import quality_note, quality_section
-    from outlay.statement import Column, Figure, Interval, Table
+    from outlay.statement import Table
 
     try:
         called = model_config(name).name
@@ -86,10 +105,18 @@ def _of(name: str, technique: str | None) -> Table:
             receipts=section.receipts,
             key="quality",
         )
+    return _results(found, called, of="format")
+
+
+def _results(found: Sequence[Quality], called: str, *, of: str) -> Table:
+    """Results one by one, of a model by format, or of a format by model."""
+    from outlay.statement import Column, Figure, Interval, Table
+
+    by_model = of == "model"
     return Table(
         f"{len(found)} published result{'' if len(found) == 1 else 's'} of {called}",
         columns=(
-            "What",
+            "Model" if by_model else "What",
             "Method",
             "Benchmark",
             Column("Before", digits=4),
@@ -99,7 +126,7 @@ def _of(name: str, technique: str | None) -> Table:
         ),
         rows=[
             (
-                entry.format or entry.technique,
+                entry.model if by_model else entry.format or entry.technique,
                 entry.method,
                 entry.benchmark,
                 entry.baseline,
@@ -107,7 +134,13 @@ def _of(name: str, technique: str | None) -> Table:
                 Figure(Interval.exact(-entry.worse if entry.kind == "score" else entry.worse), unit="%"),
                 _short(entry.receipt.source),
             )
-            for entry in sorted(found, key=lambda entry: (entry.technique, entry.format, entry.benchmark))
+            for entry in sorted(
+                found,
+                key=lambda entry: (
+                    (entry.parameters, entry.model) if by_model else (entry.technique, entry.format),
+                    entry.benchmark,
+                ),
+            )
         ],
         notes=("Effect: change of the benchmark. Scores are better when higher, perplexity and loss when lower.",),
         receipts=tuple({entry.receipt.source: entry.receipt for entry in found}.values()),

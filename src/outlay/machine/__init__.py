@@ -13,7 +13,7 @@ from outlay.machine.collective_curve import CollectiveCurve, collective_curve
 from outlay.machine.collectives import collective_seconds
 from outlay.machine.curves import Coefficients, Curves, curves_for
 from outlay.machine.gemm import GemmCurve, gemm_seconds
-from outlay.machine.grouped import GroupedCurve, active_experts, grouped_gemm_seconds
+from outlay.machine.grouped import GroupedCurve, active_experts, fullest, grouped_gemm_seconds
 from outlay.machine.memory_bound import MemoryCurve, memory_seconds
 from outlay.machine.power import power_watts, wall_watts
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from outlay.machine.expert_exchange import ExchangeCurve as ExchangeCurve
     from outlay.machine.expert_exchange import exchange_curve as exchange_curve
     from outlay.machine.expert_exchange import expert_exchange_seconds as expert_exchange_seconds
+    from outlay.machine.expert_layers import ExpertLayer as ExpertLayer
+    from outlay.machine.expert_layers import expert_layer_seconds as expert_layer_seconds
     from outlay.machine.small_all_reduce import SmallAllReduceCurve as SmallAllReduceCurve
     from outlay.machine.small_all_reduce import small_all_reduce_curve as small_all_reduce_curve
     from outlay.machine.small_all_reduce import small_all_reduce_seconds as small_all_reduce_seconds
@@ -36,6 +38,7 @@ __all__ = [
     "Curves",
     "DecodeCurve",
     "ExchangeCurve",
+    "ExpertLayer",
     "GemmCurve",
     "GroupedCurve",
     "MemoryCurve",
@@ -49,7 +52,9 @@ __all__ = [
     "decode_attention_seconds",
     "exchange_curve",
     "expert_exchange_seconds",
+    "expert_layer_seconds",
     "from_memory",
+    "fullest",
     "gemm_seconds",
     "grouped_gemm_seconds",
     "memory_seconds",
@@ -65,6 +70,7 @@ _SERVING = {
     for module, names in {
         "decode": ("DecodeCurve", "decode_attention_seconds", "mla_decode_seconds"),
         "expert_exchange": ("ExchangeCurve", "exchange_curve", "expert_exchange_seconds"),
+        "expert_layers": ("ExpertLayer", "expert_layer_seconds"),
         "small_all_reduce": ("SmallAllReduceCurve", "small_all_reduce_curve", "small_all_reduce_seconds"),
     }.items()
     for name in names

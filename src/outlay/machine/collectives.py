@@ -147,11 +147,8 @@ def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve
     key = (kind, some_ranks.tobytes(), some_apart.tobytes())
     table = _remembered(key, kind, some_ranks[:, None], some_apart[None, :], cluster, curve)
     place = rank_index * len(some_apart) + apart_index
-    shape = (len(some_ranks), len(some_apart))
-    columns = {name: np.broadcast_to(getattr(table, name), shape).ravel() for name in _Plan.__slots__}
-    return _Plan(
-        **{name: column[0] if (column == column[0]).all() else column[place] for name, column in columns.items()}
-    )
+    columns = {name: getattr(table, name) for name in _Plan.__slots__}
+    return _Plan(**{name: column[place] if column.ndim else column for name, column in columns.items()})
 
 
 def _alike(numbers: Array) -> bool:
@@ -177,8 +174,18 @@ def _remembered(
         if len(_PLANS) >= KEPT:
             _PLANS.clear()
         # The curve is kept with its plan, so that nothing else can get its identity.
-        known = _PLANS[key] = (_plan(kind, ranks, apart, cluster, curve), curve)
+        known = _PLANS[key] = (_flat(_plan(kind, ranks, apart, cluster, curve), ranks, apart), curve)
     return known[0]
+
+
+def _flat(plan: _Plan, ranks: Array, apart: Array) -> _Plan:
+    """The plan with one row for each figure, or one number where all groups have the same."""
+
+    def flat(figure: Array) -> Array:
+        row = np.broadcast_to(figure, np.broadcast_shapes(ranks.shape, apart.shape)).ravel()
+        return np.asarray(row[0]) if (row == row[0]).all() else row
+
+    return _Plan(**{name: flat(getattr(plan, name)) for name in _Plan.__slots__})
 
 
 _PLANS: dict[tuple[object, ...], tuple[_Plan, CollectiveCurve]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from outlay.machine.memory_bound import MemoryCurve, memory_curve
 if TYPE_CHECKING:
     from outlay.machine.decode import DecodeCurve
     from outlay.machine.expert_exchange import ExchangeCurve
+    from outlay.machine.expert_layers import ExpertLayer
     from outlay.machine.small_all_reduce import SmallAllReduceCurve
 
 
@@ -37,6 +38,7 @@ class Coefficients:
     decode: Mapping[str, Any] | None = None
     small_all_reduce: Mapping[str, Any] | None = None
     expert_exchange: Mapping[str, Any] | None = None
+    expert_layers: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,16 @@ class Curves:
     """Number format of the cache."""
     engine: str | None = None
     """The serving engine whose kernels decode."""
+    _layers: dict[tuple[str, str, float | None], ExpertLayer | None] = field(default_factory=dict, compare=False)
+
+    def expert_layer(self, form: str, engine: str, year: float | None) -> ExpertLayer | None:
+        """An engine's layers of experts in a format of weights; None where none of its kind was measured."""
+        from outlay.machine.expert_layers import expert_layer
+
+        key = (form, engine, year)
+        if key not in self._layers:
+            self._layers[key] = expert_layer(self.accelerator, form, engine, year, self.coefficients.expert_layers)
+        return self._layers[key]
 
     @cached_property
     def decode(self) -> DecodeCurve:
@@ -122,6 +134,7 @@ def curves_for(
         coefficients.decode,
         coefficients.small_all_reduce,
         coefficients.expert_exchange,
+        coefficients.expert_layers,
     )
     key = (id(accelerator), dtype, base, attention, kv_dtype, engine, *map(id, parts))
     known = _CURVES.get(key)

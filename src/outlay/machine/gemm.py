@@ -137,10 +137,9 @@ def gemm_seconds(
                 expected="sizes that are finite and not negative",
                 hint="check the layer's dimensions and the layout that divides them",
             )
-    compute = tiled_seconds(m, n, k, batch=batch, curve=curve)
+    short = filled_share(m, curve.short_rows) if curve.short_rows < TILE_ROWS[-1] else 1.0
+    compute = tiled_seconds(m, n, k, batch=batch, curve=curve, share=short)
     written = m * n * batch * ((curve.output_bytes if output_bytes is None else output_bytes) / curve.bandwidth)
-    if curve.short_rows < TILE_ROWS[-1]:
-        compute = compute * filled_share(m, curve.short_rows)
     if weight_bytes is None:
         traffic = (m + n) * k * batch * (curve.input_bytes / curve.bandwidth) + written
     else:
@@ -205,8 +204,13 @@ def unpack_seconds(weights: Array, rows: Array, stored: Array, curve: GemmCurve)
     return np.asarray(weights * times / curve.unpack_rate)
 
 
-def tiled_seconds(m: Array, n: Array, k: Array, *, batch: Array | float, curve: GemmCurve) -> Array:
-    """Arithmetic alone, without traffic, launch or power limit, by the best of the tile sizes (seconds)."""
+def tiled_seconds(
+    m: Array, n: Array, k: Array, *, batch: Array | float, curve: GemmCurve, share: Array | float = 1.0
+) -> Array:
+    """Arithmetic alone, without traffic, launch or power limit, by the best of the tile sizes (seconds).
+
+    A short tile computes `share` of a whole one's rows; it is filled, drained and joined all the same.
+    """
     unsplit = np.maximum(curve.split_depth / np.maximum(k, 1.0), 1.0 / 32.0)
     # All tiles at once, on an axis in front: few large operations cost less than many small ones.
     front = (len(TILES),) + (1,) * max(m.ndim, n.ndim, k.ndim, np.ndim(batch))
@@ -214,7 +218,7 @@ def tiled_seconds(m: Array, n: Array, k: Array, *, batch: Array | float, curve: 
     round_seconds = 2.0 * rows * columns * curve.cores / (curve.flops * np.reshape(curve.tile_efficiency, front))
     load = np.ceil(m / rows) * np.ceil(n / columns) * batch / curve.cores
     part = np.minimum(np.maximum(load, unsplit), 1.0)
-    seconds = waves(load, curve.quantisation) * (k * part * round_seconds + curve.tile_seconds)
+    seconds = waves(load, curve.quantisation) * (k * part * round_seconds * share + curve.tile_seconds)
     seconds -= part * curve.split_seconds
     return np.asarray(seconds.min(axis=0) + curve.split_seconds)
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from outlay.errors import InputError
-from outlay.machine.gemm import GemmCurve
+from outlay.machine.gemm import TILE_ROWS, GemmCurve
 
 POWER_EXPONENT = 0.4
 """How the sustained fraction of the peak follows watts per FLOP/s: clock ∝ power^(1/2.5)."""
@@ -141,12 +141,25 @@ def gemm_curve(
     curve = _curve(accelerator, _native(accelerator, dtype), content, peak)
     narrow = content.get("weight_only", {"core_rate": math.inf, "fractions": {}})
     fraction = _narrow_fraction(narrow["fractions"], content["curves"], accelerator)
-    rows = curve.short_rows if curve.basis == "fitted" else SHORT_FILL[_generation(accelerator.generation) is not None]
-    return replace(curve, unpack_rate=narrow["core_rate"] * curve.cores, narrow_fraction=fraction, short_rows=rows)
+    return replace(curve, unpack_rate=narrow["core_rate"] * curve.cores, narrow_fraction=fraction)
 
 
 SHORT_FILL = {True: 16.0, False: 1.0}
-"""Rows to which short tiles are filled on chips without tables: NVIDIA's, by a matrix instruction; others, by vector kernels."""
+"""Rows to which short tiles are filled at least on chips without tables: NVIDIA's, by a matrix instruction; others, by vector
+kernels."""
+
+
+def short_fill(intensity: float, measured: float) -> float:
+    """Rows to which a chip fills a short tile, by its FLOP for each byte of memory and those of its measured relative.
+
+    The relative's fit has a whole tile behind the traffic of its weights. A chip that borrows keeps the share of that time which
+    arithmetic takes: as much arithmetic for each byte is a whole tile again, half as much is half of one.
+
+    >>> short_fill(150.0, 150.0), short_fill(75.0, 150.0), short_fill(20.0, 150.0), short_fill(300.0, 150.0)
+    (64.0, 32.0, 16.0, 64.0)
+    """
+    whole = float(TILE_ROWS[-1])
+    return min(max(whole * intensity / measured, SHORT_FILL[True]), whole)
 
 
 def _narrow_fraction(known: Mapping[str, float], records: Sequence[Mapping[str, Any]], accelerator: Device) -> float:
@@ -241,7 +254,7 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
     sustained = values["fraction"] / (1.0 + values["throttle"]) * ratio
     values["fraction"] *= min(ratio, 1.0)  # watts to spare lift the clock to its own limit: what a short burst reaches
     values["throttle"] = max(values["fraction"] / min(sustained, values["fraction"]) - 1.0, 0.0)
-    return curve_from_fractions(
+    curve = curve_from_fractions(
         values,
         peak=peak,
         memory_bandwidth=accelerator.memory_bandwidth,
@@ -250,6 +263,11 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
         basis="assumed",
         source=f"carried over from {record['chip']} in {record['dtype']}",
     )
+    if _generation(accelerator.generation) is None:
+        return replace(curve, short_rows=SHORT_FILL[False])
+    measured = record["coefficients"]["fraction"] * record["peak_flops"]
+    read = record["coefficients"]["bandwidth_fraction"] * record["memory_bandwidth"]
+    return replace(curve, short_rows=short_fill(curve.flops / curve.bandwidth, measured / read))
 
 
 def at_half_rate(fraction: float) -> float:
@@ -260,6 +278,10 @@ def at_half_rate(fraction: float) -> float:
     (0.824, 1.0)
     """
     return 2.0 / (1.0 + 1.0 / fraction)
+
+
+STREAMED = 0.75
+"""Share of its memory's wire rate that a processor reads at: STREAM's 0.74 to 0.79 (Texas Instruments SPRAD45A, 2024-10)."""
 
 
 def _pooled(
@@ -273,10 +295,12 @@ def _pooled(
     # A chip of few large processors (a TPU has one or two) takes larger tiles: the cost of a tile belongs to small ones.
     values["tile_seconds"] *= min(1.0, cores / USUAL_CORES)
     source = "pooled over all measured chips"
+    if getattr(accelerator, "category", "") == "cpu":
+        values["bandwidth_fraction"] = min(values["bandwidth_fraction"], STREAMED)
     if prior:
         values |= {"fraction": prior["fraction"], "throttle": 0.0}
         source += f"; {prior['source']}"
-    return curve_from_fractions(
+    curve = curve_from_fractions(
         values,
         peak=peak,
         memory_bandwidth=accelerator.memory_bandwidth,
@@ -285,6 +309,7 @@ def _pooled(
         basis="assumed",
         source=source,
     )
+    return replace(curve, short_rows=SHORT_FILL[_generation(accelerator.generation) is not None])
 
 
 @functools.cache

@@ -105,10 +105,9 @@ def grouped_gemm_seconds(
     if active is not None:
         busy_experts = np.clip(np.asarray(active, dtype=np.float64), 1.0, busy_experts)
     gemm = curve.gemm
-    compute = _tiled_seconds(rows, busy_experts, n, k, gemm=gemm, even=even)
+    short = filled_share(rows / busy_experts, gemm.short_rows) if gemm.short_rows < TILES[-1][0] else 1.0
+    compute = _tiled_seconds(rows, busy_experts, n, k, gemm=gemm, even=even, share=short)
     written = rows * n * ((gemm.output_bytes if output_bytes is None else output_bytes) / gemm.bandwidth)
-    if gemm.short_rows < TILES[-1][0]:
-        compute = compute * filled_share(rows / busy_experts, gemm.short_rows)
     if weight_bytes is None:
         traffic = (rows * k + busy_experts * n * k) * (gemm.input_bytes / gemm.bandwidth) + written
     else:
@@ -124,14 +123,16 @@ def grouped_gemm_seconds(
     return assembled_seconds(compute, traffic, exposed, empty=rows * n * k == 0, curve=gemm, busy=busy)
 
 
-def _tiled_seconds(rows: Array, active: Array, n: Array, k: Array, *, gemm: GemmCurve, even: bool) -> Array:
-    """Arithmetic alone, by the best of the tile sizes (seconds)."""
+def _tiled_seconds(
+    rows: Array, active: Array, n: Array, k: Array, *, gemm: GemmCurve, even: bool, share: Array | float
+) -> Array:
+    """Arithmetic alone, by the best of the tile sizes, of which short ones compute `share` (seconds)."""
     best: Array | None = None
     for (tall, wide), efficiency in zip(TILES, gemm.tile_efficiency, strict=True):
         each = rows / active / tall
         tiles = active * (np.ceil(each) if even else np.maximum(1.0, each + 0.5)) * np.ceil(n / wide)
         round_seconds = 2.0 * tall * wide * gemm.cores / (gemm.flops * efficiency)
-        seconds = waves(tiles / gemm.cores, gemm.quantisation) * (k * round_seconds + gemm.tile_seconds)
+        seconds = waves(tiles / gemm.cores, gemm.quantisation) * (k * round_seconds * share + gemm.tile_seconds)
         best = seconds if best is None else np.minimum(best, seconds)
     assert best is not None
     return np.asarray(best)
@@ -167,6 +168,40 @@ def active_experts(
 
 RANKS = 64
 """Steps in which the popularity of experts falls."""
+
+
+def fullest(
+    tokens: Number, choices: Number, experts: Number, devices: Number, *, skew: float = 0.0
+) -> tuple[Array, Array]:
+    r"""Where experts are divided among devices: experts that the fullest device has to read, and its rows over the mean.
+
+    All wait for the device that has most to do. Experts stand anywhere, so that of its E/D experts a device has
+    :math:`\mu` at work with a variance of :math:`\mu (1 - \mu D / E)(1 - 1/D)`, and the largest of D normal numbers is
+    :math:`m_D` deviations above their mean; rows vary with their number and with the popularity of experts.
+
+    >>> active, rows = fullest(8, 1, 16, 8)  # two experts a device: 0.8 are hit on average, two on the fullest
+    >>> round(float(active), 2), round(float(active_experts(8, 1, 16, local=2)), 2)
+    (1.73, 0.81)
+    >>> [round(float(part), 2) for part in fullest(64, 8, 256, 1)]
+    [222.44, 1.0]
+    """
+    sizes = (tokens, choices, experts, devices)
+    tokens, choices, experts, devices = (np.asarray(size, dtype=np.float64) for size in sizes)
+    local = experts / devices
+    mean = active_experts(tokens, choices, experts, local=local, skew=skew)
+    others = largest_of(devices) * np.sqrt(1.0 - 1.0 / devices)
+    active = np.minimum(mean + others * np.sqrt(np.maximum(mean * (1.0 - mean / local), 0.0)), local)
+    popularity = ((np.arange(RANKS) + 0.5) / RANKS) ** -skew
+    varied = float(np.var(popularity / popularity.mean()))
+    each = np.maximum(tokens * choices / devices, 1.0)
+    return np.asarray(active), np.asarray(1.0 + others * np.sqrt(1.0 / each + varied / local))
+
+
+def largest_of(count: Number) -> Array:
+    """The largest of so many normal numbers, expected, in deviations above their mean (Harter 1961)."""
+    return np.interp(
+        np.log2(count), np.arange(10.0), [0, 0.564, 1.029, 1.424, 1.766, 2.070, 2.344, 2.595, 2.826, 3.041]
+    )
 
 
 def moved_bytes(tokens: Number, rows: Number, hidden: Number, width: Number) -> Array:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from outlay import catalog, units
 from outlay.errors import InputError
+from outlay.scenarios.people import People, people_of, read_people
 from outlay.statement import Assumption, Interval, Receipt
 
 HOURS_A_YEAR = 8_766.0
@@ -17,17 +18,22 @@ class Beside:
 
     exploration: float | None = None
     """Device-hours of failed and exploratory runs, over those of the run."""
-    people: float | None = None
+    people: People | None = None
     egress: float | None = None
 
 
-def read_beside(exploration: str | float | None, people: str | float | None, egress: str | float | None) -> Beside:
-    """Read them; :class:`InputError` names what cannot be read."""
+def read_beside(
+    exploration: str | float | None, people: str | float | None, egress: str | float | None, *, a_month: bool = False
+) -> Beside:
+    """Read them; people are those of a run, or with `a_month` of a month. :class:`InputError` names what cannot be read."""
+    team: People | None = None
+    if people is not None:
+        team = read_people(people) if a_month else people_of(people, unit="team", example="120k")
     return Beside(
         exploration=None
         if exploration is None
         else units.parse(exploration, "%", name="--exploration", zero=True, example="50%"),
-        people=None if people is None else units.parse(people, "$", name="--people", zero=True, example="120k"),
+        people=team,
         egress=None if egress is None else units.parse(egress, "B stored", name="--egress", zero=True, example="500GB"),
     )
 

@@ -14,6 +14,7 @@ from outlay.errors import InputError, UnknownName
 from outlay.scenarios.assumed import CHECKPOINTS_KEPT
 from outlay.scenarios.beside import Beside, amortised, read_beside
 from outlay.statement import Assumption, Basis, Interval, Receipt
+from outlay.units import with_article
 
 _MOST_CHECKPOINTS = 10**6
 
@@ -89,8 +90,9 @@ def agree(
     egress: str | float | None = None,
     exploration: str | float | None = None,
     people: str | float | None = None,
+    a_month: bool | None = None,
 ) -> Terms:
-    """Read the terms; :class:`InputError` names what cannot be read or what nobody offers."""
+    """Read the terms, of a run or of `a_month`; :class:`InputError` names what cannot be read or what nobody offers."""
     assumed: list[Assumption] = []
     kind, choice, interval, basis, receipts = agree_price(
         question.accelerator, provider, tier, price, discount, assumed
@@ -130,7 +132,7 @@ def agree(
         bits = re.search(r"[kKMGTP]b\s*$", str(data))
         why = f"price of {ingress.provider}" + (f"; `{data}` is read as bytes, not as bits" if bits else "")
         assumed.append(Assumption("network", value=value, why=why, receipt=ingress.receipt))
-    beside = read_beside(exploration, people, egress)
+    beside = read_beside(exploration, people, egress, a_month=bool(a_month))
     if beside.egress:
         because = "its own" if out.provider == seller else f"{seller or 'who rents them out'} lists none"
         value = f"{out.provider}, {out.product}, ${out.dollars:.2f} a TB"
@@ -213,10 +215,14 @@ def agree_price(
         offered = {listing.tier for listing in catalog.prices(chip)}
         if not offered:
             kind = "owned"
-            assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out a {chip.name}"))
+            assumed.append(
+                Assumption("tier", value="owned", why=f"nobody in the catalog rents out {with_article(chip.name)}")
+            )
         elif kind not in offered:
             kind = next(entry for entry in ("reserved", "spot", *sorted(offered)) if entry in offered)
-            assumed.append(Assumption("tier", value=kind, why=f"nobody lists an on-demand price of a {chip.name}"))
+            assumed.append(
+                Assumption("tier", value=kind, why=f"nobody lists an on-demand price of {with_article(chip.name)}")
+            )
     if kind == "owned":
         return kind, None, None, None, cut
     choice = catalog.price_for(chip, provider, kind)

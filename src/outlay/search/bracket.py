@@ -23,6 +23,10 @@ class Bracket:
     bad: _Floats
     at_good: _Floats
     at_bad: _Floats
+    tried: _Floats
+    """The figures of the first round (candidates, points)."""
+    measured: _Floats
+    """What was measured at them."""
 
 
 def largest(
@@ -51,7 +55,7 @@ def largest(
         return holds[None], value
 
     found = largest_of(one, low, high, kinds=1, points=points, rounds=rounds)
-    return Bracket(found.good[0], found.bad[0], found.at_good[0], found.at_bad[0])
+    return Bracket(found.good[0], found.bad[0], found.at_good[0], found.at_bad[0], found.tried, found.measured)
 
 
 def largest_of(
@@ -73,6 +77,8 @@ def largest_of(
     shape = (kinds, low.size)
     good, bad = np.zeros(shape), np.full(shape, np.inf)
     at_good, at_bad = good.copy(), bad.copy()
+    first_tried = np.full((low.size, points), np.nan)
+    measured = first_tried.copy()
     start, end = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
     live = np.broadcast_to(high >= low, shape)
     for number in range(rounds):
@@ -88,6 +94,9 @@ def largest_of(
         if number == 0:
             tried[:, 0], tried[:, -1] = ranges[:, 1], ranges[:, 2]  # powers are not exact
         holds, value = look(ranges[:, :1].astype(np.intp), tried)
+        if number == 0:
+            first_tried[ranges[:, 0].astype(np.intp)] = tried
+            measured[ranges[:, 0].astype(np.intp)] = value
         kept = np.cumprod(holds[kind, row], axis=1).sum(axis=1)  # up to the first that does not
         some, last = kept > 0, np.maximum(kept - 1, 0)
         good[kind, place] = np.where(some, tried[row, last], good[kind, place])
@@ -99,4 +108,4 @@ def largest_of(
         if enough is not None:
             live = live & ~enough(at_good, at_bad)
         start, end = good, bad
-    return Bracket(good, bad, at_good, at_bad)
+    return Bracket(good, bad, at_good, at_bad, first_tried, measured)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.search.bracket import ROUNDS, largest_of
+from outlay.search.bracket import ROUNDS, Bracket, largest_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
@@ -48,6 +48,8 @@ class Ways:
     """A rate beyond, at which the objectives are not kept."""
     least: float
     """Requests a second down to which was looked."""
+    seen: tuple[Floats, Floats]
+    """Requests inside and the rates that they keep up, as the search met them first (ways, numbers)."""
     relaxed: Mapping[str, Floats] = field(default_factory=dict)
     """The most with one objective given up, by its name; as near as the instances for a known load hang on it."""
 
@@ -78,18 +80,22 @@ def ways_of(
     least: float,
     rate: float | None = None,
     looked_at: int = 0,
+    prompts: bool = True,
     make: Callable[[Deployment, Load, ServingCoefficients], Loops] = loops_of,
 ) -> tuple[Ways | None, int, int]:
     """What each layout of `deployment` carries within the objectives, down to `least` requests a second; None if none fits.
 
     And how many were looked at, and how many of those are legal. The layout's degrees are arrays of one length, and so may
     objectives be. Chunks of
-    :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them. What would be
+    :data:`CHUNKS` are tried where the engine mixes prompts and decoding in one step, as far as it takes them; where no
+    `prompts` are computed the shortest alone, which leaves most room for caches and lengthens nothing. What would be
     carried with an objective given up is found as exactly as the instances for `rate` requests a second hang on it.
     """
     layouts = int(np.size(deployment.layout.tensor))
     own = deployment.engine.chunk_tokens
     chunks = sorted({own, *(chunk for chunk in CHUNKS if chunk < own)}) if deployment.engine.mixed else [own]
+    if not prompts:
+        chunks = chunks[:1]
     every = np.repeat(np.arange(layouts), len(chunks))
     spread = dataclasses.replace(
         deployment,
@@ -104,14 +110,16 @@ def ways_of(
     loops = make(some_of(spread, fits), load, coefficients)
     objectives = objectives.at(every[fits])
     kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
-    carried, inside, beyond = _most(loops, tuple(kinds.values()), least, load_rate=rate)
+    found = _most(loops, tuple(kinds.values()), least, load_rate=rate)
+    carried = found.at_good
     ways = Ways(
         loops=loops,
         objectives=objectives,
         rate=carried[0],
-        inside=inside[0],
-        beyond=beyond[0],
+        inside=found.good[0],
+        beyond=found.at_bad[0],
         least=least,
+        seen=(found.tried, found.measured),
         # What carries a rate within all objectives carries it within fewer, wherever the search for fewer stopped.
         relaxed={name: np.maximum(row, carried[0]) for name, row in zip(kinds, carried, strict=True) if name},
     )
@@ -130,7 +138,9 @@ def carried(
     if fits.size:
         loops = loops_of(some_of(deployment, fits), load, coefficients)
         kinds = (objectives.at(fits),)
-        most = _most(loops, kinds, least, rounds=EXACT)[0][0] if objectives.stated else loops.sustained(slice(None))
+        most = (
+            _most(loops, kinds, least, rounds=EXACT).at_good[0] if objectives.stated else loops.sustained(slice(None))
+        )
         found[fits] = most
     return found
 
@@ -149,7 +159,7 @@ def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
         fewer = open_ones[(count[open_ones] > 1) & (rate / np.maximum(count[open_ones] - 1, 1) < below[open_ones])]
         if not fewer.size:
             return count.astype(np.int64)
-        near = (ways.inside[fewer], ways.rate[fewer])
+        near = (ways.seen[0][fewer], ways.seen[1][fewer])
         found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), near=near, watts=False)
         open_ones = fewer[ways.objectives.at(fewer).kept(found)]
         count[open_ones] -= 1
@@ -157,7 +167,7 @@ def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
 
 def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
     """How an instance of each of the ways at `places` fares when `rate` requests a second reach it."""
-    return ways.loops.at_rate(places, rate, near=(ways.inside[places], ways.rate[places]))
+    return ways.loops.at_rate(places, rate, near=(ways.seen[0][places], ways.seen[1][places]))
 
 
 def _most(
@@ -167,8 +177,8 @@ def _most(
     *,
     rounds: int = ROUNDS,
     load_rate: float | None = None,
-) -> tuple[Floats, Floats, Floats]:
-    """By objectives and place: the most requests a second, the requests inside then, and a rate that is too much."""
+) -> Bracket:
+    """By objectives and place: the most requests inside, with the requests a second that they keep up, and what is too much."""
     count = int(loops.first.size)
 
     def spelled(limit: Number) -> Floats:
@@ -191,7 +201,7 @@ def _most(
         return same
 
     high = loops.most(np.arange(count))
-    found = largest_of(
+    return largest_of(
         look,
         np.minimum(loops.least(least), high),
         high,
@@ -199,4 +209,3 @@ def _most(
         rounds=rounds,
         enough=None if load_rate is None else settled,
     )
-    return found.at_good, found.good, found.at_bad

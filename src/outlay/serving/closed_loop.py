@@ -53,7 +53,7 @@ def in_and_out_of_step(deployment: Deployment, load: Load, task: Task, sequences
     if not np.any(load.gap) or np.all(load.variation):
         return tight
     apart = replace(load, variation=np.maximum(load.variation, LOOSE))
-    loose = closed_loop(deployment, apart, replace(task, loose=np.greater(load.output, 1)), sequences, steps)
+    loose = closed_loop(deployment, apart, replace(task, loose=np.greater(load.output, 1), wave=1.0), sequences, steps)
     assert load.concurrency is not None
     waiting = np.maximum(tight.ttft - loose.ttft, 0.0)
     gaps = np.minimum(load.concurrency, np.maximum(sequences, 1.0)) * load.gap

@@ -27,9 +27,8 @@ class StepCoefficients:
     step_sequence: Mapping[str, float]
     """Seconds that each sequence adds to that."""
     projections: Mapping[str, float]
-    """Products inside a step against a table of kernels, by generation of chip."""
-    memory_slowdown: Mapping[str, float]
-    """Memory-bound kernels inside a step against those that the operators list, by family of engine: what it fuses."""
+    """Products inside a step against those of the closed form, by generation of chip: 1 where kernels were measured on the
+    chip or its relatives (NVIDIA's)."""
     attention_slowdown: Mapping[str, float]
     """Attention kernels inside a step against a table of kernels, by generation of chip."""
     request_gap: float
@@ -40,13 +39,13 @@ class StepCoefficients:
     """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
     ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """llama.cpp's kernels by backend: the fields of :class:`~outlay.serving.ggml.Backend`; `other` where one is not listed."""
-    experts: Mapping[str, float] = field(default_factory=lambda: {"other": 1.0})
-    """Products of experts inside a step against a table of kernels, by the format that they multiply in or are stored in."""
+    awq: Mapping[str, Any] = field(default_factory=dict)
+    """AutoAWQ's kernels: the fields of :class:`~outlay.serving.awq.AwqKernels`."""
+    first_call: float = 0.0
+    """Seconds that the first pass of a process takes beyond a later one, where a benchmark times it: kernels load on use."""
     widening: Mapping[str, float] = field(default_factory=lambda: {"other": 1.0})
     """Products of many rows that widen stored weights, against those of plain weights, by family of engine: kernels that
     unpack a weight again for every tile."""
-    expert_excess: float = 0.0
-    """Seconds of the fullest device's experts over the mean, minus 1, where experts are divided among devices."""
     family: Mapping[str, float] = field(default_factory=dict)
     """Factor on device time by engine family, or by `family/generation`; 1 where not listed."""
 
@@ -57,13 +56,13 @@ class StepCoefficients:
             self.step_sequence.get(family, self.step_sequence["other"]),
         )
 
+    def projections_of(self, generation: str, *, measured: bool) -> float:
+        """The factor on products of a generation of chip."""
+        return 1.0 if measured else self.projections.get(generation, self.projections["other"])
+
     def front_of(self, family: str) -> float:
         """Seconds that an engine's front end adds to a first token."""
         return self.front_end.get(family, self.front_end["other"])
-
-    def memory_of(self, family: str) -> float:
-        """The factor on memory-bound kernels of an engine's family."""
-        return self.memory_slowdown.get(family, self.memory_slowdown["other"])
 
     def attention_of(self, generation: str) -> float:
         """The factor on attention of a generation of chip."""
@@ -72,10 +71,6 @@ class StepCoefficients:
     def widening_of(self, family: str) -> float:
         """The factor on products of many rows that widen their weights first."""
         return self.widening.get(family, self.widening["other"])
-
-    def experts_of(self, form: str, family: str = "") -> float:
-        """The factor on experts' products in a format, by an engine's family where that is known."""
-        return self.experts.get(f"{family}/{form}", self.experts.get(form, self.experts["other"]))
 
     def framework_of(self, kernels: str) -> float:
         """Bytes of context, libraries and graphs."""

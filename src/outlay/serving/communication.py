@@ -20,8 +20,21 @@ def layer_communication(layer: Layer, deployment: Deployment, work: Work, curves
     )
     sent: Number = 0.0
     if isinstance(layer.feed_forward, Experts):
-        sent = _exchange(layer.feed_forward, deployment, work, curves)
+        sent = _exchange(layer.feed_forward, deployment, work, curves) + _gathered(deployment, work, curves)
     return {"tensor communication": reduces * reduce, "expert communication": sent}
+
+
+def _gathered(deployment: Deployment, work: Work, curves: Curves) -> Number:
+    """Where attention is data-parallel and experts are split by columns, every device gets all tokens and a part of each result:
+    they are gathered before and summed after, as much as an all-reduce sends."""
+    layout = deployment.layout
+    split = np.where(np.greater(layout.data, 1) & np.equal(layout.expert, 1), layout.expert_tensor, 1)
+    if np.all(np.equal(split, 1)):
+        return 0.0
+    size = (work.tokens - work.absent) * deployment.architecture.hidden * 2.0
+    return small_all_reduce_seconds(
+        size, split, cluster=deployment.cluster, curve=curves.small_all_reduce, collective=curves.collective
+    )
 
 
 def _exchange(experts: Experts, deployment: Deployment, work: Work, curves: Curves) -> Number:

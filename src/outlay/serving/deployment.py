@@ -37,6 +37,8 @@ class Deployment:
     """Fullest expert-parallel device's tokens over the mean."""
     eager: bool = False
     """Graphs are switched off (`--enforce-eager`)."""
+    truncated: bool = False
+    """Answers are drawn from the likeliest tokens alone (top-k, top-p), as most models' own settings have it."""
     held: Number = 0.0
     """Bytes of each device that stand beside this model and its caches: adapters, a model that drafts."""
     adapters: Adapters | None = None

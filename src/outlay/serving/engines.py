@@ -11,8 +11,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+import numpy as np
+
 from outlay.catalog import Accelerator, rows
 from outlay.statement import Basis
+from outlay.workload import Number
 
 TODAY = 2026.5
 """The year of an engine of which nobody says when it ran."""
@@ -52,8 +55,8 @@ class Engine:
     """Sequences up to which decoding is a captured graph; 0 is any number."""
     sequential_layers: bool
     """Several devices hold layers and work one after another, not together, unless told otherwise."""
-    kernels: Literal["tables", "ggml"]
-    """Whose products it runs: vendor libraries like those of the kernel tables, or llama.cpp's own."""
+    kernels: Literal["tables", "ggml", "awq"]
+    """Whose products it runs: vendor libraries like those of the kernel tables, llama.cpp's own, or AutoAWQ's."""
     source: str
     date: str
     note: str
@@ -61,6 +64,30 @@ class Engine:
     """`quoted` where the source was read, `assumed` where the facts were written down without reading it again."""
     year: float = TODAY
     """The year of the software."""
+    poll_steps: int = 1
+    """Decoding steps after which the engine looks for new requests (SGLang's `--scheduler-recv-interval`)."""
+
+    @property
+    def lane(self) -> str:
+        """Whose measured kernels it runs, or runs kernels like: `vllm`, `sglang` or `trtllm`."""
+        return "trtllm" if self.family.startswith("trtllm") else "sglang" if self.family == "sglang" else "vllm"
+
+    @property
+    def sorts(self) -> bool:
+        """Drawing from the likeliest tokens alone (top-k, top-p) sorts all logits first: vLLM until kernels that need no order
+        took over (https://github.com/vllm-project/vllm/pull/40376, and pull request 32558 of 2026-01)."""
+        return self.lane == "vllm" and self.year < 2026.1 and self.kernels == "tables"
+
+    def pads(self, form: str, tensor: Number) -> Number:
+        """Rows to which an expert's are filled up, by a degree of tensor parallelism: 1 is none.
+
+        DeepGEMM gives each expert whole tiles of 128 rows. vLLM took it for block-scaled weights by default from 0.11 on
+        (https://github.com/vllm-project/recipes/pull/120), not at a degree of 8 from 0.12 on (pull request 29346), and
+        lets Triton's kernels go first since 2026 (pull request 39331).
+        """
+        if self.lane != "vllm" or form != "fp8-block" or not 2025.75 <= self.year < 2026.02:
+            return 1.0
+        return np.where(np.greater_equal(tensor, 8) & (self.year >= 2025.9), 1.0, 128.0)
 
 
 @rows.cached
@@ -96,7 +123,7 @@ def _facts(row: object) -> Engine:
         overlap_schedule=cell["overlap_schedule"] == "1",
         graph_sequences=int(cell["graph_sequences"]),
         sequential_layers=cell["sequential_layers"] == "1",
-        kernels=cast("Literal['tables', 'ggml']", cell["kernels"]),
+        kernels=cast("Literal['tables', 'ggml', 'awq']", cell["kernels"]),
         source=cell["source"],
         date=cell["date"],
         note=cell["note"],
@@ -120,6 +147,10 @@ def engine_on(engine: Engine, chip: Accelerator) -> Engine:
     """
     if engine.name == "vllm" and (chip.memory < 70.0 * GIB or chip.name.startswith("a100")):
         return replace(engine, chunk_tokens=2048, most_sequences=256)
+    if engine.kernels == "awq" and chip.category in ("cpu", "apple", "edge"):
+        return engine_for(
+            "transformers", engine.year
+        )  # on processors the library hands its weights to Intel's extension
     if engine.name == "sglang":
         return replace(engine, chunk_tokens=next(size for below, size in SGLANG_CHUNKS if chip.memory < below * GIB))
     return engine

@@ -34,6 +34,15 @@ class Format:
     receipt: Receipt
 
     @property
+    def beside(self) -> str:
+        """The type of shared experts and of a state-space layer's projections where experts alone are narrower: `fp8`, or none.
+
+        >>> format_for("nvfp4-fp8").beside, format_for("mxfp4").beside
+        ('fp8', '')
+        """
+        return self.name.partition("-")[2] if self.scope == "experts" else ""
+
+    @property
     def weight_bytes(self) -> float:
         """Bytes of one weight.
 

@@ -5,8 +5,8 @@ that is less: bytes a clock and processor, which depend on how much unpacking a 
 
 .. math:: \frac1r = \Bigl((\beta f)^{-4} + (\kappa_{format}\, n\, c)^{-4}\Bigr)^{1/4}
 
-for bandwidth :math:`\beta`, :math:`n` processors and clock :math:`c`. A product of many rows multiplies at a share of the
-peak, and still reads its weights. Each layer takes a fixed time for its many small kernels. Coefficients are fitted to
+for bandwidth :math:`\beta`, :math:`n` processors and clock :math:`c`. A product of many rows is multiplied by one of the kernels
+of :mod:`outlay.serving.ggml_prompts`. Each layer takes a fixed time for its many small kernels. Coefficients are fitted to
 llama-bench runs on chips from a phone's to a data center's (`catalog/coefficients/serving.json`).
 """
 
@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from outlay.catalog import Accelerator
 from outlay.serving.formats import Format
@@ -42,16 +40,31 @@ class Backend:
     """Bytes of weights a clock and processor can take in, by kind of format: `float`, `block` (q4_0 …), `k` (k-quants)."""
     layer_seconds: float
     """Seconds of a layer beside its products: norms, rotary positions, launches."""
+    graph_seconds: float
+    """The same where a step is captured in a graph and small kernels are fused."""
+    prompt_seconds: float
+    """What products of many rows add to that at most: kernels of their own convert and copy their operands."""
     hop_seconds: float
     """Seconds to hand a token from one device to the next, where layers are split over several."""
+    overlap: float
+    """How devices that hold layers work on chunks of a prompt together: a further chunk takes as long as the whole way through n
+    devices, over n to this power; 1 where they are all busy."""
+    copy_seconds: float
+    """Seconds of one copy between devices, where products are split by rows (builds before 2024)."""
+    link_share: float
+    """Share of the host link's bandwidth that such copies reach."""
     cache_share: float
     """Share of the streaming bandwidth that reading keys and values reaches."""
     passes: float
     """Traffic of norms, residuals and conversions, in 32 bits and one by one, over that of fused kernels in 16 bits."""
     attention_share: float
-    """Share of the peak that a prompt's attention reaches: scores that are written out between two products."""
+    """Share of the 16-bit peak that the two products of a prompt's attention reach."""
     matmul_share: Mapping[str, float]
-    """Share of the peak that products of many rows reach, by kind of format: plain ones go to the vendor's library."""
+    """Share of the peak of its instructions that the backend's own kernel for many rows reaches, by kind of format."""
+    library: float
+    """Seconds of the vendor's library inside it over those of its tables of kernels; 0 where no such library is called."""
+    widen_clock: float
+    """Weights that a processor widens to 16 bits in a clock before such a library multiplies them."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Backend:
@@ -60,14 +73,15 @@ class Backend:
 
 
 def backend_of(accelerator: Accelerator, engine: str) -> str:
-    """ggml's backend on a chip: `cuda`, `metal`, `cpu`, `rocm`, `sycl`, or `vulkan` where the engine's name says so.
+    """ggml's backend on a chip: `cuda`, `metal`, `cpu`, `rocm`, `sycl`, or `vulkan` (on NVIDIA's chips: `vulkan-nvidia`)
+    where the engine's name says so.
 
     >>> from outlay.catalog import accelerator
     >>> [backend_of(accelerator(chip), "llamacpp") for chip in ("rtx-4090", "m3-max", "raspberry-pi-5-16gb")]
     ['cuda', 'metal', 'cpu']
     """
-    if "vulkan" in engine and accelerator.vendor.lower() != "nvidia":
-        return "vulkan"  # NVIDIA's driver gives Vulkan the same matrix instructions, and it runs as CUDA does
+    if "vulkan" in engine:
+        return "vulkan-nvidia" if accelerator.vendor.lower() == "nvidia" else "vulkan"
     if accelerator.category == "apple":
         return "cpu" if accelerator.name.endswith("-cpu") else "metal"
     if accelerator.category == "cpu" or accelerator.generation.startswith("bcm"):
@@ -102,16 +116,11 @@ def streaming_rate(accelerator: Accelerator, form: Format, backend: Backend) -> 
     return float((memory**-JOIN + taken_in**-JOIN) ** (-1.0 / JOIN))
 
 
-def product_seconds(
-    rows: Number, weights: Number, accelerator: Accelerator, form: Format, backend: Backend, *, weight_bytes: float
+def passing_seconds(
+    weights: Number, accelerator: Accelerator, form: Format, backend: Backend, *, weight_bytes: float
 ) -> Number:
-    """Seconds of a product of `rows` rows with `weights` numbers of `weight_bytes` each.
-
-    Few rows are a pass over the weights; more take the time of the arithmetic too.
-    """
-    passing = weights * weight_bytes / streaming_rate(accelerator, form, backend)
-    arithmetic = 2.0 * rows * weights / (backend.matmul_share[kind_of(form)] * half_peak(accelerator))
-    return np.where(np.less_equal(rows, FEW_ROWS), np.maximum(passing, 0.0), passing + arithmetic)
+    """Seconds of a product of few rows: a pass over `weights` numbers of `weight_bytes` each."""
+    return weights * weight_bytes / streaming_rate(accelerator, form, backend)
 
 
 def half_peak(accelerator: Accelerator) -> float:
@@ -120,3 +129,26 @@ def half_peak(accelerator: Accelerator) -> float:
         accelerator.category == "consumer-gpu" and accelerator.vendor.lower() == "nvidia" and accelerator.year >= 2018
     )
     return accelerator.peak("fp16") * (2.0 if doubled else 1.0)
+
+
+LAYERS_SINCE = 2024.04
+"""Since when layers, and not the rows of every product, are divided over devices (ggml-org/llama.cpp pull request 4766)."""
+LIBRARY_SINCE, INTEGERS_SINCE = 2023.85, 2024.45
+"""Between these, packed weights of prompts were widened for the vendor's library on NVIDIA's chips with tensor cores; before, own
+kernels multiplied 8-bit integers on vector lanes; since, on tensor cores (ggml-org/llama.cpp pull requests 3776 and 7676)."""
+GRAPHS_SINCE = 2024.42
+"""Since when a decoding step is captured in a graph (ggml-org/llama.cpp pull request 6766, May 2024: builds that say no more than
+that month count as before), and then, one by one, its small kernels are fused."""
+FLASH_SINCE = 2025.66
+"""Since when prompts' scores stay on the chip where the backend can (`--flash-attn auto`; ggml-org/llama.cpp pull request
+15434)."""
+ERAS = (LIBRARY_SINCE, LAYERS_SINCE, GRAPHS_SINCE, INTEGERS_SINCE, FLASH_SINCE)
+
+
+def era(year: float) -> int:
+    """Which of the kernels and splits above a build of that year has.
+
+    >>> [era(year) for year in (2023.7, 2023.96, 2024.4, 2024.8, 2026.0)]
+    [0, 1, 2, 4, 5]
+    """
+    return sum(year >= since for since in ERAS)

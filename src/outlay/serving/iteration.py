@@ -17,27 +17,29 @@ import numpy as np
 
 from outlay.machine import (
     Curves,
-    active_experts,
     attention_seconds,
     collective_seconds,
     curves_for,
     decode_attention_seconds,
     gemm_seconds,
-    grouped_gemm_seconds,
     memory_seconds,
     mla_decode_seconds,
     power_watts,
 )
 from outlay.serving.activity import activity
 from outlay.serving.adapters import adapted
+from outlay.serving.awq import awq_parts, awq_runs
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.ggml_step import BESIDE, backend_for, ggml_layer, ggml_product
-from outlay.serving.kv_cache import state_bytes
+from outlay.serving.ggml_step import backend_for, by_rows, ggml_layer, ggml_product
+from outlay.serving.kv_cache import copied_bytes, state_bytes
+from outlay.serving.lanes import on_lanes
 from outlay.serving.memo import Seen, but_for_windows, remembered
-from outlay.serving.operators import LATENT_CORE, ends, latent_decoding, layer_work
-from outlay.workload import Attention, Experts, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
+from outlay.serving.memory import BESIDE
+from outlay.serving.mixtures import experts_seconds, own_layer
+from outlay.serving.operators import absorbed, ends, layer_work
+from outlay.workload import Attention, Experts, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
 
 MANY_ROWS = 32
 """Rows beyond which a product that widens its weights is bound by arithmetic and unpacking, not by reading them."""
@@ -104,7 +106,7 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     hops = np.where(np.greater(layout.pipeline, 1), layout.pipeline, 0)
     sent = work.tokens * architecture.hidden * 2.0 / layout.data
     if deployment.engine.kernels == "ggml":
-        hop = backend_for(deployment, step).hop_seconds
+        hop = 0.0 if by_rows(deployment) else backend_for(deployment, step).hop_seconds
         causes["pipeline communication"] = hop * np.maximum(layout.pipeline - 1.0, 0.0)
     else:
         causes["pipeline communication"] = hops * collective_seconds(
@@ -155,8 +157,9 @@ def _share(deployment: Deployment, work: Work) -> Work:
 
 def _curves(deployment: Deployment, coefficients: ServingCoefficients) -> Curves:
     """Curves of the types in which this deployment multiplies."""
+    chip = deployment.cluster.accelerator
     return curves_for(
-        deployment.cluster.accelerator,
+        on_lanes(chip) if deployment.widened and chip.category == "cpu" else chip,
         deployment.compute_type,
         deployment.base_type,
         coefficients.machine,
@@ -172,7 +175,8 @@ def _layer(
     step = coefficients.step
     if deployment.engine.kernels == "ggml":
         operators = _operators(layer, deployment, work)
-        return ggml_layer(layer, operators, deployment, work, backend_for(deployment, step))
+        backend = backend_for(deployment, step)
+        return ggml_layer(layer, operators, deployment, work, backend, coefficients.machine.gemm)
     raw, kernels = remembered(
         lambda: but_for_windows(
             seen,
@@ -189,17 +193,17 @@ def _layer(
         coefficients.machine,
     )
     chip = deployment.cluster.accelerator.generation
+    measured = deployment.cluster.accelerator.vendor == "nvidia"
     parts = dict(raw)
-    parts["projections"] = parts["projections"] * step.projections.get(chip, step.projections["other"])
-    if deployment.widened and deployment.weights.weight_bits < 16:
+    if awq_runs(deployment):
+        parts |= awq_parts(layer, _operators(layer, deployment, work), deployment, work, curves, step.awq)
+        parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - sum(parts.values()), 0.0)
+        return parts
+    parts["projections"] = parts["projections"] * step.projections_of(chip, measured=measured)
+    lanes = deployment.cluster.accelerator.category == "cpu"  # where they do nothing else
+    if deployment.widened and deployment.weights.weight_bits < 16 and not lanes:
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
-    parts["experts"] = parts["experts"] * step.experts_of(deployment.weights.name, deployment.engine.family)
-    # Where experts are divided among devices, the fullest one sets the pace.
-    parts["experts"] = parts["experts"] * (
-        1.0 + np.where(np.greater(deployment.layout.expert, 1), step.expert_excess, 0.0)
-    )
-    parts["memory-bound"] = parts["memory-bound"] * step.memory_of(deployment.engine.family)
     if isinstance(layer.mixer, Attention):
         slow = step.attention_of(chip)
         parts["prompt attention"] = slow * parts["prompt attention"]
@@ -213,21 +217,25 @@ def _operators(layer: Layer, deployment: Deployment, work: Work) -> list[Operato
     """What one layer runs, without the core of attention."""
     architecture = deployment.architecture
     operators = layer_work(layer, architecture.hidden, work.tokens, deployment.layout, rotary=architecture.rotary)
-    if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
-        operators = _absorbed(operators, layer.mixer, deployment, work)
+    beside: list[Operator] = []
     if deployment.adapters is not None:
         asking = work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)
-        operators = operators + adapted(operators, layer, deployment.adapters, asking / deployment.layout.data)
-    return operators
+        beside = adapted(operators, layer, deployment.adapters, asking / deployment.layout.data)
+    if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
+        operators = absorbed(operators, layer.mixer, deployment.layout, tokens=work.tokens, prefill=work.prefill)
+    return operators + beside
 
 
 def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> tuple[dict[str, Number], int]:
     """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
     operators = _operators(layer, deployment, work)
     # Attention waits for the fullest data-parallel device; experts get the tokens that there are.
-    there = dataclasses.replace(work, prefill=work.prefill - work.absent, absent=0.0)
-    routed = operators if np.ndim(work.absent) == 0 and not work.absent else _operators(layer, deployment, there)
+    there, routed = work, operators
+    if isinstance(layer.feed_forward, Experts) and np.any(work.absent):
+        there = dataclasses.replace(work, prefill=work.prefill - work.absent, absent=0.0)
+        routed = _operators(dataclasses.replace(layer, mixer=None, cross_attention=None), deployment, there)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
+    whole = isinstance(layer.feed_forward, Experts) and own_layer(deployment, curves) is not None
     prompts = 0.0 if attention is None else _prompts(attention, deployment, work, curves)
     decoding = (
         _states(layer, deployment, work, curves)
@@ -236,8 +244,8 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     )
     parts: dict[str, Number] = {
         "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": _experts(layer, routed, deployment, there, curves),
-        "memory-bound": sum(_moved(op, curves) for op in operators if isinstance(op, MemoryBound)),
+        "experts": experts_seconds(layer, routed, deployment, there, curves),
+        "memory-bound": sum(_moved(op, curves, whole=whole) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": prompts,
         "decode attention": decoding,
     }
@@ -255,71 +263,38 @@ def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Numbe
     return np.where(other, step.launch[engine.prompt_host], step.launch[engine.host])
 
 
-def _absorbed(operators: list[Operator], attention: Attention, deployment: Deployment, work: Work) -> list[Operator]:
-    """Up-projections of keys and values for prompts alone, and the products that decoding takes in their place."""
-    share = np.where(np.greater(work.tokens, 0), work.prefill / np.maximum(work.tokens, 1e-9), 0.0)
-    kept: list[Operator] = [
-        dataclasses.replace(op, rows=op.rows * share) if isinstance(op, Matmul) and op.name == LATENT_CORE[1] else op
-        for op in operators
-    ]
-    return kept + latent_decoding(attention, work.decoding * (1.0 + work.drafted), deployment.layout)
-
-
 def _product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
     """A dense product; where weights are stored narrower than products run, their traffic is theirs."""
     whole = deployment.weights.scope == "all"
     narrow = whole or (op.low_precision and deployment.weights.scope == "linear")
     curve = curves.gemm if narrow and op.low_precision else curves.gemm_base
+    if deployment.weights.beside and op.low_precision and op.name.startswith(BESIDE_EXPERTS):
+        machine = curves.coefficients
+        curve = curves_for(curves.accelerator, deployment.weights.beside, deployment.base_type, machine).gemm
     stored = deployment.weight_bytes if narrow else None
     # A product a head is one batched kernel.
     return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
 
 
-def _moved(op: MemoryBound, curves: Curves) -> Number:
-    """A pass over memory; of the small kernels around experts, the traffic alone, as their start is the layer's."""
+def _moved(op: MemoryBound, curves: Curves, *, whole: bool) -> Number:
+    """A pass over memory; of the small kernels around experts, the traffic alone, as their start is the layer's, or nothing
+    where the layer is timed as a `whole`."""
+    if op.name in AROUND_EXPERTS and whole:
+        return 0.0
     seconds = memory_seconds(op.bytes_forward, curve=curves.memory)
     return np.maximum(seconds - curves.memory.kernel_seconds, 0.0) if op.name in AROUND_EXPERTS else seconds
 
 
+BESIDE_EXPERTS = ("shared expert", "mixer in-projection", "mixer out-projection")
+"""How products begin that a format of routed experts may have in a type of their own."""
 AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})
 """What the machine's time of an expert layer beside its products holds."""
-SKEW = 0.6
-"""Power with which the popularity of experts falls: that of the kernel tables' uneven routing."""
-
-
-def _experts(
-    layer: Layer,
-    operators: list[Operator],
-    deployment: Deployment,
-    work: Work,
-    curves: Curves,
-) -> Number:
-    """Products of a mixture's experts; where they are divided among devices, the fullest device sets the pace."""
-    if not isinstance(layer.feed_forward, Experts):
-        return 0.0
-    products = sum(
-        _grouped(op, layer.feed_forward, deployment, work, curves) for op in operators if isinstance(op, GroupedMatmul)
-    )
-    return products + curves.grouped.layer_seconds
-
-
-def _grouped(op: GroupedMatmul, experts: Experts, deployment: Deployment, work: Work, curves: Curves) -> Number:
-    """Products of the experts that this step's tokens visit."""
-    visited = active_experts(work.tokens, experts.active, experts.count, local=op.groups, skew=SKEW)
-    return grouped_gemm_seconds(
-        op.rows,
-        n=op.columns,
-        k=op.depth,
-        experts=op.groups,
-        active=visited,
-        imbalance=deployment.imbalance,
-        weight_bytes=deployment.weight_bytes,
-        curve=curves.grouped,
-    )
 
 
 def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
     """Attention of prompt tokens to themselves and to what their sequence has in the cache."""
+    if np.ndim(work.prefill) == 0 and work.prefill == 0:
+        return 0.0
     layout = deployment.layout
     each = np.where(np.greater(work.prefill, 0), work.prefill / np.maximum(work.prompts, 1e-9), 0.0)
     heads = attention.heads / layout.tensor
@@ -338,7 +313,7 @@ def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: C
 
 def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
     """Attention of decoding sequences over their caches."""
-    if not attention.causal:
+    if not attention.causal or (np.ndim(work.decoding) == 0 and work.decoding == 0):
         return 0.0
     layout = deployment.layout
     sequences, queries = work.decoding / layout.data, 1.0 + work.drafted
@@ -354,7 +329,7 @@ def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: 
             kv_bytes=deployment.cache_bytes,
             curve=curves.latent_decode,
         )
-    return decode_attention_seconds(
+    read = decode_attention_seconds(
         sequences,
         heads,
         np.maximum(attention.kv_heads / layout.tensor, 1.0),
@@ -366,6 +341,9 @@ def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: 
         window=attention.window,
         curve=curves.decode,
     )
+    if deployment.engine.family != "transformers":
+        return read
+    return read + memory_seconds(copied_bytes(attention, deployment, work), kernels=2, curve=curves.memory)
 
 
 def _states(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> Number:
@@ -383,9 +361,19 @@ def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: Serv
         if isinstance(op, Matmul) and deployment.engine.kernels == "ggml":
             stored = deployment.weights.weight_bytes if deployment.weights.scope == "all" else BESIDE
             backend = backend_for(deployment, coefficients.step)
-            total = total + ggml_product(op, deployment, backend, stored=stored)
+            total = total + ggml_product(op, deployment, backend, stored=stored, tables=coefficients.machine.gemm)
         elif isinstance(op, Matmul):
             total = total + _product(op, deployment, curves)
         elif isinstance(op, MemoryBound):
             total = total + memory_seconds(op.bytes_forward, kernels=op.kernels_forward, curve=curves.memory)
+    if deployment.truncated and deployment.engine.sorts and deployment.architecture.head:
+        logits = work.logits / deployment.layout.data * deployment.architecture.vocab
+        total = total + memory_seconds(SORTED_BYTES * logits, kernels=SORTING_KERNELS, curve=curves.memory)
     return total
+
+
+SORTED_BYTES = 350.0
+"""Bytes that sorting and masking move for each logit: four passes of 32-bit keys with 64-bit places and one by the row, each
+read and written, and ten passes of softmax, sum, mask and scatter. (2.3 ms for 128 rows of 131,072 logits, measured in vLLM's
+pull request 40376 on a chip that it does not name, are 0.14 ns each: 350 bytes at 2.5 TB/s.)"""
+SORTING_KERNELS = 20

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from outlay.serving.deployment import Deployment
+from outlay.serving.deployment import Deployment, Work
 from outlay.workload import Attention, Number, StateSpace
 
 
@@ -51,6 +51,21 @@ def token_numbers(attention: Attention, tensor: Number) -> Number:
         return float(attention.kv_rank + attention.rope_dim) * np.ones_like(tensor, dtype=float)
     heads = np.maximum(attention.kv_heads / np.asarray(tensor, dtype=float), 1.0)
     return heads * float(attention.head_dim + attention.value_dim)
+
+
+def copied_bytes(attention: Attention, deployment: Deployment, work: Work) -> Number:
+    """Bytes that a library moves for a step beside reading the cache of one layer.
+
+    Each new token is joined to the cache by copying it all, and keys that heads share are written once for each head before
+    attention reads them (transformers: `DynamicCache.update`, `repeat_kv`).
+    """
+    layout = deployment.layout
+    kept = token_numbers(attention, layout.tensor)
+    shared = np.maximum(attention.kv_heads / layout.tensor, 1.0)
+    widened = kept * (attention.heads / layout.tensor) / shared
+    joined = 2.0 * kept + np.where(widened > kept, 2.0 * widened, 0.0)
+    copied: Number = work.decoding / layout.data * work.context * joined * deployment.cache_bytes
+    return copied
 
 
 def _window(window: int, deployment: Deployment) -> int:

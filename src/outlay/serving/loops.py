@@ -80,20 +80,19 @@ class Loops:
     def at_rate(
         self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
     ) -> Performance:
-        """How they fare when `rate` requests a second reach each. `near`: requests inside and the rate that they are known to
-        keep up, from which the search begins; 0 where nothing is known.
+        """How they fare when `rate` requests a second reach each. `near`: requests inside and the rates that they are known to
+        keep up, in rising order (places, numbers), from which the search begins.
 
-        n = rate · Z(n) is solved along straight lines for Z, the seconds of a request among n: at first that from a request
-        that is alone to what is near.
+        n = rate · Z(n) is solved along straight lines for Z, the seconds of a request among n: at first that between the two
+        that are known on both sides.
         """
         alone = self.first[places]
         rate = np.broadcast_to(np.asarray(rate, dtype=float), alone.shape)
-        last, was = np.zeros(alone.shape), alone.copy()
+        last, was, slope = np.zeros(alone.shape), alone, np.zeros(alone.shape)
         if near is not None:
-            np.copyto(last, near[0], where=near[1] > 0)
-            np.divide(near[0], near[1], out=was, where=near[1] > 0)
-        slope = np.divide(was - alone, last, out=np.zeros(alone.shape), where=last > 0)
-        now = self._meets(places, rate, alone, slope, rate * alone)
+            last, was, slope = _around(alone, rate, *near)
+        now = self._meets(places, rate, was - slope * last, slope, rate * alone)
+        was = was.copy()
         far = np.arange(alone.size)
         for _ in range(SECANTS):
             n, wanted = now[far], rate[far]
@@ -148,13 +147,24 @@ class Loops:
         return cycle_of(deployment)(Task.of(deployment, self.load, None), running, steps)
 
 
+def _around(alone: Floats, rate: Floats, inside: Floats, carried: Floats) -> tuple[Floats, Floats, Floats]:
+    """By place, the first of the requests inside that keep up `rate`, their seconds, and the slope to those before them."""
+    n = np.concatenate([np.zeros((alone.size, 1)), inside], axis=1)
+    seconds = np.concatenate([alone[:, None], inside / carried], axis=1)
+    enough = carried >= rate[:, None]
+    above = np.where(enough.any(axis=1), enough.argmax(axis=1), inside.shape[1] - 1) + 1
+    row = np.arange(alone.size)
+    apart = n[row, above] - n[row, above - 1]
+    rise = seconds[row, above] - seconds[row, above - 1]
+    return n[row, above], seconds[row, above], np.divide(rise, apart, out=np.zeros(alone.size), where=apart > 0)
+
+
 def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> Loops:
     """The loops of deployments whose degrees and chunks are arrays of one length."""
     shape = np.shape(deployment.layout.tensor)
     limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
-    first = _cycle_seconds(deployment, load, coefficients, np.ones(shape))
-    full = _cycle_seconds(deployment, load, coefficients, sequences)
+    first, full = _alone_and_full(deployment, load, coefficients, np.stack([np.ones(shape), sequences]))
     return Loops(
         deployment=deployment,
         load=load,
@@ -169,15 +179,19 @@ def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficien
     )
 
 
-def _cycle_seconds(deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats) -> Floats:
-    """Seconds of a request among `running` that are always there."""
+def _alone_and_full(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats
+) -> tuple[Floats, Floats]:
+    """Seconds of a request that is alone, and among as many as fit while others wait for their places: the rows of `running`."""
     if deployment.engine.batching == "static":
         closed = perform(deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients)
-        found: Any = running / closed.requests_per_second
+        alone: Any = running / closed.requests_per_second
+        full = alone
     else:
-        found = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients)).seconds
-    seconds: Floats = np.broadcast_to(np.asarray(found, dtype=float), running.shape)
-    return seconds
+        cycle = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients))
+        alone, full = cycle.seconds, cycle.crowded
+    alone, full = (np.broadcast_to(np.asarray(found, dtype=float), running.shape) for found in (alone, full))
+    return alone[0], full[1]
 
 
 def some_of(deployment: Deployment, places: Any) -> Deployment:

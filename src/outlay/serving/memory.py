@@ -11,7 +11,7 @@ from outlay.catalog import Accelerator
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.kv_cache import sequence_bytes
-from outlay.workload import Architecture, Block, Experts, Layer, Number, parameters
+from outlay.workload import Architecture, Block, Experts, Layer, Number, StateSpace, parameters
 from outlay.workload.parameters import layer_parameters
 
 METAL_SHARE, METAL_SHARE_LARGE, METAL_LARGE = 2.0 / 3.0, 0.75, 37e9
@@ -92,20 +92,42 @@ def most_sequences(deployment: Deployment, space: ServingMemory, tokens: Number)
     return np.floor(np.maximum(space.cache, 0.0) / np.maximum(each, 1.0)) * deployment.layout.data
 
 
+BESIDE = 1.0625
+"""Bytes of a weight that a format leaves alone: GGUF files of mixtures in 4 bits hold the rest in q8_0."""
+
+
+def _wide(deployment: Deployment) -> float:
+    """Bytes of a weight that the format leaves alone."""
+    if deployment.engine.kernels == "ggml" and deployment.weights.scope == "experts":
+        return BESIDE
+    return 4.0 if deployment.weights.compute == "fp32" else 2.0
+
+
+def table_bytes(deployment: Deployment) -> Number:
+    """Bytes of the table of tokens that llama.cpp leaves with the host: none where the head is the same table."""
+    if deployment.architecture.tied:
+        return 0.0
+    ends, form = parameters(deployment.architecture), deployment.weights
+    each = form.weight_bytes if form.scope == "all" else _wide(deployment)
+    return (ends.embedding + ends.embedding_other) * each / deployment.layout.tensor
+
+
 def weight_bytes(deployment: Deployment) -> Number:
     """Bytes of weights on the fullest device: its layers, and embedding or head (both where there is no pipeline).
 
     Data-parallel attention repeats everything but routed experts on each device.
     """
     architecture, layout, form = deployment.architecture, deployment.layout, deployment.weights
-    wide = 4.0 if form.compute == "fp32" else 2.0
+    wide = _wide(deployment)
     dense = wide if form.scope == "experts" else form.weight_bytes
     total: Number = 0.0
     for block in architecture.kinds:
         count = 1 if block.shared else block.count
         routed, rest = _layer_weights(block.layer, architecture)
+        eight = _eight_bit(block.layer, architecture, rest) if form.beside else 0.0
         total = total + count * (
-            routed * form.weight_bytes / (layout.expert * layout.expert_tensor) + rest * dense / layout.tensor
+            routed * form.weight_bytes / (layout.expert * layout.expert_tensor)
+            + (eight + (rest - eight) * dense) / layout.tensor
         )
     ends = parameters(architecture)
     table = ends.embedding + ends.embedding_other
@@ -143,6 +165,16 @@ def _layer_weights(layer: Layer, architecture: Architecture) -> tuple[float, flo
     experts = layer.feed_forward
     routed = found.idle * experts.count / max(experts.count - experts.active, 1)
     return float(routed), float(found.total - routed)
+
+
+def _eight_bit(layer: Layer, architecture: Architecture, rest: float) -> float:
+    """Parameters that a format of routed experts has in 8 bits: of state-space layers all, of a mixture its shared experts."""
+    if isinstance(layer.mixer, StateSpace):
+        return rest
+    if not isinstance(layer.feed_forward, Experts):
+        return 0.0
+    shared = layer.feed_forward.shared_width * (3 if layer.feed_forward.gated else 2) * architecture.hidden
+    return min(float(shared), rest)
 
 
 def _activations(deployment: Deployment, tokens: Number) -> Number:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,17 @@ class Mix:
     """B_m, sequences that decode beside prompt tokens."""
     alone: Number
     """B_p, sequences that decode in the other steps."""
+
+    def with_share(self, share: Number) -> Mix:
+        """The same prompts, in another share of the steps."""
+        fewer = share * self.steps / self.prefilling
+        return replace(
+            self,
+            prefilling=self.prefilling * fewer,
+            tokens=self.tokens / fewer,
+            prompts=self.prompts / fewer,
+            behind=self.behind * fewer,
+        )
 
 
 def mix_of(task: Task, n: Number) -> Mix:
@@ -96,28 +107,34 @@ def chunks_of(steps: Number, crowd: Number) -> Number:
 
 
 def _loose(task: Task, n: Number) -> Mix:
-    """Requests that come one by one: a closed network of one queue (prompts) and a delay (decoding)."""
+    """Requests that come one by one: a closed network of one queue (prompts) and a delay (decoding).
+
+    Where all come in one part of the cycle, that part is such a network, and in the rest nothing but decoding goes on.
+    """
+    coming = task.come_in(n)
+    quiet = task.decodes * (1.0 - coming)
+    wave = replace(task, decodes=task.decodes * coming)
     waited = np.clip(n - 1.0, 0.0, 1.0)
     most = np.maximum(n - 1.0, 0.0)
-    beside = np.minimum(n * task.decodes / _round(task, n, waited, _budget(task, n)), most)
+    beside = np.minimum(n * wave.decodes / _round(wave, n, waited, _budget(task, n)), most)
     budget = _budget(task, beside)
-    total = _round(task, n, waited, budget)
+    total = _round(wave, n, waited, budget)
     chunks = np.ceil(task.prompt / budget)
     arriving = n / total
     # Of the steps of a prompt, those that no other one shares.
-    others = (arriving - 1.0 / total) * chunks / task.devices
+    others = (arriving - 1.0 / total) * chunks
     share = np.maximum(arriving * chunks * alone_of(others), arriving * task.prompt / (budget * task.devices))
     share = np.clip(share, 1e-12, 1.0)
-    decoding = n * task.decodes / total
+    decoding = n * task.decodes / (total + quiet)
     return Mix(
-        steps=total,
+        steps=total + quiet,
         prefilling=share * total,
         tokens=arriving * task.prompt / share,
         prompts=np.maximum(arriving * chunks / share, 1.0),
-        own=total - task.decodes - waited,
+        own=total - wave.decodes - waited,
         waited=waited,
         behind=share,
-        beside=np.minimum(decoding, most),
+        beside=np.minimum(n * wave.decodes / total, most),
         alone=np.maximum(decoding, np.minimum(n, 1.0)),
     )
 

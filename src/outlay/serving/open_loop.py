@@ -27,9 +27,11 @@ import numpy as np
 from outlay.serving.closed_loop import Fared, cycle_of
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
+from outlay.serving.inside import inside
 from outlay.serving.load import Load
 from outlay.serving.prompt_waits import prompt_waits
 from outlay.serving.steps import Steps
+from outlay.serving.tables import DEGREES
 from outlay.serving.task import Task
 from outlay.workload import Number
 
@@ -44,12 +46,15 @@ def open_loop(
 ) -> tuple[Fared, Number, Number]:
     """How requests fare, the rate over the highest that can be sustained, and the share of time with any request."""
     assert load.rate is not None
-    cycle = cycle_of(deployment)
     most = np.maximum(sequences, 1.0)
-    full = cycle(task, most, steps)
-    inside = number_inside(lambda n: cycle(task, n + 1.0, steps).seconds, load.rate, most - 1.0)
-    found = cycle(task, inside + 1.0, steps)
-    fared, utilisation, busy = fared_among(inside, found, deployment, load, task, most, full.seconds)
+    shapes = (np.shape(getattr(deployment.layout, name)) for name in DEGREES)
+    layouts = np.broadcast_shapes(*shapes)
+    met = inside(cycle_of(deployment), task, most, load.rate, steps, layouts=layouts)
+    # With all places taken, requests stay as long as places are there for them (Little).
+    longest = np.maximum(most / np.maximum(load.rate, 1e-300), met.full_seconds)
+    shorter = np.minimum(1.0, longest / met.found.seconds)
+    found = replace(met.found, seconds=met.found.seconds * shorter, ttft=met.found.ttft * shorter)
+    fared, utilisation, busy = fared_among(met.others, found, deployment, load, task, most, met.full_seconds)
     return replace(fared, watts=found.watts(steps)), utilisation, busy
 
 
@@ -58,11 +63,11 @@ def fared_among(
 ) -> tuple[Fared, Number, Number]:
     """The same, without watts, where it is known how many others a request finds `inside`: `found` is the cycle of one more."""
     assert load.rate is not None
-    utilisation = load.rate * full_seconds / most
+    utilisation, rate = load.rate * full_seconds / most, np.maximum(load.rate, 1e-300)
     busy = -np.expm1(-load.rate * found.seconds)
     prompt = prompt_waits(deployment, load, task, found, inside, busy)
     wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation)
-    decoding = found.seconds - found.ttft + prompt.after
+    decoding = np.clip(found.seconds - found.ttft + prompt.after, 0.0, np.maximum(most / rate, full_seconds))
     slope, steady = slope_of(load, most, full_seconds, found, inside)
     # Prompts of others that fall into an answer, and how many share the batch while it lasts.
     squared = 1.0 + np.square(load.variation)

@@ -8,6 +8,10 @@ space head by head, attend to the one latent vector of each token, and the resul
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from outlay.layout import Layout
 from outlay.workload import (
     Architecture,
@@ -61,6 +65,18 @@ def latent_decoding(attention: Attention, sequences: Number, layout: Layout) -> 
         Matmul(name="query into latent", rows=rows, columns=attention.kv_rank, depth=nope, count=heads),
         Matmul(name="value from latent", rows=rows, columns=attention.value_dim, depth=attention.kv_rank, count=heads),
     ]
+
+
+def absorbed(
+    operators: list[Operator], attention: Attention, layout: Layout, *, tokens: Number, prefill: Number
+) -> list[Operator]:
+    """Up-projections of keys and values for prompts alone, and the products that decoding takes in their place."""
+    share = np.where(np.greater(tokens, 0), prefill / np.maximum(tokens, 1e-9), 0.0)
+    kept: list[Operator] = [
+        replace(op, rows=op.rows * share) if isinstance(op, Matmul) and op.name == LATENT_CORE[1] else op
+        for op in operators
+    ]
+    return kept + latent_decoding(attention, tokens - prefill, layout)
 
 
 def ends(architecture: Architecture, tokens: Number, logits: Number, layout: Layout) -> list[Operator]:

@@ -99,16 +99,15 @@ def decode_loops(deployment: Deployment, load: Load, coefficients: ServingCoeffi
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
     task, steps = Task.of(deployment, load, None), timed(deployment, coefficients)
 
-    def seconds(running: Floats) -> Floats:
-        return np.broadcast_to(np.asarray(answering_cycle(task, running, steps).seconds, dtype=float), shape)
-
+    running = np.stack([np.ones(shape), sequences])
+    first, full = np.broadcast_to(np.asarray(answering_cycle(task, running, steps).seconds, dtype=float), running.shape)
     return DecodeLoops(
         deployment=deployment,
         load=load,
         coefficients=coefficients,
         limits=_spelled(limits, sequences),
-        first=seconds(np.ones(shape)),
-        full=seconds(sequences),
+        first=first,
+        full=full,
     )
 
 

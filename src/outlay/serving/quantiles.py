@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
@@ -33,6 +32,8 @@ class Spread:
         >>> [round(float(spread.quantile(share)), 2) for share in (0.5, 0.9, 0.99)]  # 2.39, 5.61, 10.21
         [2.4, 5.56, 10.22]
         """
+        from statistics import NormalDist  # brings fractions, and not every answer asks for quantiles
+
         above = np.maximum(np.subtract(self.mean, self.least), 1e-12)
         with np.errstate(invalid="ignore"):
             shape = np.square(above) / np.maximum(self.variance, 1e-18 * np.square(above) + 1e-30)

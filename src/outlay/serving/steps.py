@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,8 +41,8 @@ class Steps(Protocol):
 
     def seconds(self, mixture: Mixture) -> Number: ...
 
-    def watts(self, mixture: Mixture) -> Number:
-        """Of one device."""
+    def watts(self, mixture: Mixture, seconds: Number | None = None) -> Number:
+        """Of one device; `seconds` are those of the mixture, where they are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class ExactSteps:
         self._meet(mixture, found.device_watts)
         return found.seconds
 
-    def watts(self, mixture: Mixture) -> Number:
+    def watts(self, mixture: Mixture, seconds: Number | None = None) -> Number:
         known = [watts for met, watts in self.met if met is mixture]
         return known[0] if known else self._iteration(mixture).device_watts
 
@@ -86,7 +86,9 @@ class ExactSteps:
         return seconds[0], seconds[1]
 
     def _iteration(self, mixture: Mixture) -> Iteration:
-        prefill, prompts = spread(mixture.prefill, mixture.prompts, self.deployment.layout.data)
+        prefill, prompts = mixture.prefill, mixture.prompts
+        if np.ndim(prefill) or prefill != 0:
+            prefill, prompts = spread(prefill, prompts, self.deployment.layout.data)
         # Means are not whole; but a trace of a token must not begin another tile of a product.
         work = Work(
             decoding=np.round(mixture.decoding, FRACTIONS),
@@ -138,7 +140,7 @@ class TabledSteps:
         total += np.maximum(tables.least.patch(cell, each, past), together)
         return self._launched(total, row, tokens)
 
-    def watts(self, mixture: Mixture) -> Number:
+    def watts(self, mixture: Mixture, seconds: Number | None = None) -> Number:
         tables = self.tables
         index = tables.index
         scale = tables.scale.take(index)
@@ -151,7 +153,9 @@ class TabledSteps:
         tokens = decoding * (1.0 + tables.drafted) + prefill / scale
         row = tables.tokens.cell(tokens) + index * len(tables.tokens.widths)
         # Both kinds of work share the step: prompts decide, but for the time of reading caches.
-        share = self.reading(decoding, context) / np.maximum(self.seconds(mixture), 1e-12)
+        share = self.reading(decoding, context) / np.maximum(
+            self.seconds(mixture) if seconds is None else seconds, 1e-12
+        )
         return share * alone + (1.0 - share) * tables.prompt_watts.line(row, tokens)
 
     def _place(self, decoding: np.ndarray, context: np.ndarray) -> np.ndarray:
@@ -186,9 +190,9 @@ class DraftedSteps:
     def seconds(self, mixture: Mixture) -> Number:
         return self.verifying.seconds(mixture) + sum(seconds for seconds, _ in self._drafting(mixture))
 
-    def watts(self, mixture: Mixture) -> Number:
+    def watts(self, mixture: Mixture, seconds: Number | None = None) -> Number:
         parts = [(self.verifying.seconds(mixture), self.verifying.watts(mixture)), *self._drafting(mixture)]
-        return sum(seconds * watts for seconds, watts in parts) / sum(seconds for seconds, _ in parts)
+        return sum(part * watts for part, watts in parts) / sum(part for part, _ in parts)
 
     def _drafting(self, mixture: Mixture) -> list[tuple[Number, Number]]:
         """Seconds and watts of each part."""
@@ -203,6 +207,18 @@ class DraftedSteps:
             read = np.where(np.greater(mixture.prefill, 0), 1.0, 0.0)
             parts.append((read * self.draft.seconds(prompts), self.draft.watts(prompts)))
         return parts
+
+
+def divides(steps: Steps) -> bool:
+    """Whether some of the loads can be asked for by themselves."""
+    return isinstance(steps, TabledSteps)
+
+
+def some_steps(steps: Steps, shape: tuple[int, ...], places: Any) -> Steps:
+    """Steps of some of the loads, in one row, of an array of such a `shape`."""
+    assert isinstance(steps, TabledSteps)
+    index = np.broadcast_to(steps.tables.index, shape).reshape(-1)[places]
+    return TabledSteps(tables=replace(steps.tables, index=index))
 
 
 def pair(steps: Steps, first: Mixture, second: Mixture) -> tuple[Number, Number]:

@@ -41,7 +41,9 @@ class Axis:
     __slots__ = ("_cells", "_finest", "_last", "points", "widths")
 
     def __init__(self, points: Any, finest: float = 1.0 / 16.0) -> None:
-        self.points: Array = np.unique(np.round(np.asarray(points, dtype=float) / finest)) * finest
+        # NumPy's own `unique` imports its masked arrays, which a cold answer waits for.
+        whole_points = sorted({round(float(point) / finest) for point in points})
+        self.points: Array = np.asarray(whole_points, dtype=float) * finest
         self.widths = np.diff(self.points)
         whole = np.arange(int(self.points[-1] / finest) + 1) * finest
         cells = np.searchsorted(self.points, whole, side="right") - 1
@@ -145,7 +147,10 @@ class Tables:
 def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, drafted: float = 0.0) -> Tables:
     """Tables of a deployment whose layout holds numbers or arrays: about 3,000 steps for each distinct layout."""
     degrees = np.broadcast_arrays(*(np.asarray(getattr(deployment.layout, name)) for name in DEGREES))
-    distinct, index = np.unique(np.stack([part.ravel() for part in degrees]), axis=1, return_inverse=True)
+    each_layout = list(zip(*(part.ravel().tolist() for part in degrees), strict=True))
+    known = {layout: place for place, layout in enumerate(sorted(set(each_layout)))}
+    distinct = np.asarray(list(known)).T
+    index = np.asarray([known[layout] for layout in each_layout])
     columns = {name: distinct[row][:, None] for row, name in enumerate(DEGREES)}
     each = replace(deployment, layout=Layout(**columns))
     data = columns["data"].astype(float)

@@ -24,10 +24,17 @@ class Task:
     context: Number
     loose: Number
     """Lengths differ, so requests do not stay in groups."""
+    independent: bool
+    """Requests come at times of their own, more of them in a long step than in a short one."""
     queueing: Number
     """Half of 1 + c²: how long a queue of such prompts is over that of equal service times' double."""
     chunk: Number
     """Tokens of a step of one data-parallel device."""
+    wave: Number
+    """Share of a cycle in which its requests are sent: 1 where they come evenly. Those of a run that began together, with
+    lengths nearly alike, end nearly together too, and so come again."""
+    polled: Number
+    """Decoding steps between two looks for new requests."""
     devices: Number
     """Data-parallel devices, each with a chunk of its own."""
     verified: Number
@@ -44,12 +51,43 @@ class Task:
             decodes=np.maximum(np.subtract(load.output, 1.0), 0.0) / per_step,
             context=load.context,
             loose=np.logical_and(scattered, np.greater(load.output, 1)),
+            independent=load.rate is not None,
             queueing=(1.0 + np.square(load.variation)) / 2.0,
             chunk=deployment.engine.chunk_tokens,
+            wave=1.0 if load.rate is not None else wave(load.variation, load.rounds),
+            polled=float(deployment.engine.poll_steps),
             devices=deployment.layout.data,
             verified=1.0 if speculation is None else 1.0 + np.asarray(speculation.drafted),
         )
 
+    def come_in(self, n: Number) -> Number:
+        """Share of a cycle in which n requests come: the wave, longer by the steps that their prompts took from each other."""
+        took = n * self.prompt / (self.chunk * self.devices) / np.maximum(self.decodes, 1.0)
+        return np.minimum(self.wave + took, 1.0)
+
     def past(self, each: Number) -> Number:
         """Mean tokens before a chunk of `each` tokens."""
         return self.cached + (self.prompt - each) / 2.0
+
+
+def wave(variation: Number, rounds: Number | None) -> Number:
+    r"""Share of a cycle in which the requests of a run are sent again, over all of its rounds but the first.
+
+    After k rounds of lengths that vary by c, requests that began together are spread over a width of
+    :math:`\sqrt{12\,k}\,c` cycles (that of an even distribution). What it does grows with the rate at which they come,
+    so that the harmonic mean over rounds counts.
+
+    >>> round(float(wave(0.064, 10.0)), 2), float(wave(0.8, 10.0)), float(wave(0.064, None))
+    (0.4, 1.0, 1.0)
+    """
+    if rounds is None:
+        return 1.0
+    again = np.maximum(np.minimum(np.asarray(rounds, dtype=np.float64), MANY_ROUNDS) - 1.0, 1.0)
+    k = np.arange(1.0, MANY_ROUNDS)
+    width = np.minimum(np.multiply.outer(np.sqrt(12.0) * np.asarray(variation), np.sqrt(k)), 1.0)
+    counted = np.clip(again[..., None] - k + 1.0, 0.0, 1.0)
+    return np.asarray(again / np.sum(counted / np.maximum(width, 1e-9), axis=-1))
+
+
+MANY_ROUNDS = 100
+"""Rounds after which the beginning of a run is forgotten."""

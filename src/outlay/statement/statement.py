@@ -17,6 +17,8 @@ from outlay.statement.receipt import Receipt
 from outlay.statement.table import Cell, Table
 
 SCHEMA = "outlay/statement/1"
+_SHORT = {"seconds": "time", "joules": "energy", "kg_co2e": "co2e"}
+"""What some figures are called where they are asked for."""
 _NEVER_NEGATIVE = frozenset({"s", "J", "kg CO2e", "B", "FLOP", "tokens/s", "%"})
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -134,7 +136,9 @@ class Statement:
         tables = ", ".join(table.key for table in self.sections if table.key)
         also = f"; tables are {tables}" if tables else ""
         near = error.hint.removesuffix("`outlay report` lists all")
-        error.hint = f"{near}`outlay report` shows the lines{also}; total, time, energy and co2e are explained too"
+        others = ("total", *(_SHORT.get(name, name) for name in self.answer))
+        listed = f"{', '.join(others[:-1])} and {others[-1]} are" if len(others) > 1 else "total is"
+        error.hint = f"{near}`outlay report` shows the lines{also}; {listed} explained too"
         raise error
 
     def _repr_html_(self) -> str | None:

@@ -8,6 +8,7 @@ import math
 import pytest
 
 from outlay.errors import DoesNotFit, InputError, UnknownName
+from outlay.render import render
 from outlay.scenarios.buying.compare import compare
 
 DAY = datetime.date(2026, 11, 26)
@@ -73,6 +74,66 @@ def test_people_move_the_crossing_up_and_the_api_s_own_burdens_down():
     plain = likely(priced("mine=0.5/2"), "break_even")
     assert likely(priced("mine=0.5/2", people="500"), "break_even") > plain
     assert likely(priced("mine=0.5/2", lock_in="500"), "break_even") < plain
+
+
+def test_headline_tables_and_bills_say_the_same_dollars():
+    """People and what comes with an API are in every figure that the verdict weighs."""
+    found = priced("mine=0.5/2", people=500, lock_in=100, data_leaving=50, quality_difference=25)
+    own, api = likely(found, "own"), likely(found, "api")
+    assert own == pytest.approx(2 * 730 + 500)
+    assert api == pytest.approx(730 * 3600 * (1000 * 0.5 + 250 * 2) / 1e6 + 175)
+    bills = found.find("bills").rows
+    for column, whole in ((1, own), (2, api)):
+        assert sum(row[column] or 0.0 for row in bills) == pytest.approx(whole)
+    row = found.find("apis").rows[0]
+    assert (row[2], row[3]) == (pytest.approx(api), pytest.approx(api / own))
+
+
+def test_what_crosses_at_any_load_is_said_in_words():
+    found = compare("llama-3.1-8b", api="mine=0.1/0.4", on="l4", rate="1/s", lock_in="10k", today=DAY, price=1)
+    assert "break_even" not in found.answer
+    assert any("from the first request on" in note for note in found.notes)
+
+
+def test_never_names_the_seller_whose_price_it_is_and_one_at_whose_price_they_do():
+    found = compare("llama-3.1-8b", api="groq", users=10_000, on="l4", today=DAY)
+    rows = {(row[0], row[1]): row[-1] for row in found.find("sellers").rows}
+    (first, second) = (note for note in found.notes if note.startswith("At "))
+    assert first.startswith("At the price of runpod, on-demand, own machines never become cheaper than groq")
+    assert f"{rows['vast-ai', 'on-demand']:,.0f}" in second and "`--provider vast-ai`" in second
+    there = compare("llama-3.1-8b", api="groq", users=10_000, on="l4", provider="vast-ai", today=DAY)
+    assert likely(there, "break_even") == pytest.approx(rows["vast-ai", "on-demand"])
+
+
+def test_each_price_of_an_api_has_its_own_receipt():
+    found = compare("llama-3.1-8b", api="groq", rate="1/s", today=DAY, on="l4:2", price=9)
+    for key in ("api.input", "api.output"):
+        line = found.find(key)
+        assert [receipt.value for receipt in line.receipts] == [line.unit_price.likely]
+    assert [receipt.value for receipt in found.answer["api"].receipts] == [0.05, 0.08]
+
+
+def test_what_waits_gains_nothing_where_all_hours_are_alike():
+    found = priced(batch_share="20%")
+    (batch,) = (entry for entry in found.assumed if entry.name == "batch")
+    assert "not 1" not in batch.why and "gain nothing" in batch.why
+
+
+def test_limits_that_nothing_keeps_are_named_with_those_that_the_nearest_keeps():
+    asked = {"api": "mine=0.5/2", "input": 1000, "output": 250, "today": DAY, "rate": "2/s"}
+    with pytest.raises(DoesNotFit) as error:
+        compare("llama-3.1-8b", ttft="1ns", tpot="1s", **asked)
+    assert "`--ttft 1ns`" in error.value.message and "nearest: " in error.value.message
+    hinted = error.value.hint.partition("--ttft ")[2].rstrip("`")
+    assert "--tpot" not in hinted
+    assert likely(compare("llama-3.1-8b", ttft=hinted, tpot="1s", **asked), "own") > 0
+
+
+def test_a_format_that_no_table_lists_is_bad_input_and_no_no():
+    with pytest.raises(UnknownName, match="`any` is not a format"):
+        compare("llama-3.1-8b", rate="2/s", quant="any", today=DAY)
+    with pytest.raises(InputError, match="is a format of llama"):
+        compare("llama-3.1-8b", rate="2/s", quant="q4_k_m", engine="vllm", today=DAY)
 
 
 def test_never_is_said_plainly():
@@ -213,5 +274,6 @@ def test_tables_are_headed_by_the_seller_and_the_first_sentence_names_the_model_
 
 
 def test_prices_have_cents():
-    row = compare("llama-3-8b", on="l4", users=10_000, api="mine=0.1/3", today=DAY).find("api-prices").rows[0]
-    assert row[2:5] == ("$0.10", None, "$3.00")
+    found = compare("llama-3-8b", on="l4", users=10_000, api="mine=0.1/3", today=DAY)
+    assert found.find("api-prices").rows[0][2:5] == (0.1, None, 3.0)
+    assert "$0.10/M" in render(found, "text") and "$3.00/M" in render(found, "text")

@@ -5,19 +5,23 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from outlay.errors import DoesNotFit, InputError
+from outlay.scenarios.buying.compare import compare
 from outlay.scenarios.named import read_model
 from outlay.scenarios.serving.cost import cost_serving
-from outlay.scenarios.serving.demand import read_rate
+from outlay.scenarios.serving.demand import rate_words, read_rate
 from outlay.scenarios.serving.extras import layers_of
+from outlay.scenarios.serving_plan.plan import plan_serving
 from outlay.serving import Requests, load_serving
 from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
+from outlay.units import format_quantity, parse
 from outlay.workload import parameters
 
 USUAL = {"on": "h100-sxm:8", "quant": "fp8", "input": 1024, "output": 256, "rate": 5, "price": 2}
@@ -26,6 +30,7 @@ EVERYTHING = [
     {**USUAL, "rate": "0.01/s"},
     {**USUAL, "rate": None, "concurrency": 3},
     {**USUAL, "people": "9k", "egress": "2TB"},
+    {**USUAL, "people": "40h/month:$90"},
     {**USUAL, "rate": None, "users": 50_000, "turns": 5, "input": 200},
     {**USUAL, "draft": "llama-3-8b", "acceptance": "70%"},
     {**USUAL, "price": None, "tier": "owned", "hardware": "30k"},
@@ -534,9 +539,108 @@ def test_ranges_hold_the_likely_figure_and_widen_with_the_level():
 def test_coefficients_of_ones_own_have_no_range():
     own = load_serving()
     own = replace(own, step=own.step.replace(framework_bytes=own.step.framework_bytes))
-    slower = {family: 2 * factor for family, factor in own.step.memory_slowdown.items()}
-    slow = replace(own, step=own.step.replace(memory_slowdown=slower))
+    slower = {family: 2 * seconds for family, seconds in own.step.step_fixed.items()}
+    slow = replace(own, step=own.step.replace(step_fixed=slower))
     found = ask(coefficients=slow)
     assert found.coverage is None
     assert not found.answer["tpot"].value.has_range
     assert figure(found, "tpot") > figure(ask(), "tpot")
+
+
+def test_the_fewest_that_carry_a_load_are_named():
+    """Of 3 devices a server has 3 places, and a usual one more: 4 are tried before 6."""
+    with pytest.raises(DoesNotFit) as refused:
+        cost_serving("llama-3-8b", on="l4:3", rate=3)
+    assert "4 carry it" in refused.value.hint
+    assert cost_serving("llama-3-8b", on="l4:4", rate=3).answer
+
+
+@pytest.mark.parametrize("pools", [{"on": "h100-sxm:4"}, {"prefill_on": "h100-sxm:2", "decode_on": "l40s:2"}])
+def test_fewer_devices_save_and_answer_as_their_hint_says(pools):
+    flags = {"--on": "on", "--prefill-on": "prefill_on", "--decode-on": "decode_on"}
+    asked = {"model": "llama-3-8b", "rate": 2}
+    all_of_them = cost_serving(**asked, **pools)
+    hint = all_of_them.hints[0]
+    words = hint.partition("(`")[2].rstrip("`)").split()
+    found = cost_serving(**asked, **{flags[flag]: value for flag, value in zip(words[::2], words[1::2], strict=True)})
+    saved = all_of_them.total.amount.likely - found.total.amount.likely
+    assert f"${saved:,.0f} less" in hint
+    assert format_quantity(figure(found, "e2e"), "s") in hint
+    count = sum(int(word.partition(":")[2]) for word in words[1::2])
+    assert hint.startswith(
+        "1 accelerator carries the load too: it costs" if count == 1 else f"{count} accelerators carry"
+    )
+
+
+@pytest.mark.parametrize("rate", [0.9, 0.98, 1.02])
+@pytest.mark.parametrize(
+    ("model", "on", "layout"), [("llama-3-8b", "l4", None), ("deepseek-v3", "h200:8", "dp=8,ep=8")]
+)
+def test_no_rate_beyond_the_highest_that_is_named_is_answered(model, on, layout, rate):
+    sizes = {"on": on, "layout": layout, "input": 4000, "output": 1000}
+    highest = cost_serving(model, **sizes, rate=0.05)
+    most = 0.05 / figure(highest, "utilisation")
+    if rate > 1:
+        with pytest.raises(DoesNotFit) as refused:
+            cost_serving(model, **sizes, rate=rate * most)
+        assert f"{rate_words(most, beside=rate * most)} at most" in str(refused.value)
+    else:
+        assert figure(cost_serving(model, **sizes, rate=rate * most), "utilisation") == pytest.approx(rate, rel=1e-3)
+
+
+def test_power_and_energy_are_the_same():
+    found = ask()
+    words = cells(found, "load")["power"][0]
+    servers, meter = (parse(part, "W", name="power", example="1kW") for part in re.findall(r"[\d.,]+ k?W", words))
+    hour = cells(found, "costs")["an hour"][1].value.likely
+    assert hour / 3600.0 == pytest.approx(meter, rel=1e-2)
+    pue = next(part for part in found.answer["joules"].parts if part.label == "PUE").value.likely
+    assert meter / servers == pytest.approx(pue, rel=1e-2)
+
+
+def test_a_token_that_takes_longer_than_a_step_is_explained():
+    loaded, idle = ask(rate=8), ask(rate=0.01)
+    note = f"it takes {format_quantity(figure(loaded, 'tpot'), 's')}: some steps between compute prompts"
+    tables = [next(table for table in found.sections if table.key == "step") for found in (loaded, idle)]
+    assert [note in " ".join(table.notes) for table in tables] == [True, False]
+
+
+def test_a_request_that_nobody_gave_fits_the_model():
+    found = cost_serving("gpt2-124m", on="raspberry-pi-4", concurrency=1)
+    request = next(entry for entry in found.assumed if entry.name == "request")
+    inward, outward = (int(word) for word in re.findall(r"\d+", request.value.replace(",", "")))
+    assert inward + outward == 1024
+    assert "gpt2-124m reads" in request.why
+    with pytest.raises(InputError, match="`--input 1155`"):
+        cost_serving("gpt2-124m", on="raspberry-pi-4", concurrency=1, input=1155, output=211)
+
+
+def test_an_objective_that_is_kept_is_offered_as_it_was():
+    with pytest.raises(DoesNotFit) as refused:
+        cost_serving("llama-3-8b", on="l4", rate=0.2, ttft="1s", tpot="30ms")
+    assert "--ttft 1000ms --tpot" in refused.value.hint
+    offered = refused.value.hint.rpartition("--tpot ")[2].rstrip("`")
+    assert cost_serving("llama-3-8b", on="l4", rate=0.2, ttft="1s", tpot=offered).answer
+
+
+@pytest.mark.parametrize(("flag", "value"), [("kv", "foo"), ("layout", "foo"), ("layout", "foo=2")])
+def test_what_is_offered_for_an_unknown_word_is_of_serving(flag, value):
+    with pytest.raises(InputError) as refused:
+        ask(**{flag: value})
+    said = " ".join((str(refused.value), *refused.value.details, refused.value.hint))
+    assert not any(word in said for word in ("vpp", "mbs", "zero", "write `fp32`"))
+    assert "--kv fp8" in said if flag == "kv" else "etp=" in said and "dp=8,ep=8" in said
+
+
+@pytest.mark.parametrize(
+    ("model", "on", "form"),
+    [("gpt-oss-20b", "rtx-4090", "mxfp4"), ("minimax-m2", "h200:4", "fp8-block"), ("llama-3-8b", "l4", "bf16")],
+)
+def test_weights_are_those_of_the_checkpoint_for_cost_plan_and_compare_alike(model, on, form):
+    name, _, count = on.partition(":")
+    cost = cost_serving(model, on=on, rate=0.1)
+    assert next(entry.value for entry in cost.assumed if entry.name == "weights") == form
+    planned = plan_serving(model, on=name, count=count or "1", rate=0.1)
+    assert next(entry.value for entry in planned.assumed if entry.name == "weights") == form
+    beside_an_api = compare(model, on=on, rate=0.1, api="mine=0.10/0.40")
+    assert next(entry.value for entry in beside_an_api.assumed if entry.name == "weights") == form

@@ -302,6 +302,13 @@ def test_a_day_from_a_file(tmp_path: Any) -> None:
         ({"rate": "5000/s", "count": 8}, "nearest"),
         ({"under": "10"}, "--under"),
         ({"on": "rtx-3060", "count": 1, "quant": "bf16"}, "fits on none"),
+        ({"on": "m3-max", "tier": "spot"}, "nobody offers m3-max as spot"),
+        (
+            {"engine": "llamacpp", "mode": "disaggregated", "on": "h100-sxm"},
+            "llamacpp computes prompts where it decodes",
+        ),
+        ({"mode": "disaggregated", "count": 1}, "two accelerators"),
+        ({"ttft": "1ns"}, "times `--ttft 1ns`"),
     ],
 )
 def test_no_is_an_answer_with_the_nearest(asked: dict[str, Any], says: str) -> None:
@@ -349,6 +356,61 @@ def test_bad_input_is_said_in_one_way(asked: dict[str, Any], says: str) -> None:
         plan_serving("llama-3-8b", **{**WITHIN, **asked})
     assert says in error.value.screen()
     assert error.value.hint
+
+
+def test_machines_that_nobody_rents_out_are_ones_own() -> None:
+    found = plan_serving("llama-3-8b", **{**LOAD, "rate": "1/min"}, on="m3-max")
+    assert any(entry.name == "tier" and entry.value == "owned" for entry in found.assumed)
+    assert found.total.at_least
+    assert any("Dollars are those of electricity" in note for note in found.notes)
+    beside = plan_serving("llama-3-8b", **LOAD, on="m3-max,l40s", count=8)
+    assert "l40s" in beside.title
+    assert any("Nobody offers m3-max as on-demand" in note for note in beside.notes)
+
+
+def test_owned_machines_of_no_price_are_never_the_cheapest_of_rented_ones() -> None:
+    asked = {**LOAD, "on": "l4,l40s", "count": 8, "tier": "owned,reserved,on-demand"}
+    found = plan_serving("llama-3-8b", **asked)
+    rented = plan_serving("llama-3-8b", **{**asked, "tier": "on-demand"})
+    assert (found.title, found.total) == (rented.title, rented.total)
+    notes = " ".join(found.notes)
+    assert "What is owned has no dollars" in notes and "What is reserved has no dollars" in notes
+    bought = plan_serving("llama-3-8b", **LOAD, on="l40s", count=8, tier="owned", hardware="9k")
+    assert not any("no dollars" in note or "Dollars are" in note for note in bought.notes)
+
+
+def test_of_what_costs_nothing_the_fewest_are_taken() -> None:
+    found = search_serving("llama-3-8b", {**LOAD, "on": "l40s", "count": 32, "price": 0})
+    assert found.best.dollars == 0
+    assert found.best.devices == found.offered.figures["devices"][found.usable].min()
+
+
+def test_slices_of_tpus_are_linked_though_they_are_listed_by_the_chip() -> None:
+    found = search_serving("llama-3-8b", {**LOAD, "rate": "1/s", "on": "tpu-v5e", "count": 8})
+    assert found.best.offer.provider == "gcp" and found.best.block.largest[found.best.place] > 1
+    assert not any("--export vllm" in hint for hint in plan_serving("llama-3-8b", **LOAD, on="tpu-v5e", count=8).hints)
+
+
+def test_pools_are_shown_with_their_layouts() -> None:
+    found = plan_serving("llama-3-8b", **LOAD, on="h100-sxm", count=8, mode="disaggregated")
+    cells = [str(row[1]) for row in found.find("front").rows]
+    assert cells and all(cell.count("=") >= 2 and cell.count("×") == 2 for cell in cells)
+
+
+def test_a_missing_load_is_hinted_at_with_flags_that_there_are() -> None:
+    with pytest.raises(InputError) as error:
+        plan_serving("llama-3-8b")
+    assert "--rate" in error.value.hint and "--users" in error.value.hint
+    assert not {"--concurrency", "--trace"} & set(error.value.hint.replace("`", " ").split())
+
+
+def test_people_are_hours_of_a_month_or_dollars() -> None:
+    asked = {**LOAD, "on": "l40s", "count": 8}
+    dollars, hours = (plan_serving("llama-3-8b", people=said, **asked) for said in ("3.6k", "40h/month:$90"))
+    assert dollars.total.amount is not None and hours.total.amount is not None
+    assert hours.total.amount.likely == pytest.approx(dollars.total.amount.likely)
+    line = hours.find("beside.people")
+    assert (line.quantity.likely, line.unit, line.unit_price.likely) == (40, "h", 90)
 
 
 def test_a_model_that_does_not_answer_token_by_token() -> None:

@@ -19,6 +19,7 @@ from outlay.serving import (
     perform_disaggregated,
     prompts_kept_up_with,
 )
+from outlay.serving.room import room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class ApartSession:
     prefill_instances: Floats
     """nan: as many as keep up with those that decode."""
     decode_instances: Floats
+    """Where prompts' instances are not counted these are not either: at least so many, and as many as hold the clients."""
     input: Floats
     output: Floats
     clients: Floats
@@ -53,24 +55,27 @@ def fare_apart(session: ApartSession) -> Fare:
         gap=coefficients.step.request_gap,
         rounds=session.rounds,
     )
+    uncounted = np.isnan(session.prefill_instances)
+    holding = np.ceil(session.clients / np.maximum(room(session.decode, load, coefficients).sequences, 1.0))
+    decode_instances = np.where(uncounted, np.maximum(session.decode_instances, holding), session.decode_instances)
     enough = prompts_kept_up_with(
-        session.prefill, session.decode, load, coefficients, decode_instances=session.decode_instances
+        session.prefill, session.decode, load, coefficients, decode_instances=decode_instances
     )
-    prefill_instances = np.where(np.isnan(session.prefill_instances), enough, session.prefill_instances)
+    prefill_instances = np.where(uncounted, enough, session.prefill_instances)
     found = perform_disaggregated(
         session.prefill,
         session.decode,
         load,
         coefficients,
         prefill_instances=prefill_instances,
-        decode_instances=session.decode_instances,
+        decode_instances=decode_instances,
         speculation=session.speculation,
     )
     # One front end stands before both pools: it reads the text, and hands on tokens.
     front = coefficients.step.front_of(session.decode.engine.family)
     shape = session.input.shape
     served = np.broadcast_to(found.requests_per_second, shape)
-    devices = session.prefill.devices * prefill_instances + session.decode.devices * session.decode_instances
+    devices = session.prefill.devices * prefill_instances + session.decode.devices * decode_instances
     watts = np.broadcast_to(found.device_watts, shape) * devices
     unknown = np.full(shape, np.nan)
     return Fare(
@@ -80,7 +85,7 @@ def fare_apart(session: ApartSession) -> Fare:
         output_per_second=served * session.output,
         total_per_second=served * (session.input + session.output),
         prefill_per_second=unknown,
-        decode_per_second=np.broadcast_to(found.decoding, shape) * session.decode_instances / found.tpot,
+        decode_per_second=np.broadcast_to(found.decoding, shape) * decode_instances / found.tpot,
         requests_per_second=served,
         joules_per_token=watts / np.maximum(served * session.output, 1e-12),
     )

@@ -6,15 +6,18 @@ import re
 from typing import Final
 
 from outlay.accuracy.records import Record
+from outlay.accuracy.serving.amounts import number
 from outlay.catalog import Accelerator
 from outlay.errors import InputError
-from outlay.workload import Architecture, Experts, Layer
+from outlay.workload import Architecture, Attention, Experts, Layer
 
 STRETCH: Final = 4.0
 """Times a model's context that benchmarks have gone beyond it: Llama 2 with 8,192 tokens in and out, on Trainium."""
 MOST_BEAMS: Final = 256
 CORES: Final = ("trainium", "tpu")
 """Categories of chips whose degrees may count cores, of which a chip has several."""
+MOST: Final = 10_000_000
+"""Devices, and open requests, of which nobody has had so many."""
 _BELOW = re.compile(r"\s*[-−]\s*\d")
 
 
@@ -27,6 +30,7 @@ def refuse_impossible(
     """
     problems = [
         *_signs(record),
+        *_amounts(record),
         *_degrees(record, architecture, chip, group),
         *_shape(record),
     ]
@@ -49,6 +53,18 @@ def _signs(record: Record) -> list[str]:
     ]
 
 
+def _amounts(record: Record) -> list[str]:
+    found = [
+        f"`{column}` `{record.word(column)[:40]}` is no number"
+        for column in ("request_rate", "output_len")
+        if re.search(r"\d", record.word(column)) and number(record.word(column)) is None
+    ]
+    counts = {"gpus": record.numbers.get("gpus"), "batch_or_concurrency": number(record.word("batch_or_concurrency"))}
+    return found + [
+        f"`{column}` is {count:,.0f}, more than {MOST:,}" for column, count in counts.items() if count and count > MOST
+    ]
+
+
 def _degrees(record: Record, architecture: Architecture, chip: Accelerator, group: int | None) -> list[str]:
     tensor, pipeline, expert, count = (record.whole(name) for name in ("tp", "pp", "ep", "gpus"))
     found = []
@@ -58,6 +74,10 @@ def _degrees(record: Record, architecture: Architecture, chip: Accelerator, grou
             f"`{name}` {value}" for name, value in (("tp", tensor), ("pp", pipeline)) if (value or 1) > 1
         )
         found.append(f"{stated} needs {used:,} devices, and `gpus` is {count:,}")
+    mixers = [layer.mixer for layer in _layers(architecture)]
+    heads = max((mixer.heads for mixer in mixers if isinstance(mixer, Attention)), default=0)
+    if tensor and heads and tensor > heads:
+        found.append(f"`tp` is {tensor:,}, and {architecture.name or 'the model'} has {heads} heads")
     if pipeline and pipeline > architecture.depth:
         found.append(f"`pp` is {pipeline:,}, and {architecture.name or 'the model'} has {architecture.depth} layers")
     experts = max(

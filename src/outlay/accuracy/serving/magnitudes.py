@@ -11,6 +11,7 @@ from typing import Any
 
 from outlay.accuracy.records import Record
 from outlay.accuracy.serving.resolve import Question
+from outlay.serving.awq import awq_runs
 from outlay.serving.coefficients import StepCoefficients
 from outlay.serving.ggml import backend_of
 
@@ -78,12 +79,20 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         def of(row: Row, family: str = family) -> bool:
             return row.family == family
 
-        found += [
-            Magnitude(path=("step_fixed", family), prior=1e-3, spread=1.0, affects=of),
-            Magnitude(path=("step_sequence", family), prior=1e-5, spread=1.0, affects=of),
-            Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of),
-        ]
-        found.append(Magnitude(path=("memory_slowdown", family), prior=1.0, spread=0.4, affects=of))
+        fixed, each = start.fixed_of(family)
+        found.append(Magnitude(path=("step_fixed", family), prior=fixed, spread=1.0, affects=of))
+        if each > 0:
+            found.append(Magnitude(path=("step_sequence", family), prior=each, spread=1.0, affects=of))
+        found.append(Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of))
+    found += list(_awq(rows, start))
+    for family in ("llamacpp-server", "llamacpp-webui"):
+
+        def served(row: Row, family: str = family) -> bool:
+            return row.family == family
+
+        if any(map(served, rows)):
+            prior = start.step_fixed[family]
+            found.append(Magnitude(path=("step_fixed", family), prior=prior, spread=0.7, affects=served))
     for family in ("exllama", "transformers"):
 
         def widens(row: Row, family: str = family) -> bool:
@@ -91,43 +100,20 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
 
         if any(widens(row) for row in rows):
             found.append(Magnitude(path=("widening", family), prior=2.5, spread=0.5, affects=widens))
-    for family in sorted({row.family for row in rows if row.question.protocol == "client" and not row.backend}):
+    for family in sorted({row.family for row in rows if row.question.protocol == "client" and _fronts(row)}):
 
         def fronted(row: Row, family: str = family) -> bool:
             return row.family == family and row.question.protocol == "client" and row.metric == "ttft_ms"
 
         found.append(Magnitude(path=("front_end", family), prior=0.02, spread=1.0, affects=fronted))
-    mixtures = [row for row in rows if not row.backend and row.question.deployment.architecture.is_moe]
-    for form in sorted({row.question.deployment.weights.name for row in mixtures}):
-
-        def stored(row: Row, form: str = form) -> bool:
-            one = row.question.deployment
-            return not row.backend and one.weights.name == form and one.architecture.is_moe
-
-        for family in sorted({row.family for row in mixtures if stored(row)}):
-
-            def multiplied(row: Row, form: str = form, family: str = family) -> bool:
-                one = row.question.deployment
-                return row.family == family and one.weights.name == form and one.architecture.is_moe
-
-            found.append(Magnitude(path=("experts", f"{family}/{form}"), prior=1.0, spread=0.25, affects=multiplied))
-    found.append(
-        Magnitude(
-            path=("expert_excess",),
-            prior=0.25,
-            spread=0.7,
-            affects=lambda row: bool(row.question.deployment.layout.expert > 1),
-            own=False,
-        )
-    )
     for generation in sorted({row.generation for row in rows if not row.backend}):
 
         def at(row: Row, generation: str = generation) -> bool:
             return not row.backend and row.generation == generation
 
-        found.append(Magnitude(path=("projections", generation), prior=1.05, spread=0.25, affects=at))
         if not any(_known(row) for row in rows if at(row)):
             # No kernels were measured: what an engine reaches of the data sheet, and attention apart from it.
+            found.append(Magnitude(path=("projections", generation), prior=1.05, spread=0.25, affects=at))
             found.append(Magnitude(path=("attention_slowdown", generation), prior=1.0, spread=0.6, affects=at))
             for family in sorted({row.family for row in rows if at(row)}):
 
@@ -160,6 +146,46 @@ def _hosts(row: Row) -> frozenset[str]:
     return frozenset({"eager"} if one.eager else {one.engine.host, one.engine.prompt_host}) - {""}
 
 
+def _fronts(row: Row) -> bool:
+    """Whether a client of the row's engine talks to a front end: a library and llama.cpp's own programs have none."""
+    return row.family not in ("llamacpp", "autoawq")
+
+
+LOOPS = frozenset({"other", "llamacpp", "llamacpp-server", "llamacpp-webui", "autoawq"})
+"""Families without a scheduler of many requests, which tell nothing of other engines' time between steps."""
+
+
+def _awq(rows: Sequence[Row], start: StepCoefficients) -> Iterable[Magnitude]:
+    """AutoAWQ's kernels, and the first call of a process."""
+
+    def runs(row: Row) -> bool:
+        return awq_runs(row.question.deployment)
+
+    def cold(row: Row) -> bool:
+        return row.question.cold
+
+    if any(map(runs, rows)):
+        for path, value in _leaves(("awq",), start.awq):
+            yield Magnitude(path=path, prior=value, spread=0.15 if "bandwidth_share" in path else 0.5, affects=runs)
+    if any(map(cold, rows)):
+        yield Magnitude(path=("first_call",), prior=start.first_call, spread=0.7, affects=cold)
+
+
+def _leaves(path: tuple[str, ...], values: Mapping[str, Any]) -> Iterable[tuple[tuple[str, ...], float]]:
+    """Numbers of nested tables, by their paths."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves((*path, name), value)
+        else:
+            yield (*path, name), float(value)
+
+
+_SPREADS = {"bandwidth_share": 0.1, "library": 0.15, "prompt_seconds": 1.0}
+"""How far fields of a backend may go: tables tell how fast a library is, and nothing how long many small kernels take."""
+_GUESSED = 1.0
+"""The same where a backend begins as any other: of its kernels not even the order of magnitude is known."""
+
+
 def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
     fields = start.ggml.get(backend, start.ggml["other"])
 
@@ -170,7 +196,7 @@ def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
         parts = value.items() if isinstance(value, Mapping) else [("", value)]
         for part, number in parts:
             path = ("ggml", backend, name, part) if part else ("ggml", backend, name)
-            spread = 0.1 if name == "bandwidth_share" else 0.5
+            spread = _SPREADS.get(name, 0.5 if backend in start.ggml else _GUESSED)
             if isinstance(number, int | float) and number > 0:
                 yield Magnitude(path=path, prior=float(number), spread=spread, affects=runs)
 
@@ -178,7 +204,7 @@ def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
 def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Sequence[float] | Any) -> StepCoefficients:
     """Coefficients with every magnitude at its place; what a group has no rows for takes the mean of the groups."""
     tree: dict[str, Any] = {name: copy.deepcopy(getattr(start, name)) for name in StepCoefficients.__dataclass_fields__}
-    for group in ("family", "projections", "experts", "memory_slowdown"):
+    for group in ("family", "projections"):
         tree[group] = {name: value for name, value in tree[group].items() if name == "other"}
     for magnitude, at in zip(chosen, point, strict=True):
         *path, last = magnitude.path
@@ -188,11 +214,8 @@ def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Seque
                 place[step] = copy.deepcopy(place["other"])
             place = place.setdefault(step, {})
         place[last] = math.exp(float(at))
-    for form in {name.split("/")[1] for name in tree["experts"] if "/" in name}:
-        known = [value for name, value in tree["experts"].items() if name.endswith(f"/{form}")]
-        tree["experts"][form] = math.exp(math.fsum(map(math.log, known)) / len(known))
-    for group in ("front_end", "step_fixed", "step_sequence", "projections", "experts", "memory_slowdown"):
-        values = [value for name, value in tree[group].items() if name not in ("other", "llamacpp")]
+    for group in ("front_end", "step_fixed", "step_sequence", "projections"):
+        values = [value for name, value in tree[group].items() if name not in LOOPS]
         if values:
             tree[group]["other"] = math.exp(math.fsum(map(math.log, values)) / len(values))
     return start.replace(**tree)

@@ -38,6 +38,8 @@ _CLIENT = (
 
 _RANDOM = r"inferencemax|inferencex|random[-_ ]range|src id (20\d\d_|\S+_cfg\d+|\S*gap_analysis)"
 
+_CHATS = r"task (lm-arena|gpqa|image-chat|video-chat|audio-chat|sourcegraph)"
+
 _DATA = (
     # MLPerf inference rules: mean tokens of the answers are in the notes; of the prompts, as the datasets' cards count them.
     (r"openorca\+gsm8k", 230, 145),
@@ -67,6 +69,8 @@ class Manner:
     """Sequences that are kept for each answer (beam search)."""
     attention_data: int | None
     """Degree of data-parallel attention; 0 says that attention is divided so, over all devices of the instance."""
+    local: int | None
+    """Requests that are open on one instance, or on one of those that share its attention."""
     rounds: float
     """Requests that a client sends one after another."""
     sent: float | None
@@ -80,10 +84,24 @@ class Manner:
     """The client drew lengths at random below the nominal ones (InferenceMAX, InferenceX: 80 to 100 % of them)."""
     lengths: tuple[int, int] | None
     """Usual tokens of prompt and answer of the data set that the notes name."""
+    truncated: bool
+    """Answers were drawn from the likeliest tokens alone, as a chat's client leaves it to the model's own settings."""
     prompt: int | None
     """Tokens of the prompt that the notes state."""
     submission: bool
     """The run was entered in a benchmark."""
+    kernel: str
+    """The 4-bit kernel that the notes name (`gemm`, `gemv`); empty where they name none."""
+    cold: bool
+    """The first call of a process was timed: AutoAWQ's benchmark warms up one product, and no layer (examples/benchmark.py)."""
+    threads: int | None
+    """Threads of a processor that worked, where the notes state them."""
+    chunk: int | None
+    """Tokens of a prompt that were computed at a time, where the notes state them (llama-bench's `-b`)."""
+    unprompted: bool
+    """Prompts and answers were timed one without the other: an answer begins without a prompt before it (llama-bench)."""
+    library: bool
+    """The engine ran inside the transformers library's own loop of generation."""
     apart: bool
     """Prompts and answers have devices of their own."""
     drafting: Drafting | None
@@ -105,12 +123,17 @@ def manner_of(record: Record) -> Manner:
             raise InputError(reason, hint="leave the row out")
     beams = re.search(r"beam(?: search| width)?[ =:]+(\d+)", text)
     short = re.search(r"with an? ~?(\d+)[- ]token prompt", text)
+    kernel = re.search(r"\bkernel (gem[mv])\b", text)
+    threads = re.search(r"\b(\d+) threads?\b", text)
+    chunk = re.search(r"\bwith -b (\d+) \(logical prompt batch", text)
+    library = re.search(r"\bhf generator\b", text) is not None
     lengths = next(((prompt, answer) for pattern, prompt, answer in _DATA if re.search(pattern, text)), None)
     return Manner(
         protocol=_protocol(record, text),
         answer_alone="decode_tokens_per_s" in record.numbers,
         beams=int(beams.group(1)) if beams else 1,
         attention_data=_attention_data(text),
+        local=_local(text),
         rounds=_rounds(record, text),
         sent=_sent(text),
         expert_group=_expert_group(text),
@@ -118,7 +141,14 @@ def manner_of(record: Record) -> Manner:
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
         random_lengths=re.search(_RANDOM, text) is not None,
         lengths=lengths,
+        truncated=re.search(_CHATS, text) is not None,
         prompt=int(short.group(1)) if short else None,
+        kernel=kernel.group(1) if kernel else "",
+        cold="autoawq" in text and not library,
+        threads=int(threads.group(1)) if threads and int(threads.group(1)) > 0 else None,
+        chunk=max(int(chunk.group(1)), 1) if chunk else None,
+        unprompted=re.search(r"pp ?\d+ and tg ?\d+ run separately|\bpp ?\d+ ?/ ?tg ?\d+", text) is not None,
+        library=library,
         submission=_submitted(record, text),
         apart=APART.search(text) is not None,
         drafting=drafting_of(f"{record.word('notes')} {record.word('engine')} {record.word('engine_version')}"),
@@ -207,6 +237,15 @@ def _expert_group(text: str) -> int | None:
     """
     found = re.search(r"moe_tp\s*=\s*(\d+)\s+moe_ep\s*=\s*(\d+)", text)
     return int(found.group(1)) * int(found.group(2)) if found and int(found.group(1)) * int(found.group(2)) else None
+
+
+def _local(text: str) -> int | None:
+    """
+    >>> _local("agg; attention_dp=1 local_batch=14"), _local("closed-loop")
+    (14, None)
+    """
+    found = re.search(r"local_batch=(\d+)", text)
+    return int(found.group(1)) if found else None
 
 
 def _attention_data(text: str) -> int | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from outlay.accuracy.records import Record
 from outlay.layout import Layout
-from outlay.workload import Architecture, Attention
+from outlay.workload import Architecture, Attention, Experts
 
 APART: Final = re.compile(r"\bdisagg")
 """What says in the notes that prompts and answers have devices of their own."""
@@ -20,6 +20,8 @@ TOGETHER: Final = 16
 """Devices up to which one instance splits heads: beyond, and where heads do not divide, each device has sequences of its own."""
 CROWD: Final = 32
 """Open requests a device from which attention is divided by sequences, where the row leaves the division open."""
+UNCOUNTED: Final = "as many instances for prompts as keep up"
+"""What is assumed of a row that does not count its instances. Half of such rows are of runs that draft tokens; none says so."""
 SEVERAL: Final = 4
 """Instances for answers where the row does not count them and each splits heads, which few requests share: the median of the
 rows that do (aiconfigurator's silicon_sample.csv, 2026). Instances that divide attention by sequences are large: one."""
@@ -56,6 +58,11 @@ class Pools:
         return self.prefill.instances is not None and self.decode.instances is not None
 
     @property
+    def devices(self) -> int:
+        """Of all instances that are counted."""
+        return sum(pool.devices * (pool.instances or 1) for pool in (self.prefill, self.decode))
+
+    @property
     def clients(self) -> float | None:
         """Requests that fill the batches of the pool that answers; None where the row does not state them."""
         one = self.decode
@@ -73,11 +80,50 @@ def pools_of(record: Record) -> Pools | None:
     text = record.word("notes").lower()
     if not APART.search(text):
         return None
+    counts = re.search(r"\b(\d+)p[ +]?(\d+)d\b", text)
+    if counts:
+        return _alike(record, int(counts.group(1)), int(counts.group(2)))
     found = re.search(r"prefill\b[^a-z0-9]*(.*?)\bdecode\b[^a-z0-9]*([^;]*)", text)
     if not found:
         return None
-    prefill, decode = (_pool(part) for part in found.groups())
+    prefill, decode = (_short(part) or _pool(part) for part in found.groups())
     return None if prefill is None or decode is None else Pools(prefill=prefill, decode=decode)
+
+
+def _alike(record: Record, prefill: int, decode: int) -> Pools | None:
+    """Pools whose instances are alike: the row's degrees, or an even share of its devices.
+
+    >>> record = Record(id="a", source="s", line=2, words={"notes": "disagg 2P1D"}, numbers={"gpus": 24.0})
+    >>> found = pools_of(record)
+    >>> found.prefill.instances, found.decode.instances, found.decode.tensor
+    (2, 1, 8)
+    """
+    count = record.whole("gpus")
+    tensor = record.whole("tp") or (count // (prefill + decode) if count else None)
+    if not tensor or not prefill or not decode:
+        return None
+    one = Pool(
+        instances=prefill, tensor=tensor, pipeline=record.whole("pp") or 1, data=1, expert=record.whole("ep") or 0
+    )
+    return Pools(prefill=one, decode=replace(one, instances=decode))
+
+
+def _short(text: str) -> Pool | None:
+    """A pool in short: its instances, and how one divides: heads (TP), heads and experts (TEP), sequences and experts (DEP).
+
+    >>> found = _short("2x dep16, ")
+    >>> found.instances, found.tensor, found.data, found.expert
+    (2, 1, 16, 16)
+    """
+    found = re.search(r"(\d+)\s*[x×]\s*(tp|tep|dep)[- ]?(\d+)\b", text)
+    if not found:
+        return None
+    instances, kind, devices = int(found.group(1)), found.group(2), int(found.group(3))
+    if not instances or not devices:
+        return None
+    data = devices if kind == "dep" else 1
+    expert = 1 if kind == "tp" else devices
+    return Pool(instances=instances, tensor=devices // data, pipeline=1, data=data, expert=expert)
 
 
 def _pool(text: str) -> Pool | None:
@@ -103,10 +149,22 @@ def _pool(text: str) -> Pool | None:
     )
 
 
-def layout_of(pool: Pool, architecture: Architecture) -> Layout:
-    """The layout of one instance. With attention divided by sequences, experts are divided over all devices."""
+TILE: Final = 128
+"""Columns of an expert that one device multiplies at least: a block of scales, and a tile of every engine's kernels."""
+
+
+def layout_of(pool: Pool, architecture: Architecture, engine: str) -> Layout:
+    """The layout of one instance. With attention divided by sequences, experts are divided over all devices.
+
+    SGLang leaves experts whole on all of them unless told (`--ep-size`, 1 by default), and splits their columns.
+    """
     group = pool.tensor * pool.data
     expert = pool.expert if pool.expert > 1 and group % pool.expert == 0 else group if pool.data > 1 else 1
+    widths = [
+        block.layer.feed_forward.width for block in architecture.blocks if isinstance(block.layer.feed_forward, Experts)
+    ]
+    if engine == "sglang" and pool.expert == 1 and all(width % (group * TILE) == 0 for width in widths):
+        expert = 1
     if not architecture.is_moe:
         expert = 1
     return Layout(
@@ -129,7 +187,7 @@ def settled(pools: Pools, architecture: Architecture, *, clients: float | None) 
     prefill, decode = pools.prefill, pools.decode
     said = []
     if prefill.instances is None:
-        said.append("as many instances for prompts as keep up")
+        said.append(UNCOUNTED)
         if prefill.data == 1 and prefill.expert == prefill.tensor > 1 and architecture.is_moe:
             prefill = replace(prefill, tensor=1, data=prefill.tensor)
     if decode.instances is None:

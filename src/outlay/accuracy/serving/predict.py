@@ -70,6 +70,8 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
         rounds=np.array([one.rounds for one in questions]),
         sent=np.array([one.sent for one in questions]) / instances,
         pipelined=first.deployment.engine.year >= PIPELINED,
+        cold=np.array([one.cold for one in questions]),
+        unprompted=np.array([one.unprompted for one in questions]),
         scattered=np.array([one.scattered for one in questions]),
         random_lengths=np.array([one.random_lengths for one in questions]),
         speculation=_drafting(questions),

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from outlay.accuracy.metrics import Kind
+from outlay.accuracy.serving.pools import UNCOUNTED
 from outlay.accuracy.serving.resolve import Question
 from outlay.machine.gemm_curve import gemm_curve
 from outlay.training.ranges import Spread, spread_of
 
-DOUBTS: Final = ("kernels", "stands in", "experts", "lengths", "layout", "loaded")
+DOUBTS: Final = ("kernels", "stands in", "experts", "lengths", "layout", "loaded", "apart", "drafting")
 """Reasons for a wider range: no kernels were measured on the chip; the engine is none that is listed; the model has
-experts; lengths are not stated; nor is the layout; requests wait for each other."""
+experts; lengths are not stated; nor is the layout; requests wait for each other; prompts have devices of their own; how often
+drafted tokens are right is not stated, or whether any are drafted."""
 
 
 def doubts(question: Question) -> tuple[str, ...]:
@@ -29,6 +31,8 @@ def doubts(question: Question) -> tuple[str, ...]:
         any(said.startswith(("prompts of", "answers of")) for said in question.assumed),
         any(said.startswith("tp ") or "instances for" in said for said in question.assumed),
         question.protocol != "batch",
+        question.apart is not None,
+        any("drafted token" in said or said == UNCOUNTED for said in question.assumed),
     )
     return tuple(name for name, holds in zip(DOUBTS, reasons, strict=True) if holds)
 

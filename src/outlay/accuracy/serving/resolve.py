@@ -8,9 +8,12 @@ from typing import Final
 
 from outlay.accuracy.chips import chip_for
 from outlay.accuracy.records import Record
-from outlay.accuracy.serving import words
+from outlay.accuracy.serving import amounts, words
 from outlay.accuracy.serving.columns import configuration
+from outlay.accuracy.serving.drafts import drafting_bytes, speculation_of
+from outlay.accuracy.serving.elsewhere import at_its_site, published, software
 from outlay.accuracy.serving.impossible import refuse_impossible
+from outlay.accuracy.serving.inferencemax import NOMINAL, as_set, cache_of
 from outlay.accuracy.serving.layouts import divide
 from outlay.accuracy.serving.manner import SENT, Manner, Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
@@ -19,6 +22,7 @@ from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.layout import Layout
 from outlay.machine import Cluster, cluster_for
+from outlay.machine.expert_layers import kernel_age
 from outlay.serving import (
     Deployment,
     Speculation,
@@ -26,10 +30,10 @@ from outlay.serving import (
     engine_on,
     load_serving,
     memory,
-    prediction_bytes,
     sequence_bytes,
-    weight_bytes,
 )
+from outlay.serving.ggml import era
+from outlay.serving.lanes import on_threads
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -44,12 +48,6 @@ NOT_YET: Final = {
 
 PIPELINED: Final = 2024.2
 """Since when llama.cpp lets the devices that hold its layers work on chunks of a prompt at the same time (pull request 6017)."""
-
-SITES: Final = {("argonne-lcf", "a100-sxm"): "a100-sxm-40gb"}
-"""A source and a chip's words → the chip of its machine: Polaris has A100s of 40 GB (https://docs.alcf.anl.gov/polaris/)."""
-
-INPUT, OUTPUT = 512, 256
-"""Tokens of a prompt and of an answer where nothing says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +79,10 @@ class Question:
     """Requests that a client sends one after another."""
     sent: float
     """Requests of the whole run, where they come at a rate."""
+    cold: bool
+    """The first call of a process is timed."""
+    unprompted: bool
+    """An answer begins without the prompt before it."""
     answer_alone: bool
     scattered: bool
     random_lengths: bool
@@ -95,7 +97,9 @@ class Question:
     def key(self) -> tuple[object, ...]:
         """Questions with equal keys differ in numbers alone, and can be answered together."""
         one = self.deployment
-        engine = replace(one.engine, year=float(one.engine.year >= PIPELINED))
+        year = one.engine.year
+        kind = era(year) + 0.5 * (year >= PIPELINED) if one.engine.kernels == "ggml" else kernel_age(year)
+        engine = replace(one.engine, year=float(kind))
         other = id(self.apart.prefill.cluster) if self.apart else None
         drafts = self.speculation
         drafting = drafts and (
@@ -114,6 +118,7 @@ class Question:
             one.weights.name,
             one.cache,
             one.eager,
+            one.truncated,
         )
 
 
@@ -127,15 +132,20 @@ def resolve(record: Record) -> Question:
     row = configuration(record)
     _refuse(row)
     architecture, assumed = architecture_of(row)
-    chip, note = chip_for(_at_its_site(row))
+    chip, note = chip_for(at_its_site(row))
+    chip = on_threads(chip, manner.threads)
     said = [*assumed, note]
-    year, note = words.year(row.word("date"), row.word("engine_version"), row.word("engine"), chip=chip.year)
+    year, note = words.year(
+        published(row), row.word("engine_version") or software(row), row.word("engine"), chip=chip.year
+    )
     said.append(note)
-    engine = engine_on(engine_for(_engine_words(row, chip), year), chip)
+    engine = engine_on(engine_for(_engine_words(row, chip, manner), year), chip)
     if manner.submission and engine.name == "transformers" and chip.vendor == "nvidia":
         engine = engine_on(
             engine_for("tensorrt-llm", year), chip
         )  # what entries on NVIDIA's chips run, whatever the summary lists
+    if manner.chunk is not None and engine.kernels == "ggml":
+        engine = replace(engine, chunk_tokens=min(manner.chunk, engine.chunk_tokens))
     if not row.word("engine"):
         said.append(f"engine {engine.name}")
     elif engine.name == "transformers" and not re.search(
@@ -152,7 +162,7 @@ def resolve(record: Record) -> Question:
     said.append(note)
     cache, note = words.cache(row.word("kv_precision"), weights, engine.name)
     said.append(note)
-    batch, note = _batch(row)
+    batch, note = amounts.batch(row)
     said.append(note)
     pools = pools_of(record)
     if manner.apart and pools is None:
@@ -168,8 +178,15 @@ def resolve(record: Record) -> Question:
         weights=weights,
         cache=cache,
         eager=manner.eager,
+        truncated=manner.truncated,
     )
     apart: Apart | None = None
+    count = row.whole("gpus")
+    if pools is not None and count is not None and pools.devices > count:
+        raise InputError(
+            f"`notes` name pools of {pools.devices:,} devices, and `gpus` is {count:,}",
+            hint="correct the row, or leave it out",
+        )
     if pools is not None:
         pools, notes = settled(pools, architecture, clients=batch)
         said += notes
@@ -177,9 +194,10 @@ def resolve(record: Record) -> Question:
             batch = pools.clients
             said.append(f"{batch:g} open requests, the batches of all that answer")
         apart = Apart(
-            prefill=_placed(alike, layout_of(pools.prefill, architecture), chip), instances=pools.prefill.instances
+            prefill=_placed(alike, layout_of(pools.prefill, architecture, engine.name), chip),
+            instances=pools.prefill.instances,
         )
-        layout, instances = layout_of(pools.decode, architecture), pools.decode.instances or 1
+        layout, instances = layout_of(pools.decode, architecture, engine.name), pools.decode.instances or 1
     else:
         division = divide(
             row,
@@ -191,14 +209,26 @@ def resolve(record: Record) -> Question:
         )
         said += division.assumed
         layout, instances = division.layout, division.instances
+        if batch and manner.local and manner.attention_data == 1 and not architecture.is_moe:
+            # A dense model shares no attention: its requests are those of so many instances, whatever `gpus` counts.
+            instances = max(instances, round(batch / manner.local))
     deployment = _placed(alike, layout, chip)
-    prompt, answer, notes = _lengths(row, manner)
+    prompt, answer, notes = amounts.lengths(row, manner)
+    longest = architecture.max_length
+    if longest and prompt + answer > longest:
+        said.append(f"{prompt + answer:,.0f} tokens in and out, beyond the model's {longest:,}")
+    if manner.random_lengths:
+        if apart is None:
+            share = (batch or 1.0) / instances
+            own = as_set(engine, model=row.word("model"), weights=weights, chip=chip, prompt=prompt, batch=share)
+            deployment = replace(deployment, engine=own, cache=cache_of(engine, chip) or cache)
+        prompt, answer = NOMINAL * prompt, NOMINAL * answer
     refuse_impossible(row, architecture, chip, tokens=prompt + answer, beams=manner.beams, group=manner.expert_group)
     deployment = _fitting(deployment, prompt + answer)
-    speculation, guessed = _speculation(manner, deployment)
+    speculation, guessed = speculation_of(manner.drafting, deployment)
     said += guessed
     if speculation is not None:
-        deployment = replace(deployment, held=_drafting_bytes(deployment, speculation))
+        deployment = replace(deployment, held=drafting_bytes(deployment, speculation))
     protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
     if protocol == "burst":
         batch = manner.sent or SENT
@@ -211,10 +241,12 @@ def resolve(record: Record) -> Question:
         input=prompt,
         output=answer,
         batch=None if protocol in ("most", "rate", "sought") else batch or 1.0,
-        rate=_number(row.word("request_rate")),
+        rate=amounts.number(row.word("request_rate")),
         beams=manner.beams,
         rounds=1.0 if protocol == "burst" else manner.rounds,
         sent=manner.sent or SENT,
+        cold=manner.cold,
+        unprompted=manner.unprompted,
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
@@ -222,43 +254,6 @@ def resolve(record: Record) -> Question:
         apart=apart,
         speculation=speculation,
     )
-
-
-def _drafting_bytes(deployment: Deployment, speculation: Speculation) -> float:
-    """Bytes of weights on a device that draft."""
-    if speculation.draft is not None:
-        return float(weight_bytes(speculation.draft))
-    return float(prediction_bytes(deployment, 1)) if speculation.draft_share else 0.0
-
-
-def _speculation(manner: Manner, deployment: Deployment) -> tuple[Speculation | None, tuple[str, ...]]:
-    """How the row's tokens are drafted, and what was assumed; a draft model is split as the model is, without its stages."""
-    found = manner.drafting
-    if found is None:
-        return None, ()
-    if found.means == "model":
-        layout = deployment.layout
-        if not found.model:
-            raise InputError(
-                "`notes` say that another model drafts, and not which",
-                expected="`draft=llama-3.2-1b k=3`",
-                hint="name it, or leave the row out",
-            )
-        try:
-            named = Record(id="", source="", line=0, words={"model": found.model}, numbers={})
-            architecture, assumed = architecture_of(named)
-        except InputError:
-            raise InputError(
-                f"`notes` draft with `{found.model[:40]}`, which is no model of known size",
-                hint="name a model that `outlay show models` lists, or leave the row out",
-            ) from None
-        split = Layout(tensor=layout.tensor * layout.data * layout.pipeline)
-        draft = replace(deployment, architecture=architecture, layout=split, held=0.0)
-        said = (*found.assumed, *(f"draft: {text}" for text in assumed))
-        return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft=draft), said
-    # A layer that drafts takes the share of a layer; a lookup takes none.
-    share = 0.0 if found.means == "lookup" else 1.0 / deployment.architecture.depth
-    return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft_share=share), found.assumed
 
 
 def _placed(alike: Deployment, layout: Layout, chip: Accelerator) -> Deployment:
@@ -295,18 +290,13 @@ def _refuse(record: Record) -> None:
         raise InputError("`accelerator` is empty", hint="name the chip, as `outlay show accelerators` lists it")
 
 
-def _at_its_site(record: Record) -> str:
-    """The chip's words; of a site whose machine is known, with the memory that they leave open."""
-    text = record.word("accelerator")
-    named = f"{record.word('source')} {record.word('source_url')}".lower()
-    return next((SITES[key] for key in SITES if key[0] in named and key[1] == text.lower()), text)
-
-
-def _engine_words(record: Record, chip: Accelerator) -> str | None:
+def _engine_words(record: Record, chip: Accelerator, manner: Manner) -> str | None:
     """The engine's words; on a machine that is none of a data centre's, llama.cpp is meant where none is named."""
     text = record.word("engine")
+    if manner.library:
+        return "transformers"
     if text:
-        return text
+        return f"{text} {manner.kernel}".strip() if manner.kernel == "gemv" else text
     return "llama.cpp" if chip.category in ("consumer-gpu", "apple", "cpu", "edge") else None
 
 
@@ -317,52 +307,6 @@ def _precision_in(record: Record) -> str:
         f"{record.word('model')} {record.word('engine')}".replace("-", " "),
     )
     return found.group(1) if found else ""
-
-
-def _lengths(record: Record, manner: Manner) -> tuple[float, float, list[str]]:
-    prompt, answer = record.numbers.get("input_len"), _number(record.word("output_len"))
-    said = []
-    usual = manner.lengths or (INPUT, OUTPUT)
-    if prompt is None and manner.prompt is not None:
-        prompt = float(manner.prompt)
-    if prompt is None:
-        prompt = float(usual[0])
-        said.append(f"prompts of {usual[0]} tokens")
-    if answer is None:
-        answer = float(usual[1])
-        said.append(f"answers of {usual[1]} tokens")
-    return prompt, answer, said
-
-
-def _batch(record: Record) -> tuple[float | None, str]:
-    text = record.word("batch_or_concurrency")
-    if re.search(r"max|inf|unlimit|saturat", text.lower()) or not text:
-        return None, ""
-    value = _number(text)
-    if value is None or value <= 0:
-        raise InputError(
-            f"batch_or_concurrency `{text[:40]}` is no number",
-            expected="a number above 0, or `max`",
-            hint="correct the cell",
-        )
-    return value, ""
-
-
-def _number(text: str) -> float | None:
-    """A number that a cell states, the middle of a span; None where it states none.
-
-    >>> _number("381.72"), _number("1,024"), _number("inf"), _number("max")
-    (381.72, 1024.0, None, None)
-    >>> _number("~200"), _number("128-512"), _number("64 (concurrency)"), _number("2.5 req/s")
-    (200.0, 320.0, 64.0, 2.5)
-    """
-    number = r"(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?"
-    found = re.fullmatch(rf"\D{{0,12}}?{number}\s*(?:(?:-|–|to)\s*{number})?[^\d]*", text.strip())
-    if not found:
-        return None
-    low = float(found.group(1).replace(",", "") + (found.group(2) or ""))
-    high = float(found.group(3).replace(",", "") + (found.group(4) or "")) if found.group(3) else low
-    return (low + high) / 2.0
 
 
 def _usual(record: Record, deployment: Deployment, batch: float | None) -> Protocol:
@@ -382,7 +326,7 @@ _clusters: dict[tuple[str, int], Cluster] = {}
 
 def _cluster(chip: Accelerator, count: int) -> Cluster:
     """The usual cluster of that many chips; rows share one."""
-    key = (f"{chip.name} {chip.memory}", count)
+    key = (f"{chip.name} {chip.memory} {chip.cores}", count)
     if key not in _clusters:
         _clusters[key] = cluster_for(chip, count)
     return _clusters[key]

@@ -25,6 +25,7 @@ from outlay.serving import (
     perform,
     timed,
 )
+from outlay.serving.ggml_step import backend_for
 from outlay.serving.steps import Mixture
 
 Floats = NDArray[np.float64]
@@ -34,8 +35,10 @@ VARIATION = 0.8
 RANDOM = 0.064
 """The same of lengths drawn evenly between 80 and 100 % of the nominal one."""
 MANY = 1e6
-SERIAL = frozenset({"transformers", "exllama", "llamacpp"})
+SERIAL = frozenset({"transformers", "exllama", "autoawq", "llamacpp", "llamacpp-server", "llamacpp-webui"})
 """Families of engines that batch no requests of different clients."""
+SERVED = frozenset({"llamacpp-server", "llamacpp-webui"})
+"""Those of them that stand behind a front end of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,10 @@ class Session:
     """Requests of a whole run that come at a rate, to one instance."""
     pipelined: bool
     """Devices that hold layers work on chunks of a prompt at the same time."""
+    cold: NDArray[np.bool_]
+    """The first call of a process is timed."""
+    unprompted: NDArray[np.bool_]
+    """An answer begins without the prompt before it."""
     scattered: NDArray[np.bool_]
     """Lengths are those of a data set, not all alike."""
     random_lengths: NDArray[np.bool_]
@@ -82,7 +89,7 @@ class Session:
     def context(self) -> Floats:
         """Mean tokens of a sequence while it decodes: long answers of a data set are met more often than short ones."""
         longer = np.where(self.scattered, 1.0 + VARIATION**2, 1.0)
-        return self.input + self.output * longer / 2.0
+        return np.where(self.unprompted, 0.0, self.input) + self.output * longer / 2.0
 
     def room(self) -> Floats:
         """Requests that run together at most."""
@@ -138,10 +145,12 @@ def _prompts(session: Session, count: Floats) -> tuple[Floats, Floats]:
     past = np.where(count >= chunks, 0.0, np.maximum(session.input - each, 0.0) / 2.0)
     seconds, joules = session.step(Work(prefill=np.maximum(each, 1.0), prompts=several, past=past))
     if session.deployment.engine.kernels == "ggml" and session.pipelined:
-        stages = session.deployment.layout.pipeline
-        seconds = seconds * (chunks + stages - 1.0) / (chunks * stages)
+        backend = backend_for(session.deployment, session.coefficients.step)
+        stages = np.asarray(session.deployment.layout.pipeline, dtype=float)
+        seconds = seconds * (1.0 + (chunks - 1.0) * stages**-backend.overlap) / chunks
     none = session.input <= 0
-    return np.where(none, 0.0, seconds * chunks), np.where(none, 0.0, joules * chunks)
+    first = np.where(session.cold, session.coefficients.step.first_call, 0.0)
+    return np.where(none, 0.0, seconds * chunks + first), np.where(none, 0.0, joules * chunks)
 
 
 def _batch(session: Session) -> Fare:
@@ -213,7 +222,8 @@ def _client(session: Session) -> Fare:
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
     served = np.broadcast_to(found.requests_per_second, shape)
     # A client sees the server's front end too, which takes no step.
-    front = coefficients.step.front_of(deployment.engine.family) if deployment.engine.batching == "continuous" else 0.0
+    fronted = deployment.engine.batching == "continuous" or deployment.engine.family in SERVED
+    front = coefficients.step.front_of(deployment.engine.family) if fronted else 0.0
     return Fare(
         ttft=np.broadcast_to(found.ttft + front, shape),
         tpot=np.broadcast_to(found.tpot, shape),

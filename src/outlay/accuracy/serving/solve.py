@@ -30,8 +30,9 @@ from outlay.serving import ServingCoefficients, load_serving
 from outlay.serving.coefficients import StepCoefficients
 from outlay.serving.memo import remembering
 
-ROWS_PER_CELL = 16
-"""Of a larger cell, evenly spaced rows: a sweep repeats itself."""
+ROWS_PER_CELL, ROWS_PER_CELL_GGML = 16, 48
+"""Of a larger cell, evenly spaced rows: a sweep repeats itself. llama.cpp runs on many chips of a generation, and is quickly
+timed."""
 STEP = 1e-3
 """By how much the logarithm of a magnitude is moved to see what it does."""
 SCALE = 0.08
@@ -66,6 +67,8 @@ def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tup
             question = resolve(record)
         except InputError:
             continue
+        if question.apart is not None or question.speculation is not None:
+            continue  # they tell of routers, of drafts and of pools as much as of steps
         own = measured(record)
         rows = [
             Row(record=record, question=question, metric=metric, measured=value, sign=-1.0 if metric in RATES else 1.0)
@@ -76,7 +79,8 @@ def fittable(records: Sequence[Record], *, without: Collection[str] = ()) -> tup
             cells.setdefault((record.source, rows[0].family, rows[0].generation), []).append(rows)
     picked: list[Row] = []
     for group in cells.values():
-        step = max(1, math.ceil(len(group) / ROWS_PER_CELL))
+        most = ROWS_PER_CELL_GGML if group[0][0].backend else ROWS_PER_CELL
+        step = max(1, math.ceil(len(group) / most))
         picked += [row for rows in group[::step] for row in rows]
     return tuple(picked)
 

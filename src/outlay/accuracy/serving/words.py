@@ -110,6 +110,8 @@ def weights(text: str, chip: Accelerator, *, model: str, engine: str, submission
         name = "fp8-block"
     if name == "fp8" and engine != "trtllm" and re.search(r"qwen3|minimaxm2", ours):
         name = "fp8-block"
+    if name == "nvfp4" and re.search(r"nemotron3(super|ultra)", ours):
+        return format_for("nvfp4-fp8"), "8 bits beside the experts, as published"
     if name == "w4a16" and "kimik2" in ours:
         return format_for(name), "4-bit experts"
     if not chip.has(format_for(name).compute) and name in ("fp8", "fp8-block", "nvfp4"):

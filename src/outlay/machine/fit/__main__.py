@@ -12,6 +12,7 @@ from outlay.machine.fit import (
     collectives,
     decode,
     expert_exchange,
+    expert_layers,
     gemm,
     grouped,
     memory_bound,
@@ -37,6 +38,8 @@ def main() -> None:
     plain["weight_only"]["fractions"] = {plain["weight_only"]["chip"]: 1.0} | experts["weight_only"]["fractions"]
     write("gemm", plain, error_table(plain))
     write("grouped", experts, error_table(experts))
+    layers = expert_layers.document(plain)
+    write("expert_layers", layers, expert_layers.error_table(layers))
     for name, part in (
         ("attention", attention),
         ("memory_bound", memory_bound),

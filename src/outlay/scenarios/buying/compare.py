@@ -162,7 +162,7 @@ def _statement(
         tables.asked(bills, date),
         several,
         tables.sellers(own, bill, beside),
-        tables.how_full(own, bill),
+        tables.how_full(own, bill, beside),
         *quality_sections(question.architecture, question.weights.name),
     )
     return Statement(
@@ -193,7 +193,8 @@ def _title(own: Own, bill: Bill, demand: Demand, *, building: bool) -> str:
     said = f"own machines ({machines})" if building else bill.price.name
     against = bill.price.name if building else f"own machines ({machines})"
     if own.dollars is None:
-        return f"{question.architecture.name} for {load}: {bill.price.name}; {machines} have no price"
+        verb = "has" if question.devices == 1 else "have"
+        return f"{question.architecture.name} for {load}: {bill.price.name}; {machines} {verb} no price"
     word, what = "Build" if building else "Buy", f"a month of {question.architecture.name} for {load}"
     return f"{word}: {what} is cheaper with {said} than with {against}"
 
@@ -201,12 +202,23 @@ def _title(own: Own, bill: Bill, demand: Demand, *, building: bool) -> str:
 def _figures(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> dict[str, Figure]:
     made: dict[str, Figure] = {}
     if own.dollars is not None:
-        made["own"] = Figure(own.dollars, unit="$/month", label="own machines", note="as they are, without people")
+        people = "without people" if beside.people is None else "with people"
+        made["own"] = Figure(
+            own.dollars + Interval.exact(beside.of_own),
+            unit="$/month",
+            label="own machines",
+            note=f"as they are, {people}",
+        )
+    extra = ", and what was said to come with it" if beside.of_api else ""
     made["api"] = Figure(
-        bill.month, unit="$/month", label=bill.called, note="tokens × prices", receipts=(bill.price.receipt,)
+        bill.month + Interval.exact(beside.of_api),
+        unit="$/month",
+        label=bill.called,
+        note=f"tokens × prices{extra}",
+        receipts=bill.price.receipts,
     )
     demand = own.run.question.demand
-    if crossed.first is not None:
+    if crossed.first:
         how = "least load at which as many machines as it takes cost no more than its tokens"
         span, tokens = spread(own, bill, beside), demand.input + demand.output
         made["break_even"] = Figure(span * (1 / DAYS), unit="requests/day", label="own machines cheaper from", note=how)
@@ -225,11 +237,18 @@ def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
     tokens = (demand.input + demand.output) / 1e6
     full = own.step / (unit.capacity * tokens)
     if crossed.first is None:
+        found = list(tables.sold_cheaper(own, bill, beside))
+        at = f"At the price of {own.run.terms.provider}, {own.run.terms.tier}, own" if found else "Own"
         yield (
-            f"Own machines never become cheaper than {name}: as full as the busiest hour lets them be they cost "
+            f"{at} machines never become cheaper than {name}: as full as the busiest hour lets them be they cost "
             f"{format_money(full, cents=True)} a million tokens, and it asks {format_money(bill.each / tokens, cents=True)}."
         )
+        for seller, tier, requests in found[:1]:
+            words = f"from {format_number(requests)} requests/day" if requests else "from the first request on"
+            yield f"At that of {seller}, {tier}, they are cheaper {words} (`--provider {seller}{_tier(own, tier)}`)."
         return
+    if not crossed.first:
+        yield f"Own machines are cheaper than {name} from the first request on."
     if crossed.wavers:
         lasting = (
             "at no load for good"
@@ -245,6 +264,11 @@ def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
         )
 
 
+def _tier(own: Own, tier: str) -> str:
+    """The flag that asks for a tier, where it is another one than now."""
+    return "" if tier == own.run.terms.tier else f" --tier {tier}"
+
+
 def _sure(own: Own, bill: Bill, beside: Beside, level: float) -> Iterator[str]:
     """What it would change if machines were slower than predicted, as far as measured ones were."""
     if not own.relative.has_range or own.relative.high is None:
@@ -258,7 +282,7 @@ def _sure(own: Own, bill: Bill, beside: Beside, level: float) -> Iterator[str]:
     if more > own.unit.count:
         said += f" With the slowest of them this load takes {more * own.unit.devices:,} accelerators."
     if crossing(own, bill, beside).first is not None and crossing(slow, bill, beside).first is None:
-        said += f" And own machines then never become cheaper than {bill.called}."
+        said += f" Machines as slow as that never become cheaper than {bill.called}."
     yield said
 
 
@@ -266,6 +290,8 @@ def _assumed(own: Own, demand: Demand, batch: float) -> Iterator[Assumption]:
     if batch:
         value = f"{format_quantity(batch, '%', digits=2)} of requests wait for quiet hours"
         why = f"the busiest hour then has {own.unit.peak:.3g} times the mean, not {demand.peak:.3g} (`--batch-share`)"
+        if own.unit.peak == demand.peak:
+            why = "all hours are as busy as each other, so your machines gain nothing by it (`--peak`)"
         yield Assumption("batch", value=value, why=why)
 
 

@@ -37,6 +37,9 @@ def _tokens(bill: Bill, input: float, output: float, cached: float, batch: float
     hit = price.input if price.cached is None else price.cached
     no_cache = "the seller prices cached tokens as others" if price.cached is None and cached else ""
     no_batch = "the seller prices batches as other requests" if price.batch_output is None and batch else ""
+    # A batch request is priced by both of its prices.
+    late = [dollars for dollars in (price.batch_input, price.batch_output) if dollars is not None]
+    batch_receipts = tuple(price.receipt_of(dollars) for dollars in late) or price.receipts
     for name, key, tokens, dollars, note in (
         ("Input tokens", "input", now * input * (1.0 - cached), price.input, ""),
         ("Input tokens, cached", "cached", now * input * cached, hit, no_cache),
@@ -53,7 +56,7 @@ def _tokens(bill: Bill, input: float, output: float, cached: float, batch: float
             unit=unit,
             unit_price=Interval.exact(dollars),
             basis=price.receipt.basis,
-            receipts=(price.receipt,),
+            receipts=batch_receipts if key == "batch" else (price.receipt_of(dollars),),
             parts=(Figure(Interval.exact(requests), unit="requests", label="Requests of a month"),),
             note=note,
         )

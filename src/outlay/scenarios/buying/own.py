@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from outlay.catalog import Accelerator
 from outlay.economics import HOURS_PER_MONTH
 from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout
+from outlay.scenarios.buying.no import LEAST_RATE, nothing, quickest
 from outlay.scenarios.named import read_on
 from outlay.scenarios.serving.fit import serve
 from outlay.scenarios.serving.provenance import serving_receipts
@@ -31,7 +32,6 @@ from outlay.statement import Interval
 SECONDS = HOURS_PER_MONTH * 3600.0
 _SIZES = (8, 32)
 """Devices of which an instance is looked for: one server, then several where the model is too large for it."""
-_LEAST_RATE = 1e-6
 _SHOWN = 5
 _SERVER = 8
 RENTED = ("datacenter-gpu", "workstation-gpu")
@@ -91,9 +91,8 @@ def unit_of(question: ServingQuestion, coefficients: ServingCoefficients, count:
     nothing fits."""
     demand = question.demand
     assert demand.rate is not None
-    domain = int(question.cluster.domain) if int(question.cluster.domain) > 1 else int(question.cluster.node_size)
     layouts = layouts_of(
-        question.architecture, question.engine, most=count or question.devices, domain=max(domain, 1)
+        question.architecture, question.engine, most=count or question.devices, domain=_domain(question)
     ).layouts
     devices = np.asarray(layouts.devices, dtype=np.int64)
     rates = _most(question, layouts, coefficients)
@@ -115,11 +114,17 @@ def unit_of(question: ServingQuestion, coefficients: ServingCoefficients, count:
     )
 
 
+def _domain(question: ServingQuestion) -> int:
+    """Devices that are linked as one."""
+    domain, node = int(question.cluster.domain), int(question.cluster.node_size)
+    return max(domain if domain > 1 else node, 1)
+
+
 def _most(question: ServingQuestion, layouts: Layout, coefficients: ServingCoefficients) -> NDArray[np.float64]:
     """The most requests a second of an instance in each layout: what it sustains, or what keeps the objectives."""
     demand = question.demand
-    load = Load(input=demand.input, output=demand.output, rate=_LEAST_RATE, cached=demand.cached)
-    return carried(question.deployment(layouts), load, question.objectives, coefficients, least=_LEAST_RATE)
+    load = Load(input=demand.input, output=demand.output, rate=LEAST_RATE, cached=demand.cached)
+    return carried(question.deployment(layouts), load, question.objectives, coefficients, least=LEAST_RATE)
 
 
 def own_on(
@@ -146,7 +151,8 @@ def own_on(
                 refusal(question, served, coefficients)
                 if isinstance(served, Tried)
                 else DoesNotFit(
-                    f"{count} × {question.accelerator.name} do not carry the load", hint=f"write `--on {name}`"
+                    f"{count} × {question.accelerator.name} {'does' if count == 1 else 'do'} not carry the load",
+                    hint=f"write `--on {name}`",
                 )
             )
         return _priced(question, known, known.count, money, coefficients, level)
@@ -174,35 +180,52 @@ def cheapest(
 ) -> tuple[Own, ...]:
     """The cheapest machines of each accelerator that somebody rents out, cheapest first.
 
+    :raises InputError: if the question is refused on all of them.
     :raises DoesNotFit: if none of them serves the load.
     """
-    units = []
+    units, last, refused = [], list[ServingQuestion](), list[InputError]()
     for chip in rentable(money):
         for size in _SIZES:
             try:
                 question = relieved(ask_serving(model, on=f"{chip.name}:{size}", **asked), batch)
                 price = catalog.price_for(chip, money.get("provider"), money.get("tier") or "on-demand").likely
-            except InputError:
+            except InputError as error:
+                refused.append(error)
                 break
+            last = [entry for entry in last if entry.accelerator != chip] + [question]
             unit = unit_of(question, coefficients, None)
             if unit is not None and linked(chip, unit.devices):
                 units.append((price * unit.devices * unit.count, unit))
                 break
     if not units:
-        raise DoesNotFit(
-            "nothing that somebody rents out serves this load",
-            hint="name machines: `--on h100-sxm:8`, or a smaller model",
-        )
+        raise _nothing(model, last, refused, coefficients)
     made: list[Own] = []
+    failed: InputError | DoesNotFit | None = None
     for _, unit in sorted(units, key=lambda entry: entry[0]):
         try:
             question = relieved(ask_serving(model, on=f"{unit.chip}:{unit.devices * unit.count}", **asked), batch)
             made.append(_priced(question, unit, 1, money, coefficients, level))
-        except (DoesNotFit, InputError):
+        except (DoesNotFit, InputError) as error:
+            failed = failed or error
             continue
         if len(made) == _SHOWN:
             break
+    if not made and failed is not None:
+        raise failed
     return tuple(made)
+
+
+def _nothing(
+    model: object,
+    questions: Sequence[ServingQuestion],
+    refused: Sequence[InputError],
+    coefficients: ServingCoefficients,
+) -> InputError | DoesNotFit:
+    """Why no accelerator serves the load."""
+    limits = {name: float(getattr(one.objectives, name)) for one in questions for name in one.objectives.stated}
+    near = [quickest(one, coefficients, domain=_domain(one)) for one in questions] if limits else []
+    name = questions[0].architecture.name if questions else str(model)
+    return nothing(name, [entry for entry in near if entry is not None], limits, () if questions else refused)
 
 
 def rentable(money: Mapping[str, Any]) -> Iterator[Accelerator]:

@@ -10,32 +10,14 @@ from outlay import units
 from outlay.catalog import hosted
 from outlay.catalog.hosted import ApiPrice
 from outlay.errors import InputError
+from outlay.scenarios.people import People, read_people
 from outlay.scenarios.problems import Problems
 from outlay.statement import Receipt
 
 HINT = "write `--api any`, `--api groq,together`, `--api openai/gpt-5-mini`, or your own price: `--api mine=0.10/0.40`"
 BESIDE = ("quality_difference", "lock_in", "data_leaving")
 _OWN = re.compile(r"(?P<name>[^=]+)=\$?(?P<input>[0-9.]+)/\$?(?P<output>[0-9.]+)(/\$?(?P<cached>[0-9.]+))?")
-_PEOPLE = re.compile(
-    r"(?P<hours>[0-9][0-9.,]*)\s*h(ours)?\s*(/|per|a)\s*(?P<period>day|week|month|year):\s*(?P<rate>.+)", re.I
-)
-_A_MONTH = {"day": 365.25 / 12, "week": 365.25 / 12 / 7, "month": 1.0, "year": 1 / 12}
 MOST_APIS = 40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class People:
-    """Hours of a month and what one costs; one hour of all of it where only dollars were said."""
-
-    quantity: float
-    unit: str
-    dollars: float
-    """Of one unit."""
-    receipt: Receipt
-
-    @property
-    def month(self) -> float:
-        return self.quantity * self.dollars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,32 +76,6 @@ def read_beside(
         lock_in=dollars(lock_in, "--lock-in"),
         data_leaving=dollars(data_leaving, "--data-leaving"),
     )
-
-
-def read_people(text: str | float) -> People:
-    """Hours with their price, or dollars of a month.
-
-    >>> read_people("40h/month:$90").month, read_people("12h/week:$90").unit, read_people("3k").month
-    (3600.0, 'h', 3000.0)
-    """
-    words = str(text).strip()
-    receipt = Receipt(words, unit="", source="--people", date="", basis="yours")
-    if (match := _PEOPLE.fullmatch(words)) is None:
-        if "h" in words.lower():
-            raise InputError(
-                f"`--people` is {words[:40]}",
-                expected="hours of a month and the price of one, or dollars of a month",
-                hint="write `--people '40h/month:$90'`, or `--people 3k`",
-            )
-        return People(
-            quantity=1.0,
-            unit="month",
-            dollars=units.parse(text, "$", name="--people", zero=True, example="3k"),
-            receipt=receipt,
-        )
-    hours = units.parse(match["hours"], "", name="--people", zero=True, example="40h/month:$90")
-    rate = units.parse(match["rate"], "$", name="--people", zero=True, example="40h/month:$90")
-    return People(quantity=hours * _A_MONTH[match["period"].lower()], unit="h", dollars=rate, receipt=receipt)
 
 
 def read_apis(text: str | None, model: str, *, tokens: float, day: datetime.date) -> tuple[ApiPrice, ...]:

@@ -11,7 +11,7 @@ from outlay.scenarios.buying.own import Own, month_at
 from outlay.scenarios.buying.question import Beside
 from outlay.statement import Cell, Column, Line, Table
 from outlay.statement.line import total
-from outlay.units import format_money, format_number, format_quantity
+from outlay.units import format_quantity
 
 _MOST = 8
 _FULL = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -56,12 +56,17 @@ def apis(bills: Sequence[Bill], own: Own, beside: Beside) -> Table:
     for bill in shown:
         ratio = None
         if own.dollars is not None and own.dollars.likely:
-            ratio = bill.month.likely / own.dollars.likely
-        rows.append((called[bill.price.name], bill.serves, bill.month.likely, ratio, cheaper_from(own, bill, beside)))
+            ratio = (bill.month.likely + beside.of_api) / (own.dollars.likely + beside.of_own)
+        month = bill.month.likely + beside.of_api
+        rows.append((called[bill.price.name], bill.serves, month, ratio, cheaper_from(own, bill, beside)))
     notes = (
         [f"{len(ranked) - len(shown)} dearer ones of the same kind are left out."] if len(shown) < len(ranked) else []
     )
     notes += [f"{bill.price.name} is no longer listed by its seller." for bill in shown if bill.price.withdrawn]
+    if beside.of_api:
+        notes.append("A month: with what was said to come with an API.")
+    if beside.of_own:
+        notes.append("Over own: over the machines and their people.")
     return Table(
         "Hosted APIs",
         columns=("API", "Model", Column("A month", unit="$"), Column("Over own (×)", digits=2), "Own from (a day)"),
@@ -72,14 +77,14 @@ def apis(bills: Sequence[Bill], own: Own, beside: Beside) -> Table:
     )
 
 
-def cheaper_from(own: Own, bill: Bill, beside: Beside, *, step: float | None = None) -> str:
-    """The requests of a day from which machines are cheaper than an API, in words."""
+def cheaper_from(own: Own, bill: Bill, beside: Beside, *, step: float | None = None) -> str | float:
+    """The requests of a day from which machines are cheaper than an API, or in words why there are none."""
     if own.step is None and step is None:
         return "not priced"
     found = crossing(own, bill, beside, step=step)
     if found.first is None:
         return _NEVER
-    return "any load" if found.first == 0 else format_number(found.first / DAYS)
+    return "any load" if found.first == 0 else found.first / DAYS
 
 
 def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
@@ -89,16 +94,12 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
     for bill in ranked:
         price = bill.price
         age = f"{catalog.age_days(price.receipt.date, today)} d ago" if price.receipt.date else "yours"
-        batch = None if price.batch_output is None else f"{_price(price.batch_input)} / {_price(price.batch_output)}"
         sold = price.model.rpartition("/")[2] or "your price"
         rows.append(
             (
                 called[price.name].partition("/")[0],
                 sold,
-                _price(price.input),
-                _price(price.cached),
-                _price(price.output),
-                batch,
+                *(price.input, price.cached, price.output, price.batch_input, price.batch_output),
                 age,
             )
         )
@@ -114,16 +115,16 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
     ]
     return Table(
         "What they ask for a million tokens",
-        columns=("API", "Sold as", "Input", "Cached", "Output", "Batch in / out", "Checked"),
+        columns=(
+            *("API", "Sold as"),
+            *(Column(word, unit="$/M") for word in ("Input", "Cached", "Output", "Batch in", "Batch out")),
+            "Checked",
+        ),
         rows=rows,
         notes=notes,
         receipts=tuple(bill.price.receipt for bill in ranked),
         key="api-prices",
     )
-
-
-def _price(dollars: float | None) -> str | None:
-    return None if dollars is None else format_money(dollars, cents=True)
 
 
 def machines(owns: Sequence[Own], bill: Bill, beside: Beside) -> Table:
@@ -139,16 +140,23 @@ def machines(owns: Sequence[Own], bill: Bill, beside: Beside) -> Table:
                 f"{own.run.question.devices:,} × {own.run.question.accelerator.name}",
                 own.run.terms.provider or "yours",
                 own.run.terms.tier,
-                None if own.dollars is None else own.dollars.likely,
+                None if own.dollars is None else own.dollars.likely + beside.of_own,
                 own.use,
                 cheaper_from(own, bill, beside),
             )
             for own in owns
         ],
-        notes=("In use: requests over those that the machines could answer if they came evenly all month.",),
+        notes=(
+            "In use: requests over those that the machines could answer if they came evenly all month.",
+            *_with_people(beside),
+        ),
         receipts=tuple(receipt for own in owns for receipt in own.run.terms.price_receipts),
         key="machines",
     )
+
+
+def _with_people(beside: Beside) -> tuple[str, ...]:
+    return ("A month: with people.",) if beside.of_own else ()
 
 
 def sellers(own: Own, bill: Bill, beside: Beside) -> Table | None:
@@ -161,15 +169,29 @@ def sellers(own: Own, bill: Bill, beside: Beside) -> Table | None:
     rows = []
     for seller, tier, price in found[:_MOST]:
         dollars = month_at(own, price)
-        rows.append((seller, tier, price, dollars, cheaper_from(own, bill, beside, step=dollars / own.unit.count)))
+        there = cheaper_from(own, bill, beside, step=dollars / own.unit.count)
+        rows.append((seller, tier, price, dollars + beside.of_own, there))
     left = len(found) - len(rows)
     return Table(
         f"{own.run.question.devices:,} × {own.run.question.accelerator.name}, by seller and tier",
         columns=("Seller", "Tier", Column("A device-hour", unit="$"), Column("A month", unit="$"), "Own from (a day)"),
         rows=rows,
-        notes=(f"{left} dearer ones are left out.",) if left else (),
+        notes=(*((f"{left} dearer ones are left out.",) if left else ()), *_with_people(beside)),
         key="sellers",
     )
+
+
+def sold_cheaper(own: Own, bill: Bill, beside: Beside) -> Iterator[tuple[str, str, float]]:
+    """Sellers at whose prices the same machines become cheaper than an API, with their tier and the requests of a day from
+    which they do: those of the tier that is priced first, the least load first."""
+    if own.run.terms.choice is None:
+        return
+    found = []
+    for seller, tier, price in _offers(own):
+        crossed = crossing(own, bill, beside, step=month_at(own, price) / own.unit.count)
+        if crossed.first is not None:
+            found.append((tier != own.run.terms.tier, crossed.first / DAYS, seller, tier))
+    yield from ((seller, tier, requests) for _, requests, seller, tier in sorted(found))
 
 
 def _offers(own: Own) -> Iterator[tuple[str, str, float]]:
@@ -183,7 +205,7 @@ def _offers(own: Own) -> Iterator[tuple[str, str, float]]:
         yield (*pair, catalog.price_for(chip, *pair).likely)
 
 
-def how_full(own: Own, bill: Bill) -> Table | None:
+def how_full(own: Own, bill: Bill, beside: Beside) -> Table | None:
     """Dollars of a million tokens by the use of a machine, beside what the API asks at any load."""
     if own.step is None:
         return None
@@ -195,14 +217,16 @@ def how_full(own: Own, bill: Bill) -> Table | None:
         requests = unit.capacity * unit.peak * share
         rows.append(
             (
-                format_quantity(share, "%", digits=2) + (", now" if share == here else ""),
+                share,
                 requests / DAYS,
                 own.step / (requests * tokens),
                 bill.each / tokens,
             )
         )
     most = 1 / unit.peak
-    notes = ["Now: with the load that is asked about."]
+    notes = [f"{format_quantity(here, '%', digits=2)}: with the load that is asked about."]
+    if beside.of_own or beside.of_api:
+        notes.append("Machines and tokens alone, without what comes beside them.")
     if most < 1:
         words = format_quantity(most, "%", digits=2)
         notes.append(f"At most {words} while the busiest hour has {unit.peak:.3g} times the mean.")
@@ -210,7 +234,7 @@ def how_full(own: Own, bill: Bill) -> Table | None:
     return Table(
         f"Dollars of a million tokens, by how full each {each} is",
         columns=(
-            "In use",
+            Column("In use", unit="%", digits=2),
             Column("Requests a day", digits=3),
             Column("Own", unit="$/M"),
             Column(bill.called, unit="$/M"),

@@ -159,6 +159,7 @@ def cost_serving(
             use=use,
             egress=egress,
             people=people,
+            a_month=True,
         )
 
     terms = agreed(question)

@@ -152,12 +152,13 @@ def read_demand(
     rounds = problems.attempt(lambda: _turns(turns)) if turns is not None else 1
     problems.settle()
     if prompt is None and answer is None:
-        value = f"{_INPUT:,} tokens in, {_OUTPUT} out"
-        assumed.append(Assumption("request", value=value, why="`--input` and `--output` say others", receipt=REQUEST))
+        prompt, answer, why = _usual_request(architecture, int(rounds or 1))
+        value = f"{prompt:,} tokens in, {answer} out"
+        assumed.append(Assumption("request", value=value, why=why, receipt=REQUEST))
     elif prompt is None or answer is None:
         missing, there = ("--input", "--output") if prompt is None else ("--output", "--input")
         raise InputError(f"`{missing}` is missing", expected=f"it with `{there}`", hint=f"add `{missing} 512`")
-    prompt, answer = prompt or _INPUT, answer or _OUTPUT
+    assert prompt is not None and answer is not None
     words = ""
     if people is not None and each is not None:
         requests = people * each / 86_400.0
@@ -300,6 +301,16 @@ def _count(text: str | int | None, flag: str) -> int:
     if found > 10**9:
         raise InputError(f"`{flag}` is {text}", expected="at most a billion", hint=f"write `{flag} {example}`")
     return found
+
+
+def _usual_request(architecture: Architecture, turns: int) -> tuple[int, int, str]:
+    """Tokens in and out where nobody says, and why so many: as many as the model reads at most, in the usual proportion."""
+    why, most = "`--input` and `--output` say others", architecture.max_length
+    if not most or turns * (_INPUT + _OUTPUT) <= most:
+        return _INPUT, _OUTPUT, why
+    room = max(most // turns, 2)
+    answer = max(room * _OUTPUT // (_INPUT + _OUTPUT), 1)
+    return room - answer, answer, f"as many as {architecture.name} reads; {why}"
 
 
 def _messages(text: str | float | None) -> float:

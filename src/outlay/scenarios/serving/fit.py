@@ -109,6 +109,9 @@ def served_at(question: ServingQuestion, tried: Tried, place: int, coefficients:
         speculation=speculation,
         variation=demand.variation,
     )
+    if demand.rate is not None:  # the open loop knows what the rate is a share of
+        highest = demand.rate * demand.peak / working / np.asarray(busiest.utilisation, dtype=float)
+        most = replace(most, requests_per_second=highest)
     return Served(
         deployment=deployment,
         replicas=replicas,

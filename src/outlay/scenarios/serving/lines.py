@@ -8,7 +8,7 @@ from outlay.scenarios.serving.grounds import POWER_BILL, PRICE, TIME, grounds
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.run import HOURS, ServingRun
 from outlay.scenarios.terms import Terms, hour_unit
-from outlay.statement import Figure, Interval, Line, Receipt
+from outlay.statement import Figure, Interval, Line
 
 _NAMES = {
     "input": ("Prompts", "device time of prompts, shared out by what a prompt takes alone"),
@@ -106,14 +106,4 @@ def _beside(run: ServingRun) -> Iterator[Line]:
     people = run.terms.beside.people
     if people is None:
         return
-    said = Receipt(people, unit="$", source="--people", date="", basis="yours")
-    line = Line(
-        "People",
-        key="beside.people",
-        quantity=Interval.exact(1.0),
-        unit="month",
-        unit_price=Interval.exact(people),
-        basis="yours",
-        receipts=(said,),
-    )
-    yield Line("Beside the machines", key="beside", children=(line,))
+    yield Line("Beside the machines", key="beside", children=(people.line,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from outlay import catalog, units
 from outlay.catalog import Accelerator, Server
 from outlay.errors import InputError
-from outlay.layout import Layout
+from outlay.layout import SHORT, Layout
 from outlay.layout import parse as parse_layout
 from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.links import EXAMPLE, plain_links
@@ -29,6 +30,7 @@ from outlay.workload import Architecture, Number, parameters
 
 DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
 """Degrees of a layout that serving has."""
+LAYOUT = "write `--layout tp=8`, or `--layout dp=8,ep=8` for experts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,13 +278,19 @@ def read_degrees(text: str | None) -> dict[str, Number]:
         raise InputError("`--layout` is empty", hint="write `--layout auto`, or `--layout tp=8`")
     if text.strip().lower() == "auto":
         return {}
-    fixed = parse_layout(text)
+    try:
+        fixed = parse_layout(text)
+    except InputError as error:
+        # Of the keys that training has, serving has five.
+        short = ", ".join(f"{name}=" for name, field in SHORT.items() if field in DEGREES)
+        details = (re.sub(r"is not one of .*", f"is not one of {short}", line) for line in error.details)
+        raise InputError(error.message, details=details, hint=LAYOUT) from None
     strange = [name for name in fixed if name not in DEGREES]
     if strange:
         raise InputError(
             f"`--layout {text}` names {', '.join(name.replace('_', ' ') for name in strange)}, which is of training",
             expected="tp, pp, dp, ep and etp",
-            hint="write `--layout tp=8`, or `--layout dp=8,ep=8` for experts",
+            hint=LAYOUT,
         )
     for name, value in fixed.items():
         if value > MOST_DEVICES:

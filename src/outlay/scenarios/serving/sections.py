@@ -17,6 +17,9 @@ from outlay.serving import Deployment, memory, most_sequences, sequence_bytes
 from outlay.statement import Cell, Column, Figure, Interval, Table
 from outlay.units import format_quantity
 
+NOTICED = 1.02
+"""How much longer than a step a token takes before it is spoken of."""
+
 
 def sections_of(run: ServingRun) -> tuple[Table, ...]:
     """What it comes to, the load, a step, memory, carbon; what a cheaper format costs in quality."""
@@ -91,7 +94,8 @@ def _load(run: ServingRun) -> Table:
         rows.append((label, words))
     rows.append(("input tokens", f"{_rate(run.input_tokens / run.requests * served.requests_per_second)}"))
     rows.append(("output tokens", f"{_rate(demand.output * served.requests_per_second)}"))
-    rows.append(("power", f"{format_quantity(run.watts, 'W')} on average, all included"))
+    metered = f"{format_quantity(run.watts * run.terms.pue.likely, 'W')} at the building's meter"
+    rows.append(("power", f"{format_quantity(run.watts, 'W')} at the servers, {metered}, on average"))
     if run.machine is not None:
         read, written = (format_quantity(joules, "J") for joules in token_joules(run))
         each = f"{written} a token of an answer, {read} of a prompt" if demand.output > 1 else f"{read} a token"
@@ -186,7 +190,7 @@ def _step(run: ServingRun) -> Table:
             share,
         ),
         rows=rows,
-        notes=(waits_for(run),),
+        notes=(waits_for(run), *_between(run)),
         receipts=(
             *data_sheet(run).values(),
             run.question.model_receipt,
@@ -197,6 +201,16 @@ def _step(run: ServingRun) -> Table:
         key="step",
         footer_label="Step",
     )
+
+
+def _between(run: ServingRun) -> Iterator[str]:
+    """Why a token takes longer than a step, where it does."""
+    step, token = float(run.decoding.seconds), float(run.served.busiest.tpot)
+    if run.question.draft is None and token > step * NOTICED:
+        longer = format_quantity(token, "s")
+        yield (
+            f"From token to token it takes {longer}: some steps between compute prompts of others too, and take longer."
+        )
 
 
 def _memory(run: ServingRun) -> Table:

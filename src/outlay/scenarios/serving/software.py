@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from outlay import catalog
 from outlay.catalog import Accelerator, rows
 from outlay.errors import InputError, UnknownName
+from outlay.scenarios.serving.published import published_for
 from outlay.scenarios.serving.runs_on import caches, is_gguf, refuses, stores
 from outlay.serving import Engine, Format, engine_for, format_for
 from outlay.serving.engines import SGLANG_LIMITS, VLLM_LIMITS, engine_on
 from outlay.serving.formats import CACHE_BYTES
 from outlay.statement import Assumption, Receipt
+from outlay.units import with_article
 from outlay.workload import Architecture
 
 _HOME = ("apple", "edge", "cpu")
@@ -36,7 +37,7 @@ def engine_of(asked: str | None, quant: str | None, chip: Accelerator, assumed: 
             usual = _usual_engine(None, chip)[0]
             runs = not refuses(engine_for(usual), chip)
             raise InputError(
-                f"{engine.name} does not run on a {chip.name}: {why_not}",
+                f"{engine.name} does not run on {with_article(chip.name)}: {why_not}",
                 hint=f"write `--engine {usual}`" if runs else OTHER_CHIPS,
             )
         return limited(engine, chip, assumed)
@@ -68,7 +69,7 @@ def limited(engine: Engine, chip: Accelerator, assumed: list[Assumption]) -> Eng
     if changed == engine:
         return engine
     value = f"{changed.chunk_tokens:,} tokens a step, {changed.most_sequences:,} requests together"
-    why = f"what {engine.name} takes on a {chip.name} unless told"
+    why = f"what {engine.name} takes on {with_article(chip.name)} unless told"
     source = VLLM_LIMITS if engine.name == "vllm" else SGLANG_LIMITS
     receipt = Receipt(changed.chunk_tokens, unit="tokens", source=source, date="2026-11", basis="quoted")
     assumed.append(Assumption("limits of a step", value=value, why=why, receipt=receipt))
@@ -103,13 +104,13 @@ def _usual_engine(quant: str | None, chip: Accelerator) -> tuple[str, str]:
     if quant is not None and is_gguf(quant):
         return "llamacpp", f"it runs {quant.strip().lower()} files"
     if chip.category in _HOME:
-        return "llamacpp", f"the usual one on a {chip.name}"
+        return "llamacpp", f"the usual one on {with_article(chip.name)}"
     usual = {"tpu": "jetstream", "trainium": "neuronx"}.get(chip.category)
     usual = {"gaudi": "optimum-habana", "rdu": "sambaflow"}.get(chip.generation, usual)
     if usual:
-        return usual, f"the usual one on a {chip.name}"
+        return usual, f"the usual one on {with_article(chip.name)}"
     if why_not := refuses(engine_for("vllm"), chip):
-        return "llamacpp", f"vllm does not run on a {chip.name}: {why_not}"
+        return "llamacpp", f"vllm does not run on {with_article(chip.name)}: {why_not}"
     return "vllm", "the usual one on such accelerators"
 
 
@@ -123,14 +124,15 @@ def format_of(
 ) -> Format:
     """The weights' format; where the chip does not multiply in it, what it runs as, said."""
     if asked is None:
-        name, why = _published(model)
+        name, receipt = published_for(model)
+        why = f"as published ({receipt.source}); `--quant` says another"
         if not stores(engine, name):
             name, bits = ("q8_0", 8) if format_for(name).weight_bits > 6 else ("q4_0", 4)
             why = f"the published weights are of {bits} bits, and {engine.name} keeps those so"
         if name == "bf16" and not chip.has("bf16"):
             name = "fp16" if chip.has("fp16") else "fp32"
-            why = f"a {chip.name} does not multiply in bf16"
-        assumed.append(Assumption("weights", value=name, why=why))
+            why = f"{with_article(chip.name)} does not multiply in bf16"
+        assumed.append(Assumption("weights", value=name, why=why, receipt=receipt))
     else:
         if not asked.strip():
             raise InputError("`--quant` is empty", hint="write `--quant fp8`, or leave it out")
@@ -185,34 +187,14 @@ def _on_chip(found: Format, chip: Accelerator, engine: Engine, assumed: list[Ass
             f"{chip.name} does not multiply in {found.compute}", expected=f"one of {own}", hint="write `--quant fp32`"
         )
     if found.dequantized or found.weight_bits >= 16:
-        assumed.append(Assumption("arithmetic", value=runs, why=f"a {chip.name} does not multiply in {found.compute}"))
+        assumed.append(
+            Assumption("arithmetic", value=runs, why=f"{with_article(chip.name)} does not multiply in {found.compute}")
+        )
         return replace(found, compute=runs, activation=runs)
     value = f"{found.name} weights, widened to {runs} before each product"
-    why = f"a {chip.name} does not multiply in {found.compute}: memory and traffic are saved, arithmetic is not"
+    why = f"{with_article(chip.name)} does not multiply in {found.compute}: it saves memory and traffic, not arithmetic"
     assumed.append(Assumption("arithmetic", value=value, why=why))
     return replace(found, compute=runs, activation=runs, dequantized=True)
-
-
-def _published(model: str | Mapping[str, object] | Architecture) -> tuple[str, str]:
-    """The format of the published checkpoint: what its config says, else 16 bits."""
-    config: Mapping[str, object] = {}
-    if isinstance(model, Mapping):
-        config = model
-    elif isinstance(model, str):
-        try:
-            config = catalog.model_config(model).config
-        except InputError:
-            config = {}
-    said = config.get("quantization_config")
-    if isinstance(said, Mapping):
-        method = str(said.get("quant_method", "")).lower()
-        if method == "fp8" and said.get("weight_block_size"):
-            method = "fp8-block"
-        try:
-            return format_for(method).name, "that of the published weights"
-        except InputError:
-            pass
-    return "bf16", "weights are published in 16 bits (`--quant` says another)"
 
 
 def cache_of(asked: str | None, engine: Engine | None, assumed: list[Assumption]) -> str:
@@ -223,7 +205,12 @@ def cache_of(asked: str | None, engine: Engine | None, assumed: list[Assumption]
     name = asked.strip().lower()
     name = _SPELLINGS.get(name, name)
     if name not in CACHE_BYTES:
-        raise UnknownName("format of a cache", asked, CACHE_BYTES)
+        narrow = "q8_0" if engine is not None and engine.kernels == "ggml" else "fp8"
+        raise InputError(
+            f"`--kv {asked}` is not a format of a cache that outlay knows",
+            expected=f"one of {', '.join(CACHE_BYTES)}",
+            hint=f"write `--kv {narrow}`, or leave it out",
+        )
     if engine is not None and engine.kernels != "ggml" and is_gguf(name):
         raise InputError(
             f"`--kv {asked}` is a cache of llama.cpp, and {engine.name} is the engine",

@@ -122,6 +122,8 @@ class Counts:
     too_big: int = 0
     too_slow: int = 0
     kept: int = 0
+    formats: int = 0
+    """Formats of an accelerator that were looked at, in some mode or none."""
     lacking: int = 0
     """Formats of an accelerator that it does not multiply in: their layouts were not looked at."""
 

@@ -47,7 +47,7 @@ def blocks_of(
     cluster = cluster or cluster_for(chip, max(largest, 1))
     for engine in asked.engines_on(chip):
         forms, lacking = formats_on(asked.formats, asked.published, chip, engine, barred=asked.barred)
-        counts += Counts(lacking=lacking)
+        counts += Counts(formats=len(forms), lacking=lacking)
         for form in forms:
             for mode in asked.modes:
                 if mode == "disaggregated" and (most < 2 or engine.batching == "static"):
@@ -94,6 +94,7 @@ def _ways(
         least=asked.rate / most,
         rate=asked.rate,
         looked_at=found.looked_at,
+        prompts=make is not decode_loops,
         make=make,
     )
     fitting = 0 if ways is None else ways.count

@@ -10,16 +10,13 @@ import numpy as np
 from outlay import catalog
 from outlay.errors import InputError
 from outlay.scenarios.serving_plan.block import Pool, replicas_by_part
-from outlay.scenarios.serving_plan.question import ServingWanted
+from outlay.scenarios.serving_plan.question import ENGINES, ServingWanted
 from outlay.scenarios.serving_plan.search import ServingFound, search_serving
 from outlay.scenarios.serving_plan.sections import batch_limit
 from outlay.scenarios.training_plan.exporting import Exported
 from outlay.serving import Deployment, load_serving, memory, sequence_bytes
 from outlay.serving.launch import Instances, ServingPlan, write
 from outlay.workload import Architecture
-
-ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
-"""Tools that are engines: the plan is one of theirs."""
 
 
 def export_serving_plan(

@@ -92,9 +92,9 @@ def runs(form: Format, chip: Accelerator, engine: Engine) -> bool:
     return chip.has(form.compute)
 
 
-def check_formats(wanted: tuple[Format, ...] | None, chips: Sequence[str], looked_at: int) -> None:
-    """Refuse formats that none of the machines has."""
-    if looked_at or wanted is None:
+def check_formats(wanted: tuple[Format, ...] | None, chips: Sequence[str], *, kept: int, lacking: int) -> None:
+    """Refuse formats that none of the machines has: `lacking` were left out, and none was `kept`."""
+    if kept or not lacking or wanted is None:
         return
     names = ", ".join(form.name for form in wanted)
     raise InputError(

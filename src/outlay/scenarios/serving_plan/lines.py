@@ -146,17 +146,7 @@ def _beside(priced: Priced) -> Iterator[Line]:
         )
         yield Line("Network", key="network", children=(out,))
     if beside.people is not None:
-        said = Receipt(beside.people, unit="$", source="--people", date="", basis="yours")
-        people = Line(
-            "People",
-            key="beside.people",
-            quantity=Interval.exact(1.0),
-            unit="month",
-            unit_price=Interval.exact(beside.people),
-            basis="yours",
-            receipts=(said,),
-        )
-        yield Line("Beside the machines", key="beside", children=(people,))
+        yield Line("Beside the machines", key="beside", children=(beside.people.line,))
 
 
 def figures_of(priced: Priced) -> dict[str, Figure]:

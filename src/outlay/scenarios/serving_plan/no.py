@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from outlay import catalog
 from outlay.errors import DoesNotFit
 from outlay.scenarios.serving_plan.block import Counts
 from outlay.scenarios.serving_plan.offered import Offered, judged_of, ranked
@@ -29,6 +30,8 @@ from outlay.search.limits import Judged
 
 _TRIES = 5
 """Times that four times as many accelerators are tried for a hint."""
+_POOLS = 2
+"""Instances that prompts apart from decoding take at least."""
 _FEW = 3
 """Kinds of accelerators that are tried."""
 
@@ -45,10 +48,38 @@ def nothing(wanted: ServingWanted, counts: Counts, again: Again) -> DoesNotFit:
             f"{name} fits on none of the machines asked for, with one request of {wanted.demand.longest:,.0f} tokens",
             hint=(_more(wanted, tuple(wanted.wanted.machines), again) or "take larger accelerators") + narrower,
         )
-    chips = ", ".join(sorted(wanted.wanted.machines)[:4])
+    if counts.formats and not counts.looked_at:
+        return _no_mode(wanted)
+    chips = sorted(wanted.wanted.machines)
+    tiers = " or ".join(wanted.wanted.tiers)
+    linked = f", linked as one instance of {name} needs" if counts.formats else ""
+    there = dict.fromkeys(listing.tier for chip in chips for listing in catalog.prices(catalog.accelerator(chip)))
+    other = [tier for tier in there if tier not in wanted.wanted.tiers]
+    by = "" if wanted.wanted.providers is None else f" of {' or '.join(wanted.wanted.providers)}"
+    hint = (
+        f"write `--tier {other[0]}`, your own `--price`"
+        if other and not linked and not by
+        else "write your own `--price`"
+    )
     return DoesNotFit(
-        f"nobody offers {chips} as {' or '.join(wanted.wanted.tiers)}, linked as one instance of {name} needs",
-        hint="write another `--tier` or `--provider`, or your own `--price`",
+        f"nobody{by} offers {', '.join(chips[:4])} as {tiers}{linked}",
+        hint=f"{hint}, or `--have {chips[0]}:8` for machines of your own" + (", or another `--provider`" if by else ""),
+    )
+
+
+def _no_mode(wanted: ServingWanted) -> DoesNotFit:
+    """No engine serves in the modes that are asked for, or there are too few accelerators for one."""
+    engines = dict.fromkeys(
+        engine.name for name in wanted.wanted.machines for engine in wanted.engines_on(catalog.accelerator(name))
+    )
+    if max(max(numbers) for numbers in wanted.wanted.machines.values()) < _POOLS:
+        return DoesNotFit(
+            "prompts computed apart take two accelerators at least, and there is one",
+            hint="leave `--mode disaggregated` out, or write `--count 2`",
+        )
+    return DoesNotFit(
+        f"{' and '.join(engines)} computes prompts where it decodes, not on instances of their own",
+        hint="leave `--mode disaggregated` out, or plan with another `--engine`",
     )
 
 
@@ -100,10 +131,11 @@ def _more(wanted: ServingWanted, chips: tuple[str, ...], again: Again) -> str:
         usable = ranked(offered, asked, judged_of(offered, asked))
         if usable.size:
             plan = offered.plan(int(usable[np.argmin(offered.figures["devices"][usable])]))
+            carry = "1 carries it" if plan.devices == 1 else f"{plan.devices:,} carry it"
             if wanted.wanted.had is not None:
-                return f"{plan.devices:,} carry it: write `--have {plan.chip}:{plan.devices}`"
+                return f"{carry}: write `--have {plan.chip}:{plan.devices}`"
             only = "" if len(wanted.wanted.machines) == 1 else f"--on {plan.chip} "
-            return f"{plan.devices:,} carry it: write `{only}--count {plan.devices}`"
+            return f"{carry}: write `{only}--count {plan.devices}`"
     return ""
 
 

@@ -110,9 +110,14 @@ def judged_of(offered: Offered, wanted: ServingWanted) -> Judged:
 
 
 def ranked(offered: Offered, wanted: ServingWanted, judged: Judged) -> NDArray[np.intp]:
-    """Plans within all limits that have a figure for the goal, the best first; of equal ones the one with room to spare."""
+    """Plans within all limits that have a figure for the goal, the best first; of equal ones the one with room to spare.
+
+    Of machines that cost nothing the fewest are taken: more would be better in everything.
+    """
     figures = offered.figures
     goal = figures[GOALS[wanted.wanted.goal]]
     usable = np.flatnonzero(judged.within & (figures["kept"] > 0) & np.isfinite(goal))
-    order = np.lexsort((-figures["capacity"][usable], figures["e2e"][usable], figures["dollars"][usable], goal[usable]))
+    dollars = figures["dollars"][usable]
+    free = np.where(dollars > 0, 0.0, figures["devices"][usable])
+    order = np.lexsort((-figures["capacity"][usable], figures["e2e"][usable], free, dollars, goal[usable]))
     return usable[order]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from outlay import catalog
@@ -52,7 +52,7 @@ def offers_of(wanted: Wanted, chip: Accelerator, money: Money) -> Iterator[Offer
                 chip=chip.name,
                 provider=None,
                 tier=tier,
-                price=_own(chip, tier, money),
+                price=_own(chip, tier, money, alone=wanted.tiers == ("owned",)),
                 most=ENDLESS,
                 pue=_pue(chip, tier),
             )
@@ -75,6 +75,11 @@ def offers_of(wanted: Wanted, chip: Accelerator, money: Money) -> Iterator[Offer
             )
 
 
+def unsold(chips: Sequence[Accelerator]) -> bool:
+    """Whether nobody rents out any of them, in whatever tier."""
+    return not any(catalog.prices(chip) for chip in chips)
+
+
 def _pue(chip: Accelerator, tier: str) -> float:
     """Of one's own building, which a machine at home or on a desk has not; of clouds else."""
     if tier == "owned" and chip.category in ("apple", "consumer-gpu", "edge"):
@@ -83,7 +88,10 @@ def _pue(chip: Accelerator, tier: str) -> float:
 
 
 def _linked(chip: Accelerator, who: str, node: int) -> int:
-    """Devices of one instance that a seller links: of a whole node more than one, of less as many as it lists."""
+    """Devices of one instance that a seller links: of a whole node more than one, of less as many as it lists. TPUs are
+    listed by the chip and rented in linked slices."""
+    if chip.category == "tpu":
+        return ENDLESS
     listings = catalog.prices(chip, who)
     largest = int(max((listing.devices for listing in listings), default=1))
     if largest < node or node == 1:
@@ -99,11 +107,13 @@ def _listed(chip: Accelerator, who: str, tier: str, money: Money) -> float:
     return price.likely
 
 
-def _own(chip: Accelerator, tier: str, money: Money) -> float | None:
+def _own(chip: Accelerator, tier: str, money: Money, *, alone: bool) -> float | None:
+    """Dollars of what is owned or reserved. What nobody said the price of costs its power where all is owned (`alone`);
+    beside what is rented it has no dollars that it could be ranked by."""
     if money.own is not None:
         return money.own
     if money.price is None:
-        return 0.0 if tier == "owned" else None
+        return 0.0 if tier == "owned" and alone else None
     assumed: list[Assumption] = []
     _, _, price, _, _ = agree_price(chip, None, tier if tier == "owned" else None, money.price, money.discount, assumed)
     assert isinstance(price, Interval)

@@ -14,7 +14,8 @@ from outlay.scenarios.serving.provenance import serving_receipts
 from outlay.scenarios.serving.quality import quality_sections
 from outlay.scenarios.serving_plan.alone import alone
 from outlay.scenarios.serving_plan.lines import Priced, figures_of, lines_of
-from outlay.scenarios.serving_plan.offered import GOALS, Plan, judged_of, ranked
+from outlay.scenarios.serving_plan.offered import GOALS, judged_of, ranked
+from outlay.scenarios.serving_plan.question import ENGINES as STARTED
 from outlay.scenarios.serving_plan.relief import relief_table
 from outlay.scenarios.serving_plan.search import ServingFound, offered_by_all, search_serving
 from outlay.scenarios.serving_plan.sections import (
@@ -168,6 +169,7 @@ def priced_of(found: ServingFound, coefficients: ServingCoefficients, level: flo
         data=None,
         checkpoints=0,
         lost_work=None,
+        a_month=True,
         **{name: asked.get(name) for name in _TERMS},
     )
     return Priced(
@@ -247,7 +249,13 @@ def _missed(found: ServingFound, coefficients: ServingCoefficients) -> Iterator[
 
 def _supply(found: ServingFound) -> Iterator[str]:
     """What a price list does not say."""
-    best = found.best
+    best, wanted = found.best, found.wanted
+    offered = {offer.chip for offer in found.offered.offers}
+    alone = [] if wanted.wanted.any_chip else [name for name in wanted.wanted.machines if name not in offered]
+    if alone:
+        tiers = " or ".join(wanted.wanted.tiers)
+        yield f"Nobody offers {' or '.join(alone)} as {tiers}: `--have {alone[0]}:8` plans with your own."
+    yield from _unpriced(found)
     if best.offer.provider is not None and found.wanted.wanted.had is None:
         yield (
             f"Whether {best.offer.provider} has {best.devices:,} free for you, no list says: `--have` plans with what there "
@@ -261,6 +269,20 @@ def _supply(found: ServingFound) -> Iterator[str]:
         yield f"Answers of {best.block.form.name} weights differ a little from those of {found.wanted.published}."
 
 
+def _unpriced(found: ServingFound) -> Iterator[str]:
+    """Machines of which nobody said what they cost, and what that does to the ranking."""
+    tiers, money = found.wanted.wanted.tiers, found.wanted.money
+    if money.price is not None or money.own is not None:
+        return
+    if tiers == ("owned",):
+        yield "Dollars are those of electricity: nobody said what the machines cost (`--hardware`, `--price`)."
+        return
+    for tier in ("owned", "reserved"):
+        if tier in tiers:
+            how = "`--tier owned` with `--hardware` or `--price`" if tier == "owned" else "`--price`"
+            yield f"What is {tier} has no dollars that nobody said, so it is not ranked by them: {how} plans with it."
+
+
 def _hints(model: object, found: ServingFound, coefficients: ServingCoefficients) -> Iterator[str]:
     """The command that prices the same machines by themselves, and what starts them."""
     best, wanted = found.best, found.wanted
@@ -270,12 +292,7 @@ def _hints(model: object, found: ServingFound, coefficients: ServingCoefficients
         yield "`--ttft 1s --tpot 100ms` looks for a plan that nobody waits for"
     if best.offer.owned and wanted.money.price is None and wanted.money.own is None:
         yield "`--hardware 2000` wears off what an accelerator cost you; `--price 2.10` is your own price of its hour"
-    also = " or `--export k8s`" if best.prefill is None else ""
-    yield f"`--export {_exporter(best)}`{also} writes what starts it"
-
-
-def _exporter(best: Plan) -> str:
     if best.prefill is not None:
-        return "dynamo"
-    name = best.block.engine.name
-    return name if name in ("vllm", "sglang", "trtllm", "llamacpp") else "vllm"
+        yield "`--export dynamo` writes what starts it"
+    elif best.block.engine.name in STARTED:
+        yield f"`--export {best.block.engine.name}` or `--export k8s` writes what starts it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,25 +16,27 @@ from outlay.scenarios.inventory import names_in
 from outlay.scenarios.named import check_texts, read_model
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
-from outlay.scenarios.serving.published import published_format
+from outlay.scenarios.serving.published import published_for
 from outlay.scenarios.serving.runs_on import refuses
 from outlay.scenarios.serving.software import cache_of, engine_names, engine_of
 from outlay.scenarios.serving_plan.day import Day, read_day
-from outlay.scenarios.serving_plan.formats import left_out, read_formats
-from outlay.scenarios.serving_plan.offers import Money
+from outlay.scenarios.serving_plan.formats import ANY, left_out, read_formats
+from outlay.scenarios.serving_plan.offers import Money, unsold
 from outlay.scenarios.training_plan.question import Wanted, ask_plan, read_counts
 from outlay.serving import Engine, Format, Load, engine_for
 from outlay.serving.engines import engine_on
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
-from outlay.workload import Architecture, load_config
+from outlay.units import with_article
+from outlay.workload import Architecture
 
 MODES = ("aggregated", "disaggregated")
 """Prompts and decoding on the same instances, or each on its own."""
 _TEXTS = ("day", "goal", "on", "have", "without", "provider", "tier", "engine", "mode", "quant", "kv", "grid")
 _SAID = 3
 """Accelerators that an error names."""
-_ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
+ENGINES = ("vllm", "sglang", "trtllm", "llamacpp")
+"""Those that are looked at by `--engine any`, and that `--export` starts."""
 _START_UP = 300.0
 _REQUESTS = (*("input", "output", "rate", "concurrency", "users", "requests_per_user", "peak", "prefix_hit", "turns"),)
 
@@ -93,6 +95,12 @@ class ServingWanted:
         """One request; its rate is set by whoever asks."""
         return Load(input=self.demand.input, output=self.demand.output, cached=self.demand.cached, rate=self.rate)
 
+    @property
+    def size(self) -> int:
+        """Accelerators × engines × formats × modes that are looked at, about."""
+        formats = len(ANY) if self.formats is None else len(self.formats)
+        return len(self.wanted.machines) * len(self.engines or ENGINES[:1]) * formats * len(self.modes)
+
     def engines_on(self, chip: Accelerator) -> tuple[Engine, ...]:
         """The engines that run on an accelerator, with the limits that they set themselves by its memory."""
         if self.engines is None:  # of each format: that of llama.cpp's files reads no others
@@ -109,7 +117,7 @@ class ServingWanted:
             f"`--engine {self.asked['engine']}` runs on none of the accelerators asked for",
             expected="an engine for one of them",
             details=[
-                f"{engine.name} does not run on a {chip.name}: {refuses(engine, chip)}"
+                f"{engine.name} does not run on {with_article(chip.name)}: {refuses(engine, chip)}"
                 for engine in self.engines
                 for chip in chips[:_SAID]
             ],
@@ -129,6 +137,11 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     check_texts(asked, *_TEXTS)
     if asked.get("hardware") is not None and asked.get("use") is None:
         asked = {**asked, "use": 1.0}  # a month of serving pays for every hour
+    if all(asked.get(name) is None for name in ("rate", "users", "concurrency")):
+        raise InputError(
+            "the load is missing",
+            hint="add `--input 1024 --output 256 --rate 5/s`, `--rate 100k/day` or `--users 10000`",
+        )
     demand = read_demand(architecture, **{name: asked.get(name) for name in _REQUESTS})
     if demand.rate is None:
         raise InputError(
@@ -161,6 +174,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         bought=hardware is not None,
     )
     assumed: list[Assumption] = [*demand.assumed]
+    wanted = _own_what_nobody_rents_out(wanted, asked, assumed)
     if day is not None:
         assumed = [entry for entry in assumed if entry.name != "busiest hour"] + list(day.assumed)
         if asked.get("start_up") is None:
@@ -171,7 +185,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
                     why="machines are there, weights are read and graphs captured (`--start-up`)",
                 )
             )
-    published, said = published_format(_config(model))
+    published, said = published_for(model)
     formats = read_formats(asked.get("quant"), published)
     barred: dict[str, str] = {}
     if asked.get("worse") is not None:
@@ -230,6 +244,16 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     return found
 
 
+def _own_what_nobody_rents_out(wanted: Wanted, asked: Mapping[str, Any], assumed: list[Assumption]) -> Wanted:
+    """The same with machines of one's own where nobody said otherwise, and they are to be had in no other way."""
+    said = any(asked.get(name) is not None for name in ("tier", "provider", "price", "have"))
+    if said or wanted.any_chip or not unsold([catalog.accelerator(name) for name in wanted.machines]):
+        return wanted
+    names = " or ".join(wanted.machines)
+    assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out {names}"))
+    return replace(wanted, tiers=("owned",))
+
+
 def _barred(
     asked: Mapping[str, Any],
     architecture: Architecture,
@@ -279,7 +303,7 @@ def _day(text: str | None, start_up: str | float | None, peak: float | None) -> 
 def _engines(text: str | None) -> tuple[Engine, ...] | None:
     if text is None:
         return None
-    names = _ENGINES if text.strip().lower() == "any" else names_in(text, "--engine", "write `--engine vllm,sglang`")
+    names = ENGINES if text.strip().lower() == "any" else names_in(text, "--engine", "write `--engine vllm,sglang`")
     found = []
     for name in names:
         engine = engine_for(name)
@@ -338,15 +362,3 @@ def _check_money(asked: Mapping[str, Any], wanted: Wanted) -> None:
         units.parse(discount, "%", name="--discount", zero=True)
     if asked.get("price") is not None:
         units.parse(asked["price"], "$/device-hour", name="--price", zero=True)
-
-
-def _config(model: object) -> Mapping[str, object] | None:
-    """The configuration behind a name, a path or itself."""
-    if isinstance(model, Mapping):
-        return model
-    if not isinstance(model, str):
-        return None
-    try:
-        return catalog.model_config(model).config
-    except InputError:
-        return load_config(model)

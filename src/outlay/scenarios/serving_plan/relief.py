@@ -34,7 +34,8 @@ class _Relief:
 
 
 def relief_table(found: ServingFound, coefficients: ServingCoefficients) -> Table | None:
-    """The best plan on the same accelerators at the same seller, were one thing other; None if nothing helps."""
+    """The best plan on the same accelerators at the same seller, with the same engine and format, were one thing other; None
+    if nothing helps."""
     best, wanted = found.best, found.wanted
     key = GOALS[wanted.wanted.goal]
     now = float(getattr(best, key))
@@ -77,12 +78,21 @@ def _again(relief: _Relief, best: Plan, coefficients: ServingCoefficients) -> Pl
     return offered.plan(int(order[0])) if order.size else None
 
 
+def _as_it_is(best: Plan, wanted: ServingWanted) -> ServingWanted:
+    """The same question with the engine and the format of the plan: what is other is one thing alone."""
+    engines = wanted.engines
+    if engines is not None:
+        engines = tuple(engine for engine in engines if engine.name == best.block.engine.name)
+    return dataclasses.replace(wanted, engines=engines, formats=(best.block.form,))
+
+
 def _reliefs(best: Plan, wanted: ServingWanted) -> Iterator[_Relief]:
     """Questions that differ in one thing."""
     chip = best.block.chip
+    asked, wanted = wanted, _as_it_is(best, wanted)
     narrower = _NARROWER.get(best.block.form.name)
-    if narrower is not None and wanted.formats is not None:
-        formats = tuple(dict.fromkeys((*wanted.formats, format_for(narrower))))
+    if narrower is not None and asked.formats is not None and narrower not in [form.name for form in asked.formats]:
+        formats = (format_for(narrower),)
         yield _Relief(words=f"weights in {narrower}", wanted=dataclasses.replace(wanted, formats=formats), chip=chip)
     for name in wanted.objectives.stated:
         twice = 2.0 * float(getattr(wanted.objectives, name))

@@ -20,6 +20,7 @@ from outlay.scenarios.serving_plan.offered import Offered, Plan, judged_of, rank
 from outlay.scenarios.serving_plan.offers import Offer, offers_of
 from outlay.scenarios.serving_plan.question import ServingWanted, ask_serving_plan
 from outlay.scenarios.serving_plan.tail import best_by_tail
+from outlay.scenarios.serving_plan.workers import looked_at_by_all
 from outlay.search.limits import Judged
 from outlay.serving import ServingCoefficients, load_serving, perform
 from outlay.serving.disaggregated import perform_disaggregated
@@ -80,22 +81,27 @@ def offered_by_all(
 ) -> tuple[Offered, Counts]:
     """Every plan of every accelerator at every seller."""
     parts: list[Offered] = []
-    counts = Counts()
-    for done, (name, numbers) in enumerate(wanted.wanted.machines.items()):
-        if progress is not None:
-            progress(done, len(wanted.wanted.machines))
-        chip = catalog.accelerator(name)
-        own = list(offers_of(wanted.wanted, chip, wanted.money))
-        if not own:
-            continue
-        found, seen = blocks_of(wanted, chip, max(numbers), coefficients)
-        counts += seen
-        part = priced_by(wanted, found, own)
-        parts += [] if part is None else [part]
+    counts, names = Counts(), list(wanted.wanted.machines)
+    looks = looked_at_by_all(lambda name: _offered_by(wanted, name, coefficients), names, size=wanted.size)
     if progress is not None:
-        progress(len(wanted.wanted.machines), len(wanted.wanted.machines))
-    check_formats(wanted.formats, tuple(wanted.wanted.machines), counts.looked_at)
+        progress(0, len(names))
+    for done, (part, seen) in enumerate(looks):
+        counts += seen
+        parts += [] if part is None else [part]
+        if progress is not None:
+            progress(done + 1, len(names))
+    check_formats(wanted.formats, tuple(wanted.wanted.machines), kept=counts.formats, lacking=counts.lacking)
     return _joined(parts), counts
+
+
+def _offered_by(wanted: ServingWanted, name: str, coefficients: ServingCoefficients) -> tuple[Offered | None, Counts]:
+    """Every plan of one accelerator; None where nobody offers it, or nobody links as many as an instance takes."""
+    chip = catalog.accelerator(name)
+    own = list(offers_of(wanted.wanted, chip, wanted.money))
+    if not own:
+        return None, Counts()
+    found, seen = blocks_of(wanted, chip, max(wanted.wanted.machines[name]), coefficients)
+    return priced_by(wanted, found, own), seen
 
 
 def priced_by(wanted: ServingWanted, blocks: Sequence[Block], offers: Sequence[Offer]) -> Offered | None:

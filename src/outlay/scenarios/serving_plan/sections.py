@@ -88,7 +88,7 @@ def front_table(found: ServingFound) -> Table:
     plans = [offered.plan(int(place)) for place in shown_ones]
     notes = []
     if any(plan.prefill is not None for plan in plans):
-        notes.append("n + m: instances that compute prompts, and instances that decode.")
+        notes.append("Of two kinds of instances the first compute prompts, and the others decode.")
     if found.wanted.tail:
         notes.append("Latencies are of the mean request: of these plans not all keep them for 99 of 100.")
     if len(shown_ones) < len(kept):
@@ -124,9 +124,9 @@ def unbeaten(found: ServingFound) -> NDArray[np.intp]:
 
 
 def _short(plan: Plan, *, several: bool) -> str:
-    """`4 × tp=8`, or `1 + 2` where prompts are computed apart; with the format where there are several."""
-    words = f"{plan.prefill_replicas} + {plan.replicas}" if plan.prefill is not None else instances(plan)
-    return words.replace(" ", _WIDE) + (f" {plan.block.form.name}" if several else "")
+    """`4 × tp=8`, or two of them where prompts are computed apart; with the format where there are several."""
+    parts = [part.replace(" ", _WIDE) for part in instances(plan).split(" + ")]
+    return f"{_WIDE}+ ".join(parts) + (f" {plan.block.form.name}" if several else "")
 
 
 def all_table(found: ServingFound) -> Table:

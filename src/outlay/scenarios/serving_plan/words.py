@@ -13,6 +13,7 @@ from outlay.search.limits import Judged
 from outlay.units import format_money, format_quantity
 
 FLAGS = {"ttft": "--ttft", "tpot": "--tpot", "dollars": "--under", "kg_co2e": "--carbon"}
+_SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 _TIMES = 10.0
 """From this many times a limit on, its multiple says more than per cent over it."""
 _SHORT = {"tensor": "tp", "pipeline": "pp", "data": "dp", "expert": "ep"}
@@ -61,12 +62,17 @@ def shown(name: str, value: float) -> str:
 
 
 def typed(name: str, value: float) -> str:
-    """A figure after its flag."""
+    """A figure after its flag.
+
+    >>> typed("ttft", 2.0), typed("ttft", 0.0123), typed("ttft", 1e-9), typed("dollars", 5000.0)
+    ('2s', '12.3ms', '1ns', '5000')
+    """
     if name == "dollars":
         return format_money(value).replace("$", "").replace(",", "")
     if name == "kg_co2e":
         return f"{value:.4g}kg"
-    return f"{value * 1e3:.4g}ms" if value < 1 else f"{value:.4g}s"
+    scale, unit = next((entry for entry in _SCALES if value >= entry[0]), _SCALES[-1])
+    return f"{value / scale:.4g}{unit}"
 
 
 def limits_in_words(wanted: ServingWanted) -> str:

@@ -348,17 +348,6 @@ def _beside(run: Run) -> Iterator[Line]:
             )
         )
     if beside.people is not None:
-        said = Receipt(beside.people, unit="$", source="--people", date="", basis="yours")
-        children.append(
-            Line(
-                "People",
-                key="beside.people",
-                quantity=Interval.exact(1.0),
-                unit="team",
-                unit_price=Interval.exact(beside.people),
-                basis="yours",
-                receipts=(said,),
-            )
-        )
+        children.append(beside.people.line)
     if children:
         yield Line("Beside the run", key="beside", children=tuple(children))
