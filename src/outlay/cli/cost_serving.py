@@ -43,7 +43,9 @@ EXAMPLE = "outlay cost serving llama-3-8b --on h100-sxm:1 --input 1024 --output 
 )
 @click.option("--quant", metavar="FORMAT", shell_complete=formats, help="Weights: bf16, fp8, w4a16, q4_k_m …")
 @click.option("--kv", metavar="FORMAT", help="Cache: bf16 (default), fp8, q8_0 …")
-@click.option("--layout", metavar="LAYOUT", help="auto (default), or degrees of an instance: tp=8, dp=8,ep=8.")
+@click.option(
+    "--layout", metavar="LAYOUT", help="auto (default), or degrees of an instance: tp=8, dp=8,ep=8; others are 1."
+)
 @click.option("--replicas", metavar="N", help="Instances; default: as many as there are devices for.")
 @click.option("--ttft", metavar="TIME", help="The first token comes within: 500ms.")
 @click.option("--tpot", metavar="TIME", help="Each further token comes within: 50ms.")

@@ -78,7 +78,7 @@ def wave(variation: Number, rounds: Number | None) -> Number:
     so that the harmonic mean over rounds counts.
 
     >>> round(float(wave(0.064, 10.0)), 2), float(wave(0.8, 10.0)), float(wave(0.064, None))
-    (0.4, 1.0, 1.0)
+    (0.42, 1.0, 1.0)
     """
     if rounds is None:
         return 1.0

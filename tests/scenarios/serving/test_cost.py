@@ -644,3 +644,29 @@ def test_weights_are_those_of_the_checkpoint_for_cost_plan_and_compare_alike(mod
     assert next(entry.value for entry in planned.assumed if entry.name == "weights") == form
     beside_an_api = compare(model, on=on, rate=0.1, api="mine=0.10/0.40")
     assert next(entry.value for entry in beside_an_api.assumed if entry.name == "weights") == form
+
+
+@pytest.mark.parametrize("pools", [{"on": "h100-sxm:4"}, {"prefill_on": "h100-sxm:2", "decode_on": "h100-sxm:2"}])
+def test_no_layout_that_is_as_quick_in_all_is_sooner_with_its_first_token(pools):
+    asked = {"model": "llama-3-8b", "rate": 5, **pools}
+    chosen = cost_serving(**asked)
+    assert "to 2 %" in next(entry.why for entry in chosen.assumed if entry.name == "layout")
+    for layout in ("tp=1,pp=1", "tp=2,pp=1", "tp=1,pp=2"):
+        other = cost_serving(**asked, layout=layout)
+        assert figure(chosen, "e2e") <= figure(other, "e2e") * 1.02
+        assert figure(chosen, "ttft") <= figure(other, "ttft") * 1.02 or figure(chosen, "e2e") * 1.02 < figure(
+            other, "e2e"
+        )
+
+
+@pytest.mark.parametrize(
+    ("model", "on", "layout", "instances"),
+    [
+        ("llama-3-8b", "l4:2", "tp=1", "2 of 1 × l4-24gb, tp=1"),
+        ("llama-3-8b", "l4:2", "pp=2", "1 of 2 × l4-24gb, pp=2"),
+        ("deepseek-v3", "h200:16", "dp=8,ep=8", "2 of 8 × h200-sxm-141gb, ep=8,dp=8"),
+    ],
+)
+def test_degrees_that_a_layout_does_not_name_are_one(model, on, layout, instances):
+    found = cost_serving(model, on=on, layout=layout, input=4000, output=1000, rate="3/min")
+    assert cells(found, "load")["instances"][0] == instances

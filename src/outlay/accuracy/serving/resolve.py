@@ -77,12 +77,12 @@ class Question:
     beams: int
     rounds: float
     """Requests that a client sends one after another."""
-    sent: float
-    """Requests of the whole run, where they come at a rate."""
     cold: bool
     """The first call of a process is timed."""
     unprompted: bool
     """An answer begins without the prompt before it."""
+    sent: float
+    """Requests of the whole run, where they come at a rate."""
     answer_alone: bool
     scattered: bool
     random_lengths: bool

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,17 @@ def quickest(question: ServingQuestion, coefficients: ServingCoefficients, *, do
     )
 
 
+def nobody_lists(money: Mapping[str, Any]) -> DoesNotFit:
+    """No accelerator for servers has a price of the tier and the seller asked for."""
+    seller, tier = money.get("provider"), str(money.get("tier") or "on-demand").strip().lower()
+    return DoesNotFit(
+        f"{seller or 'nobody'} lists {'no ' if seller else ''}accelerators for servers as {tier}",
+        hint="leave `--provider` out"
+        if seller
+        else "write `--tier on-demand`, or your own price: `--on h100-sxm:8 --price 2`",
+    )
+
+
 def nothing(
     model: str, asked: Sequence[Quick], limits: dict[str, float], refused: Sequence[InputError]
 ) -> InputError | DoesNotFit:
@@ -69,7 +81,7 @@ def nothing(
         )
     if not asked:
         return DoesNotFit(
-            f"{model} fits on nothing that somebody rents out",
+            f"nothing that somebody rents out holds {model}, or links as many as an instance takes",
             hint="name machines: `--on h100-sxm:64`, a narrower format: `--quant fp8`, or a smaller model",
         )
     near = min(asked, key=lambda entry: entry.excess)

@@ -14,7 +14,7 @@ from outlay.catalog import Accelerator
 from outlay.economics import HOURS_PER_MONTH
 from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout
-from outlay.scenarios.buying.no import LEAST_RATE, nothing, quickest
+from outlay.scenarios.buying.no import LEAST_RATE, nobody_lists, nothing, quickest
 from outlay.scenarios.named import read_on
 from outlay.scenarios.serving.fit import serve
 from outlay.scenarios.serving.provenance import serving_receipts
@@ -184,7 +184,10 @@ def cheapest(
     :raises DoesNotFit: if none of them serves the load.
     """
     units, last, refused = [], list[ServingQuestion](), list[InputError]()
-    for chip in rentable(money):
+    chips = list(rentable(money))
+    if not chips:
+        raise nobody_lists(money)
+    for chip in chips:
         for size in _SIZES:
             try:
                 question = relieved(ask_serving(model, on=f"{chip.name}:{size}", **asked), batch)

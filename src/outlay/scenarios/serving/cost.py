@@ -235,7 +235,7 @@ def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
     """The layout and the number of instances, unless they were asked for."""
     if served.looked_at <= 1:
         return
-    best = "quickest" if question.demand.rate is not None else "one that answers most"
+    best = "quickest, to 2 %," if question.demand.rate is not None else "one that answers most"
     why = (
         f"the {best} of {served.carrying:,} that carry the load, of {served.fitting:,} that fit, "
         f"of {served.looked_at:,} looked at"

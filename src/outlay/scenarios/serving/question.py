@@ -267,10 +267,13 @@ def _pools(
 
 
 def read_degrees(text: str | None) -> dict[str, Number]:
-    """The degrees that `--layout` fixes: tp, pp, dp, ep, etp.
+    """The degrees that `--layout` fixes: tp, pp, dp, ep, etp. Of those it does not name, pp is 1, and so are tp and dp where
+    one of the two is named or no experts are; how experts are divided stays open.
 
-    >>> read_degrees("tp=8"), read_degrees("auto")
-    ({'tensor': 8}, {})
+    >>> read_degrees("tp=8"), read_degrees("pp=4"), read_degrees("auto")
+    ({'tensor': 8, 'pipeline': 1, 'data': 1}, {'pipeline': 4, 'tensor': 1, 'data': 1}, {})
+    >>> read_degrees("ep=8")
+    {'expert': 8, 'pipeline': 1}
     """
     if text is None:
         return {}
@@ -295,6 +298,9 @@ def read_degrees(text: str | None) -> dict[str, Number]:
     for name, value in fixed.items():
         if value > MOST_DEVICES:
             raise InputError(f"`--layout {text}`", expected=f"a smaller degree of {name}", hint="write `--layout tp=8`")
+    alone = bool(fixed.keys() & {"expert", "expert_tensor"}) and not fixed.keys() & {"tensor", "data"}
+    for name in ("pipeline",) if alone else ("tensor", "pipeline", "data"):
+        fixed.setdefault(name, 1)
     return fixed
 
 

@@ -205,11 +205,10 @@ def cache_of(asked: str | None, engine: Engine | None, assumed: list[Assumption]
     name = asked.strip().lower()
     name = _SPELLINGS.get(name, name)
     if name not in CACHE_BYTES:
-        narrow = "q8_0" if engine is not None and engine.kernels == "ggml" else "fp8"
         raise InputError(
             f"`--kv {asked}` is not a format of a cache that outlay knows",
             expected=f"one of {', '.join(CACHE_BYTES)}",
-            hint=f"write `--kv {narrow}`, or leave it out",
+            hint=f"write `--kv {'q8_0' if engine is not None and engine.kernels == 'ggml' else 'fp8'}`, or leave it out",
         )
     if engine is not None and engine.kernels != "ggml" and is_gguf(name):
         raise InputError(

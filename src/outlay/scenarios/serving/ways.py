@@ -110,7 +110,7 @@ def _asked(question: ServingQuestion, most: int) -> Layout:
         fixed |= {"expert": expert, "expert_tensor": int(fixed.get("expert_tensor", max(devices // expert, 1)))}
     layout = Layout(**{name: np.array([value]) for name, value in fixed.items()}, sequence_parallel=False).broadcast()
     one = layout.at(0)
-    words = ",".join(f"{short}={int(fixed[name])}" for short, name in SHORT.items() if name in fixed)
+    words = layout_words(one)
     if int(one.devices) > most:
         each = f"each of {question.replicas} replicas has" if question.replicas else "there are"
         raise InputError(
