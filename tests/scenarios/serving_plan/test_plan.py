@@ -500,3 +500,16 @@ def test_what_may_be_worse_bounds_the_formats() -> None:
     for wrong in ("150%", "-1%", "a lot"):
         with pytest.raises(InputError, match="--worse"):
             cheapest(worse=wrong)
+
+
+def test_chips_on_which_a_format_s_engine_does_not_run_are_left_out():
+    asked = {"rate": "1/s", "input": 512, "output": 128}
+    found = plan_serving("llama-3-8b", on="tpu-v5e,l4", quant="q4_k_m", **asked)
+    assert "l4" in str(found.title) or found.answer
+    with pytest.raises(InputError, match="which does not run on tpu-v5e"):
+        plan_serving("llama-3-8b", on="tpu-v5e", quant="q4_k_m", **asked)
+
+
+def test_a_cache_that_no_engine_has_is_refused():
+    with pytest.raises(InputError, match="`--kv int8` is no cache of vllm"):
+        plan_serving("llama-3-8b", on="l4", kv="int8", rate="1/s", input=512, output=128)
