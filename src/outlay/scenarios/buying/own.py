@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -226,7 +227,10 @@ def _nothing(
 ) -> InputError | DoesNotFit:
     """Why no accelerator serves the load."""
     limits = {name: float(getattr(one.objectives, name)) for one in questions for name in one.objectives.stated}
-    near = [quickest(one, coefficients, domain=_domain(one)) for one in questions] if limits else []
+    near = [
+        quickest(one, coefficients, domain=_domain(one), linked=partial(linked, one.accelerator))
+        for one in (questions if limits else ())
+    ]
     name = questions[0].architecture.name if questions else str(model)
     return nothing(name, [entry for entry in near if entry is not None], limits, () if questions else refused)
 
