@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,25 +34,21 @@ class Quick:
     """The worse of them over what is allowed."""
 
 
-def quickest(
-    question: ServingQuestion, coefficients: ServingCoefficients, *, domain: int, linked: Callable[[int], bool]
-) -> Quick | None:
-    """The instance that comes nearest to the objectives, of those whose devices are `linked`; None where no model fits."""
+def quickest(question: ServingQuestion, coefficients: ServingCoefficients, *, domain: int, most: int) -> Quick | None:
+    """The instance of at most `most` devices that comes nearest to the objectives; None where the model does not fit."""
     demand, objectives = question.demand, question.objectives
-    layouts = layouts_of(question.architecture, question.engine, most=question.devices, domain=domain).layouts
+    layouts = layouts_of(question.architecture, question.engine, most=most, domain=domain).layouts
     load = Load(input=demand.input, output=demand.output, rate=LEAST_RATE, cached=demand.cached)
     found = perform(question.deployment(layouts), load, coefficients)
     count = np.shape(layouts.tensor)
     taken = {name: np.broadcast_to(np.asarray(getattr(found, name)), count) for name in objectives.stated}
     over = np.max([seconds / float(getattr(objectives, name)) for name, seconds in taken.items()], axis=0)
-    devices = np.broadcast_to(layouts.devices, count)
-    over = np.where([linked(int(each)) for each in devices], over, np.inf)
     place = int(np.argmin(over))
     if not np.isfinite(over[place]):
         return None
     return Quick(
         chip=question.accelerator.name,
-        devices=int(devices[place]),
+        devices=int(np.broadcast_to(layouts.devices, count)[place]),
         seconds={name: float(seconds[place]) for name, seconds in taken.items()},
         excess=float(over[place]),
     )

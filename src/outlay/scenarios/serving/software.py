@@ -99,6 +99,17 @@ def engine_names() -> tuple[str, ...]:
     return tuple(name for name in named if engine_for(name).name == name)  # those of other years go by today's name
 
 
+def usual_engine(quant: str | None, chip: Accelerator) -> Engine | None:
+    """The engine that is usual on a chip for a format; None where it does not run there.
+
+    >>> from outlay.catalog import accelerator
+    >>> usual_engine("q4_k_m", accelerator("tpu-v5e")) is None, usual_engine(None, accelerator("l4")).name
+    (True, 'vllm')
+    """
+    engine = engine_for(_usual_engine(quant, chip)[0])
+    return None if refuses(engine, chip) else engine_on(engine, chip)
+
+
 def _usual_engine(quant: str | None, chip: Accelerator) -> tuple[str, str]:
     """The engine that is usual on a chip, and why."""
     if quant is not None and is_gguf(quant):

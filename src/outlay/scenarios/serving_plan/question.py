@@ -17,8 +17,8 @@ from outlay.scenarios.named import check_texts, read_model
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.published import published_for
-from outlay.scenarios.serving.runs_on import refuses
-from outlay.scenarios.serving.software import cache_of, engine_names, engine_of
+from outlay.scenarios.serving.runs_on import caches, refuses
+from outlay.scenarios.serving.software import cache_of, engine_names, engine_of, usual_engine
 from outlay.scenarios.serving_plan.day import Day, read_day
 from outlay.scenarios.serving_plan.formats import ANY, left_out, read_formats
 from outlay.scenarios.serving_plan.offers import Money, unsold
@@ -105,13 +105,29 @@ class ServingWanted:
         """The engines that run on an accelerator, with the limits that they set themselves by its memory."""
         if self.engines is None:  # of each format: that of llama.cpp's files reads no others
             names = [None] if self.formats is None else [form.name for form in self.formats]
-            return tuple(dict.fromkeys(engine_of(None, name, chip, []) for name in names))
-        return tuple(engine_on(engine, chip) for engine in self.engines if not refuses(engine, chip))
+            found = dict.fromkeys(usual_engine(name, chip) for name in names)
+            return tuple(engine for engine in found if engine is not None and self.keeps(engine))
+        return tuple(
+            engine_on(engine, chip) for engine in self.engines if not refuses(engine, chip) and self.keeps(engine)
+        )
+
+    def keeps(self, engine: Engine) -> bool:
+        """Whether an engine has the cache that was asked for."""
+        known = caches(engine)
+        return self.asked.get("kv") is None or known is None or self.cache in known
 
     def check_engines(self) -> None:
-        """Refuse engines of which none runs on any of the accelerators."""
+        """Refuse engines of which none runs on any of the accelerators, and caches that none of them has."""
         chips = [catalog.accelerator(name) for name in self.wanted.machines]
-        if self.engines is None or not chips or any(self.engines_on(chip) for chip in chips):
+        if not chips or any(self.engines_on(chip) for chip in chips):
+            return
+        if self.asked.get("kv") is not None:
+            chip = chips[0]
+            engine = usual_engine(None, chip) if self.engines is None else self.engines[0]
+            cache_of(self.asked["kv"], engine, [])  # says which it has
+        if self.engines is None:
+            forms = [None] if self.formats is None else [form.name for form in self.formats]
+            engine_of(None, forms[0], chips[0], [])  # says why none runs
             return
         raise InputError(
             f"`--engine {self.asked['engine']}` runs on none of the accelerators asked for",
