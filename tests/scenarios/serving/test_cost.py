@@ -673,7 +673,7 @@ def test_degrees_that_a_layout_does_not_name_are_one(model, on, layout, instance
 
 
 def test_a_prompt_of_several_steps_takes_longer():
-    large, small = (ask(input=8192, step_tokens=tokens) for tokens in (8192, 512))
+    large, small = (ask(input=4096, step_tokens=tokens) for tokens in (8192, 512))
     assert figure(small, "ttft") > figure(large, "ttft")
     assert not any(entry.name == "limits of a step" for entry in ask(on="l4:8", rate=1, step_tokens=512).assumed)
     with pytest.raises(InputError, match="--step-tokens"):

@@ -11,9 +11,10 @@ import numpy as np
 from outlay import units
 from outlay.errors import InputError
 from outlay.scenarios.problems import Problems
+from outlay.scenarios.serving.lengths import REQUEST, conversation, usual_request, within_context
 from outlay.serving import Load, Requests, load_trace
 from outlay.statement import Assumption, Receipt
-from outlay.units import format_number, format_quantity
+from outlay.units import format_number
 from outlay.workload import Architecture
 
 MOST_TURNS = 1000
@@ -21,15 +22,6 @@ MOST_RATE = 1e7
 """Requests a second beyond which a number is a slip: all of ChatGPT had some 30,000 messages a second in July 2025."""
 EXAMPLE = "--input 1024 --output 256 --rate 5/s"
 
-REQUEST = Receipt(
-    "1,155 tokens in, 211 out",
-    unit="",
-    source="means of the 19,366 conversation requests of the Azure LLM inference trace 2023 (arXiv:2311.18677)",
-    date="2023-11",
-    basis="assumed",
-)
-"""Tokens of a request where nobody says."""
-_INPUT, _OUTPUT = 1155, 211
 MESSAGES = Receipt(
     18e9 / 7 / 700e6,
     unit="messages a day",
@@ -152,7 +144,7 @@ def read_demand(
     rounds = problems.attempt(lambda: _turns(turns)) if turns is not None else 1
     problems.settle()
     if prompt is None and answer is None:
-        prompt, answer, why = _usual_request(architecture, int(rounds or 1))
+        prompt, answer, why = usual_request(architecture, int(rounds or 1))
         value = f"{prompt:,} tokens in, {answer} out"
         assumed.append(Assumption("request", value=value, why=why, receipt=REQUEST))
     elif prompt is None or answer is None:
@@ -171,9 +163,9 @@ def read_demand(
         words = "1 request at a time" if clients == 1 else f"{clients:,} requests at a time"
     elif requests is not None:
         words = rate_words(requests)
-    mean, cached = _conversation(prompt, answer, int(rounds or 1), hit, assumed)
+    mean, cached = conversation(prompt, answer, int(rounds or 1), hit, assumed)
     longest = prompt * int(rounds or 1) + answer * int(rounds or 1)
-    _within_context(architecture, prompt, answer, int(rounds or 1), longest)
+    within_context(architecture, prompt, answer, int(rounds or 1), longest)
     return Demand(
         input=mean,
         output=float(answer),
@@ -303,16 +295,6 @@ def _count(text: str | int | None, flag: str) -> int:
     return found
 
 
-def _usual_request(architecture: Architecture, turns: int) -> tuple[int, int, str]:
-    """Tokens in and out where nobody says, and why so many: as many as the model reads at most, in the usual proportion."""
-    why, most = "`--input` and `--output` say others", architecture.max_length
-    if not most or turns * (_INPUT + _OUTPUT) <= most:
-        return _INPUT, _OUTPUT, why
-    room = max(most // turns, 2)
-    answer = max(room * _OUTPUT // (_INPUT + _OUTPUT), 1)
-    return room - answer, answer, f"as many as {architecture.name} reads; {why}"
-
-
 def _messages(text: str | float | None) -> float:
     if text is None:
         return float(MESSAGES.value or 0.0)
@@ -368,46 +350,3 @@ def _turns(text: str | int) -> int:
     if found > MOST_TURNS:
         raise InputError(f"`--turns` is {text}", expected=f"at most {MOST_TURNS:,}", hint="write `--turns 6`")
     return found
-
-
-def _conversation(
-    prompt: int, answer: int, turns: int, hit: float | None, assumed: list[Assumption]
-) -> tuple[float, float]:
-    """Mean tokens of a prompt over the turns of a conversation, and the share of them that the cache holds.
-
-    Turn k brings `prompt` new tokens after k − 1 questions and answers.
-    """
-    past = (turns - 1) / 2.0 * (prompt + answer)
-    mean = prompt + past
-    if hit is not None:
-        return mean, hit
-    if turns == 1:
-        return mean, 0.0
-    share = past / mean
-    value = f"{format_quantity(share, '%', digits=2)} of a prompt, all that was said before"
-    assumed.append(
-        Assumption("prefix cache", value=value, why="engines keep what a conversation said (`--prefix-hit`)")
-    )
-    return mean, share
-
-
-def _within_context(architecture: Architecture, prompt: int, answer: int, turns: int, longest: int) -> None:
-    """Refuse a request that the model cannot read."""
-    most = architecture.max_length
-    if not most or longest <= most:
-        return
-    if turns > 1:
-        fits = max(int(most // (prompt + answer)), 1)
-        raise InputError(
-            f"the last of {turns} turns has {longest:,} tokens, more than {architecture.name} can read",
-            expected=f"at most {most:,} with the answer",
-            hint=f"write `--turns {fits}`"
-            if fits < turns and prompt + answer <= most
-            else f"write `--input {most // 2}`",
-        )
-    room = most - answer
-    raise InputError(
-        f"`--input {prompt}` and `--output {answer}` are {longest:,} tokens, more than {architecture.name} can read",
-        expected=f"at most {most:,}",
-        hint=f"write `--input {room}`" if room > 0 else f"write `--input {most - most // 4} --output {most // 4}`",
-    )

@@ -9,7 +9,7 @@ from outlay.accuracy.metrics import Kind
 from outlay.accuracy.serving.ranges import load_serving_ranges
 from outlay.catalog import Accelerator
 from outlay.machine.gemm_curve import gemm_curve
-from outlay.scenarios.serving.demand import REQUEST
+from outlay.scenarios.serving.lengths import REQUEST
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.serving import Engine
 from outlay.statement import Assumption, Interval

@@ -8,7 +8,7 @@ import numpy as np
 
 from outlay.catalog import rows
 from outlay.errors import InputError
-from outlay.scenarios.serving.demand import REQUEST
+from outlay.scenarios.serving.lengths import REQUEST
 from outlay.scenarios.serving.provenance import serving_receipts
 from outlay.scenarios.serving.question import ServingQuestion, ask_serving
 from outlay.scenarios.serving.ranged import relative_ranges
