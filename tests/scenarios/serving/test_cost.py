@@ -550,9 +550,9 @@ def test_coefficients_of_ones_own_have_no_range():
 def test_the_fewest_that_carry_a_load_are_named():
     """Of 3 devices a server has 3 places, and a usual one more: 4 are tried before 6."""
     with pytest.raises(DoesNotFit) as refused:
-        cost_serving("llama-3-8b", on="l4:3", rate=3)
+        cost_serving("llama-3-8b", on="l4:3", rate=3.3)
     assert "4 carry it" in refused.value.hint
-    assert cost_serving("llama-3-8b", on="l4:4", rate=3).answer
+    assert cost_serving("llama-3-8b", on="l4:4", rate=3.3).answer
 
 
 @pytest.mark.parametrize("pools", [{"on": "h100-sxm:4"}, {"prefill_on": "h100-sxm:2", "decode_on": "l40s:2"}])
