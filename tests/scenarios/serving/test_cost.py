@@ -550,9 +550,9 @@ def test_coefficients_of_ones_own_have_no_range():
 def test_the_fewest_that_carry_a_load_are_named():
     """Of 3 devices a server has 3 places, and a usual one more: 4 are tried before 6."""
     with pytest.raises(DoesNotFit) as refused:
-        cost_serving("llama-3-8b", on="l4:3", rate=3.3)
+        cost_serving("llama-3-8b", on="l4:3", rate=3.6)
     assert "4 carry it" in refused.value.hint
-    assert cost_serving("llama-3-8b", on="l4:4", rate=3.3).answer
+    assert cost_serving("llama-3-8b", on="l4:4", rate=3.6).answer
 
 
 @pytest.mark.parametrize("pools", [{"on": "h100-sxm:4"}, {"prefill_on": "h100-sxm:2", "decode_on": "l40s:2"}])
@@ -670,3 +670,11 @@ def test_no_layout_that_is_as_quick_in_all_is_sooner_with_its_first_token(pools)
 def test_degrees_that_a_layout_does_not_name_are_one(model, on, layout, instances):
     found = cost_serving(model, on=on, layout=layout, input=4000, output=1000, rate="3/min")
     assert cells(found, "load")["instances"][0] == instances
+
+
+def test_smaller_steps_hold_answers_up_less():
+    large, small = (ask(rate=8, step_tokens=tokens) for tokens in (8192, 512))
+    assert figure(small, "tpot") < figure(large, "tpot")
+    assert not any(entry.name == "limits of a step" for entry in ask(on="l4:8", rate=1, step_tokens=512).assumed)
+    with pytest.raises(InputError, match="--step-tokens"):
+        ask(step_tokens=3)

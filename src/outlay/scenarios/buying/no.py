@@ -34,10 +34,10 @@ class Quick:
     """The worse of them over what is allowed."""
 
 
-def quickest(question: ServingQuestion, coefficients: ServingCoefficients, *, domain: int) -> Quick | None:
-    """The instance that comes nearest to the objectives; None where the model does not fit."""
+def quickest(question: ServingQuestion, coefficients: ServingCoefficients, *, domain: int, most: int) -> Quick | None:
+    """The instance of at most `most` devices that comes nearest to the objectives; None where the model does not fit."""
     demand, objectives = question.demand, question.objectives
-    layouts = layouts_of(question.architecture, question.engine, most=question.devices, domain=domain).layouts
+    layouts = layouts_of(question.architecture, question.engine, most=most, domain=domain).layouts
     load = Load(input=demand.input, output=demand.output, rate=LEAST_RATE, cached=demand.cached)
     found = perform(question.deployment(layouts), load, coefficients)
     count = np.shape(layouts.tensor)

@@ -30,6 +30,8 @@ from outlay.workload import Architecture, Number, parameters
 
 DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
 """Degrees of a layout that serving has."""
+LEAST_STEP, MOST_STEP = 16, 1 << 20
+"""Tokens of a step that `--step-tokens` takes: a block of a cache, and more than any engine's documentation names."""
 LAYOUT = "write `--layout tp=8`, or `--layout dp=8,ep=8` for experts"
 
 
@@ -125,6 +127,7 @@ def ask_serving(
     quant: str | None = None,
     kv: str | None = None,
     layout: str | None = None,
+    step_tokens: str | int | None = None,
     replicas: str | int | None = None,
     ttft: str | float | None = None,
     tpot: str | float | None = None,
@@ -163,6 +166,7 @@ def ask_serving(
     problems = Problems()
     degrees = problems.attempt(lambda: read_degrees(layout))
     copies = problems.attempt(lambda: _replicas(replicas, count))
+    chunk = problems.attempt(lambda: _step_tokens(step_tokens))
     wanted = problems.attempt(lambda: _objectives(ttft, tpot))
     cluster = problems.attempt(lambda: _cluster(chip, count, gpus_per_node, interconnect, assumed))
     drafting = problems.attempt(lambda: read_draft(draft, draft_tokens, acceptance, architecture, assumed))
@@ -172,6 +176,9 @@ def ask_serving(
     problems.settle()
     assert cluster is not None and wanted is not None
     software = engine_of(engine, quant, chip, assumed)
+    if chunk is not None:
+        software = replace(software, chunk_tokens=chunk)
+        assumed[:] = [entry for entry in assumed if entry.name != "limits of a step"]
     host = read_offload(offload_to, chip, software.kernels, count)
     weights = format_of(quant, architecture, chip, software, model, assumed)
     assumed += demand.assumed
@@ -323,6 +330,19 @@ def _replicas(text: str | int | None, count: int) -> int | None:
             f"`--replicas {found}` on {count:,} accelerators",
             expected="at least one accelerator for each",
             hint=f"write `--replicas {count}`, or more accelerators",
+        )
+    return found
+
+
+def _step_tokens(text: str | int | None) -> int | None:
+    if text is None:
+        return None
+    found = int(units.parse(text, "tokens", name="--step-tokens", example="2048"))
+    if not LEAST_STEP <= found <= MOST_STEP:
+        raise InputError(
+            f"`--step-tokens` is {text}",
+            expected=f"from {LEAST_STEP} to {MOST_STEP:,} tokens",
+            hint="write `--step-tokens 2048`, or leave it out",
         )
     return found
 
