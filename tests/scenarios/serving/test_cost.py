@@ -15,8 +15,8 @@ from outlay.errors import DoesNotFit, InputError
 from outlay.scenarios.buying.compare import compare
 from outlay.scenarios.named import read_model
 from outlay.scenarios.serving.cost import cost_serving
-from outlay.scenarios.serving.demand import rate_words, read_rate
 from outlay.scenarios.serving.extras import layers_of
+from outlay.scenarios.serving.rates import rate_words, read_rate
 from outlay.scenarios.serving_plan.plan import plan_serving
 from outlay.serving import Requests, load_serving
 from outlay.serving.adapters import adapter_bytes

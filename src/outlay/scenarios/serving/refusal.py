@@ -11,9 +11,9 @@ from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
 from outlay.machine import cluster_for
 from outlay.scenarios.named import MOST_DEVICES
-from outlay.scenarios.serving.demand import rate_words
 from outlay.scenarios.serving.fit import try_layouts
 from outlay.scenarios.serving.question import ServingQuestion
+from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving.ways import Tried, instances, layout_words
 from outlay.serving import Format, ServingCoefficients, format_for, memory
 from outlay.units import format_quantity

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from outlay.scenarios.serving.bottleneck import waits_for
-from outlay.scenarios.serving.demand import rate_words
 from outlay.scenarios.serving.figures import data_sheet, device_receipts, token_joules, unit_costs
 from outlay.scenarios.serving.grounds import CARBON, MAKING, MODEL, PRICE, TIME, grounds
 from outlay.scenarios.serving.quality import quality_sections
+from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving.run import ServingRun
 from outlay.scenarios.serving.ways import layout_words
 from outlay.serving import Deployment, memory, most_sequences, sequence_bytes

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.scenarios.serving.demand import rate_words
 from outlay.scenarios.serving.ranged import share_within
+from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving_plan.lines import Priced
 from outlay.scenarios.serving_plan.offered import GOALS, Plan, limits_of
 from outlay.scenarios.serving_plan.search import ServingFound

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from outlay.layout import Layout
-from outlay.scenarios.serving.demand import rate_words
+from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving_plan.offered import Offered, Plan, limits_of
 from outlay.scenarios.serving_plan.question import ServingWanted
 from outlay.scenarios.training_plan.sections import excess
