@@ -44,7 +44,9 @@ def test_a_model_of_a_seller_and_a_format_are_shown_as_other_tables_write_them(a
     for name in ("fp8", "q4_k_m", "W4A8 AWQ"):
         answer = ask("show", "quality", name, "--format", "csv")
         assert answer.code == 0 and answer.out.startswith("Model,"), answer.err
-        listed = next(line for line in ask("show", "quality", "--format", "csv").out.splitlines() if line.startswith(name))
+        listed = next(
+            line for line in ask("show", "quality", "--format", "csv").out.splitlines() if line.startswith(name)
+        )
         assert len(answer.out.splitlines()) >= 1 + int(listed.split(",")[2])
 
 
