@@ -30,18 +30,24 @@ MODELS = (
 LOAD: dict[str, Any] = {"rate": 5, "input": 1024, "output": 256, "ttft": "500ms", "tpot": "50ms"}
 
 
+def processor_seconds() -> float:
+    """Of this process, and of those that it has started and that have ended: long searches run in several."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
 def whole_catalog(quant: str | None = None, model: str = MODELS[0]) -> float:
     """Processor seconds for a model at 5 requests/s on every accelerator that is sold, up to 1,024 of them."""
-    begun = time.process_time()
+    begun = processor_seconds()
     plan_serving(model, **LOAD, on="any", quant=quant)
-    return time.process_time() - begun
+    return processor_seconds() - begun
 
 
 def comparing(model: str) -> float:
     """Processor seconds of own machines against every seller of answers."""
-    begun = time.process_time()
+    begun = processor_seconds()
     compare(model, **LOAD)
-    return time.process_time() - begun
+    return processor_seconds() - begun
 
 
 def measure() -> list[Result]:
