@@ -174,8 +174,25 @@ def test_how_it_was_measured() -> None:
     assert asked(both).protocol == "client"
     assert asked(notes="static batch").protocol == "batch"
     assert asked(batch_or_concurrency="max").protocol == "most"
-    assert asked(batch_or_concurrency="", request_rate="4.5").protocol == "rate"
+    alone = {"batch_or_concurrency": "", "request_rate": "4.5"}
+    assert asked(**alone).protocol == "rate"
+    assert asked(**alone, source="mlcommons/inference_results, MLPerf Server").protocol == "sought"
+    assert asked(**alone | {"request_rate": "inf", "notes": "offline"}).protocol == "most"
+    burst = asked(**alone | {"request_rate": "inf", "notes": "500 prompts"})
+    assert (burst.protocol, burst.batch, burst.rounds) == ("burst", 500.0, 1.0)
+    assert any("1,000 requests" in said for said in asked(**alone | {"request_rate": "inf"}).assumed)
     assert asked(engine="llama.cpp", weight_precision="q4_0", batch_or_concurrency="1").protocol == "batch"
+
+
+def test_a_rate_is_a_load() -> None:
+    rates = ("0.01", "0.5", "2", "20", "inf")
+    found = [predicted(row(batch_or_concurrency="", request_rate=rate, accelerator="l4")) for rate in rates]
+    waits = [metrics["ttft_ms"] for metrics in found]
+    assert waits == sorted(waits)
+    assert waits[-1] > 100 * waits[0]  # of 1,000 sent at once, most wait for others
+    assert waits[0] < waits[1] < waits[2]
+    assert found[0]["tpot_ms"] < found[2]["tpot_ms"]
+    assert found[0]["output_tokens_per_s"] == pytest.approx(0.01 * 256)
 
 
 def test_energy_where_it_is_stated_for_a_token() -> None:

@@ -235,6 +235,8 @@ def test_the_shipped_rows_keep_the_same_schema(table: str, kind: str) -> None:
                 values[key] = list(rows.names(text))
             elif key == "default":
                 values[key] = bool(text)
+            elif key == "accelerator" and kind == "server":
+                values[key] = rows.names(text)[0]  # a shipped machine may be that of several chips
             elif text and key in whole:
                 values[key] = int(text)
             elif text:

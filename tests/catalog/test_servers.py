@@ -67,3 +67,45 @@ def test_names_that_are_no_server() -> None:
         catalog.server("dgx-h1000x")
     with pytest.raises(InputError, match="any consumer-gpu"):
         catalog.server("pc")
+
+
+ALONE = [node for node in map(catalog.server_for, catalog.accelerators()) if node.idle_watts is not None]
+
+
+@pytest.mark.parametrize("node", ALONE, ids=lambda node: node.accelerator)
+def test_machines_that_stand_by_themselves(node: Server) -> None:
+    assert node.devices == 1
+    assert node.idle_watts is not None
+    assert node.idle_watts < (node.work_watts or catalog.accelerator(node.accelerator).tdp + node.host_watts)
+    for figure in ("idle_watts", "work_watts", "battery"):
+        value = getattr(node, figure)
+        assert (value is None) == (figure not in node.receipts)
+        if value is not None:
+            assert node.receipts[figure].value == value
+
+
+@pytest.mark.parametrize(
+    ("chip", "low", "high", "battery"),
+    [
+        ("a17-pro", 0.02, 0.5, 12.7),
+        ("m1-pro", 1.0, 8.0, 70.0),
+        ("m3-max", 1.0, 8.0, 100.0),
+        ("core-i7-12700h", 3.0, 12.0, None),
+        ("core-i9-13900k", 30.0, 90.0, None),
+        ("gb10-spark-128gb", 20.0, 45.0, None),
+        ("raspberry-pi-5-16gb", 2.0, 4.0, None),
+        ("rtx-4090", 40.0, 100.0, None),
+    ],
+)
+def test_what_machines_draw_at_rest(chip: str, low: float, high: float, battery: float | None) -> None:
+    node = catalog.server_for(chip)
+    assert node.idle_watts is not None
+    assert low <= node.idle_watts <= high
+    assert node.battery == (None if battery is None else pytest.approx(battery * 3600))
+
+
+def test_chips_of_one_machine_share_it() -> None:
+    assert catalog.server_for("m1-pro").name == catalog.server_for("m1-pro-cpu").name == "macbook-pro-14-m1"
+    assert catalog.server_for("epyc-9654").idle_watts is None
+    receipts = catalog.server_for("a17-pro").receipts
+    assert (receipts["battery"].basis, receipts["idle_watts"].basis) == ("quoted", "assumed")

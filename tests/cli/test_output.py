@@ -58,3 +58,24 @@ def test_what_programs_read_is_utf_8_in_any_locale(form, tmp_path):
     assert "64 × h100" in text or form == "csv"
     if form == "json":
         assert "×" in json.loads(text)["title"]
+
+
+def test_what_is_read_is_not_written_over(ask, tmp_path):
+    (tmp_path / "rows.csv").write_text(ROW)
+    for spelled in ("rows.csv", "./rows.csv", str(tmp_path / "rows.csv")):
+        answer = ask("validate", "rows.csv", "-o", spelled)
+        assert answer.code == 2 and "is the file that is read" in answer.err and "rows-answer.csv" in answer.err
+    assert (tmp_path / "rows.csv").read_text() == ROW
+    assert ask("validate", "rows.csv", "-o", "rows-answer.csv").code == 0
+    trace = "arrival,input,output\n0,100,10\n9,100,10\n"
+    (tmp_path / "trace.csv").write_text(trace)
+    answer = ask("cost", "serving", "llama-3-8b", "--on", "l4", "--trace", "trace.csv", "-o", "trace.csv")
+    assert answer.code == 2 and "is the file that is read" in answer.err
+    assert (tmp_path / "trace.csv").read_text() == trace
+
+
+def test_a_file_in_which_nothing_was_measured_names_what_could_be(ask, tmp_path):
+    (tmp_path / "rows.csv").write_text("id,model,accelerator,gpus,engine\na,llama-3-8b,l4,1,vLLM\n")
+    answer = ask("validate", "rows.csv")
+    assert answer.code == 2
+    assert all(name in answer.err for name in ("no measured column", "step_time_s", "ttft_ms", "device_hours"))

@@ -30,10 +30,10 @@ def typed(hint: str) -> list[str]:
 def test_an_engine_is_refused_where_it_does_not_run_and_the_usual_one_is_named(ask, engine, chip, usual):
     question = ("cost", "serving", "llama-3-8b", "--on", chip, "--concurrency", "1")
     answer = ask(*question, "--engine", engine)
-    assert answer.code == 2 and f"{engine} does not run on a {chip}" in answer.err
+    assert answer.code == 2 and re.search(f"{engine} does not run on an? {chip}", answer.err)
     assert typed(answer.err.partition("hint:")[2]) == ["--engine", usual]
     planned = ask(*PLAN, "--rate", "1/s", "--on", chip, "--engine", engine)
-    assert planned.code == 2 and f"{engine} does not run on a {chip}" in planned.err
+    assert planned.code == 2 and re.search(f"{engine} does not run on an? {chip}", planned.err)
 
 
 def test_the_usual_engine_is_planned_with_alike_whether_it_is_named_or_not(ask):

@@ -88,9 +88,11 @@ def test_no_rate_is_being_alone_and_too_much_is_said(
 def test_more_load_is_never_faster(one: Deployment, coefficients: ServingCoefficients, name: str) -> None:
     load = Load(input=512, output=128, rate=np.geomspace(0.01, 60, 60), variation=0.5)
     found = perform(on(one, name), load, coefficients)
+    # Where prompts go first, a batch fills up at rates below the highest; a full one is left the sooner, the more come.
+    slack = 1e-2 if on(one, name).engine.mixed else 3e-2
     for values in (found.ttft, found.tpot, found.e2e, found.utilisation, found.concurrency):
         finite = np.asarray(values)[np.isfinite(values)]
-        assert (np.diff(finite) >= -1e-2 * finite[1:]).all()
+        assert (np.diff(finite) >= -slack * finite[1:]).all()
 
 
 def test_what_fits_limits_what_runs(one: Deployment, coefficients: ServingCoefficients) -> None:

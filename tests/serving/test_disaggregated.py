@@ -229,3 +229,12 @@ def test_experts_split_by_columns_get_all_tokens_gathered(
     assert 0 < sent[0] <= sent[1] < sent[2]
     alone = replace(split, layout=Layout(tensor=8, expert_tensor=8))
     assert float(iteration(alone, Work(decoding=64, context=900), coefficients).breakdown["expert communication"]) == 0
+
+
+def test_the_slower_network_decides() -> None:
+    llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True)
+    quick, slow = (
+        Deployment(architecture=llama, cluster=cluster_for(accelerator(name), 1)) for name in ("h100-sxm", "l4")
+    )
+    there, back = Transfer.over_network(quick, slow), Transfer.over_network(slow, quick)
+    assert float(there.bandwidth) == float(back.bandwidth) < float(Transfer.over_network(quick).bandwidth)

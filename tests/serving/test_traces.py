@@ -100,6 +100,26 @@ def test_what_lacks_is_named(text: str, said: str) -> None:
     assert said in error.message or any(said in detail for detail in error.details)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("arrival,input,output\n0,100,10\n1,100,10,7\n", "row 3: 4 cells under 3 columns"),
+        ("arrival,input,output,input\n0,100,10,1\n", "the column `input` twice"),
+        ("arrival,input,output,prompt_tokens\n0,100,10,1\n", "the column `input` twice"),
+    ],
+)
+def test_cells_and_columns_too_many_are_named(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read_trace(text)
+    assert len(read_trace("arrival,input,output,other,other\n0,100,10,1,2,,\n")) == 1
+
+
+def test_files_without_an_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outlay.serving.traces.MOST_BYTES", 1000)
+    with pytest.raises(InputError, match="more than 0 MB"):
+        load_trace("/dev/zero")
+
+
 def test_many_problems_are_counted() -> None:
     error = told("arrival,input,output\n" + "x,1,1\n" * 1000)
     assert "1,000 problems" in error.message

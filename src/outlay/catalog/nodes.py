@@ -1,7 +1,8 @@
 """Servers: how many devices stand in a node, which of them share a fast domain, and what the host itself draws.
 
-Rows of `servers.csv` name an accelerator, or a kind of it (`category:consumer-gpu`: any such card) for which the row is
-the usual box; a blank cell of such a row takes the device's own figure.
+Rows of `servers.csv` name an accelerator (or several that are built into the same machine), or a kind of it
+(`category:consumer-gpu`: any such card) for which the row is the usual box; a blank cell takes the device's own figure.
+A phone, a laptop or a board is its own node: what it draws is known as a whole, and it may have a battery.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ class Server:
     """A device's share of the cards that leave the domain."""
     host_watts: float
     """What the node draws under load beyond its devices: processors, memory, cards, fans, losses of the supply."""
+    idle_watts: float | None
+    """Of a machine that stands by itself: the whole of it at rest, its device included. None in a rack."""
+    work_watts: float | None
+    """The whole of such a machine while it answers, where somebody measured it; else its device and `host_watts`."""
+    battery: float | None
+    """Joules that its battery holds; None without one."""
     note: str
     receipts: Mapping[str, Receipt] = field(repr=False, compare=False)
 
@@ -48,7 +55,7 @@ def server(name: str) -> Server:
             if ":" in row["accelerator"]:
                 kind = row["accelerator"].partition(":")[2]
                 raise InputError(f"`{name}` holds any {kind}", hint="name the accelerator: its server follows from it")
-            return _build(row, accelerator(row["accelerator"]))
+            return _build(row, accelerator(rows.names(row["accelerator"])[0]))
     known = [entry for row in rows.read("servers", "name") for entry in (row["name"], *rows.names(row["aliases"]))]
     raise UnknownName("server", name, known, listing="outlay show accelerators")
 
@@ -57,7 +64,7 @@ def server(name: str) -> Server:
 def servers() -> tuple[Server, ...]:
     """The servers that name their accelerator."""
     return tuple(
-        _build(row, accelerator(row["accelerator"]))
+        _build(row, accelerator(rows.names(row["accelerator"])[0]))
         for row in rows.read("servers", "name")
         if ":" not in row["accelerator"]
     )
@@ -72,10 +79,12 @@ def server_for(chip: Accelerator | str, count: int | None = None) -> Server:
     ('dgx-h100', 8, 1)
     >>> server_for("rtx-4090", count=4).devices
     4
+    >>> server_for("m1-pro-cpu").name == server_for("m1-pro").name
+    True
     """
     chip = accelerator(chip) if isinstance(chip, str) else chip
     table = [row for row in rows.read("servers", "name") if row["default"]]
-    row = next((row for row in reversed(table) if row["accelerator"] == chip.name), None)
+    row = next((row for row in reversed(table) if chip.name in rows.names(row["accelerator"])), None)
     if row is None and count is not None and count > 1:
         row = next((row for row in table if row["accelerator"] == f"many:{chip.category}"), None)
         if row is not None:
@@ -92,15 +101,23 @@ def _build(row: Mapping[str, str], chip: Accelerator) -> Server:
     """A server from its row; a blank cell takes the device's own figure, and its receipt."""
     receipts: dict[str, Receipt] = {}
 
+    assumed = rows.names(row.get("assumed"))
+
+    def stated(name: str, column: str, scale: float, unit: str) -> float | None:
+        value = rows.number(row.get(column))
+        if value is not None:
+            basis = "assumed" if column in assumed else ""
+            receipts[name] = rows.receipt(row, column, value * scale, unit=unit, basis=basis)
+        return None if value is None else value * scale
+
     def figure(name: str, column: str, scale: float, unit: str, own: float) -> float:
-        value = rows.number(row[column])
+        value = stated(name, column, scale, unit)
         if value is None:
             receipts[name] = chip.receipts.get("pcie_bandwidth" if row["link"] == "PCIe" else name) or rows.receipt(
                 row, column, own, unit=unit
             )
             return own
-        receipts[name] = rows.receipt(row, column, value * scale, unit=unit)
-        return value * scale
+        return value
 
     link = row["link"] or chip.link
     own_link = chip.pcie_bandwidth if link == "PCIe" else chip.link_bandwidth
@@ -121,6 +138,9 @@ def _build(row: Mapping[str, str], chip: Accelerator) -> Server:
         link_bandwidth=link_bandwidth,
         nic_bandwidth=nic_bandwidth,
         host_watts=host_watts,
+        idle_watts=stated("idle_watts", "idle_w", 1, "W"),
+        work_watts=stated("work_watts", "work_w", 1, "W"),
+        battery=stated("battery", "battery_wh", 3600, "J"),
         note=row["note"],
         receipts=receipts,
     )

@@ -71,6 +71,9 @@ class ServerEntry(Entry):
     link_gbs: Positive | None = None
     nic_gbps: Positive | None = None
     host_w: NotNegative | None = None
+    idle_w: Positive | None = None
+    work_w: Positive | None = None
+    battery_wh: Positive | None = None
     default: bool = True
 
 

@@ -9,6 +9,7 @@ import click
 from outlay.cli.answer import answer_options_of_tokens, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, engines, formats, models, providers, tiers
 from outlay.cli.plan_training import progress_bar
+from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb, came_from
 from outlay.cli.terms import serving_terms_options
 
@@ -32,6 +33,9 @@ EXAMPLE = "outlay cost serving llama-3-8b --on h100-sxm:1 --input 1024 --output 
 @click.option("--users", metavar="N", help="People who use it in a day: 10000.")
 @click.option("--requests-per-user", metavar="N", help="With --users: requests of each in a day.")
 @click.option("--peak", metavar="RATIO", help="Requests of the busiest hour over the mean: 2.5.")
+@click.option(
+    "--burstiness", metavar="SHAPE", help="With --rate: 1 comes at random (default), 0.5 in bursts, 2 evenly."
+)
 @click.option("--turns", metavar="N", help="Questions of a conversation, each with all that was said before.")
 @click.option("--prefix-hit", metavar="PERCENT", help="Share of prompts that is in the cache: 40%.")
 @click.option(
@@ -39,7 +43,10 @@ EXAMPLE = "outlay cost serving llama-3-8b --on h100-sxm:1 --input 1024 --output 
 )
 @click.option("--quant", metavar="FORMAT", shell_complete=formats, help="Weights: bf16, fp8, w4a16, q4_k_m …")
 @click.option("--kv", metavar="FORMAT", help="Cache: bf16 (default), fp8, q8_0 …")
-@click.option("--layout", metavar="LAYOUT", help="auto (default), or degrees of an instance: tp=8, dp=8,ep=8.")
+@click.option(
+    "--layout", metavar="LAYOUT", help="auto (default), or degrees of an instance: tp=8, dp=8,ep=8; others are 1."
+)
+@click.option("--step-tokens", metavar="N", help="Tokens of a step at most; default: the engine's own limit.")
 @click.option("--replicas", metavar="N", help="Instances; default: as many as there are devices for.")
 @click.option("--ttft", metavar="TIME", help="The first token comes within: 500ms.")
 @click.option("--tpot", metavar="TIME", help="Each further token comes within: 50ms.")
@@ -84,6 +91,7 @@ def command(
         --input 512 --output 256 --concurrency 1
     """
     form = prepare(output, format)
+    check_apart(output, (model, asked.get("trace"), *catalog))
     use_catalogs(catalog)
     origins = came_from(context)
     asked = {_LONG.get(name, name): value for name, value in asked.items() if value is not None}

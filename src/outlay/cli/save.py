@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from outlay.errors import InputError
@@ -32,6 +33,26 @@ def check_writable(path: Path) -> None:
         raise InputError(f"`{path}` cannot be written: there is no folder `{parent}`", hint=_HINT)
     if not os.access(path if path.exists() else parent, os.W_OK):
         raise InputError(f"`{path}` cannot be written: permission denied", hint=_HINT)
+
+
+def check_apart(output: str | None, reads: Iterable[object]) -> None:
+    """Refuse to write an answer over a file that it is read from.
+
+    :raises InputError: where `output` is one of the files that are read, however it is spelled.
+    """
+    if output is None:
+        return
+    for name in reads:
+        if not isinstance(name, str | Path):
+            continue
+        with contextlib.suppress(OSError, ValueError):  # of a file that is not there, others speak
+            if Path(output).samefile(name):
+                other = Path(output).with_stem(f"{Path(output).stem}-answer")
+                raise InputError(
+                    f"`-o {output}` is the file that is read",
+                    expected="another file for the answer",
+                    hint=f"write `-o {other}`",
+                )
 
 
 def save(path: Path, text: str, *, kept: bool = False) -> None:

@@ -49,7 +49,7 @@ def command(name: str | None, catalog: tuple[str, ...], format: str | None, outp
         rows=rows,
         notes=(
             "Bits are those of a weight in memory, scales included. `outlay show formats NAME` gives the source.",
-            "Where a chip does not multiply in a format, weights are widened first, and the answer says so.",
+            "Published weights are widened first where a chip does not multiply in their format, and the answer says so.",
         ),
         receipts=tuple(entry.receipt for entry in known()),
         key="formats",

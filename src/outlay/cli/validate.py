@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from outlay.cli.answer import emit_text, prepare
+from outlay.cli.save import check_apart
 from outlay.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def command(
     Example:  outlay validate validation/training/*.csv
     """
     chosen = prepare(output, format)
+    check_apart(output, records)
     if chosen not in FORMATS:
         raise InputError(
             f"a validation has no format `{chosen}`", expected=", ".join(FORMATS), hint="write `--format md`"
@@ -60,6 +62,8 @@ def command(
     whole = [path for path in records if path not in served and runs.is_run_file(path)]
     steps = [path for path in records if path not in (*whole, *served)]
     parts = []
+    for path in steps:
+        _measures(path)
     if steps:
         read = functools.reduce(operator.add, [accuracy.read_records(path) for path in steps])
         unseen = {} if cross is None else _unseen()
@@ -86,6 +90,26 @@ def command(
     if not found.answered:
         raise InputError("no row could be predicted", hint="the answer lists each row with the reason")
     return 0
+
+
+def _measures(path: str) -> None:
+    """Refuse a file of records in which nothing was measured, whatever they are records of."""
+    from outlay.accuracy import columns, runs_columns, tuning_rows
+    from outlay.accuracy.records import header_of
+    from outlay.accuracy.serving import columns as serving_columns
+
+    header = header_of(path)
+    kinds = {"training": columns, "serving": serving_columns, "whole runs": runs_columns}
+    if any(header & set(kind.MEASURED) for kind in kinds.values()) or tuning_rows.is_table(list(header)):
+        return
+    if len(header & set().union(*(kind.COLUMNS for kind in kinds.values()))) < 2:
+        return  # it has no header, and the reader says so
+    listed = "; ".join(f"{', '.join(kind.MEASURED)} ({name})" for name, kind in kinds.items())
+    raise InputError(
+        f"`{path}` has no measured column",
+        expected=f"at least one of {listed}",
+        hint="`docs/reference/records.md`, `serving-records.md` and `whole-runs.md` list the columns",
+    )
 
 
 def _unseen() -> dict[str, Predictor]:

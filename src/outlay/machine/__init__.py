@@ -15,7 +15,7 @@ from outlay.machine.curves import Coefficients, Curves, curves_for
 from outlay.machine.gemm import GemmCurve, gemm_seconds
 from outlay.machine.grouped import GroupedCurve, active_experts, fullest, grouped_gemm_seconds
 from outlay.machine.memory_bound import MemoryCurve, memory_seconds
-from outlay.machine.power import power_watts
+from outlay.machine.power import power_watts, wall_watts
 
 if TYPE_CHECKING:
     from outlay.machine.decode import DecodeCurve as DecodeCurve
@@ -62,6 +62,7 @@ __all__ = [
     "power_watts",
     "small_all_reduce_curve",
     "small_all_reduce_seconds",
+    "wall_watts",
 ]
 
 _SERVING = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from outlay.catalog import Accelerator
+import numpy as np
+
+from outlay.catalog import Accelerator, Server
 from outlay.workload import Number
 
 IDLE = 0.12
@@ -31,3 +33,25 @@ def power_watts(accelerator: Accelerator, activity: Mapping[str, Number]) -> Num
     """
     share = IDLE + sum(part * (DRAW[kind] - IDLE) for kind, part in activity.items())
     return accelerator.tdp * share
+
+
+def wall_watts(accelerator: Accelerator, server: Server, device_watts: Number, busy: Number) -> Number:
+    """Mean watts of one device with its share of its server, from the mean of the device alone and its busy share.
+
+    In a rack the server draws on while its devices idle. A machine that stands by itself sleeps with its device: it draws
+    what it is known to draw at rest, and while it works what was measured, or its device and the rest of it.
+
+    >>> from outlay.catalog import accelerator, server_for
+    >>> phone = accelerator("a17-pro")
+    >>> round(float(wall_watts(phone, server_for(phone), power_watts(phone, {}), 0.0)), 2)
+    0.05
+    """
+    if server.idle_watts is None:
+        return device_watts + server.host_watts / server.devices
+    work: Number
+    if server.work_watts is None:
+        idle = power_watts(accelerator, {})
+        work = idle + (device_watts - idle) / np.maximum(busy, 1e-9) + server.host_watts
+    else:
+        work = server.work_watts
+    return server.idle_watts + np.minimum(busy, 1.0) * (work - server.idle_watts)

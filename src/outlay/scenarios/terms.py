@@ -14,6 +14,7 @@ from outlay.errors import InputError, UnknownName
 from outlay.scenarios.assumed import CHECKPOINTS_KEPT
 from outlay.scenarios.beside import Beside, amortised, read_beside
 from outlay.statement import Assumption, Basis, Interval, Receipt
+from outlay.units import with_article
 
 _MOST_CHECKPOINTS = 10**6
 
@@ -214,10 +215,14 @@ def agree_price(
         offered = {listing.tier for listing in catalog.prices(chip)}
         if not offered:
             kind = "owned"
-            assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out a {chip.name}"))
+            assumed.append(
+                Assumption("tier", value="owned", why=f"nobody in the catalog rents out {with_article(chip.name)}")
+            )
         elif kind not in offered:
             kind = next(entry for entry in ("reserved", "spot", *sorted(offered)) if entry in offered)
-            assumed.append(Assumption("tier", value=kind, why=f"nobody lists an on-demand price of a {chip.name}"))
+            assumed.append(
+                Assumption("tier", value=kind, why=f"nobody lists an on-demand price of {with_article(chip.name)}")
+            )
     if kind == "owned":
         return kind, None, None, None, cut
     choice = catalog.price_for(chip, provider, kind)
@@ -279,7 +284,8 @@ def _pue(
         if not 1 <= ratio <= 100:
             raise InputError(f"`--pue` is {asked}", expected="a ratio from 1 to 100", hint="write `--pue 1.2`")
         return Interval.exact(ratio), yours(ratio, "", "--pue")
-    if seller == "on-premise" and question.accelerator.category in ("apple", "consumer-gpu", "edge"):
+    alone = catalog.server_for(question.accelerator).idle_watts is not None
+    if seller == "on-premise" and (alone or question.accelerator.category == "consumer-gpu"):
         home = Receipt(
             1.0, unit="", source="a machine at home or on a desk has no building of its own", date="", basis="assumed"
         )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from outlay.serving.gathering import gathered, gathered_first
 from outlay.serving.mix import Mix, alone_of, chunks_of, mix_of
 from outlay.serving.steps import Mixture, Steps, pair
 from outlay.serving.task import Task
@@ -28,6 +29,8 @@ class Cycle:
 
     seconds: Number
     """Z: from being sent to the next one being sent."""
+    crowded: Number
+    """Z where all places are taken and others wait for one: they begin when one ends, so that no step gathers more."""
     ttft: Number
     pure: Number
     """A step of decoding alone."""
@@ -48,23 +51,32 @@ class Cycle:
 def mixed_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     """Chunks of prompts share steps with decoding sequences."""
     mix = mix_of(task, n)
-    each = np.minimum(mix.tokens / np.maximum(mix.prompts, 1e-9), task.prompt)
-    decoding = Mixture(decoding=mix.alone, context=task.context)
-    prefilling = Mixture(
-        decoding=mix.beside, context=task.context, prefill=mix.tokens, prompts=mix.prompts, past=task.past(each)
-    )
+    decoding, prefilling = Mixture(decoding=mix.alone, context=task.context), prefilling_of(task, mix)
     pure, mixed = pair(steps, decoding, prefilling)
+    crowded = mix.prefilling * mixed + (mix.steps - mix.prefilling) * pure
+    if task.independent and np.any(np.greater(task.devices, 1)):
+        mix, mixed = gathered(task, n, mix, steps, (pure, mixed), prefilling)
+        prefilling = prefilling_of(task, mix)
     rest = mix.steps - mix.prefilling
     seconds = mix.prefilling * mixed + rest * pure
     waiting = mix.waited * (mix.behind * mixed + (1.0 - mix.behind) * pure)
     return Cycle(
         seconds=seconds,
+        crowded=np.minimum(seconds, crowded),
         ttft=waiting + mix.own * mixed,
         pure=pure,
         mixed=mixed,
         decoding=decoding,
         prefilling=prefilling,
         mix=mix,
+    )
+
+
+def prefilling_of(task: Task, mix: Mix) -> Mixture:
+    """What a step with prompt tokens works on."""
+    each = np.minimum(mix.tokens / np.maximum(mix.prompts, 1e-9), task.prompt)
+    return Mixture(
+        decoding=mix.beside, context=task.context, prefill=mix.tokens, prompts=mix.prompts, past=task.past(each)
     )
 
 
@@ -78,6 +90,7 @@ def answering_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     nothing = np.zeros_like(alone)
     return Cycle(
         seconds=passes * pure,
+        crowded=passes * pure,
         ttft=waited * pure,
         pure=pure,
         mixed=pure,
@@ -121,22 +134,28 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     prefilling = visits * each_visit
     # Those of the same visit end one group after the other; without answers, each is sent again at once.
     own = np.where(task.decodes > 0, chunks * (together / group + 1.0) / 2.0, prefilling)
+    mix = Mix(
+        steps=passes,
+        prefilling=prefilling,
+        tokens=group * each,
+        prompts=group,
+        own=own,
+        waited=waited,
+        behind=np.zeros_like(alone),
+        beside=np.zeros_like(alone),
+        alone=alone,
+    )
+    crowded = passes * pure + prefilling * mixed
+    if task.independent and np.all(np.greater(task.decodes, 0)):
+        mix, mixed = gathered_first(task, n, mix, steps, (pure, mixed), prompts)
+        prompts = Mixture(decoding=0.0, context=0.0, prefill=mix.tokens, prompts=mix.prompts, past=prompts.past)
     return Cycle(
-        seconds=passes * pure + prefilling * mixed,
-        ttft=waited * pure + own * mixed,
+        seconds=passes * pure + mix.prefilling * mixed,
+        crowded=np.minimum(passes * pure + mix.prefilling * mixed, crowded),
+        ttft=waited * pure + mix.own * mixed,
         pure=pure,
         mixed=mixed,
         decoding=decoding,
         prefilling=prompts,
-        mix=Mix(
-            steps=passes,
-            prefilling=prefilling,
-            tokens=group * each,
-            prompts=group,
-            own=own,
-            waited=waited,
-            behind=np.zeros_like(alone),
-            beside=np.zeros_like(alone),
-            alone=alone,
-        ),
+        mix=mix,
     )

@@ -58,7 +58,7 @@ def perform_disaggregated(
     >>> bool((np.diff(found.ttft) > 0).all() and (np.diff(found.tpot) > 0).all())
     True
     """
-    transfer = Transfer.over_network(prefill_deployment) if transfer is None else transfer
+    transfer = Transfer.over_network(prefill_deployment, decode_deployment) if transfer is None else transfer
     prefill_steps = timed(prefill_deployment, coefficients)
     pools = _Pools(
         prefill=prefill_of(Task.of(prefill_deployment, load, None), prefill_steps),

@@ -77,13 +77,13 @@ def backend_of(accelerator: Accelerator, engine: str) -> str:
     where the engine's name says so.
 
     >>> from outlay.catalog import accelerator
-    >>> [backend_of(accelerator(chip), "llamacpp") for chip in ("rtx-4090", "m3-max", "raspberry-pi-5-16gb")]
-    ['cuda', 'metal', 'cpu']
+    >>> [backend_of(accelerator(chip), "llamacpp") for chip in ("rtx-4090", "m3-max", "a17-pro", "m1-pro-cpu")]
+    ['cuda', 'metal', 'metal', 'cpu']
     """
     if "vulkan" in engine:
         return "vulkan-nvidia" if accelerator.vendor.lower() == "nvidia" else "vulkan"
-    if accelerator.category == "apple":
-        return "cpu" if accelerator.name.endswith("-cpu") else "metal"
+    if accelerator.vendor == "apple":  # phones too: their GPUs take the same kernels
+        return "cpu" if accelerator.category == "cpu" else "metal"
     if accelerator.category == "cpu" or accelerator.generation.startswith("bcm"):
         return "cpu"
     vendor = accelerator.vendor.lower()

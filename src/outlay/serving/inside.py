@@ -43,7 +43,7 @@ class Inside:
     found: Cycle
     """Of one more than those."""
     full_seconds: Floats
-    """Z of as many as fit."""
+    """Z of as many as fit, while others wait for their places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +90,18 @@ def inside(cycle: Cycles, task: Task, most: Number, rate: Number, steps: Steps, 
     starts, number = _runs(task, fits, layouts)
     if starts is None and fits.size * POINTS > SMALL:
         others = np.stack([fits * 0.0, fits - 1.0])
-        seconds = np.stack([np.broadcast_to(cycle(task, n + 1.0, steps).seconds, fits.shape) for n in others])
+        cycles = [cycle(task, n + 1.0, steps) for n in others]
+        seconds = np.stack([np.broadcast_to(one.seconds, fits.shape) for one in cycles])
+        full = np.broadcast_to(cycles[-1].crowded, fits.shape)
     else:
         few, of = (fits, task) if starts is None else (fits[..., starts], _first(task, starts))
         others = few ** np.linspace(0.0, 1.0, POINTS).reshape(-1, *(1,) * few.ndim) - 1.0
         others[-1] = few - 1.0  # powers are not exact
-        seconds = np.broadcast_to(cycle(of, others + 1.0, steps).seconds, others.shape)
+        looked = cycle(of, others + 1.0, steps)
+        seconds = np.broadcast_to(looked.seconds, others.shape)
+        full = np.broadcast_to(looked.crowded, others.shape)[-1]
     ends = _around(others, np.asarray(seconds, dtype=float), rate, number, shape)
-    full = seconds[-1] if number is None else seconds[-1][..., number]
+    full = full if number is None else full[..., number]
     others, found = _narrowed(cycle, task, rate, ends, steps)
     return Inside(others=others, found=found, full_seconds=np.broadcast_to(full, shape))
 
@@ -118,10 +122,11 @@ def _runs(task: Task, most: Floats, layouts: tuple[int, ...]) -> tuple[Any, Any]
 
 def _first(task: Task, starts: NDArray[np.intp]) -> Task:
     """The first load of each run."""
-    columns = {name: np.asarray(getattr(task, name)) for name in task.__slots__}
-    return Task(
-        **{name: part[..., starts] if part.ndim and part.shape[-1] > 1 else part for name, part in columns.items()}
-    )
+
+    def first(values: Any) -> Any:
+        return values[..., starts] if np.ndim(values) and np.shape(values)[-1] > 1 else values
+
+    return Task(**{name: first(getattr(task, name)) for name in task.__slots__})
 
 
 def _around(
@@ -181,7 +186,7 @@ def _far(at: Floats, n: Floats) -> NDArray[np.bool_]:
 def _some(task: Task, places: Any, shape: tuple[int, ...]) -> Task:
     """Some of the loads, in one row."""
 
-    def some(values: Number) -> Number:
+    def some(values: Any) -> Any:
         if np.ndim(values) == 0:
             return values
         return np.asarray(np.broadcast_to(values, shape).reshape(-1)[places])

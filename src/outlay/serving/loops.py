@@ -164,7 +164,7 @@ def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficien
     shape = np.shape(deployment.layout.tensor)
     limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
-    first, full = _cycle_seconds(deployment, load, coefficients, np.stack([np.ones(shape), sequences]))
+    first, full = _alone_and_full(deployment, load, coefficients, np.stack([np.ones(shape), sequences]))
     return Loops(
         deployment=deployment,
         load=load,
@@ -179,15 +179,19 @@ def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficien
     )
 
 
-def _cycle_seconds(deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats) -> Floats:
-    """Seconds of a request among `running` that are always there."""
+def _alone_and_full(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats
+) -> tuple[Floats, Floats]:
+    """Seconds of a request that is alone, and among as many as fit while others wait for their places: the rows of `running`."""
     if deployment.engine.batching == "static":
         closed = perform(deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients)
-        found: Any = running / closed.requests_per_second
+        alone: Any = running / closed.requests_per_second
+        full = alone
     else:
-        found = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients)).seconds
-    seconds: Floats = np.broadcast_to(np.asarray(found, dtype=float), running.shape)
-    return seconds
+        cycle = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients))
+        alone, full = cycle.seconds, cycle.crowded
+    alone, full = (np.broadcast_to(np.asarray(found, dtype=float), running.shape) for found in (alone, full))
+    return alone[0], full[1]
 
 
 def some_of(deployment: Deployment, places: Any) -> Deployment:

@@ -36,6 +36,17 @@ class Mix:
     alone: Number
     """B_p, sequences that decode in the other steps."""
 
+    def with_share(self, share: Number) -> Mix:
+        """The same prompts, in another share of the steps."""
+        fewer = share * self.steps / self.prefilling
+        return replace(
+            self,
+            prefilling=self.prefilling * fewer,
+            tokens=self.tokens / fewer,
+            prompts=self.prompts / fewer,
+            behind=self.behind * fewer,
+        )
+
 
 def mix_of(task: Task, n: Number) -> Mix:
     """The steps of a cycle with n requests in the batch."""
@@ -111,7 +122,7 @@ def _loose(task: Task, n: Number) -> Mix:
     chunks = np.ceil(task.prompt / budget)
     arriving = n / total
     # Of the steps of a prompt, those that no other one shares.
-    others = (arriving - 1.0 / total) * chunks / task.devices
+    others = (arriving - 1.0 / total) * chunks
     share = np.maximum(arriving * chunks * alone_of(others), arriving * task.prompt / (budget * task.devices))
     share = np.clip(share, 1e-12, 1.0)
     decoding = n * task.decodes / (total + quiet)

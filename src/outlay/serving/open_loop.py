@@ -50,8 +50,12 @@ def open_loop(
     shapes = (np.shape(getattr(deployment.layout, name)) for name in DEGREES)
     layouts = np.broadcast_shapes(*shapes)
     met = inside(cycle_of(deployment), task, most, load.rate, steps, layouts=layouts)
-    fared, utilisation, busy = fared_among(met.others, met.found, deployment, load, task, most, met.full_seconds)
-    return replace(fared, watts=met.found.watts(steps)), utilisation, busy
+    # With all places taken, requests stay as long as places are there for them (Little).
+    longest = np.maximum(most / np.maximum(load.rate, 1e-300), met.full_seconds)
+    shorter = np.minimum(1.0, longest / met.found.seconds)
+    found = replace(met.found, seconds=met.found.seconds * shorter, ttft=met.found.ttft * shorter)
+    fared, utilisation, busy = fared_among(met.others, found, deployment, load, task, most, met.full_seconds)
+    return replace(fared, watts=found.watts(steps)), utilisation, busy
 
 
 def fared_among(
@@ -59,11 +63,11 @@ def fared_among(
 ) -> tuple[Fared, Number, Number]:
     """The same, without watts, where it is known how many others a request finds `inside`: `found` is the cycle of one more."""
     assert load.rate is not None
-    utilisation = load.rate * full_seconds / most
+    utilisation, rate = load.rate * full_seconds / most, np.maximum(load.rate, 1e-300)
     busy = -np.expm1(-load.rate * found.seconds)
     prompt = prompt_waits(deployment, load, task, found, inside, busy)
     wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation)
-    decoding = found.seconds - found.ttft + prompt.after
+    decoding = np.clip(found.seconds - found.ttft + prompt.after, 0.0, np.maximum(most / rate, full_seconds))
     slope, steady = slope_of(load, most, full_seconds, found, inside)
     # Prompts of others that fall into an answer, and how many share the batch while it lasts.
     squared = 1.0 + np.square(load.variation)

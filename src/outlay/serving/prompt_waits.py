@@ -63,10 +63,41 @@ def prompt_waits(deployment: Deployment, load: Load, task: Task, found: Cycle, i
     queued_square = 2.0 * np.square(queued) + load.rate * own**3 * cubed / (3.0 * (1.0 - share))
     squares = busy * (room * gathered_square + (1.0 - room) * queued_square)
     marginal = room * each + (1.0 - room) * own
-    return Prompt(
+    plain = Prompt(
         first=own_step + waiting,
         own=own_step,
         each=marginal,
         after=np.where(task.decodes > 0, room * excess * busy, 0.0),
         variance=np.square(load.variation * marginal) + squares - np.square(waiting),
     )
+    # Devices that wait for each other, and engines whose prompts go first, compute in the next step all that came in one.
+    in_step = np.greater(task.devices, 1) if mixed else np.greater_equal(task.chunk, task.prompt)
+    return in_lockstep(load, task, found, busy, plain, in_step, mixed=mixed) if np.any(in_step) else plain
+
+
+def in_lockstep(
+    load: Load, task: Task, found: Cycle, busy: Number, plain: Prompt, where: Number, *, mixed: bool
+) -> Prompt:
+    """How a prompt fares that waits for the step which all are in, and no longer; `plain` elsewhere."""
+    assert load.rate is not None
+    short, long = found.pure, found.mixed
+    steps = found.mix.steps + (0.0 if mixed else found.mix.prefilling)
+    share = np.clip(found.mix.prefilling / np.maximum(steps, 1e-9), 0.0, 1.0)
+    mean = share * long + (1.0 - share) * short
+    waiting = busy * (share * np.square(long) + (1.0 - share) * np.square(short)) / (2.0 * mean)
+    square = busy * (share * long**3 + (1.0 - share) * short**3) / (3.0 * mean)
+    own = long * np.maximum(found.mix.own, 1.0)
+    # More prompts come during the long step that a prompt is in; with each step after it, that is forgotten.
+    again, once = -np.expm1(-load.rate * long), -np.expm1(-load.rate * short)
+    if mixed:
+        after = np.maximum(again - share, 0.0) * (long - short) / np.maximum(1.0 - again + once, 1e-9)
+    else:
+        after = np.maximum(again - once, 0.0) * long / np.maximum(1.0 - again, 1e-9)
+    parts = {
+        "first": own + waiting,
+        "own": own,
+        "each": plain.each,
+        "after": np.where(task.decodes > 0, np.maximum(after, 0.0) * busy, 0.0),
+        "variance": np.square(load.variation * plain.each) + np.maximum(square - np.square(waiting), 0.0),
+    }
+    return Prompt(**{name: np.where(where, value, getattr(plain, name)) for name, value in parts.items()})

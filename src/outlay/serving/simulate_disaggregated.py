@@ -60,7 +60,7 @@ def simulate_disaggregated(
     >>> bool((found.finish >= found.first).all() and (found.first > found.arrival).all())
     True
     """
-    transfer = Transfer.over_network(prefill_deployment) if transfer is None else transfer
+    transfer = Transfer.over_network(prefill_deployment, decode_deployment) if transfer is None else transfer
     usual = usual_tokens(requests)
     per_step = 1.0 if speculation is None else float(speculation.tokens_per_step)
     first_policy = policy_of(prefill_deployment, coefficients, usual, prefill_only=True)

@@ -24,6 +24,8 @@ class Task:
     context: Number
     loose: Number
     """Lengths differ, so requests do not stay in groups."""
+    independent: bool
+    """Requests come at times of their own, more of them in a long step than in a short one."""
     queueing: Number
     """Half of 1 + c²: how long a queue of such prompts is over that of equal service times' double."""
     chunk: Number
@@ -49,6 +51,7 @@ class Task:
             decodes=np.maximum(np.subtract(load.output, 1.0), 0.0) / per_step,
             context=load.context,
             loose=np.logical_and(scattered, np.greater(load.output, 1)),
+            independent=load.rate is not None,
             queueing=(1.0 + np.square(load.variation)) / 2.0,
             chunk=deployment.engine.chunk_tokens,
             wave=1.0 if load.rate is not None else wave(load.variation, load.rounds),
@@ -75,7 +78,7 @@ def wave(variation: Number, rounds: Number | None) -> Number:
     so that the harmonic mean over rounds counts.
 
     >>> round(float(wave(0.064, 10.0)), 2), float(wave(0.8, 10.0)), float(wave(0.064, None))
-    (0.4, 1.0, 1.0)
+    (0.42, 1.0, 1.0)
     """
     if rounds is None:
         return 1.0

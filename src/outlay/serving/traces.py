@@ -43,6 +43,8 @@ OTHER_NAMES = {
 }
 """Usual names of the plain columns: Vidur's, and those of API bills."""
 
+MOST_BYTES = 100 * 10**6
+"""Of a file: a week of Azure's conversations is more, and would be played for hours."""
 MOST_TOKENS = 1_000_000_000
 HASH_TOKENS = 512
 """Tokens of a block that a Mooncake hash stands for."""
@@ -61,13 +63,21 @@ def load_trace(path: Path | str, *, prefix_cache: bool = True) -> Requests:
     """
     where = Path(path)
     try:
-        text = where.read_text(encoding="utf-8-sig")
+        with where.open("rb") as stream:  # a device may have no end
+            raw = stream.read(MOST_BYTES + 1)
+        text = raw.decode("utf-8-sig") if len(raw) <= MOST_BYTES else ""
     except (OSError, ValueError) as problem:  # a path with a null byte is a ValueError, and so is what is not UTF-8
         said = problem.strerror if isinstance(problem, OSError) else "not text"
         raise InputError(
             f"the trace `{where}` cannot be read: {said}", hint="give the path of a CSV or JSONL file"
         ) from problem
-    return read_trace(text, source=where.name, prefix_cache=prefix_cache)
+    if len(raw) > MOST_BYTES:
+        raise InputError(
+            f"the trace `{where}` has more than {MOST_BYTES / 1e6:,.0f} MB",
+            expected="some millions of requests at most",
+            hint="keep some hours of it, the busiest among them",
+        )
+    return read_trace(text.replace("\r\n", "\n"), source=where.name, prefix_cache=prefix_cache)
 
 
 def read_trace(text: str, *, source: str = "trace", prefix_cache: bool = True) -> Requests:
@@ -106,9 +116,14 @@ def _table(text: str, source: str, problems: list[str]) -> Iterator[Row]:
         header = list(reader.fieldnames or ())
     except csv.Error as problem:
         raise _unreadable(source, 1, problem) from problem
-    named = {OTHER_NAMES.get((name or "").strip(), (name or "").strip()): name for name in header}
+    spelled = [OTHER_NAMES.get((name or "").strip(), (name or "").strip()) for name in header]
+    named = dict(zip(spelled, header, strict=True))
     kind = "azure" if "TIMESTAMP" in named or "ContextTokens" in named else "plain"
     time, tokens, output = COLUMNS[kind]
+    read_columns = (*COLUMNS[kind], "cached")
+    if twice := [name for name in dict.fromkeys(spelled) if name in read_columns and spelled.count(name) > 1]:
+        listed = " and ".join(f"`{name}`" for name in twice)
+        raise InputError(f"`{source}` has the column {listed} twice", hint="keep one of the two")
     if missing := [name for name in COLUMNS[kind] if name not in named]:
         raise InputError(
             f"`{source}` lacks the column{'s' if len(missing) > 1 else ''} {' and '.join(f'`{name}`' for name in missing)}",
@@ -118,6 +133,9 @@ def _table(text: str, source: str, problems: list[str]) -> Iterator[Row]:
     for cells in _lines(reader, source):
         line = reader.line_num
         if not any((value or "").strip() for value in cells.values() if isinstance(value, str)):
+            continue
+        if any(str(value).strip() for value in cells.get(None) or ()):  # type: ignore[call-overload]
+            problems.append(f"row {line}: {len(header) + len(cells[None])} cells under {len(header)} columns")  # type: ignore[index]
             continue
         read = _moment if kind == "azure" else _seconds
         at = read(cells[named[time]], line, time, problems)

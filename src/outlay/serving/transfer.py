@@ -21,12 +21,13 @@ class Transfer:
     """Seconds before the first byte."""
 
     @staticmethod
-    def over_network(deployment: Deployment) -> Transfer:
-        """By the network cards of the deployment's cluster."""
-        cluster = deployment.cluster
-        return Transfer(
-            bandwidth=cluster.network_bandwidth * cluster.network_efficiency, latency=cluster.network_latency
+    def over_network(sends: Deployment, takes: Deployment | None = None) -> Transfer:
+        """By the network cards of the two clusters, of which the slower ones decide; None is a cluster alike."""
+        one, other = sends.cluster, (takes or sends).cluster
+        bandwidth = np.minimum(
+            one.network_bandwidth * one.network_efficiency, other.network_bandwidth * other.network_efficiency
         )
+        return Transfer(bandwidth=bandwidth, latency=one.network_latency)
 
     @staticmethod
     def instant() -> Transfer:

@@ -4,6 +4,7 @@ Inside, a figure is a plain `float` (or array) in its base unit; the `NewType`s 
 a user writes into a base unit and :func:`format_quantity` turns it back into words; nothing else converts.
 """
 
+from outlay.units.articles import with_article as with_article
 from outlay.units.format import format_money as format_money
 from outlay.units.format import format_number as format_number
 from outlay.units.format import format_quantity as format_quantity
@@ -42,4 +43,5 @@ __all__ = [
     "format_number",
     "format_quantity",
     "parse",
+    "with_article",
 ]

@@ -129,6 +129,13 @@ def test_limits_that_nothing_keeps_are_named_with_those_that_the_nearest_keeps()
     assert likely(compare("llama-3.1-8b", ttft=hinted, tpot="1s", **asked), "own") > 0
 
 
+def test_a_tier_that_nobody_lists_is_named() -> None:
+    with pytest.raises(DoesNotFit, match="nobody lists accelerators for servers as reserved"):
+        compare("llama-3.1-8b", rate="2/s", tier="reserved", today=DAY)
+    with pytest.raises(DoesNotFit, match="rents out holds deepseek"):
+        compare("deepseek-v3", api="mine=1/1", rate="2/s", provider="jarvislabs", quant="fp32", tier="spot", today=DAY)
+
+
 def test_a_format_that_no_table_lists_is_bad_input_and_no_no():
     with pytest.raises(UnknownName, match="`any` is not a format"):
         compare("llama-3.1-8b", rate="2/s", quant="any", today=DAY)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from outlay.errors import DoesNotFit, InputError
+from outlay.scenarios.buying.compare import compare
 from outlay.scenarios.named import read_model
 from outlay.scenarios.serving.cost import cost_serving
-from outlay.scenarios.serving.demand import read_rate
+from outlay.scenarios.serving.demand import rate_words, read_rate
 from outlay.scenarios.serving.extras import layers_of
-from outlay.serving import load_serving
+from outlay.scenarios.serving_plan.plan import plan_serving
+from outlay.serving import Requests, load_serving
 from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
+from outlay.units import format_quantity, parse
 from outlay.workload import parameters
 
 USUAL = {"on": "h100-sxm:8", "quant": "fp8", "input": 1024, "output": 256, "rate": 5, "price": 2}
@@ -148,10 +153,62 @@ def test_what_is_asked_for_is_not_assumed():
     assert {"engine", "cache", "layout", "grid", "PUE"} <= {entry.name for entry in ask().assumed}
 
 
-def test_a_chip_without_the_format_widens_the_weights_and_says_so():
-    found = cost_serving("llama-3-8b", on="a100-sxm-80gb", quant="fp8", input=512, output=128, rate=1)
+def test_a_format_that_the_chip_lacks_is_refused_and_what_is_offered_is_widened():
+    asked = {"on": "a100-sxm-80gb", "input": 512, "output": 128, "rate": 1}
+    with pytest.raises(InputError, match="does not multiply in fp8") as refused:
+        cost_serving("llama-3-8b", quant="fp8", **asked)
+    assert "`--quant w8a16`" in refused.value.hint
+    assert cost_serving("llama-3-8b", quant="w8a16", **asked).answer
+    with pytest.raises(InputError, match="does not multiply in nvfp4"):
+        cost_serving("llama-3-8b", quant="nvfp4", **{**asked, "on": "l4"})
+
+
+def test_published_weights_are_widened_where_the_chip_lacks_their_format():
+    found = cost_serving("deepseek-v3", on="a100-sxm-80gb:16", input=512, output=128, rate="1/min", price=1)
     said = next(entry for entry in found.assumed if entry.name == "arithmetic")
-    assert "widened to bf16" in said.value
+    assert "widened" in said.value
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"on": "tpu-v5e:4", "quant": "q4_k_m"}, "which does not run on tpu-v5e"),
+        ({"on": "inferentia2", "quant": "q4_k_m"}, "which does not run on inferentia2"),
+        ({"on": "gaudi2", "quant": "q4_k_m"}, "which does not run on gaudi2"),
+        ({"on": "m3-max", "quant": "fp8"}, "is no format of llamacpp"),
+        ({"on": "m3-max", "quant": "nvfp4"}, "is no format of llamacpp"),
+        ({"on": "m3-max", "quant": "w4a16"}, "is no format of llamacpp"),
+        ({"on": "vcu128"}, "no engine that outlay knows runs on vcu128"),
+        ({"on": "cerebras-wse-3"}, "no engine that outlay knows runs on cerebras-wse-3"),
+        ({"on": "hailo-8", "quant": "int8"}, "no engine that outlay knows runs on hailo-8"),
+        ({"on": "coral-edge-tpu", "quant": "int8"}, "no engine that outlay knows runs on coral-edge-tpu"),
+        ({"on": "rx-580", "engine": "vllm"}, "has left the generation gcn4 behind"),
+        ({"on": "h100-sxm", "kv": "int8"}, "is no cache of vllm"),
+        ({"on": "h100-sxm", "kv": "fp4"}, "is no cache of vllm"),
+        ({"on": "h100-sxm", "kv": "fp32"}, "is no cache of vllm"),
+        ({"prefill_on": "h100-sxm", "decode_on": "h100-sxm", "engine": "llamacpp"}, "does not send caches"),
+        ({"prefill_on": "h100-sxm", "decode_on": "m3-max"}, "does not send caches"),
+        ({"prefill_on": "rx-580", "decode_on": "h100-sxm"}, "vllm does not run on rx-580"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changed, words):
+    with pytest.raises(InputError) as refused:
+        cost_serving("llama-3-8b", **{"input": 512, "output": 128, "concurrency": 1, **changed})
+    assert words in str(refused.value)
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("chip", "engine"), [("rx-580", "llamacpp"), ("mi25-16gb", "llamacpp"), ("sn40l", "sambaflow"), ("mi300x", "vllm")]
+)
+def test_the_usual_engine_is_one_that_runs_there(chip, engine):
+    found = cost_serving("llama-3.2-1b", on=chip, input=128, output=16, concurrency=1)
+    assert next(entry.value for entry in found.assumed if entry.name == "engine") == engine
+
+
+def test_llama_cpp_keeps_published_eight_bits_as_its_own():
+    with pytest.raises(DoesNotFit, match="in q8_0"):
+        cost_serving("deepseek-v3", on="m3-ultra", input=128, output=16, concurrency=1)
 
 
 def test_published_eight_bit_weights_are_the_default():
@@ -245,6 +302,68 @@ def test_an_owned_machine_has_no_price_and_says_what_would_give_one():
         "llama-3-8b", on="m3-max", quant="q4_k_m", input=512, output=256, concurrency=1, tier="owned", hardware=4000
     )
     assert not bought.total.at_least
+
+
+def test_bursts_make_clients_wait_and_even_requests_do_not():
+    asked = {"on": "l4", "input": 512, "output": 128, "price": 1}
+    waits = [cost_serving("llama-3-8b", rate=1, burstiness=shape, **asked) for shape in (0.1, 1, 10)]
+    firsts = [figure(found, "ttft") for found in waits]
+    assert firsts[0] > 2 * firsts[1]
+    assert firsts[2] < 1.1 * firsts[1]
+    assert figure(waits[1], "ttft") == figure(cost_serving("llama-3-8b", rate=1, **asked), "ttft")
+    for wrong in (
+        {"concurrency": 3, "burstiness": 0.5},
+        {"rate": 1, "burstiness": "often"},
+        {"rate": 1, "burstiness": 0},
+    ):
+        with pytest.raises(InputError, match="burstiness"):
+            cost_serving("llama-3-8b", **asked, **wrong)
+
+
+def test_a_burst_above_what_is_sustained_is_played():
+    count, size = 200, np.full(200, 512)
+    burst = Requests(np.arange(count) * 0.02, size, size // 4)
+    found = cost_serving("llama-3-8b", on="l4", trace=burst, price=1)
+    assert figure(found, "utilisation") > 5
+    assert 10 < figure(found, "ttft") < 90
+    most = 2 * count * 128 / 60
+    assert 0 < figure(found, "output_tokens_per_second") < most
+    assert any("faster than they are answered" in note for note in found.notes)
+    slow = cost_serving("llama-3-8b", on="l4", trace=Requests(np.arange(count) * 2.0, size, size // 4), price=1)
+    assert not any("faster than they are answered" in note for note in slow.notes)
+
+
+SMALL = {"quant": "q4_k_m", "input": 512, "output": 128}
+
+
+def test_a_phone_that_waits_draws_what_it_draws_at_rest():
+    waits = cost_serving("llama-3.2-1b", on="a17-pro", rate="1/day", **SMALL)
+    watts = figure(waits, "joules") / (730 * 3600)
+    assert 0.05 <= watts < 0.06
+    assert math.isclose(figure(waits, "battery"), 12.7 * 3600 / watts)
+    assert "iphone-15-pro" in next(entry.value for entry in waits.assumed if entry.name == "machine")
+    works = cost_serving("llama-3.2-1b", on="a17-pro", concurrency=1, **SMALL)
+    assert 3600 < figure(works, "battery") < 8 * 3600
+    assert "a token of an answer" in cells(works, "load")["energy at work"][0]
+
+
+@pytest.mark.parametrize(
+    ("chip", "low", "high"),
+    [
+        ("intel-n150", 20, 30),
+        ("core-i7-12700h", 30, 80),
+        ("m1-pro", 25, 50),
+        ("m1-pro-cpu", 25, 50),
+        ("gb10-spark-128gb", 100, 240),
+        ("core-i9-13900k", 150, 350),
+        ("raspberry-pi-5", 8, 15),
+        ("m3-ultra", 200, 280),
+    ],
+)
+def test_machines_at_home_draw_what_such_machines_draw(chip, low, high):
+    found = cost_serving("llama-3.2-1b", on=chip, concurrency=1, engine="llamacpp", **SMALL)
+    assert low < figure(found, "joules") / (730 * 3600) < high
+    assert next(entry.value for entry in found.assumed if entry.name == "PUE") == "1"
 
 
 def test_no_says_how_many_would_do_and_they_do():
@@ -426,3 +545,136 @@ def test_coefficients_of_ones_own_have_no_range():
     assert found.coverage is None
     assert not found.answer["tpot"].value.has_range
     assert figure(found, "tpot") > figure(ask(), "tpot")
+
+
+def test_the_fewest_that_carry_a_load_are_named():
+    """Of 3 devices a server has 3 places, and a usual one more: 4 are tried before 6."""
+    with pytest.raises(DoesNotFit) as refused:
+        cost_serving("llama-3-8b", on="l4:3", rate=3.6)
+    assert "4 carry it" in refused.value.hint
+    assert cost_serving("llama-3-8b", on="l4:4", rate=3.6).answer
+
+
+@pytest.mark.parametrize("pools", [{"on": "h100-sxm:4"}, {"prefill_on": "h100-sxm:2", "decode_on": "l40s:2"}])
+def test_fewer_devices_save_and_answer_as_their_hint_says(pools):
+    flags = {"--on": "on", "--prefill-on": "prefill_on", "--decode-on": "decode_on"}
+    asked = {"model": "llama-3-8b", "rate": 2}
+    all_of_them = cost_serving(**asked, **pools)
+    hint = all_of_them.hints[0]
+    words = hint.partition("(`")[2].rstrip("`)").split()
+    found = cost_serving(**asked, **{flags[flag]: value for flag, value in zip(words[::2], words[1::2], strict=True)})
+    saved = all_of_them.total.amount.likely - found.total.amount.likely
+    assert f"${saved:,.0f} less" in hint
+    assert format_quantity(figure(found, "e2e"), "s") in hint
+    count = sum(int(word.partition(":")[2]) for word in words[1::2])
+    assert hint.startswith(
+        "1 accelerator carries the load too: it costs" if count == 1 else f"{count} accelerators carry"
+    )
+
+
+@pytest.mark.parametrize("rate", [0.9, 0.98, 1.02])
+@pytest.mark.parametrize(
+    ("model", "on", "layout"), [("llama-3-8b", "l4", None), ("deepseek-v3", "h200:8", "dp=8,ep=8")]
+)
+def test_no_rate_beyond_the_highest_that_is_named_is_answered(model, on, layout, rate):
+    sizes = {"on": on, "layout": layout, "input": 4000, "output": 1000}
+    highest = cost_serving(model, **sizes, rate=0.05)
+    most = 0.05 / figure(highest, "utilisation")
+    if rate > 1:
+        with pytest.raises(DoesNotFit) as refused:
+            cost_serving(model, **sizes, rate=rate * most)
+        assert f"{rate_words(most, beside=rate * most)} at most" in str(refused.value)
+    else:
+        assert figure(cost_serving(model, **sizes, rate=rate * most), "utilisation") == pytest.approx(rate, rel=1e-3)
+
+
+def test_power_and_energy_are_the_same():
+    found = ask()
+    words = cells(found, "load")["power"][0]
+    servers, meter = (parse(part, "W", name="power", example="1kW") for part in re.findall(r"[\d.,]+ k?W", words))
+    hour = cells(found, "costs")["an hour"][1].value.likely
+    assert hour / 3600.0 == pytest.approx(meter, rel=1e-2)
+    pue = next(part for part in found.answer["joules"].parts if part.label == "PUE").value.likely
+    assert meter / servers == pytest.approx(pue, rel=1e-2)
+
+
+def test_a_token_that_takes_longer_than_a_step_is_explained():
+    loaded, idle = ask(rate=8), ask(rate=0.01)
+    note = f"it takes {format_quantity(figure(loaded, 'tpot'), 's')}: some steps between compute prompts"
+    tables = [next(table for table in found.sections if table.key == "step") for found in (loaded, idle)]
+    assert [note in " ".join(table.notes) for table in tables] == [True, False]
+
+
+def test_a_request_that_nobody_gave_fits_the_model():
+    found = cost_serving("gpt2-124m", on="raspberry-pi-4", concurrency=1)
+    request = next(entry for entry in found.assumed if entry.name == "request")
+    inward, outward = (int(word) for word in re.findall(r"\d+", request.value.replace(",", "")))
+    assert inward + outward == 1024
+    assert "gpt2-124m reads" in request.why
+    with pytest.raises(InputError, match="`--input 1155`"):
+        cost_serving("gpt2-124m", on="raspberry-pi-4", concurrency=1, input=1155, output=211)
+
+
+def test_an_objective_that_is_kept_is_offered_as_it_was():
+    with pytest.raises(DoesNotFit) as refused:
+        cost_serving("llama-3-8b", on="l4", rate=0.2, ttft="1s", tpot="30ms")
+    assert "--ttft 1000ms --tpot" in refused.value.hint
+    offered = refused.value.hint.rpartition("--tpot ")[2].rstrip("`")
+    assert cost_serving("llama-3-8b", on="l4", rate=0.2, ttft="1s", tpot=offered).answer
+
+
+@pytest.mark.parametrize(("flag", "value"), [("kv", "foo"), ("layout", "foo"), ("layout", "foo=2")])
+def test_what_is_offered_for_an_unknown_word_is_of_serving(flag, value):
+    with pytest.raises(InputError) as refused:
+        ask(**{flag: value})
+    said = " ".join((str(refused.value), *refused.value.details, refused.value.hint))
+    assert not any(word in said for word in ("vpp", "mbs", "zero", "write `fp32`"))
+    assert "--kv fp8" in said if flag == "kv" else "etp=" in said and "dp=8,ep=8" in said
+
+
+@pytest.mark.parametrize(
+    ("model", "on", "form"),
+    [("gpt-oss-20b", "rtx-4090", "mxfp4"), ("minimax-m2", "h200:4", "fp8-block"), ("llama-3-8b", "l4", "bf16")],
+)
+def test_weights_are_those_of_the_checkpoint_for_cost_plan_and_compare_alike(model, on, form):
+    name, _, count = on.partition(":")
+    cost = cost_serving(model, on=on, rate=0.1)
+    assert next(entry.value for entry in cost.assumed if entry.name == "weights") == form
+    planned = plan_serving(model, on=name, count=count or "1", rate=0.1)
+    assert next(entry.value for entry in planned.assumed if entry.name == "weights") == form
+    beside_an_api = compare(model, on=on, rate=0.1, api="mine=0.10/0.40")
+    assert next(entry.value for entry in beside_an_api.assumed if entry.name == "weights") == form
+
+
+@pytest.mark.parametrize("pools", [{"on": "h100-sxm:4"}, {"prefill_on": "h100-sxm:2", "decode_on": "h100-sxm:2"}])
+def test_no_layout_that_is_as_quick_in_all_is_sooner_with_its_first_token(pools):
+    asked = {"model": "llama-3-8b", "rate": 5, **pools}
+    chosen = cost_serving(**asked)
+    assert "to 2 %" in next(entry.why for entry in chosen.assumed if entry.name == "layout")
+    for layout in ("tp=1,pp=1", "tp=2,pp=1", "tp=1,pp=2"):
+        other = cost_serving(**asked, layout=layout)
+        assert figure(chosen, "e2e") <= figure(other, "e2e") * 1.02
+        assert figure(chosen, "ttft") <= figure(other, "ttft") * 1.02 or figure(chosen, "e2e") * 1.02 < figure(
+            other, "e2e"
+        )
+
+
+@pytest.mark.parametrize(
+    ("model", "on", "layout", "instances"),
+    [
+        ("llama-3-8b", "l4:2", "tp=1", "2 of 1 × l4-24gb, tp=1"),
+        ("llama-3-8b", "l4:2", "pp=2", "1 of 2 × l4-24gb, pp=2"),
+        ("deepseek-v3", "h200:16", "dp=8,ep=8", "2 of 8 × h200-sxm-141gb, ep=8,dp=8"),
+    ],
+)
+def test_degrees_that_a_layout_does_not_name_are_one(model, on, layout, instances):
+    found = cost_serving(model, on=on, layout=layout, input=4000, output=1000, rate="3/min")
+    assert cells(found, "load")["instances"][0] == instances
+
+
+def test_smaller_steps_hold_answers_up_less():
+    large, small = (ask(rate=8, step_tokens=tokens) for tokens in (8192, 512))
+    assert figure(small, "tpot") < figure(large, "tpot")
+    assert not any(entry.name == "limits of a step" for entry in ask(on="l4:8", rate=1, step_tokens=512).assumed)
+    with pytest.raises(InputError, match="--step-tokens"):
+        ask(step_tokens=3)

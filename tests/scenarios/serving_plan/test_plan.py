@@ -22,6 +22,7 @@ from outlay.scenarios.serving_plan.sections import unbeaten
 from outlay.serving import Load, load_serving
 from outlay.serving.disaggregated import perform_disaggregated
 from outlay.statement import to_json
+from outlay.units import format_quantity
 
 LOAD: dict[str, Any] = {"rate": "5/s", "input": 1024, "output": 256}
 WITHIN: dict[str, Any] = {**LOAD, "ttft": "500ms", "tpot": "50ms"}
@@ -122,13 +123,23 @@ def test_the_statement_is_the_plan(found: ServingFound) -> None:
     assert render(statement, "md")
 
 
-def test_the_plan_alone_fares_as_outlay_cost_serving_says() -> None:
-    # SGLang has one size of step.
-    statement = plan_serving("llama-3-8b", **WITHIN, on="l40s", engine="sglang", mode="aggregated")
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        ("llama-3-8b", {**WITHIN, "on": "l40s", "engine": "sglang", "mode": "aggregated"}),
+        ("llama-3-8b", {**WITHIN, "on": "l40s", "mode": "disaggregated"}),
+        ("llama-3-8b", {"users": 10_000, "on": "l4", "mode": "aggregated"}),
+        ("deepseek-v3", {"rate": "20/s", "on": "h200"}),  # steps of other sizes, data-parallel attention
+    ],
+)
+def test_the_plan_alone_fares_as_outlay_cost_serving_says(model: str, asked: dict[str, Any]) -> None:
+    statement = plan_serving(model, **asked)
     hint = next(hint for hint in statement.hints if "cost serving" in hint)
+    assert hint.endswith("line by line")
     words = hint.split("`")[1].split()
-    asked = {words[i].lstrip("-"): words[i + 1] for i in range(4, len(words), 2)}
-    alone = cost_serving("llama-3-8b", **asked, ttft="500ms", tpot="50ms")
+    typed = {words[i].lstrip("-").replace("-", "_"): words[i + 1] for i in range(4, len(words), 2)}
+    limits = {name: value for name, value in asked.items() if name in ("ttft", "tpot")}
+    alone = cost_serving(model, **typed, **limits)
     for name in ("ttft", "tpot", "e2e"):
         assert alone.answer[name].value.likely == pytest.approx(
             statement.answer[name].value.likely, rel=1e-3
@@ -137,6 +148,17 @@ def test_the_plan_alone_fares_as_outlay_cost_serving_says() -> None:
     assert statement.total.amount is not None
     assert alone.total.amount.likely == pytest.approx(statement.total.amount.likely)
     assert alone.answer["joules"].value.likely == pytest.approx(statement.answer["joules"].value.likely, rel=0.02)
+
+
+def test_what_one_command_cannot_say_of_a_plan_is_said() -> None:
+    statement = plan_serving("llama-3-8b", users=10_000, on="l4", mode="disaggregated")
+    hint = next(hint for hint in statement.hints if "cost serving" in hint)
+    words, said = hint.split("`")[1].split(), hint.rpartition(": ")[2]
+    typed = {words[i].lstrip("-").replace("-", "_"): words[i + 1] for i in range(4, len(words), 2)}
+    alone = cost_serving("llama-3-8b", **typed).answer
+    first, whole = (format_quantity(alone[name].value.likely, "s") for name in ("ttft", "e2e"))
+    assert "one limit of a step for prompts and answers" in hint
+    assert said == f"a first token after {first}, an answer after {whole}"
 
 
 def test_pools_follow_the_day_by_themselves() -> None:
@@ -478,3 +500,16 @@ def test_what_may_be_worse_bounds_the_formats() -> None:
     for wrong in ("150%", "-1%", "a lot"):
         with pytest.raises(InputError, match="--worse"):
             cheapest(worse=wrong)
+
+
+def test_chips_on_which_a_format_s_engine_does_not_run_are_left_out():
+    asked = {"rate": "1/s", "input": 512, "output": 128}
+    found = plan_serving("llama-3-8b", on="tpu-v5e,l4", quant="q4_k_m", **asked)
+    assert "l4" in str(found.title) or found.answer
+    with pytest.raises(InputError, match="which does not run on tpu-v5e"):
+        plan_serving("llama-3-8b", on="tpu-v5e", quant="q4_k_m", **asked)
+
+
+def test_a_cache_that_no_engine_has_is_refused():
+    with pytest.raises(InputError, match="`--kv int8` is no cache of vllm"):
+        plan_serving("llama-3-8b", on="l4", kv="int8", rate="1/s", input=512, output=128)

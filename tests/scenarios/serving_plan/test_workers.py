@@ -55,6 +55,18 @@ def test_they_are_other_processes_and_their_errors_are_ones_own(two: None) -> No
     assert error.value.hint == "write `a`"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+def test_what_an_ended_process_leaves_is_looked_at_all_the_same(two: None) -> None:
+    here = os.getpid()
+
+    def look(name: str) -> str:
+        if os.getpid() != here:
+            os._exit(1)
+        return name
+
+    assert on(1, look) == ["a", "b", "c"]
+
+
 def test_a_short_search_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "processes", lambda: 2)
     assert on(1, lambda name: os.getpid()) == 3 * [os.getpid()]

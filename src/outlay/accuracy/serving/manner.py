@@ -14,9 +14,11 @@ from outlay.accuracy.serving.drafting import Drafting, drafting_of
 from outlay.accuracy.serving.pools import APART
 from outlay.errors import InputError
 
-Protocol = Literal["batch", "client", "running", "most", "rate"]
+Protocol = Literal["batch", "client", "running", "most", "rate", "sought", "burst"]
 """`batch`: begun and ended together; `client`: a fixed number of open requests, a new one for each answered; `running`: as
-many decode as the row says; `most`: all requests at once, as many run as fit; `rate`: requests arrive at a rate."""
+many decode as the row says; `most`: as many run as fit, and the next one is always there; `rate`: requests arrive at a
+rate, whatever happens; `sought`: at the highest rate that was sustained, which a submitter looked for; `burst`: so many
+requests are sent at once, and no more."""
 
 REFUSED: Final = (
     (r"roofline-exceeded", "the source's figure exceeds what the chip can do (ROOFLINE-EXCEEDED)"),
@@ -71,6 +73,8 @@ class Manner:
     """Requests that are open on one instance, or on one of those that share its attention."""
     rounds: float
     """Requests that a client sends one after another."""
+    sent: float | None
+    """Requests of the whole run; None where the notes do not say."""
     expert_group: int | None
     """Devices over which the notes divide experts, `moe_tp` × `moe_ep`; None where they do not say."""
     twice: int
@@ -131,6 +135,7 @@ def manner_of(record: Record) -> Manner:
         attention_data=_attention_data(text),
         local=_local(text),
         rounds=_rounds(record, text),
+        sent=_sent(text),
         expert_group=_expert_group(text),
         twice=_twice(record, text),
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
@@ -144,7 +149,7 @@ def manner_of(record: Record) -> Manner:
         chunk=max(int(chunk.group(1)), 1) if chunk else None,
         unprompted=re.search(r"pp ?\d+ and tg ?\d+ run separately|\bpp ?\d+ ?/ ?tg ?\d+", text) is not None,
         library=library,
-        submission="mlperf" in f"{text} {record.word('source')}".lower(),
+        submission=_submitted(record, text),
         apart=APART.search(text) is not None,
         drafting=drafting_of(f"{record.word('notes')} {record.word('engine')} {record.word('engine_version')}"),
     )
@@ -161,10 +166,13 @@ def _protocol(record: Record, text: str) -> Protocol | None:
         return "running"
     if re.search(_BATCH, text):
         return "batch"
-    if batch == "max" or (not batch and rate in ("inf", "infinite", "infinity")):
+    if batch == "max":
         return "most"
+    if not batch and rate in ("inf", "infinite", "infinity"):
+        return "most" if re.search(_MOST, text) else "burst"
     if re.match(r"~?\d+(\.\d+)?", rate) and not batch:
-        return "rate"
+        # MLPerf's Server scenario: entries state the highest rate at which they kept its limits.
+        return "sought" if _submitted(record, text) else "rate"
     if re.search(_CLIENT, text):
         return "client"
     if re.search(_MOST, text) and not batch:
@@ -172,8 +180,27 @@ def _protocol(record: Record, text: str) -> Protocol | None:
     return None
 
 
+def _submitted(record: Record, text: str) -> bool:
+    """Whether the run was entered in a benchmark."""
+    return "mlperf" in f"{text} {record.word('source')}".lower()
+
+
 ROUNDS: Final = 10.0
 """Where nothing says it: benchmarks send ten requests for each that they keep open (InferenceMAX)."""
+
+
+SENT: Final = 1000.0
+"""Requests of a burst where nothing says it: those that vLLM's benchmark sends (`--num-prompts`)."""
+
+
+def _sent(text: str) -> float | None:
+    """Requests of a whole run, as the notes count them.
+
+    >>> _sent("sharegpt, 1,000 prompts"), _sent("80 requests, concurrency 8"), _sent("random lengths")
+    (1000.0, 80.0, None)
+    """
+    found = re.search(r"(\d{1,3}(?:,\d{3})+|\d+) (?:requests|prompts)\b(?! (?:a|per) |/)", text)
+    return max(float(found.group(1).replace(",", "")), 1.0) if found else None
 
 
 def _rounds(record: Record, text: str) -> float:

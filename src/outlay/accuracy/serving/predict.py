@@ -68,6 +68,7 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
         rate=np.array([math.nan if one.rate is None else one.rate for one in questions]) / instances,
         beams=np.array([float(one.beams) for one in questions]),
         rounds=np.array([one.rounds for one in questions]),
+        sent=np.array([one.sent for one in questions]) / instances,
         pipelined=first.deployment.engine.year >= PIPELINED,
         cold=np.array([one.cold for one in questions]),
         unprompted=np.array([one.unprompted for one in questions]),

@@ -15,7 +15,7 @@ from outlay.accuracy.serving.elsewhere import at_its_site, published, software
 from outlay.accuracy.serving.impossible import refuse_impossible
 from outlay.accuracy.serving.inferencemax import NOMINAL, as_set, cache_of
 from outlay.accuracy.serving.layouts import divide
-from outlay.accuracy.serving.manner import Manner, Protocol, manner_of
+from outlay.accuracy.serving.manner import SENT, Manner, Protocol, manner_of
 from outlay.accuracy.serving.models import architecture_of
 from outlay.accuracy.serving.pools import layout_of, pools_of, settled
 from outlay.catalog import Accelerator
@@ -81,6 +81,8 @@ class Question:
     """The first call of a process is timed."""
     unprompted: bool
     """An answer begins without the prompt before it."""
+    sent: float
+    """Requests of the whole run, where they come at a rate."""
     answer_alone: bool
     scattered: bool
     random_lengths: bool
@@ -228,16 +230,21 @@ def resolve(record: Record) -> Question:
     if speculation is not None:
         deployment = replace(deployment, held=drafting_bytes(deployment, speculation))
     protocol = "client" if apart else manner.protocol or _usual(record, deployment, batch)
+    if protocol == "burst":
+        batch = manner.sent or SENT
+    if protocol in ("burst", "rate") and manner.sent is None:
+        said.append(f"{'a burst' if protocol == 'burst' else 'a run'} of {SENT:,.0f} requests")
     return Question(
         deployment=deployment,
         instances=instances,
         protocol=protocol,
         input=prompt,
         output=answer,
-        batch=None if protocol in ("most", "rate") else batch or 1.0,
+        batch=None if protocol in ("most", "rate", "sought") else batch or 1.0,
         rate=amounts.number(row.word("request_rate")),
         beams=manner.beams,
-        rounds=manner.rounds,
+        rounds=1.0 if protocol == "burst" else manner.rounds,
+        sent=manner.sent or SENT,
         cold=manner.cold,
         unprompted=manner.unprompted,
         answer_alone=manner.answer_alone,

@@ -55,6 +55,8 @@ class Session:
     beams: Floats
     rounds: Floats
     """Requests that a client sends one after another."""
+    sent: Floats
+    """Requests of a whole run that come at a rate, to one instance."""
     pipelined: bool
     """Devices that hold layers work on chunks of a prompt at the same time."""
     cold: NDArray[np.bool_]
@@ -121,10 +123,17 @@ def fare(protocol: Protocol, session: Session) -> Fare:
         return _batch(session)
     if protocol == "running":
         return _running(session)
-    if protocol in ("most", "rate"):
-        session = dataclasses.replace(session, batch=np.full_like(session.batch, np.nan))
+    if protocol == "rate":
+        return _at_rate(session)
+    if protocol in ("most", "sought"):
+        session = _full(session)
     found = _client(session)
-    return _at_rate(found, session) if protocol == "rate" else found
+    return _no_more_than(found, session.rate) if protocol == "sought" else found
+
+
+def _full(session: Session) -> Session:
+    """The session with as many requests as fit, all the time."""
+    return dataclasses.replace(session, batch=np.full_like(session.batch, np.nan))
 
 
 def _prompts(session: Session, count: Floats) -> tuple[Floats, Floats]:
@@ -228,12 +237,49 @@ def _client(session: Session) -> Fare:
     )
 
 
-def _at_rate(found: Fare, session: Session) -> Fare:
-    """Requests that arrive at a rate: what is served is what comes, as long as the instance keeps up."""
-    share = np.minimum(session.rate / found.requests_per_second, 1.0)
+def _no_more_than(found: Fare, rate: Floats) -> Fare:
+    """An instance that is as good as full; what is served is what comes, as long as it keeps up."""
+    share = np.minimum(rate / found.requests_per_second, 1.0)
     return dataclasses.replace(
         found,
         output_per_second=found.output_per_second * share,
         total_per_second=found.total_per_second * share,
         requests_per_second=found.requests_per_second * share,
+    )
+
+
+def _at_rate(session: Session) -> Fare:
+    """Requests that arrive one by one at a rate, whatever happens.
+
+    At a rate beyond what the instance sustains they fare as in a full one, behind a queue that grows until the run's last
+    request has come: of N requests at a rate λ, of which μ a second are answered, one waits for :math:`N (1/μ - 1/λ) / 2` s.
+    """
+    deployment, coefficients, shape = session.deployment, session.coefficients, session.input.shape
+    full = _client(_full(session))
+    load = Load(
+        input=np.maximum(session.input, 1.0),
+        output=np.maximum(session.output * session.beams, 1.0),
+        rate=session.rate,
+        variation=np.where(session.scattered, VARIATION, np.where(session.random_lengths, RANDOM, 0.0)),
+    )
+    serial = 1.0 if deployment.engine.family in SERIAL else None
+    found = perform(deployment, load, coefficients, most_sequences=serial, speculation=session.speculation)
+    front = coefficients.step.front_of(deployment.engine.family) if deployment.engine.batching == "continuous" else 0.0
+    kept = np.broadcast_to(np.less(found.utilisation, 1.0), shape)
+    served = np.minimum(session.rate, full.requests_per_second)
+    watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
+    queue = session.sent / 2.0 * np.maximum(1.0 / full.requests_per_second - 1.0 / session.rate, 0.0)
+
+    def of(value: object, otherwise: Floats) -> Floats:
+        return np.where(kept, np.broadcast_to(np.asarray(value, dtype=float), shape), otherwise)
+
+    return dataclasses.replace(
+        full,
+        ttft=of(found.ttft + front, full.ttft + queue),
+        tpot=of(found.tpot, full.tpot),
+        e2e=of(found.e2e + front, full.e2e + queue),
+        output_per_second=served * session.output,
+        total_per_second=served * (session.input + session.output),
+        requests_per_second=served,
+        joules_per_token=of(watts / np.maximum(served * session.output, 1e-12), full.joules_per_token),
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,10 +34,10 @@ class Quick:
     """The worse of them over what is allowed."""
 
 
-def quickest(question: ServingQuestion, coefficients: ServingCoefficients, *, domain: int) -> Quick | None:
-    """The instance that comes nearest to the objectives; None where the model does not fit."""
+def quickest(question: ServingQuestion, coefficients: ServingCoefficients, *, domain: int, most: int) -> Quick | None:
+    """The instance of at most `most` devices that comes nearest to the objectives; None where the model does not fit."""
     demand, objectives = question.demand, question.objectives
-    layouts = layouts_of(question.architecture, question.engine, most=question.devices, domain=domain).layouts
+    layouts = layouts_of(question.architecture, question.engine, most=most, domain=domain).layouts
     load = Load(input=demand.input, output=demand.output, rate=LEAST_RATE, cached=demand.cached)
     found = perform(question.deployment(layouts), load, coefficients)
     count = np.shape(layouts.tensor)
@@ -50,6 +51,17 @@ def quickest(question: ServingQuestion, coefficients: ServingCoefficients, *, do
         devices=int(np.broadcast_to(layouts.devices, count)[place]),
         seconds={name: float(seconds[place]) for name, seconds in taken.items()},
         excess=float(over[place]),
+    )
+
+
+def nobody_lists(money: Mapping[str, Any]) -> DoesNotFit:
+    """No accelerator for servers has a price of the tier and the seller asked for."""
+    seller, tier = money.get("provider"), str(money.get("tier") or "on-demand").strip().lower()
+    return DoesNotFit(
+        f"{seller or 'nobody'} lists {'no ' if seller else ''}accelerators for servers as {tier}",
+        hint="leave `--provider` out"
+        if seller
+        else "write `--tier on-demand`, or your own price: `--on h100-sxm:8 --price 2`",
     )
 
 
@@ -69,7 +81,7 @@ def nothing(
         )
     if not asked:
         return DoesNotFit(
-            f"{model} fits on nothing that somebody rents out",
+            f"nothing that somebody rents out holds {model}, or links as many as an instance takes",
             hint="name machines: `--on h100-sxm:64`, a narrower format: `--quant fp8`, or a smaller model",
         )
     near = min(asked, key=lambda entry: entry.excess)

@@ -14,8 +14,8 @@ from outlay.catalog import Accelerator
 from outlay.economics import HOURS_PER_MONTH
 from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout
-from outlay.scenarios.buying.no import LEAST_RATE, nothing, quickest
-from outlay.scenarios.named import read_on
+from outlay.scenarios.buying.no import LEAST_RATE, nobody_lists, nothing, quickest
+from outlay.scenarios.named import MOST_DEVICES, read_on
 from outlay.scenarios.serving.fit import serve
 from outlay.scenarios.serving.provenance import serving_receipts
 from outlay.scenarios.serving.question import ServingQuestion, ask_serving
@@ -184,7 +184,10 @@ def cheapest(
     :raises DoesNotFit: if none of them serves the load.
     """
     units, last, refused = [], list[ServingQuestion](), list[InputError]()
-    for chip in rentable(money):
+    chips = list(rentable(money))
+    if not chips:
+        raise nobody_lists(money)
+    for chip in chips:
         for size in _SIZES:
             try:
                 question = relieved(ask_serving(model, on=f"{chip.name}:{size}", **asked), batch)
@@ -223,7 +226,10 @@ def _nothing(
 ) -> InputError | DoesNotFit:
     """Why no accelerator serves the load."""
     limits = {name: float(getattr(one.objectives, name)) for one in questions for name in one.objectives.stated}
-    near = [quickest(one, coefficients, domain=_domain(one)) for one in questions] if limits else []
+    near = [
+        quickest(one, coefficients, domain=_domain(one), most=min(one.devices, together(one.accelerator)))
+        for one in (questions if limits else ())
+    ]
     name = questions[0].architecture.name if questions else str(model)
     return nothing(name, [entry for entry in near if entry is not None], limits, () if questions else refused)
 
@@ -237,9 +243,15 @@ def rentable(money: Mapping[str, Any]) -> Iterator[Accelerator]:
 
 
 def linked(chip: Accelerator, devices: int) -> bool:
-    """Whether somebody lists as many of a chip together; of chips for servers, whole servers are joined to more."""
-    largest = max((listing.devices for listing in catalog.prices(chip)), default=1.0)
-    return devices <= largest or (largest >= _SERVER and chip.category == "datacenter-gpu")
+    """Whether somebody lists as many of a chip together."""
+    return devices <= together(chip)
+
+
+def together(chip: Accelerator) -> int:
+    """How many of a chip are linked at most, as sellers list them; of chips for servers, whole servers are joined to more."""
+    largest = int(max((listing.devices for listing in catalog.prices(chip)), default=1.0))
+    joined = largest >= _SERVER and chip.category == "datacenter-gpu"
+    return MOST_DEVICES if joined else largest
 
 
 def relieved(question: ServingQuestion, batch: float) -> ServingQuestion:

@@ -12,7 +12,7 @@ from outlay import __version__
 from outlay.scenarios.asked import inputs_of
 from outlay.scenarios.named import check_texts
 from outlay.scenarios.serving.figures import cost_figures, figures_of
-from outlay.scenarios.serving.fit import serve, waits_of
+from outlay.scenarios.serving.fit import in_bursts, serve, waits_of
 from outlay.scenarios.serving.hints import hints_of
 from outlay.scenarios.serving.lines import lines_of
 from outlay.scenarios.serving.provenance import serving_receipts
@@ -53,10 +53,12 @@ def cost_serving(
     peak: str | float | None = None,
     prefix_hit: str | float | None = None,
     turns: str | int | None = None,
+    burstiness: str | float | None = None,
     engine: str | None = None,
     quant: str | None = None,
     kv: str | None = None,
     layout: str | None = None,
+    step_tokens: str | int | None = None,
     replicas: str | int | None = None,
     ttft: str | float | None = None,
     tpot: str | float | None = None,
@@ -120,10 +122,12 @@ def cost_serving(
         peak=peak,
         prefix_hit=prefix_hit,
         turns=turns,
+        burstiness=burstiness,
         engine=engine,
         quant=quant,
         kv=kv,
         layout=layout,
+        step_tokens=step_tokens,
         replicas=replicas,
         ttft=ttft,
         tpot=tpot,
@@ -164,13 +168,16 @@ def cost_serving(
     served = serve(question, coefficients, progress=progress)
     if isinstance(served, Tried):
         raise refusal(question, served, coefficients)
+    waits = waits_of(question, served, coefficients)
+    if waits is not None and question.demand.burstiness != 1.0:
+        served = in_bursts(served, waits)
     run = ServingRun(
         question=question,
         served=served,
         terms=terms,
         prompt_terms=None if question.prefill is None else agreed(question.prefill),
         coefficients=coefficients,
-        waits=waits_of(question, served, coefficients),
+        waits=waits,
         fitted_on=serving_receipts(coefficients),
     )
     if coefficients == load_serving():  # nobody knows how far others are off
@@ -230,7 +237,7 @@ def _layout(served: Served, question: ServingQuestion) -> Iterator[Assumption]:
     """The layout and the number of instances, unless they were asked for."""
     if served.looked_at <= 1:
         return
-    best = "quickest" if question.demand.rate is not None else "one that answers most"
+    best = "quickest, to 2 %," if question.demand.rate is not None else "one that answers most"
     why = (
         f"the {best} of {served.carrying:,} that carry the load, of {served.fitting:,} that fit, "
         f"of {served.looked_at:,} looked at"
@@ -285,6 +292,14 @@ def notes_of(run: ServingRun) -> Iterator[str]:
         )
     if served.replay is not None:
         yield "The layout was chosen by the means of the trace; the month is as busy as the trace, all along."
+        if served.overrun:
+            late = format_quantity(served.overrun, "s", digits=2)
+            yield (
+                f"The trace brings requests faster than they are answered: its last answer ends {late} after its last request, "
+                "and the month has as many requests as are answered."
+            )
+    if run.question.demand.burstiness != 1.0:
+        yield "Latencies are those of requests played in bursts; the layout was chosen as if they came at random."
     if served.idle:
         yield f"{served.idle:,} of {run.question.all_devices:,} accelerators belong to no instance; they are paid for."
     if served.working < served.replicas:

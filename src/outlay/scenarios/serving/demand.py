@@ -75,6 +75,8 @@ class Demand:
     """Standard deviation of the tokens over their mean."""
     requests: Requests | None = None
     """The requests of a trace, one by one."""
+    burstiness: float = 1.0
+    """Shape of the gamma distribution of the times between requests: 1 comes at random, less in bursts."""
     words: str
     """The load as a title says it."""
     assumed: tuple[Assumption, ...] = ()
@@ -104,6 +106,7 @@ def read_demand(
     peak: str | float | None,
     prefix_hit: str | float | None,
     turns: str | int | None,
+    burstiness: str | float | None = None,
 ) -> Demand:
     """Read the load; :class:`InputError` names all that cannot be read at once."""
     problems, assumed = Problems(), list[Assumption]()
@@ -118,6 +121,7 @@ def read_demand(
         raise InputError("`--trace` is empty", hint="write `--trace requests.csv`, or leave it out")
     if trace is not None:
         beside = {"input": input, "output": output, "turns": turns, "prefix-hit": prefix_hit, "peak": peak}
+        beside["burstiness"] = burstiness
         for flag in (name for name, value in beside.items() if value is not None):
             problems.add(f"`--{flag}` and `--trace`: the trace says it", hint=f"leave `--{flag}` out")
         played = problems.attempt(lambda: trace if isinstance(trace, Requests) else load_trace(trace))
@@ -131,6 +135,12 @@ def read_demand(
             "`--peak` says how much busier the busiest hour is, and `--concurrency` is the same all day",
             hint="write `--rate 5/s`, or leave `--peak` out",
         )
+    if burstiness is not None and concurrency is not None:
+        problems.add(
+            "`--burstiness` is of requests that come at a rate, and clients of `--concurrency` wait for their answers",
+            hint="write `--rate 5/s`, or leave `--burstiness` out",
+        )
+    shape = problems.attempt(lambda: _burstiness(burstiness))
     prompt = problems.attempt(lambda: _tokens(input, "--input"))
     answer = problems.attempt(lambda: _tokens(output, "--output"))
     requests = problems.attempt(lambda: read_rate(rate)) if rate is not None else None
@@ -142,12 +152,13 @@ def read_demand(
     rounds = problems.attempt(lambda: _turns(turns)) if turns is not None else 1
     problems.settle()
     if prompt is None and answer is None:
-        value = f"{_INPUT:,} tokens in, {_OUTPUT} out"
-        assumed.append(Assumption("request", value=value, why="`--input` and `--output` say others", receipt=REQUEST))
+        prompt, answer, why = _usual_request(architecture, int(rounds or 1))
+        value = f"{prompt:,} tokens in, {answer} out"
+        assumed.append(Assumption("request", value=value, why=why, receipt=REQUEST))
     elif prompt is None or answer is None:
         missing, there = ("--input", "--output") if prompt is None else ("--output", "--input")
         raise InputError(f"`{missing}` is missing", expected=f"it with `{there}`", hint=f"add `{missing} 512`")
-    prompt, answer = prompt or _INPUT, answer or _OUTPUT
+    assert prompt is not None and answer is not None
     words = ""
     if people is not None and each is not None:
         requests = people * each / 86_400.0
@@ -171,6 +182,7 @@ def read_demand(
         peak=busy or 1.0,
         cached=cached,
         longest=float(longest),
+        burstiness=shape or 1.0,
         words=words,
         assumed=tuple(assumed),
     )
@@ -291,6 +303,16 @@ def _count(text: str | int | None, flag: str) -> int:
     return found
 
 
+def _usual_request(architecture: Architecture, turns: int) -> tuple[int, int, str]:
+    """Tokens in and out where nobody says, and why so many: as many as the model reads at most, in the usual proportion."""
+    why, most = "`--input` and `--output` say others", architecture.max_length
+    if not most or turns * (_INPUT + _OUTPUT) <= most:
+        return _INPUT, _OUTPUT, why
+    room = max(most // turns, 2)
+    answer = max(room * _OUTPUT // (_INPUT + _OUTPUT), 1)
+    return room - answer, answer, f"as many as {architecture.name} reads; {why}"
+
+
 def _messages(text: str | float | None) -> float:
     if text is None:
         return float(MESSAGES.value or 0.0)
@@ -319,6 +341,19 @@ def _peak(text: str | float | None, assumed: list[Assumption], *, people: bool) 
     value = f"{BUSIEST.value:g} × the mean of the day"
     assumed.append(Assumption("busiest hour", value=value, why=f"{BUSIEST.source} (`--peak`)", receipt=BUSIEST))
     return float(BUSIEST.value or 1.0)
+
+
+def _burstiness(text: str | float | None) -> float:
+    if text is None:
+        return 1.0
+    found = units.parse(text, "", name="--burstiness", example="0.5")
+    if not 0.01 <= found <= 100:
+        raise InputError(
+            f"`--burstiness` is {text}",
+            expected="from 0.01 (long bursts) over 1 (at random) to 100 (even)",
+            hint="write `--burstiness 0.5`",
+        )
+    return found
 
 
 def _share(text: str | float) -> float:

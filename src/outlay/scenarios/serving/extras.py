@@ -20,7 +20,7 @@ from outlay.serving import (
     weight_bytes,
 )
 from outlay.statement import Assumption, Receipt
-from outlay.units import format_quantity
+from outlay.units import format_quantity, with_article
 from outlay.workload import Architecture, Block, Number
 
 RANK = Receipt(
@@ -164,7 +164,7 @@ def read_offload(text: str | None, chip: Accelerator, kernels: str, count: int) 
         raise InputError("`--offload-to` goes with one accelerator", hint="write a count of 1")
     if chip.category in ("apple", "edge", "cpu"):
         raise InputError(
-            f"the processor of a {chip.name} has the same memory",
+            f"the processor of {with_article(chip.name)} has the same memory",
             expected="no `--offload-to`",
             hint="write a smaller format: `--quant q4_k_m`",
         )

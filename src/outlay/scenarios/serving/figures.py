@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from outlay.catalog import Server
 from outlay.scenarios.serving.grounds import CARBON, ENERGY, PRICE, TIME, grounds
 from outlay.scenarios.serving.lines import lines_of
 from outlay.scenarios.serving.run import HOURS, SECONDS, ServingRun
@@ -147,32 +148,61 @@ def cost_figures(run: ServingRun) -> dict[str, Figure]:
 
 
 def _energy(run: ServingRun) -> Figure:
-    question = run.question
+    question, machine = run.question, run.machine
+    each = "its power at rest, and more at work" if machine else "power of a device + its share of the server"
     return Figure(
         run.kilowatt_hours * 3.6e6,
         unit="J",
-        note="month × devices × (power of a device + its share of the server) × PUE",
+        note=f"month × {'machines' if machine else 'devices'} × ({each}) × PUE",
         parts=(
             Figure(Interval.exact(SECONDS), unit="s", label="Month"),
             Figure(Interval.exact(question.all_devices), unit="devices", label="Accelerators"),
-            Figure(
-                Interval.of(run.device_watts),
-                unit="W",
-                label="Power of a device",
-                note="mean of the day, idle moments included",
-                receipts=device_receipts(run, "tdp"),
-            ),
-            Figure(
-                Interval.of(run.host_watts),
-                unit="W",
-                label="Its share of the server",
-                note=question.server.name,
-                receipts=tuple(r for name, r in question.server.receipts.items() if name == "host_watts"),
-            ),
+            *(_rack(run) if machine is None else _alone(run, machine)),
             Figure(run.terms.pue, unit="", label="PUE", receipts=(run.terms.pue_receipt,)),
         ),
         assumed=grounds(run, *ENERGY),
     )
+
+
+def _rack(run: ServingRun) -> tuple[Figure, ...]:
+    """Power of devices whose server draws on while they idle."""
+    return (
+        Figure(
+            Interval.of(run.device_watts),
+            unit="W",
+            label="Power of a device",
+            note="mean of the day, idle moments included",
+            receipts=device_receipts(run, "tdp"),
+        ),
+        Figure(
+            Interval.of(run.host_watts),
+            unit="W",
+            label="Its share of the server",
+            note=run.question.server.name,
+            receipts=tuple(r for name, r in run.question.server.receipts.items() if name == "host_watts"),
+        ),
+    )
+
+
+def _alone(run: ServingRun, machine: Server) -> tuple[Figure, ...]:
+    """Power of a machine that stands by itself: at rest, at work, and how often it works."""
+    own, rest = machine.receipts, machine.idle_watts or 0.0
+    at_work = (own["work_watts"],) if "work_watts" in own else (*device_receipts(run, "tdp"), own["host_watts"])
+    return (
+        Figure(Interval.of(rest), unit="W", label="Power at rest", note=machine.name, receipts=(own["idle_watts"],)),
+        Figure(Interval.of(run.work_watts), unit="W", label="Power at work", note=machine.name, receipts=at_work),
+        Figure(Interval.of(run.busy), unit="%", label="Share of the time at work", basis="fitted"),
+    )
+
+
+def token_joules(run: ServingRun) -> tuple[float, float]:
+    """Joules of a token of a prompt and of an answer, while the devices work."""
+    demand, watts = run.question.demand, run.work_watts
+    each = watts * int(run.served.deployment.devices)
+    first = watts * int((run.served.prefill or run.served.deployment).devices)
+    computed = max(demand.input * (1.0 - demand.cached), 1.0)
+    further = max(demand.output - 1.0, 1.0)
+    return float(run.prompt.seconds) * first / computed, run.answer_seconds * each / further
 
 
 def _carbon(run: ServingRun) -> Figure:

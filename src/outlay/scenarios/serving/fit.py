@@ -33,14 +33,35 @@ def serve(
     """
     tried = try_layouts(question, coefficients)
     if not tried.carries.any():
-        return tried
+        place = _fastest(question, tried)
+        if place is None:
+            return tried
+        return _played(question, served_at(question, tried, place, coefficients), coefficients, progress)
     score = _score(question, tried)
     best = float(np.min(score))
     close = np.flatnonzero(score <= best * TIE)
+    if question.demand.concurrency is None:  # as quick in all, and none of them sooner with its first token
+        first = np.broadcast_to(np.asarray(tried.performance.ttft, dtype=float), score.shape)[close]
+        close = close[first <= np.min(first) * TIE]
     # Of layouts that are as good, the fewest devices an instance: what fails then takes less with it.
     place = int(close[np.argmin(np.asarray(tried.layouts.devices)[close])])
     served = served_at(question, tried, place, coefficients)
     return served if question.demand.requests is None else _played(question, served, coefficients, progress)
+
+
+def _fastest(question: ServingQuestion, tried: Tried) -> int | None:
+    """Of a trace that brings more than any way sustains, the way that answers most: a burst has an end, and can be played."""
+    over = np.broadcast_to(np.asarray(tried.performance.utilisation, dtype=float), tried.fits.shape)
+    if question.demand.requests is None or not tried.fits.any() or (over[tried.fits] < 1).any():
+        return None
+    return int(np.argmin(np.where(tried.fits, over, np.inf)))
+
+
+def in_bursts(served: Served, waits: Waits) -> Served:
+    """With the mean latencies of requests that were played."""
+    ttft, tpot, e2e = (waits.mean(name) for name in ("ttft", "tpot", "e2e"))
+    queue = max(ttft - float(served.busiest.ttft) + float(served.busiest.queue), 0.0)
+    return replace(served, busiest=replace(served.busiest, ttft=ttft, tpot=tpot, e2e=e2e, queue=queue))
 
 
 def try_layouts(question: ServingQuestion, coefficients: ServingCoefficients) -> Tried:
@@ -91,6 +112,9 @@ def served_at(question: ServingQuestion, tried: Tried, place: int, coefficients:
         speculation=speculation,
         variation=demand.variation,
     )
+    if demand.rate is not None:  # the open loop knows what the rate is a share of
+        highest = demand.rate * demand.peak / working / np.asarray(busiest.utilisation, dtype=float)
+        most = replace(most, requests_per_second=highest)
     return Served(
         deployment=deployment,
         replicas=replicas,
@@ -143,7 +167,12 @@ def _played(
     # How far from the most that can be answered is the closed form's business: a trace is as long as it is.
     found = replace(each_of(replay.performance, served.replicas), utilisation=served.busiest.utilisation)
     # The month goes on as the trace began: its last answers, which come after the last request, do not make it slower.
-    rate, demand = question.demand.rate or 0.0, question.demand
+    demand = question.demand
+    rate, overrun = demand.rate or 0.0, 0.0
+    if float(np.asarray(served.busiest.utilisation)) >= 1.0:
+        # More come than are answered: a month of it has what is answered.
+        rate = min(rate, len(requests) / float(replay.finish.max() - replay.arrival.min()))
+        overrun = float(replay.finish.max() - replay.arrival.max())
     each = rate / served.replicas
     found = replace(
         found,
@@ -151,7 +180,7 @@ def _played(
         output_per_second=each * demand.output,
         total_per_second=each * (demand.input + demand.output),
     )
-    return replace(served, busiest=found, mean=found, replay=replay)
+    return replace(served, busiest=found, mean=found, replay=replay, overrun=overrun)
 
 
 def _score(question: ServingQuestion, tried: Tried) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from outlay.scenarios.serving.fit import serve
-from outlay.scenarios.serving.refusal import on_count
+from outlay.scenarios.serving.refusal import on_count, words_on
 from outlay.scenarios.serving.run import HOURS, ServingRun
 from outlay.scenarios.serving.ways import Served
 from outlay.units import format_money, format_quantity
@@ -36,12 +36,20 @@ def _fewer(run: ServingRun) -> Iterator[str]:
     if found is None:
         return
     count, served = found
+    fewer = on_count(question, count)
     slower = format_quantity(float(served.busiest.e2e), "s")
-    saves = ""
-    if run.terms.price is not None:
-        saves = f"cost {format_money((question.devices - count) * HOURS * run.terms.price.likely)} less and "
-    noun = "accelerator carries" if count == 1 else "accelerators carry"
-    yield f"{count:,} {noun} the load too: they {saves}answer in {slower} (`--on {question.on}:{count}`)"
+    prices = [terms.price for _, terms in run.pools]
+    saved = sum(
+        (old.devices - new.devices) * HOURS * price.likely
+        for old, new, price in zip(question.pools, fewer.pools, prices, strict=True)
+        if price is not None
+    )
+    one = fewer.all_devices == 1
+    cheaper = "" if None in prices else f"cost{'s' if one else ''} {format_money(saved)} less and "
+    yield (
+        f"{fewer.all_devices:,} accelerator{' carries' if one else 's carry'} the load too: "
+        f"{'it' if one else 'they'} {cheaper}answer{'s' if one else ''} in {slower} (`{words_on(question, count)}`)"
+    )
 
 
 def _missing(run: ServingRun) -> Iterator[str]:

@@ -81,6 +81,12 @@ class Waits:
         seconds = seconds[~np.isnan(seconds)]  # answers of one token have no further ones
         return float(np.quantile(seconds, share)) if len(seconds) else 0.0
 
+    def mean(self, latency: str) -> float:
+        """Mean seconds of `ttft`, `tpot` or `e2e`."""
+        seconds = getattr(self.replay, latency)[self.skip :]
+        seconds = seconds[~np.isnan(seconds)]
+        return float(seconds.mean()) if len(seconds) else 0.0
+
     def good(self, *, ttft: float, tpot: float) -> float:
         """Share of the requests that keep both."""
         return float(self.replay.good(ttft=ttft, tpot=tpot)[self.skip :].mean())
@@ -109,7 +115,7 @@ def play_at_random(
     alone = fleet.prefill is None
     share = rate / fleet.replicas if alone else rate
     skip = min(math.ceil(FILLING * share * seconds), MOST_FILLING)
-    requests = poisson(share, PLAYED + skip, input=demand.input, output=demand.output)
+    requests = poisson(share, PLAYED + skip, input=demand.input, output=demand.output, burstiness=demand.burstiness)
     if demand.cached:
         cached = np.minimum(np.round(requests.input * demand.cached), requests.input - 1).astype(np.int64)
         requests = dataclasses.replace(requests, cached=cached)

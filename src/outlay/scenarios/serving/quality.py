@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from outlay import catalog
 from outlay.catalog import Quality
 from outlay.errors import InputError
-from outlay.scenarios.serving.published import published_format
+from outlay.scenarios.serving.published import published_for
 from outlay.statement import Interval, Receipt, Table
 from outlay.units import format_quantity
 from outlay.workload import Architecture, from_config, parameters
@@ -140,11 +140,7 @@ def quality_sections(architecture: Architecture, *formats: str) -> tuple[Table, 
 
 def published_of(architecture: Architecture) -> str:
     """The format of a model's checkpoint: what its config says, else 16 bits."""
-    try:
-        config = catalog.model_config(architecture.name).config
-    except InputError:
-        return "bf16"
-    return published_format(config)[0]
+    return published_for(architecture)[0]
 
 
 def effects_of(results: Sequence[Quality]) -> tuple[Effect, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from outlay import catalog, units
 from outlay.catalog import Accelerator, Server
 from outlay.errors import InputError
-from outlay.layout import Layout
+from outlay.layout import SHORT, Layout
 from outlay.layout import parse as parse_layout
 from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.links import EXAMPLE, plain_links
@@ -19,6 +20,7 @@ from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.extras import RANK, Draft, read_adapters, read_draft, read_offload
+from outlay.scenarios.serving.runs_on import refuses, sends_caches
 from outlay.scenarios.serving.software import cache_of, engine_of, format_of
 from outlay.serving import Deployment, Engine, Format, Requests, Speculation
 from outlay.serving.adapters import Adapters, adapter_bytes
@@ -28,6 +30,9 @@ from outlay.workload import Architecture, Number, parameters
 
 DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
 """Degrees of a layout that serving has."""
+LEAST_STEP, MOST_STEP = 16, 1 << 20
+"""Tokens of a step that `--step-tokens` takes: a block of a cache, and more than any engine's documentation names."""
+LAYOUT = "write `--layout tp=8`, or `--layout dp=8,ep=8` for experts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +122,12 @@ def ask_serving(
     peak: str | float | None = None,
     prefix_hit: str | float | None = None,
     turns: str | int | None = None,
+    burstiness: str | float | None = None,
     engine: str | None = None,
     quant: str | None = None,
     kv: str | None = None,
     layout: str | None = None,
+    step_tokens: str | int | None = None,
     replicas: str | int | None = None,
     ttft: str | float | None = None,
     tpot: str | float | None = None,
@@ -154,18 +161,24 @@ def ask_serving(
         peak=peak,
         prefix_hit=prefix_hit,
         turns=turns,
+        burstiness=burstiness,
     )
     problems = Problems()
     degrees = problems.attempt(lambda: read_degrees(layout))
     copies = problems.attempt(lambda: _replicas(replicas, count))
+    chunk = problems.attempt(lambda: _step_tokens(step_tokens))
     wanted = problems.attempt(lambda: _objectives(ttft, tpot))
     cluster = problems.attempt(lambda: _cluster(chip, count, gpus_per_node, interconnect, assumed))
     drafting = problems.attempt(lambda: read_draft(draft, draft_tokens, acceptance, architecture, assumed))
     loaded = problems.attempt(lambda: read_adapters(adapters, assumed))
-    joules = problems.attempt(lambda: _battery(battery))
+    server = catalog.server_for(chip, count)
+    joules = problems.attempt(lambda: _battery(battery, server, count, assumed))
     problems.settle()
     assert cluster is not None and wanted is not None
     software = engine_of(engine, quant, chip, assumed)
+    if chunk is not None:
+        software = replace(software, chunk_tokens=chunk)
+        assumed[:] = [entry for entry in assumed if entry.name != "limits of a step"]
     host = read_offload(offload_to, chip, software.kernels, count)
     weights = format_of(quant, architecture, chip, software, model, assumed)
     assumed += demand.assumed
@@ -175,7 +188,7 @@ def ask_serving(
     question = ServingQuestion(
         architecture=architecture,
         cluster=cluster,
-        server=catalog.server_for(chip, count),
+        server=server,
         engine=software,
         weights=weights,
         cache=cache_of(kv, software, assumed),
@@ -206,10 +219,21 @@ def _apart(
     """The question with prompts on devices of their own; what is assumed of both is said once."""
     name, count = read_on(on)
     chip = read_chip(name, count)
+    engine = question.engine
+    if not sends_caches(engine):
+        raise InputError(
+            f"{engine.name} does not send caches from devices that compute prompts to others that answer",
+            expected="vllm, sglang or trtllm",
+            hint="write `--on` alone, or devices that run vllm",
+        )
+    if why_not := refuses(engine, chip):
+        raise InputError(
+            f"{engine.name} does not run on {chip.name}: {why_not}", hint="name devices that run one engine"
+        )
     more: list[Assumption] = []
     cluster = _cluster(chip, count, None, interconnect, more)
     weights = format_of(quant, question.architecture, chip, question.engine, model, more)
-    rate = cluster.network_bandwidth * 8 / 1e9
+    rate = min(cluster.network_bandwidth, question.cluster.network_bandwidth) * 8 / 1e9
     way = Assumption(
         "transfer",
         value=f"{rate:g} Gb/s a device",
@@ -250,10 +274,13 @@ def _pools(
 
 
 def read_degrees(text: str | None) -> dict[str, Number]:
-    """The degrees that `--layout` fixes: tp, pp, dp, ep, etp.
+    """The degrees that `--layout` fixes: tp, pp, dp, ep, etp. Of those it does not name, pp is 1, and so are tp and dp where
+    one of the two is named or no experts are; how experts are divided stays open.
 
-    >>> read_degrees("tp=8"), read_degrees("auto")
-    ({'tensor': 8}, {})
+    >>> read_degrees("tp=8"), read_degrees("pp=4"), read_degrees("auto")
+    ({'tensor': 8, 'pipeline': 1, 'data': 1}, {'pipeline': 4, 'tensor': 1, 'data': 1}, {})
+    >>> read_degrees("ep=8")
+    {'expert': 8, 'pipeline': 1}
     """
     if text is None:
         return {}
@@ -261,17 +288,26 @@ def read_degrees(text: str | None) -> dict[str, Number]:
         raise InputError("`--layout` is empty", hint="write `--layout auto`, or `--layout tp=8`")
     if text.strip().lower() == "auto":
         return {}
-    fixed = parse_layout(text)
+    try:
+        fixed = parse_layout(text)
+    except InputError as error:
+        # Of the keys that training has, serving has five.
+        short = ", ".join(f"{name}=" for name, field in SHORT.items() if field in DEGREES)
+        details = (re.sub(r"is not one of .*", f"is not one of {short}", line) for line in error.details)
+        raise InputError(error.message, details=details, hint=LAYOUT) from None
     strange = [name for name in fixed if name not in DEGREES]
     if strange:
         raise InputError(
             f"`--layout {text}` names {', '.join(name.replace('_', ' ') for name in strange)}, which is of training",
             expected="tp, pp, dp, ep and etp",
-            hint="write `--layout tp=8`, or `--layout dp=8,ep=8` for experts",
+            hint=LAYOUT,
         )
     for name, value in fixed.items():
         if value > MOST_DEVICES:
             raise InputError(f"`--layout {text}`", expected=f"a smaller degree of {name}", hint="write `--layout tp=8`")
+    alone = bool(fixed.keys() & {"expert", "expert_tensor"}) and not fixed.keys() & {"tensor", "data"}
+    for name in ("pipeline",) if alone else ("tensor", "pipeline", "data"):
+        fixed.setdefault(name, 1)
     return fixed
 
 
@@ -298,6 +334,19 @@ def _replicas(text: str | int | None, count: int) -> int | None:
     return found
 
 
+def _step_tokens(text: str | int | None) -> int | None:
+    if text is None:
+        return None
+    found = int(units.parse(text, "tokens", name="--step-tokens", example="2048"))
+    if not LEAST_STEP <= found <= MOST_STEP:
+        raise InputError(
+            f"`--step-tokens` is {text}",
+            expected=f"from {LEAST_STEP} to {MOST_STEP:,} tokens",
+            hint="write `--step-tokens 2048`, or leave it out",
+        )
+    return found
+
+
 def _objectives(ttft: str | float | None, tpot: str | float | None) -> Objectives:
     def seconds(text: str | float | None, flag: str, example: str) -> float:
         return np.inf if text is None else float(units.parse(text, "s", name=flag, example=example))
@@ -305,9 +354,22 @@ def _objectives(ttft: str | float | None, tpot: str | float | None) -> Objective
     return Objectives(ttft=seconds(ttft, "--ttft", "500ms"), tpot=seconds(tpot, "--tpot", "50ms"))
 
 
-def _battery(text: str | float | None) -> float | None:
+def _battery(text: str | float | None, server: Server, count: int, assumed: list[Assumption]) -> float | None:
+    """Joules: as asked, or of the one machine whose battery is known; what that machine is, is said."""
+    if server.idle_watts is not None:
+        rest = f"{units.format_quantity(server.idle_watts, 'W')} at rest"
+        work = "" if server.work_watts is None else f", {units.format_quantity(server.work_watts, 'W')} at work"
+        why = "the machine around such a chip"
+        assumed.append(
+            Assumption("machine", value=f"{server.name}, {rest}{work}", why=why, receipt=server.receipts["idle_watts"])
+        )
     if text is None:
-        return None
+        if server.battery is None or count > 1:
+            return None
+        value = units.format_quantity(server.battery, "J")
+        why = f"that of the {server.name} (`--battery` says another)"
+        assumed.append(Assumption("battery", value=value, why=why, receipt=server.receipts["battery"]))
+        return server.battery
     found = units.parse(text, "J", name="--battery", example="99.6Wh")
     if found > 3.6e12:
         raise InputError(f"`--battery` is {text}", expected="at most 1 GWh", hint="write `--battery 99.6Wh`")

@@ -15,14 +15,16 @@ from outlay.scenarios.serving.demand import rate_words
 from outlay.scenarios.serving.fit import try_layouts
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.ways import Tried, instances, layout_words
-from outlay.serving import Format, ServingCoefficients, format_for, maximum, memory
+from outlay.serving import Format, ServingCoefficients, format_for, memory
 from outlay.units import format_quantity
 
-NARROWER = ("fp8", "w4a16")
+NARROWER = ("fp8", "w8a16", "w4a16")
 NARROWER_GGUF = ("q8_0", "q4_k_m")
 PROCESSOR = "ryzen-9-7950x"
 """A usual processor beside a card, for a hint."""
 ROUNDS = 12
+ROUNDED = 1.01
+"""By how much an objective that is offered is wider than what is kept."""
 
 
 def refusal(question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients) -> DoesNotFit:
@@ -71,7 +73,7 @@ def carried_by(question: ServingQuestion, coefficients: ServingCoefficients) -> 
     else:
         return None
     step = max(low // 8, 1)
-    node = int(question.cluster.node_size)
+    node = int(on_count(question, high).cluster.node_size)
     step = step if node <= 1 or low < node else max(step // node * node, node)
     for count in range(low + step, high, step):
         if _carries(question, count, coefficients):
@@ -121,7 +123,8 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
     names = NARROWER_GGUF if question.engine.kernels == "ggml" else NARROWER
     for name in names:
         form = format_for(name)
-        if form.weight_bits >= question.weights.weight_bits:
+        lacks = not form.dequantized and not all(pool.accelerator.has(form.compute) for pool in question.pools)
+        if form.weight_bits >= question.weights.weight_bits or lacks:
             continue
         if _serves(_stored(question, form), coefficients):
             yield f"write `--quant {name}`"
@@ -162,20 +165,8 @@ def _offloads(question: ServingQuestion) -> bool:
 def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients) -> DoesNotFit:
     demand = question.demand
     assert demand.rate is not None
-    if question.prefill is None:
-        deployment = instances(question, tried.layouts, coefficients)
-        found = maximum(
-            deployment,
-            input=demand.input,
-            output=demand.output,
-            coefficients=coefficients,
-            cached=demand.cached,
-            speculation=question.speculation(deployment),
-        )
-        most = np.where(tried.fits, np.asarray(found.requests_per_second) * tried.replicas, 0.0)
-    else:
-        share = np.asarray(tried.performance.utilisation, dtype=float)
-        most = np.where(tried.fits, demand.rate * demand.peak / np.maximum(share, 1e-12), 0.0)
+    share = np.asarray(tried.performance.utilisation, dtype=float)
+    most = np.where(tried.fits, demand.rate * demand.peak / np.maximum(share, 1e-12), 0.0)
     place = int(np.argmax(most))
     asked = rate_words(demand.rate * demand.peak)
     busiest = " of the busiest hour" if demand.peak > 1 else ""
@@ -207,14 +198,17 @@ def _too_slow(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
         for name in ("ttft", "tpot")
     )
     message = (
-        f"no layout of {devices_of(question)} keeps {_limits(question)}\n"
+        f"no layout of {devices_of(question)} has {_limits(question)}\n"
         f"  the nearest, {tried.replicas[place]:,} × {layout_words(tried.layouts.at(place))}, has its first token after "
-        f"{format_quantity(ttft, 's')} and one more each {format_quantity(tpot, 's')}"
+        f"{format_quantity(ttft, 's')} and a further one every {format_quantity(tpot, 's')}"
     )
     count = carried_by(question, coefficients) if question.demand.rate is not None else None
     helps = [] if count is None else [f"{count:,} keep it: write `{words_on(question, count)}`"]
+    # What is kept already stays as it was asked for.
     loose = [
-        f"--{name} {_milliseconds(value)}" for name, value in (("ttft", ttft), ("tpot", tpot)) if name in wanted.stated
+        f"--{name} {_milliseconds(max(value, float(getattr(wanted, name)) / ROUNDED))}"
+        for name, value in (("ttft", ttft), ("tpot", tpot))
+        if name in wanted.stated
     ]
     if np.isfinite(ttft):
         helps.append(f"write `{' '.join(loose)}`")
@@ -223,10 +217,10 @@ def _too_slow(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
 
 def _limits(question: ServingQuestion) -> str:
     wanted = question.objectives
-    words = {"ttft": "a first token after", "tpot": "one more each"}
+    words = {"ttft": "its first token within", "tpot": "a further one every"}
     return " and ".join(f"{words[name]} {format_quantity(float(getattr(wanted, name)), 's')}" for name in wanted.stated)
 
 
 def _milliseconds(seconds: float) -> str:
     """Rounded up, so that what is offered is kept."""
-    return f"{int(np.ceil(seconds * 1000 * 1.01))}ms"
+    return f"{int(np.ceil(seconds * 1000 * ROUNDED - 1e-6))}ms"

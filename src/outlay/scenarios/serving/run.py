@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from outlay import catalog, economics
-from outlay.machine import power_watts
+from outlay.machine import power_watts, wall_watts
 from outlay.scenarios.serving.playing import Waits
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.ways import Served
@@ -140,9 +140,32 @@ class ServingRun:
         return (float(served.mean.device_watts) * working + idle * (count - working)) / count
 
     @property
+    def machine(self) -> catalog.Server | None:
+        """The machine that stands by itself; None where devices stand in racks."""
+        server = self.question.server
+        return server if server.idle_watts is not None and self.question.prefill is None else None
+
+    @cached_property
+    def busy(self) -> float:
+        """Share of the time that devices work, of all of them."""
+        working = self.served.working * int(self.served.deployment.devices)
+        return min(float(self.served.mean.busy), 1.0) * working / self.question.all_devices
+
+    @cached_property
     def watts(self) -> float:
         """Of everything, at the sockets of the servers."""
-        return (self.device_watts + self.host_watts) * self.question.all_devices
+        count = self.question.all_devices
+        if self.machine is None:
+            return (self.device_watts + self.host_watts) * count
+        return float(wall_watts(self.question.accelerator, self.machine, self.device_watts, self.busy)) * count
+
+    @cached_property
+    def work_watts(self) -> float:
+        """Of one device with its share of the server while it works."""
+        chip, server = self.question.accelerator, self.question.server
+        seconds = float(self.prompt.seconds), self.answer_seconds
+        joules = seconds[0] * self.prompt.device_watts + seconds[1] * self.decoding.device_watts
+        return float(wall_watts(chip, server, joules / max(sum(seconds), 1e-12), 1.0))
 
     @cached_property
     def kilowatt_hours(self) -> Interval:

@@ -8,7 +8,7 @@ import numpy as np
 
 from outlay.scenarios.serving.bottleneck import waits_for
 from outlay.scenarios.serving.demand import rate_words
-from outlay.scenarios.serving.figures import data_sheet, device_receipts, unit_costs
+from outlay.scenarios.serving.figures import data_sheet, device_receipts, token_joules, unit_costs
 from outlay.scenarios.serving.grounds import CARBON, MAKING, MODEL, PRICE, TIME, grounds
 from outlay.scenarios.serving.quality import quality_sections
 from outlay.scenarios.serving.run import ServingRun
@@ -16,6 +16,9 @@ from outlay.scenarios.serving.ways import layout_words
 from outlay.serving import Deployment, memory, most_sequences, sequence_bytes
 from outlay.statement import Cell, Column, Figure, Interval, Table
 from outlay.units import format_quantity
+
+NOTICED = 1.02
+"""How much longer than a step a token takes before it is spoken of."""
 
 
 def sections_of(run: ServingRun) -> tuple[Table, ...]:
@@ -91,11 +94,16 @@ def _load(run: ServingRun) -> Table:
         rows.append((label, words))
     rows.append(("input tokens", f"{_rate(run.input_tokens / run.requests * served.requests_per_second)}"))
     rows.append(("output tokens", f"{_rate(demand.output * served.requests_per_second)}"))
-    rows.append(("power", f"{format_quantity(run.watts, 'W')} on average, all included"))
+    metered = f"{format_quantity(run.watts * run.terms.pue.likely, 'W')} at the building's meter"
+    rows.append(("power", f"{format_quantity(run.watts, 'W')} at the servers, {metered}, on average"))
+    if run.machine is not None:
+        read, written = (format_quantity(joules, "J") for joules in token_joules(run))
+        each = f"{written} a token of an answer, {read} of a prompt" if demand.output > 1 else f"{read} a token"
+        rows.append(("energy at work", each))
     if question.battery is not None:
-        hours = question.battery / run.watts / 3600.0
+        hours = format_quantity(question.battery / run.watts, "s")
         tokens = format_quantity(question.battery / run.watts * demand.output * served.requests_per_second, "tokens")
-        rows.append(("battery", f"{hours:,.2g} h of {format_quantity(question.battery, 'J')}: {tokens} of answers"))
+        rows.append(("battery", f"{hours} of {format_quantity(question.battery, 'J')}: {tokens} of answers"))
     return Table(
         "The load" if demand.peak == 1 else "The load, latencies in its busiest hour",
         columns=("What", "How much"),
@@ -129,7 +137,9 @@ def _latency(run: ServingRun) -> Iterator[Table]:
     if again:
         notes.append(f"{again:,} requests were put back because the room for caches ran out, and computed again.")
     if trace is None:
-        notes.append("They come at random and are all of the mean length: `--trace` plays requests of your own.")
+        bursts = run.question.demand.burstiness
+        how = "at random" if bursts == 1 else "in bursts" if bursts < 1 else "evenly"
+        notes.append(f"They come {how} and are all of the mean length: `--trace` plays requests of your own.")
         title = f"{len(waits):,} requests, played one by one"
     else:
         title = f"{len(waits):,} requests, played one by one in {format_quantity(trace.seconds, 's')}"
@@ -180,7 +190,7 @@ def _step(run: ServingRun) -> Table:
             share,
         ),
         rows=rows,
-        notes=(waits_for(run),),
+        notes=(waits_for(run), *_between(run)),
         receipts=(
             *data_sheet(run).values(),
             run.question.model_receipt,
@@ -191,6 +201,16 @@ def _step(run: ServingRun) -> Table:
         key="step",
         footer_label="Step",
     )
+
+
+def _between(run: ServingRun) -> Iterator[str]:
+    """Why a token takes longer than a step, where it does."""
+    step, token = float(run.decoding.seconds), float(run.served.busiest.tpot)
+    if run.question.draft is None and token > step * NOTICED:
+        longer = format_quantity(token, "s")
+        yield (
+            f"From token to token it takes {longer}: some steps between compute prompts of others too, and take longer."
+        )
 
 
 def _memory(run: ServingRun) -> Table:

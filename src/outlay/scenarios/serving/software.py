@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from outlay import catalog
 from outlay.catalog import Accelerator, rows
 from outlay.errors import InputError, UnknownName
+from outlay.scenarios.serving.published import published_for
+from outlay.scenarios.serving.runs_on import caches, is_gguf, refuses, stores
 from outlay.serving import Engine, Format, engine_for, format_for
 from outlay.serving.engines import SGLANG_LIMITS, VLLM_LIMITS, engine_on
 from outlay.serving.formats import CACHE_BYTES
 from outlay.statement import Assumption, Receipt
+from outlay.units import with_article
 from outlay.workload import Architecture
 
 _HOME = ("apple", "edge", "cpu")
 """Categories of machines on which llama.cpp is the usual engine."""
-_MAKERS = {
-    "trtllm": ("nvidia",),
-    "neuronx": ("aws",),
-    "optimum-habana": ("intel",),
-    "jetstream": ("google",),
-    "sambaflow": ("sambanova",),
+_SPELLINGS = {
+    "auto": "bf16",
+    "float16": "fp16",
+    "f16": "fp16",
+    "bfloat16": "bf16",
+    "fp8_e4m3": "fp8",
+    "fp8_e5m2": "fp8",
 }
-"""Engines that are for one maker's chips, as their documentation says."""
-_BEFORE_TURING = ("kepler", "maxwell", "pascal", "volta")
-_TOO_OLD = {"vllm": _BEFORE_TURING, "sglang": _BEFORE_TURING, "trtllm": (*_BEFORE_TURING, "turing")}
-"""Generations of NVIDIA that an engine's newest version has no kernels for: vLLM (docs.vllm.ai, installation on GPUs) and
-SGLang (docs.sglang.io) ask for compute capability 7.5, TensorRT-LLM's support matrix begins with Ampere; read 2026-11."""
-_SERVERS = ("datacenter-gpu", "workstation-gpu", "consumer-gpu")
-_CACHES = {"auto": "bf16", "float16": "fp16", "f16": "fp16", "bfloat16": "bf16", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}
-_GGML_CACHES = ("fp32", "fp16", "bf16", "q8_0", "q4_0")
-"""Of these formats what `llama-server --cache-type-k` takes (its README, 2026-11)."""
 _OTHER = ("transformers", "huggingface", "hf")
 
 
@@ -41,28 +34,33 @@ def engine_of(asked: str | None, quant: str | None, chip: Accelerator, assumed: 
     if asked is not None:
         engine = engine_named(asked)
         if why_not := refuses(engine, chip):
-            usual = _usual_engine(quant, chip)[0]
+            usual = _usual_engine(None, chip)[0]
+            runs = not refuses(engine_for(usual), chip)
             raise InputError(
-                f"{engine.name} does not run on a {chip.name}: {why_not}", hint=f"write `--engine {usual}`"
+                f"{engine.name} does not run on {with_article(chip.name)}: {why_not}",
+                hint=f"write `--engine {usual}`" if runs else OTHER_CHIPS,
             )
         return limited(engine, chip, assumed)
     name, why = _usual_engine(quant, chip)
+    if why_not := refuses(engine_for(name), chip):
+        raise _nothing_runs(quant, chip, name, why_not)
     assumed.append(Assumption("engine", value=name, why=why))
     return limited(engine_for(name), chip, assumed)
 
 
-def refuses(engine: Engine, chip: Accelerator) -> str:
-    """Why an engine does not run on an accelerator; empty where nothing is known against it.
+OTHER_CHIPS = "name a GPU, a TPU, a Mac, a board or a processor: `outlay show accelerators` lists them"
 
-    >>> refuses(engine_for("trtllm"), catalog.accelerator("mi300x")), refuses(engine_for("vllm"), catalog.accelerator("l4"))
-    ('it is for chips of nvidia', '')
-    """
-    makers = _MAKERS.get(engine.name, ())
-    if makers and chip.vendor not in makers:
-        return f"it is for chips of {' and '.join(makers)}"
-    if chip.vendor == "nvidia" and chip.generation in _TOO_OLD.get(engine.name, ()):
-        return f"it has left the generation {chip.generation} behind"
-    return ""
+
+def _nothing_runs(quant: str | None, chip: Accelerator, name: str, why_not: str) -> InputError:
+    """The error for a chip on which the engine that a format needs does not run, or none does."""
+    usual = _usual_engine(None, chip)[0]
+    if quant is None or not is_gguf(quant) or refuses(engine_for(usual), chip):
+        return InputError(f"no engine that outlay knows runs on {chip.name}: {why_not}", hint=OTHER_CHIPS)
+    return InputError(
+        f"`--quant {quant}` is a format of {name}, which does not run on {chip.name}: {why_not}",
+        expected=f"a format that {usual} runs there",
+        hint="leave `--quant` out, or write `--quant w4a16`",
+    )
 
 
 def limited(engine: Engine, chip: Accelerator, assumed: list[Assumption]) -> Engine:
@@ -71,7 +69,7 @@ def limited(engine: Engine, chip: Accelerator, assumed: list[Assumption]) -> Eng
     if changed == engine:
         return engine
     value = f"{changed.chunk_tokens:,} tokens a step, {changed.most_sequences:,} requests together"
-    why = f"what {engine.name} takes on a {chip.name} unless told"
+    why = f"what {engine.name} takes on {with_article(chip.name)} unless told"
     source = VLLM_LIMITS if engine.name == "vllm" else SGLANG_LIMITS
     receipt = Receipt(changed.chunk_tokens, unit="tokens", source=source, date="2026-11", basis="quoted")
     assumed.append(Assumption("limits of a step", value=value, why=why, receipt=receipt))
@@ -101,29 +99,30 @@ def engine_names() -> tuple[str, ...]:
     return tuple(name for name in named if engine_for(name).name == name)  # those of other years go by today's name
 
 
+def usual_engine(quant: str | None, chip: Accelerator) -> Engine | None:
+    """The engine that is usual on a chip for a format; None where it does not run there.
+
+    >>> from outlay.catalog import accelerator
+    >>> usual_engine("q4_k_m", accelerator("tpu-v5e")) is None, usual_engine(None, accelerator("l4")).name
+    (True, 'vllm')
+    """
+    engine = engine_for(_usual_engine(quant, chip)[0])
+    return None if refuses(engine, chip) else engine_on(engine, chip)
+
+
 def _usual_engine(quant: str | None, chip: Accelerator) -> tuple[str, str]:
     """The engine that is usual on a chip, and why."""
     if quant is not None and is_gguf(quant):
         return "llamacpp", f"it runs {quant.strip().lower()} files"
     if chip.category in _HOME:
-        return "llamacpp", f"the usual one on a {chip.name}"
+        return "llamacpp", f"the usual one on {with_article(chip.name)}"
     usual = {"tpu": "jetstream", "trainium": "neuronx"}.get(chip.category)
-    if chip.generation.startswith("gaudi"):
-        usual = "optimum-habana"
+    usual = {"gaudi": "optimum-habana", "rdu": "sambaflow"}.get(chip.generation, usual)
     if usual:
-        return usual, f"the usual one on a {chip.name}"
+        return usual, f"the usual one on {with_article(chip.name)}"
     if why_not := refuses(engine_for("vllm"), chip):
-        return "llamacpp", f"vllm does not run on a {chip.name}: {why_not}"
+        return "llamacpp", f"vllm does not run on {with_article(chip.name)}: {why_not}"
     return "vllm", "the usual one on such accelerators"
-
-
-def is_gguf(quant: str) -> bool:
-    """Whether a format is one of llama.cpp's files.
-
-    >>> is_gguf("Q4_K_M"), is_gguf("fp8")
-    (True, False)
-    """
-    return bool(re.fullmatch(r"i?q[1-8]_[a-z0-9_]+", quant.strip().lower().replace("-", "_")))
 
 
 def format_of(
@@ -136,11 +135,15 @@ def format_of(
 ) -> Format:
     """The weights' format; where the chip does not multiply in it, what it runs as, said."""
     if asked is None:
-        name, why = _published(model)
+        name, receipt = published_for(model)
+        why = f"as published ({receipt.source}); `--quant` says another"
+        if not stores(engine, name):
+            name, bits = ("q8_0", 8) if format_for(name).weight_bits > 6 else ("q4_0", 4)
+            why = f"the published weights are of {bits} bits, and {engine.name} keeps those so"
         if name == "bf16" and not chip.has("bf16"):
             name = "fp16" if chip.has("fp16") else "fp32"
-            why = f"a {chip.name} does not multiply in bf16"
-        assumed.append(Assumption("weights", value=name, why=why))
+            why = f"{with_article(chip.name)} does not multiply in bf16"
+        assumed.append(Assumption("weights", value=name, why=why, receipt=receipt))
     else:
         if not asked.strip():
             raise InputError("`--quant` is empty", hint="write `--quant fp8`, or leave it out")
@@ -157,7 +160,29 @@ def format_of(
             expected="a format that it runs",
             hint="write `--engine llamacpp`, or `--quant w4a16`",
         )
+    if not stores(engine, found.name):
+        narrow = "q8_0" if found.weight_bits > 6 else "q4_k_m"
+        raise InputError(
+            f"`--quant {asked}` is no format of {engine.name}",
+            expected="one of its own (q8_0, q4_k_m …), bf16, fp16 or mxfp4",
+            hint=f"write `--quant {narrow}`",
+        )
+    if asked is not None:
+        _multiplies(found, chip, engine, asked)
     return _on_chip(found, chip, engine, assumed)
+
+
+def _multiplies(found: Format, chip: Accelerator, engine: Engine, asked: str) -> None:
+    """Refuse a narrow format in which products are to run, on a chip that has no such products."""
+    narrow = found.weight_bits < 16 and not found.dequantized
+    if not narrow or engine.kernels == "ggml" or chip.has(found.compute):
+        return
+    wider = "w8a16" if found.weight_bits > 6 else "w4a16"
+    raise InputError(
+        f"{chip.name} does not multiply in {found.compute}, so `--quant {asked}` is no format for it",
+        expected="one that is widened before each product",
+        hint=f"write `--quant {wider}`: it saves as much memory and traffic, and no arithmetic",
+    )
 
 
 def _on_chip(found: Format, chip: Accelerator, engine: Engine, assumed: list[Assumption]) -> Format:
@@ -173,34 +198,14 @@ def _on_chip(found: Format, chip: Accelerator, engine: Engine, assumed: list[Ass
             f"{chip.name} does not multiply in {found.compute}", expected=f"one of {own}", hint="write `--quant fp32`"
         )
     if found.dequantized or found.weight_bits >= 16:
-        assumed.append(Assumption("arithmetic", value=runs, why=f"a {chip.name} does not multiply in {found.compute}"))
+        assumed.append(
+            Assumption("arithmetic", value=runs, why=f"{with_article(chip.name)} does not multiply in {found.compute}")
+        )
         return replace(found, compute=runs, activation=runs)
     value = f"{found.name} weights, widened to {runs} before each product"
-    why = f"a {chip.name} does not multiply in {found.compute}: memory and traffic are saved, arithmetic is not"
+    why = f"{with_article(chip.name)} does not multiply in {found.compute}: it saves memory and traffic, not arithmetic"
     assumed.append(Assumption("arithmetic", value=value, why=why))
     return replace(found, compute=runs, activation=runs, dequantized=True)
-
-
-def _published(model: str | Mapping[str, object] | Architecture) -> tuple[str, str]:
-    """The format of the published checkpoint: what its config says, else 16 bits."""
-    config: Mapping[str, object] = {}
-    if isinstance(model, Mapping):
-        config = model
-    elif isinstance(model, str):
-        try:
-            config = catalog.model_config(model).config
-        except InputError:
-            config = {}
-    said = config.get("quantization_config")
-    if isinstance(said, Mapping):
-        method = str(said.get("quant_method", "")).lower()
-        if method == "fp8" and said.get("weight_block_size"):
-            method = "fp8-block"
-        try:
-            return format_for(method).name, "that of the published weights"
-        except InputError:
-            pass
-    return "bf16", "weights are published in 16 bits (`--quant` says another)"
 
 
 def cache_of(asked: str | None, engine: Engine | None, assumed: list[Assumption]) -> str:
@@ -209,19 +214,25 @@ def cache_of(asked: str | None, engine: Engine | None, assumed: list[Assumption]
         assumed.append(Assumption("cache", value="16 bits a number", why="what engines do unless told (`--kv`)"))
         return "bf16"
     name = asked.strip().lower()
-    name = _CACHES.get(name, name)
+    name = _SPELLINGS.get(name, name)
     if name not in CACHE_BYTES:
-        raise UnknownName("format of a cache", asked, CACHE_BYTES)
-    if engine is not None and engine.kernels == "ggml" and name not in _GGML_CACHES:
         raise InputError(
-            f"`--kv {asked}` is no cache of {engine.name}",
-            expected=f"one of {', '.join(_GGML_CACHES)}",
-            hint="write `--kv q8_0`, or leave it out",
+            f"`--kv {asked}` is not a format of a cache that outlay knows",
+            expected=f"one of {', '.join(CACHE_BYTES)}",
+            hint=f"write `--kv {'q8_0' if engine is not None and engine.kernels == 'ggml' else 'fp8'}`, or leave it out",
         )
     if engine is not None and engine.kernels != "ggml" and is_gguf(name):
         raise InputError(
             f"`--kv {asked}` is a cache of llama.cpp, and {engine.name} is the engine",
             expected="a format that it has",
             hint="write `--kv fp8`, or leave it out",
+        )
+    known = None if engine is None else caches(engine)
+    if engine is not None and known is not None and name not in known:
+        narrow = "q8_0" if engine.kernels == "ggml" else "fp8"
+        raise InputError(
+            f"`--kv {asked}` is no cache of {engine.name}",
+            expected=f"one of {', '.join(known)}",
+            hint=f"write `--kv {narrow}`, or leave it out",
         )
     return name

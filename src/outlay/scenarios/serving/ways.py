@@ -40,6 +40,8 @@ class Served:
     """Layouts that carry the load within its objectives."""
     replay: Replay | None = None
     """What became of each request of a trace."""
+    overrun: float = 0.0
+    """Seconds from the last request of a trace to its last answer, where more come than are answered."""
     prefill: Deployment | None = None
     """An instance that computes prompts, where those that answer are others."""
     prefill_replicas: int = 0
@@ -108,7 +110,7 @@ def _asked(question: ServingQuestion, most: int) -> Layout:
         fixed |= {"expert": expert, "expert_tensor": int(fixed.get("expert_tensor", max(devices // expert, 1)))}
     layout = Layout(**{name: np.array([value]) for name, value in fixed.items()}, sequence_parallel=False).broadcast()
     one = layout.at(0)
-    words = ",".join(f"{short}={int(fixed[name])}" for short, name in SHORT.items() if name in fixed)
+    words = layout_words(one)
     if int(one.devices) > most:
         each = f"each of {question.replicas} replicas has" if question.replicas else "there are"
         raise InputError(

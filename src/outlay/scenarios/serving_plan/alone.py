@@ -12,39 +12,69 @@ from outlay.scenarios.serving.software import engine_of
 from outlay.scenarios.serving_plan.search import ServingFound
 from outlay.scenarios.serving_plan.words import degrees
 from outlay.serving import ServingCoefficients
+from outlay.units import format_quantity
 
+ALIKE = 0.02
+"""Share by which seconds of the command may differ from the plan's without a word."""
 _COUNTED = ("users", "requests_per_user", "peak", "turns", "prefix_hit")
 _TERMS = ("kv", "price", "discount", "hardware", "life", "use", "grid", "pue", "electricity", "egress", "people")
 _SHARES = ("prefix_hit", "discount", "use")
 
 
 def alone(model: object, found: ServingFound, coefficients: ServingCoefficients) -> str | None:
-    """The hint; None where one command cannot say it, or where it would be answered with *no*."""
+    """The hint, with what it answers else where that is not what the plan does; None where it would be answered with *no*."""
     best = found.best
     name = model if isinstance(model, str) else found.wanted.architecture.name
-    if best.prefill is not None:
-        return None
     asked: dict[str, Any] = dict(_flags(found))
     try:
-        cost_serving(name, coefficients=coefficients, **asked)
-    except (DoesNotFit, InputError):  # the engine's own limits of a step may carry less than those of the plan
+        answer = cost_serving(name, coefficients=coefficients, **asked).answer
+    except (DoesNotFit, InputError):
         return None
     words = " ".join(f"--{flag.replace('_', '-')} {shlex.quote(value)}" for flag, value in asked.items())
-    usual = engine_of(best.block.engine.name, None, best.block.chip, [])
-    own = best.decode.engine.chunk_tokens, best.decode.engine.most_sequences
-    limits = "" if own == (usual.chunk_tokens, usual.most_sequences) else f", with {usual.name}'s own limits of a step"
-    return f"`outlay cost serving {shlex.quote(name)} {words}` is these machines alone, line by line{limits}"
+    said = f"`outlay cost serving {shlex.quote(name)} {words}` is these machines alone, line by line"
+    ours = {"ttft": best.ttft, "e2e": best.e2e}
+    if all(abs(answer[key].value.likely / seconds - 1.0) < ALIKE for key, seconds in ours.items() if key in answer):
+        return said
+    first, whole = (
+        format_quantity(answer[key].value.likely if key in answer else seconds, "s") for key, seconds in ours.items()
+    )
+    return f"{said}, with {_differing(found)}: a first token after {first}, an answer after {whole}"
+
+
+def _differing(found: ServingFound) -> str:
+    """What one command cannot say of the plan, so that it answers otherwise."""
+    best = found.best
+    if found.wanted.day is not None:
+        return "the busiest hour all day"
+    if best.prefill is not None and degrees(best.prefill.layout) != degrees(best.decode.layout):
+        return "the layouts that it finds the quickest"
+    if best.prefill is not None and best.prefill.engine != best.decode.engine:
+        return "one limit of a step for prompts and answers"
+    return "what is rounded in it"
 
 
 def _flags(found: ServingFound) -> Iterator[tuple[str, str]]:
     best, wanted = found.best, found.wanted
     said, demand = wanted.asked, wanted.demand
-    yield "on", f"{best.chip}:{best.devices}"
+    layouts = [degrees(part.layout) for part in (best.prefill, best.decode) if part is not None]
+    if best.prefill is None:
+        yield "on", f"{best.chip}:{best.devices}"
+    else:
+        answering = best.replicas * int(best.decode.devices)
+        yield "prefill_on", f"{best.chip}:{best.devices - answering}"
+        yield "decode_on", f"{best.chip}:{answering}"
     if said.get("engine") is not None:
         yield "engine", best.block.engine.name
     yield "quant", best.block.form.name
-    yield "layout", degrees(best.decode.layout)
-    yield "replicas", str(best.replicas)
+    if len(set(layouts)) == 1:  # one flag for prompts and answers
+        yield "layout", layouts[0]
+    # Where prompts are computed apart, theirs are the steps that a limit binds.
+    if (chunk := int((best.prefill or best.decode).engine.chunk_tokens)) != engine_of(
+        best.block.engine.name, None, best.block.chip, []
+    ).chunk_tokens:
+        yield "step_tokens", str(chunk)
+    if best.prefill is None:
+        yield "replicas", str(best.replicas)
     if said.get("turns") is None:
         yield from (("input", f"{demand.input:.0f}"), ("output", f"{demand.output:.0f}"))
     else:

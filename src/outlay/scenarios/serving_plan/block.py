@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from outlay import catalog
 from outlay.catalog import Accelerator
+from outlay.machine import wall_watts
 from outlay.scenarios.serving_plan.day import Day, held
 from outlay.serving import Engine, Format
 from outlay.serving.choose import Ways
@@ -136,13 +137,15 @@ def wide(value: Any, size: int) -> Floats:
     return np.broadcast_to(np.asarray(value, dtype=float), (size,))
 
 
-def host_watts(chip: Accelerator, devices: Ints) -> Floats:
-    """A device's share of what its server draws beside the devices, where so many of them are had."""
-    boxes = np.minimum(np.asarray(devices), LARGEST_BOX)
-    sizes, index = np.unique(boxes, return_inverse=True)
-    servers = [catalog.server_for(chip, int(size)) for size in sizes]
-    shares: Floats = np.array([server.host_watts / server.devices for server in servers])[index]
-    return shares
+def drawn(chip: Accelerator, devices: Ints, device_watts: Any, busy: Any) -> Floats:
+    """Watts of one device with its share of its server, where so many devices are had."""
+    sizes, index = np.unique(np.minimum(np.asarray(devices), LARGEST_BOX), return_inverse=True)
+    own, share = wide(device_watts, np.size(index)), wide(busy, np.size(index))
+    watts = np.zeros(np.size(index))
+    for place, size in enumerate(sizes):
+        those = index == place
+        watts[those] = wall_watts(chip, catalog.server_for(chip, int(size)), own[those], share[those])
+    return watts
 
 
 LARGEST_BOX = 8

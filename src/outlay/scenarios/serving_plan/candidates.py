@@ -11,7 +11,7 @@ import numpy as np
 from outlay.catalog import Accelerator
 from outlay.machine import cluster_for
 from outlay.machine.cluster import Cluster
-from outlay.scenarios.serving_plan.block import Block, Counts, Ints, Pool, host_watts, wide
+from outlay.scenarios.serving_plan.block import Block, Counts, Ints, Pool, drawn, wide
 from outlay.scenarios.serving_plan.formats import formats_on
 from outlay.scenarios.serving_plan.question import ServingWanted
 from outlay.search.front import front
@@ -126,7 +126,7 @@ def _aggregated(
     performance = fared(ways, pool.way, asked.rate / pool.replicas)
     size = pool.way.size
     usual = performance if asked.usual_rate == asked.rate else fared(ways, pool.way, asked.usual_rate / pool.replicas)
-    watts = wide(usual.device_watts, size) + host_watts(cluster.accelerator, pool.devices)
+    watts = drawn(cluster.accelerator, pool.devices, usual.device_watts, usual.busy)
     block = Block(
         chip=cluster.accelerator,
         engine=engine,
@@ -182,7 +182,7 @@ def _disaggregated(
     i, j, one, two, ttft = i[inside], j[inside], one.at(inside), two.at(inside), ttft[inside]
     tpot = np.asarray(answers.tpot)[j]
     power = [
-        (np.asarray(found.device_watts)[place] + host_watts(cluster.accelerator, pool.devices)) * pool.devices
+        drawn(cluster.accelerator, pool.devices, np.asarray(found.device_watts)[place], 1.0) * pool.devices
         for pool, found, place in ((one, waits, i), (two, answers, j))
     ]
     block = Block(

@@ -16,8 +16,9 @@ from outlay.scenarios.inventory import names_in
 from outlay.scenarios.named import check_texts, read_model
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
-from outlay.scenarios.serving.published import published_format
-from outlay.scenarios.serving.software import cache_of, engine_names, engine_of, refuses
+from outlay.scenarios.serving.published import published_for
+from outlay.scenarios.serving.runs_on import caches, refuses
+from outlay.scenarios.serving.software import cache_of, engine_names, engine_of, usual_engine
 from outlay.scenarios.serving_plan.day import Day, read_day
 from outlay.scenarios.serving_plan.formats import ANY, left_out, read_formats
 from outlay.scenarios.serving_plan.offers import Money, unsold
@@ -26,7 +27,8 @@ from outlay.serving import Engine, Format, Load, engine_for
 from outlay.serving.engines import engine_on
 from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
-from outlay.workload import Architecture, load_config
+from outlay.units import with_article
+from outlay.workload import Architecture
 
 MODES = ("aggregated", "disaggregated")
 """Prompts and decoding on the same instances, or each on its own."""
@@ -103,19 +105,35 @@ class ServingWanted:
         """The engines that run on an accelerator, with the limits that they set themselves by its memory."""
         if self.engines is None:  # of each format: that of llama.cpp's files reads no others
             names = [None] if self.formats is None else [form.name for form in self.formats]
-            return tuple(dict.fromkeys(engine_of(None, name, chip, []) for name in names))
-        return tuple(engine_on(engine, chip) for engine in self.engines if not refuses(engine, chip))
+            found = dict.fromkeys(usual_engine(name, chip) for name in names)
+            return tuple(engine for engine in found if engine is not None and self.keeps(engine))
+        return tuple(
+            engine_on(engine, chip) for engine in self.engines if not refuses(engine, chip) and self.keeps(engine)
+        )
+
+    def keeps(self, engine: Engine) -> bool:
+        """Whether an engine has the cache that was asked for."""
+        known = caches(engine)
+        return self.asked.get("kv") is None or known is None or self.cache in known
 
     def check_engines(self) -> None:
-        """Refuse engines of which none runs on any of the accelerators."""
+        """Refuse engines of which none runs on any of the accelerators, and caches that none of them has."""
         chips = [catalog.accelerator(name) for name in self.wanted.machines]
-        if self.engines is None or not chips or any(self.engines_on(chip) for chip in chips):
+        if not chips or any(self.engines_on(chip) for chip in chips):
+            return
+        if self.asked.get("kv") is not None:
+            chip = chips[0]
+            engine = usual_engine(None, chip) if self.engines is None else self.engines[0]
+            cache_of(self.asked["kv"], engine, [])  # says which it has
+        if self.engines is None:
+            forms = [None] if self.formats is None else [form.name for form in self.formats]
+            engine_of(None, forms[0], chips[0], [])  # says why none runs
             return
         raise InputError(
             f"`--engine {self.asked['engine']}` runs on none of the accelerators asked for",
             expected="an engine for one of them",
             details=[
-                f"{engine.name} does not run on a {chip.name}: {refuses(engine, chip)}"
+                f"{engine.name} does not run on {with_article(chip.name)}: {refuses(engine, chip)}"
                 for engine in self.engines
                 for chip in chips[:_SAID]
             ],
@@ -183,7 +201,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
                     why="machines are there, weights are read and graphs captured (`--start-up`)",
                 )
             )
-    published, said = published_format(_config(model))
+    published, said = published_for(model)
     formats = read_formats(asked.get("quant"), published)
     barred: dict[str, str] = {}
     if asked.get("worse") is not None:
@@ -360,15 +378,3 @@ def _check_money(asked: Mapping[str, Any], wanted: Wanted) -> None:
         units.parse(discount, "%", name="--discount", zero=True)
     if asked.get("price") is not None:
         units.parse(asked["price"], "$/device-hour", name="--price", zero=True)
-
-
-def _config(model: object) -> Mapping[str, object] | None:
-    """The configuration behind a name, a path or itself."""
-    if isinstance(model, Mapping):
-        return model
-    if not isinstance(model, str):
-        return None
-    try:
-        return catalog.model_config(model).config
-    except InputError:
-        return load_config(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
 import os
 import signal
 import sys
@@ -15,6 +15,8 @@ LONG = 300
 """Accelerators × engines × formats × modes from which processes are started: some three seconds by one."""
 MOST = 8
 """Processes at most."""
+LEAST = 2
+"""Fewer are none beside this one."""
 T = TypeVar("T")
 
 _STARTED: list[Callable[[Any], Any]] = []
@@ -28,23 +30,39 @@ def looked_at_by_all(look: Callable[[str], T], names: Sequence[str], *, size: in
     [1, 3]
     """
     count = min(processes(), len(names)) if size >= LONG else 1
-    if count < 2:
-        yield from map(look, names)
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # of forking beside threads: there are only those of libraries
-        pool = multiprocessing.get_context("fork").Pool(count, initializer=_begin, initargs=(look,))
-    with pool:  # on leaving, whatever still runs is ended
-        for name, found in zip(names, pool.imap(_found, names), strict=True):
+    yield from map(look, names) if count < LEAST else _side_by_side(look, names, count)
+
+
+def _side_by_side(look: Callable[[str], T], names: Sequence[str], count: int) -> Iterator[T]:
+    """The same by `count` processes; what one leaves undone is looked at here."""
+    import multiprocessing  # these take 20 ms, which a short search does not wait for
+    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    forked = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(count, mp_context=forked, initializer=_begin, initargs=(look,))
+    coming: list[Future[tuple[T] | None]] = []
+    try:
+        with warnings.catch_warnings(), contextlib.suppress(BrokenProcessPool):
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads beside: there are only those of libraries
+            coming += (pool.submit(_found, name) for name in names)
+        for place, name in enumerate(names):
+            found = None
+            with contextlib.suppress(BrokenProcessPool):  # one was ended from outside
+                found = coming[place].result() if place < len(coming) else None
             yield look(name) if found is None else found[0]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def processes() -> int:
     """How many may be started: one for each processor that this one may use, where forking is safe; else 1."""
     safe = sys.platform.startswith("linux") and threading.active_count() == 1
-    if not safe or multiprocessing.current_process().daemon:
+    if not safe:
+        return 1
+    import multiprocessing
+
+    if multiprocessing.current_process().daemon:  # which may start none
         return 1
     return min(len(os.sched_getaffinity(0)), MOST)
 

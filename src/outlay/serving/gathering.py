@@ -1,0 +1,140 @@
+r"""Prompts that come at times of their own: more of them come during a long step, and are computed together in the next.
+
+Clients that wait send a request when a step ends, however long it was. Independent requests come as :math:`\lambda t` in a
+step of t seconds. Of steps with prompts (of t₁ seconds) and without (t₀), those with prompts are then
+
+.. math:: p = \frac{1 - e^{-\lambda t_0}}{1 - e^{-\lambda t_0} + e^{-\lambda t_1} c^{-k}}
+
+where a prompt takes c steps, and k of them share one. That matters where a second prompt costs less than the first: with
+data-parallel attention, whose devices wait for one that has a prompt, until each of them has one. Beyond, a step takes as
+many times longer as the fullest device has more prompts; numbers that vary about that bend cost more than their mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from outlay.serving.mix import Mix
+from outlay.serving.steps import Mixture, Steps
+from outlay.serving.task import Task
+from outlay.workload import Number
+
+TIMES = 12
+"""Rounds after which the share of steps with prompts stands still."""
+
+
+def gathered(
+    task: Task, n: Number, mix: Mix, steps: Steps, times: tuple[Number, Number], prefilling: Mixture
+) -> tuple[Mix, Number]:
+    """The plan of a cycle in which prompts gather in long steps, and the seconds of such a step. `times` are those of a
+    step without and with prompts, as if they came one by one.
+    """
+    spread = np.greater(task.devices, 1)
+    long = _seconds(task, mix.prompts, steps, times[1], prefilling, beside=times[0])
+    before = mix.prefilling / mix.steps
+    pieces = before * mix.prompts
+    share = _share(task, n, pieces, mix.steps, times[0], long, before)
+    share = np.where(spread, share, before)
+    return mix.with_share(share), np.where(spread, long(pieces / share), times[1])
+
+
+def gathered_first(
+    task: Task, n: Number, mix: Mix, steps: Steps, times: tuple[Number, Number], prefilling: Mixture
+) -> tuple[Mix, Number]:
+    """The same where prompts have steps of their own and go first: those that come during one follow it at once."""
+    long = _seconds(task, mix.prompts, steps, times[1], prefilling, beside=0.0)
+    pieces = mix.prefilling * mix.prompts / mix.steps
+    more = mix.prefilling / mix.steps
+    for _ in range(TIMES):
+        together = pieces / more
+        seconds = long(together)
+        rate, chunks = _coming(n, pieces, mix.steps, times[0] + more * seconds)
+        found = _ratio(rate, chunks, times[0], seconds, together)
+        found = pieces * found / (rate * chunks * (times[0] + found * seconds))
+        more = np.clip(np.sqrt(more * found), pieces / _slots(task), pieces)
+    return mix.with_share(more), long(pieces / more)
+
+
+def _share(
+    task: Task, n: Number, pieces: Number, whole: Number, short: Number, long: Callable[[Number], Number], share: Number
+) -> Number:
+    """Of `whole` steps of a cycle those that hold prompts, `pieces` of them in a mean step; `share` is where to begin."""
+    for _ in range(TIMES):
+        together = pieces / share
+        seconds = long(together)
+        rate, chunks = _coming(n, pieces, whole, share * seconds + (1.0 - share) * short)
+        ratio = _ratio(rate, chunks, short, seconds, together)
+        found = ratio / (1.0 + ratio)
+        found = pieces * found / (rate * chunks * (found * seconds + (1.0 - found) * short))
+        share = np.clip((share + found) / 2.0, np.minimum(pieces / _slots(task), 1.0), np.minimum(pieces, 1.0))
+    return share
+
+
+def _coming(n: Number, pieces: Number, whole: Number, mean: Number) -> tuple[Number, Number]:
+    """Prompts of others that come a second, and steps that each takes."""
+    return np.maximum(n - 1.0, 1e-6) / (whole * mean), np.maximum(pieces * whole / n, 1.0)
+
+
+def _ratio(rate: Number, chunks: Number, short: Number, long: Number, together: Number) -> Number:
+    """Steps with prompts of others over those without: p / (1 - p)."""
+    again = np.minimum(rate * long + together * np.log(chunks), 500.0)
+    return -np.expm1(-rate * short) * np.exp(again)
+
+
+def _slots(task: Task) -> Number:
+    """Prompts that fill a step."""
+    return task.devices * np.maximum(task.chunk / task.prompt, 1.0)
+
+
+def _seconds(
+    task: Task, prompts: Number, steps: Steps, known: Number, prefilling: Mixture, *, beside: Number
+) -> Callable[[Number], Number]:
+    """What a step takes by how many prompts share it on average: `known` with `prompts`, `beside` without any.
+
+    Up to one prompt on every device it grows by what experts take; beyond, as the fullest device has more.
+    """
+    bend = np.maximum(task.devices, 2.0)
+    few = np.less(prompts, bend * 0.99)
+    # Two points of the first line: the one that is known, or one prompt, and its end.
+    other = np.where(few, bend, 1.0)
+    each = prefilling.prefill / prompts
+    at_other = steps.seconds(
+        Mixture(
+            decoding=prefilling.decoding,
+            context=prefilling.context,
+            prefill=other * each,
+            prompts=other,
+            past=prefilling.past,
+        )
+    )
+    beyond = np.where(few, at_other / bend, known / prompts) - beside / np.maximum(bend, prompts)
+    straight = (known - at_other) / np.where(few, 1.0, prompts - 1.0)
+    beyond = np.where(np.greater(task.devices, 1), beyond, np.where(few, 0.0, straight))
+    at_bend = np.where(few, at_other, known - beyond * (prompts - bend))
+    first, at_first = np.where(few, prompts, 1.0), np.where(few, known, at_other)
+    below = (at_bend - at_first) / (bend - first)
+    bent = np.where(np.greater(task.devices, 1), np.maximum(beyond - below, 0.0), 0.0)
+
+    def long(together: Number) -> Number:
+        # Of independent prompts; steps that are full hold as many each.
+        free = np.maximum(1.0 - together / _slots(task), 0.0)
+        deviation = np.sqrt(np.maximum((together - 1.0) * free, 1e-9))
+        away = together - bend
+        over = np.maximum(away, 0.0) + deviation * shortfall(np.abs(away) / deviation)
+        return np.asarray(at_bend + below * away + bent * over)
+
+    return long
+
+
+def shortfall(distance: Number) -> Number:
+    """Mean of what a standard normal number is beyond `distance`, 0 where it is not.
+
+    >>> round(float(shortfall(0.0)), 4), round(float(shortfall(1.0)), 4)
+    (0.3989, 0.0833)
+    """
+    density = np.exp(-np.square(distance) / 2.0) / np.sqrt(2.0 * np.pi)
+    # A logistic curve for the normal distribution (Bowling et al. 2009, error below 2e-4).
+    above = 1.0 / (1.0 + np.exp(np.minimum(1.5976 * distance + 0.07056 * distance**3, 700.0)))
+    return np.asarray(np.maximum(density - distance * above, 0.0))
