@@ -16,8 +16,10 @@ from outlay.scenarios.buying.compare import compare
 from outlay.scenarios.serving_plan.plan import plan_serving
 
 ROUNDS = 3
-WHOLE, AIM, MEMORY = 5.0, 3.0, 1.0
-"""Seconds that are allowed and aimed at, and GiB that are allowed."""
+WHOLE, MIXTURE, AIM, MEMORY = 5.0, 8.0, 3.0, 1.0
+"""Seconds that are allowed, those of a model with experts, whose layouts are seven times as many, seconds that are aimed at,
+and GiB that are allowed."""
+MIXTURES = ("mixtral-8x7b", "qwen3-235b-a22b", "deepseek-v3", "gpt-oss-120b")
 MODELS = (
     "llama-3-70b",
     "mixtral-8x7b",
@@ -30,18 +32,29 @@ MODELS = (
 LOAD: dict[str, Any] = {"rate": 5, "input": 1024, "output": 256, "ttft": "500ms", "tpot": "50ms"}
 
 
+def processor_seconds() -> float:
+    """Of this process, and of those that it has started and that have ended: long searches run in several."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
 def whole_catalog(quant: str | None = None, model: str = MODELS[0]) -> float:
     """Processor seconds for a model at 5 requests/s on every accelerator that is sold, up to 1,024 of them."""
-    begun = time.process_time()
+    begun = processor_seconds()
     plan_serving(model, **LOAD, on="any", quant=quant)
-    return time.process_time() - begun
+    return processor_seconds() - begun
+
+
+def allowed(model: str) -> float:
+    """Seconds that a plan for a model may take."""
+    return MIXTURE if model in MIXTURES else WHOLE
 
 
 def comparing(model: str) -> float:
     """Processor seconds of own machines against every seller of answers."""
-    begun = time.process_time()
+    begun = processor_seconds()
     compare(model, **LOAD)
-    return time.process_time() - begun
+    return processor_seconds() - begun
 
 
 def measure() -> list[Result]:
@@ -49,9 +62,10 @@ def measure() -> list[Result]:
     found = []
     for model in MODELS:
         seconds = min(whole_catalog(model=model) for _ in range(ROUNDS))
-        goal = f"≤ {WHOLE:g} (aim {AIM:g})"
+        most = allowed(model)
+        goal = f"≤ {most:g} (aim {AIM:g})"
         found.append(
-            Result(name=f"plan: {model}, whole catalog", value=seconds, unit="s", goal=goal, met=seconds <= WHOLE)
+            Result(name=f"plan: {model}, whole catalog", value=seconds, unit="s", goal=goal, met=seconds <= most)
         )
     every = min(whole_catalog("any") for _ in range(2))
     found.append(Result(name=f"plan: {MODELS[0]}, whole catalog, every format", value=every, unit="s"))

@@ -18,8 +18,9 @@ ROUNDS = 12
 QUESTION = ["cost", "training", "llama-3-8b", "--tokens", "1T", "--on", "h100-sxm:64"]
 SERVING = ["cost", "serving", "llama-3-70b", "--on", "h100-sxm:8", "--rate", "5/s"]
 PLAN = ["plan", "serving", "llama-3-8b", "--rate", "2/s", "--ttft", "1s", "--on", "h100-sxm"]
-SECOND = 1.0
-"""Seconds that a cold `cost serving` may take, its play of single requests included."""
+SERVING_MOST = 6.0
+"""Times the import of NumPy that a cold `cost serving` may take, its play of three thousand requests included: less than a
+second where that import takes 160 ms."""
 MOST = 5.0
 """Times the import of NumPy. It was 4, which 4.1 to 4.4 measured no longer keep; 4 is still the aim."""
 OUTLAY = [sys.executable, "-c", "import sys; from outlay.cli import main; sys.exit(main())"]
@@ -59,12 +60,13 @@ def measure() -> list[Result]:
         Result(name="outlay --help", value=usual["help"] * 1e3, unit="ms"),
         Result(name="outlay cost training", value=usual["answer"] * 1e3, unit="ms"),
         Result(name="the answer ÷ the import", value=ratio, unit="×", goal=f"≤ {MOST:g}", met=ratio <= MOST),
+        Result(name="outlay cost serving", value=usual["serving"] * 1e3, unit="ms"),
         Result(
-            name="outlay cost serving",
-            value=usual["serving"] * 1e3,
-            unit="ms",
-            goal=f"≤ {SECOND * 1e3:,.0f}",
-            met=usual["serving"] <= SECOND,
+            name="that answer ÷ the import",
+            value=usual["serving"] / usual["numpy"],
+            unit="×",
+            goal=f"≤ {SERVING_MOST:g}",
+            met=usual["serving"] / usual["numpy"] <= SERVING_MOST,
         ),
         Result(name="outlay plan serving, one accelerator", value=usual["plan"] * 1e3, unit="ms"),
     ]

@@ -47,6 +47,7 @@ def layer_work(layer: Layer, hidden: int, tokens: Number, layout: Layout, *, rot
         expert=layout.expert,
         expert_tensor=layout.expert_tensor,
         sequence_parallel=False,
+        forward=True,
     )
     operators = layer_operators(layer, hidden, shard, rotary=rotary)
     return [op for op in operators if not isinstance(op, AttentionCore)]

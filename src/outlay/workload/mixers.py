@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from outlay.workload.architecture import Attention, StateSpace
-from outlay.workload.operators import AttentionCore, Matmul, Operator
+from outlay.workload.operators import AttentionCore, Matmul, Number, Operator
 from outlay.workload.shard import Shard, touch
 
 
@@ -65,10 +65,13 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
         operators.append(
             touch("rotary embedding", tokens * rotated, reads=reads, writes=writes, kernels=writes, shard=shard)
         )
-    saved_qkv = (
-        shard.stored * tokens * (heads * attention.head_dim + kv_heads * (attention.head_dim + attention.value_dim))
-    )
-    scores = shard.micro_batch * heads * length * keys / shard.context
+    saved_qkv: Number = 0.0
+    scores: Number = 0.0
+    if not shard.forward:
+        saved_qkv = (
+            shard.stored * tokens * (heads * attention.head_dim + kv_heads * (attention.head_dim + attention.value_dim))
+        )
+        scores = shard.micro_batch * heads * length * keys / shard.context
     packed = 1.0 if shard.document is None else np.maximum(length / shard.document, 1.0)
     operators.append(
         AttentionCore(

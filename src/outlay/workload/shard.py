@@ -34,6 +34,8 @@ class Shard:
     """Tokens that attend to each other, where several documents are packed into a sequence; None is the whole of it."""
     stored_norm: float = 0.0
     """Bytes that a root-mean-square norm keeps of each input beside its output: of the copy in which it works."""
+    forward: bool = False
+    """Nothing goes back through it, as in serving: what operators would read, write and keep for that is left at 0."""
     tokens: Number = field(init=False, repr=False, compare=False)
     """Tokens of a micro-batch on this device inside tensor-parallel regions."""
     tokens_between: Number = field(init=False, repr=False, compare=False)
@@ -65,7 +67,7 @@ def touch(
     return MemoryBound(
         name=name,
         bytes_forward=shard.stored * numbers * (reads + writes),
-        bytes_backward=shard.stored * numbers * (2 * reads + writes),
+        bytes_backward=0.0 if shard.forward else shard.stored * numbers * (2 * reads + writes),
         kernels_forward=kernels,
         kernels_backward=kernels,
         saved=saved,
@@ -83,10 +85,10 @@ def norm(name: str, hidden: int, shard: Shard, bias: bool) -> list[Operator]:
         MemoryBound(
             name=name,
             bytes_forward=passes * numbers,
-            bytes_backward=1.5 * passes * numbers,
+            bytes_backward=0.0 if shard.forward else 1.5 * passes * numbers,
             kernels_forward=6 if eager else 1,
             kernels_backward=10 if eager else 2,
-            saved=(shard.stored + shard.stored_norm * eager) * numbers,
+            saved=0.0 if shard.forward else (shard.stored + shard.stored_norm * eager) * numbers,
             parameters=hidden * (2 if bias else 1),
         )
     ]
