@@ -550,9 +550,9 @@ def test_coefficients_of_ones_own_have_no_range():
 def test_the_fewest_that_carry_a_load_are_named():
     """Of 3 devices a server has 3 places, and a usual one more: 4 are tried before 6."""
     with pytest.raises(DoesNotFit) as refused:
-        cost_serving("llama-3-8b", on="l4:3", rate=3.6)
+        cost_serving("llama-3-8b", on="l4:3", rate=4)
     assert "4 carry it" in refused.value.hint
-    assert cost_serving("llama-3-8b", on="l4:4", rate=3.6).answer
+    assert cost_serving("llama-3-8b", on="l4:4", rate=4).answer
 
 
 @pytest.mark.parametrize("pools", [{"on": "h100-sxm:4"}, {"prefill_on": "h100-sxm:2", "decode_on": "l40s:2"}])
@@ -672,9 +672,20 @@ def test_degrees_that_a_layout_does_not_name_are_one(model, on, layout, instance
     assert cells(found, "load")["instances"][0] == instances
 
 
-def test_smaller_steps_hold_answers_up_less():
-    large, small = (ask(rate=8, step_tokens=tokens) for tokens in (8192, 512))
-    assert figure(small, "tpot") < figure(large, "tpot")
+def test_a_prompt_of_several_steps_takes_longer():
+    large, small = (ask(input=4096, step_tokens=tokens) for tokens in (8192, 512))
+    assert figure(small, "ttft") > figure(large, "ttft")
     assert not any(entry.name == "limits of a step" for entry in ask(on="l4:8", rate=1, step_tokens=512).assumed)
     with pytest.raises(InputError, match="--step-tokens"):
         ask(step_tokens=3)
+
+
+def test_one_is_spoken_of_as_one():
+    idle = cost_serving("llama-3-8b", on="l4:5", layout="tp=4", rate=0.1)
+    assert any("1 of 5 accelerators belongs to no instance; it is paid for" in note for note in idle.notes)
+    alone = cost_serving("llama-3-8b", on="l4:2", layout="tp=1", concurrency=1)
+    assert any(note.startswith("1 instance gets no request") for note in alone.notes)
+    with pytest.raises(InputError, match="on 1 accelerator:"):
+        cost_serving("llama-3-8b", on="l4:1", replicas=2, rate=0.1)
+    chip = next(entry for entry in cost_serving("llama-3-8b", on="l4:1", rate=0.1).assumed if "limits" in entry.name)
+    assert "on an l4-24gb" in chip.why

@@ -301,9 +301,15 @@ def notes_of(run: ServingRun) -> Iterator[str]:
     if run.question.demand.burstiness != 1.0:
         yield "Latencies are those of requests played in bursts; the layout was chosen as if they came at random."
     if served.idle:
-        yield f"{served.idle:,} of {run.question.all_devices:,} accelerators belong to no instance; they are paid for."
+        one = served.idle == 1
+        yield (
+            f"{served.idle:,} of {run.question.all_devices:,} accelerators belong{'s' if one else ''} to no instance; "
+            f"{'it is' if one else 'they are'} paid for."
+        )
     if served.working < served.replicas:
-        yield f"{served.replicas - served.working:,} instances get no request: there are fewer clients than instances."
+        rest = served.replicas - served.working
+        nouns = "instance gets" if rest == 1 else "instances get"
+        yield f"{rest:,} {nouns} no request: there are fewer clients than instances."
     if run.level is None:
         yield "How far coefficients of your own are off is not known: `outlay validate` prints the error on measured runs."
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +11,12 @@ import numpy as np
 from outlay import catalog, units
 from outlay.catalog import Accelerator, Server
 from outlay.errors import InputError
-from outlay.layout import SHORT, Layout
-from outlay.layout import parse as parse_layout
+from outlay.layout import Layout
 from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.links import EXAMPLE, plain_links
-from outlay.scenarios.named import MOST_DEVICES, read_chip, read_model, read_on
+from outlay.scenarios.named import read_chip, read_model, read_on
 from outlay.scenarios.problems import Problems
-from outlay.scenarios.serving.batteries import read_battery
+from outlay.scenarios.serving.degrees import read_degrees
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.extras import RANK, Draft, read_adapters, read_draft, read_offload
 from outlay.scenarios.serving.runs_on import refuses, sends_caches
@@ -29,11 +27,8 @@ from outlay.serving.objectives import Objectives
 from outlay.statement import Assumption, Receipt
 from outlay.workload import Architecture, Number, parameters
 
-DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
-"""Degrees of a layout that serving has."""
 LEAST_STEP, MOST_STEP = 16, 1 << 20
 """Tokens of a step that `--step-tokens` takes: a block of a cache, and more than any engine's documentation names."""
-LAYOUT = "write `--layout tp=8`, or `--layout dp=8,ep=8` for experts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +168,7 @@ def ask_serving(
     drafting = problems.attempt(lambda: read_draft(draft, draft_tokens, acceptance, architecture, assumed))
     loaded = problems.attempt(lambda: read_adapters(adapters, assumed))
     server = catalog.server_for(chip, count)
-    joules = problems.attempt(lambda: read_battery(battery, server, count, assumed))
+    joules = problems.attempt(lambda: _battery(battery, server, count, assumed))
     problems.settle()
     assert cluster is not None and wanted is not None
     software = engine_of(engine, quant, chip, assumed)
@@ -274,44 +269,6 @@ def _pools(
     return decode_on, prefill_on
 
 
-def read_degrees(text: str | None) -> dict[str, Number]:
-    """The degrees that `--layout` fixes: tp, pp, dp, ep, etp. Of those it does not name, pp is 1, and so are tp and dp where
-    one of the two is named or no experts are; how experts are divided stays open.
-
-    >>> read_degrees("tp=8"), read_degrees("pp=4"), read_degrees("auto")
-    ({'tensor': 8, 'pipeline': 1, 'data': 1}, {'pipeline': 4, 'tensor': 1, 'data': 1}, {})
-    >>> read_degrees("ep=8")
-    {'expert': 8, 'pipeline': 1}
-    """
-    if text is None:
-        return {}
-    if not text.strip():
-        raise InputError("`--layout` is empty", hint="write `--layout auto`, or `--layout tp=8`")
-    if text.strip().lower() == "auto":
-        return {}
-    try:
-        fixed = parse_layout(text)
-    except InputError as error:
-        # Of the keys that training has, serving has five.
-        short = ", ".join(f"{name}=" for name, field in SHORT.items() if field in DEGREES)
-        details = (re.sub(r"is not one of .*", f"is not one of {short}", line) for line in error.details)
-        raise InputError(error.message, details=details, hint=LAYOUT) from None
-    strange = [name for name in fixed if name not in DEGREES]
-    if strange:
-        raise InputError(
-            f"`--layout {text}` names {', '.join(name.replace('_', ' ') for name in strange)}, which is of training",
-            expected="tp, pp, dp, ep and etp",
-            hint=LAYOUT,
-        )
-    for name, value in fixed.items():
-        if value > MOST_DEVICES:
-            raise InputError(f"`--layout {text}`", expected=f"a smaller degree of {name}", hint="write `--layout tp=8`")
-    alone = bool(fixed.keys() & {"expert", "expert_tensor"}) and not fixed.keys() & {"tensor", "data"}
-    for name in ("pipeline",) if alone else ("tensor", "pipeline", "data"):
-        fixed.setdefault(name, 1)
-    return fixed
-
-
 def _served(architecture: Architecture) -> None:
     """Only what answers token by token is served so."""
     if architecture.family != "decoder":
@@ -353,6 +310,28 @@ def _objectives(ttft: str | float | None, tpot: str | float | None) -> Objective
         return np.inf if text is None else float(units.parse(text, "s", name=flag, example=example))
 
     return Objectives(ttft=seconds(ttft, "--ttft", "500ms"), tpot=seconds(tpot, "--tpot", "50ms"))
+
+
+def _battery(text: str | float | None, server: Server, count: int, assumed: list[Assumption]) -> float | None:
+    """Joules: as asked, or of the one machine whose battery is known; what that machine is, is said."""
+    if server.idle_watts is not None:
+        rest = f"{units.format_quantity(server.idle_watts, 'W')} at rest"
+        work = "" if server.work_watts is None else f", {units.format_quantity(server.work_watts, 'W')} at work"
+        why = "the machine around such a chip"
+        assumed.append(
+            Assumption("machine", value=f"{server.name}, {rest}{work}", why=why, receipt=server.receipts["idle_watts"])
+        )
+    if text is None:
+        if server.battery is None or count > 1:
+            return None
+        value = units.format_quantity(server.battery, "J")
+        why = f"that of the {server.name} (`--battery` says another)"
+        assumed.append(Assumption("battery", value=value, why=why, receipt=server.receipts["battery"]))
+        return server.battery
+    found = units.parse(text, "J", name="--battery", example="99.6Wh")
+    if found > 3.6e12:
+        raise InputError(f"`--battery` is {text}", expected="at most 1 GWh", hint="write `--battery 99.6Wh`")
+    return found
 
 
 def _cluster(

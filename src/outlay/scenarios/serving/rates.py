@@ -1,4 +1,4 @@
-"""Requests over time: as people write a rate, and as they say it."""
+"""Requests a second as people say them."""
 
 from __future__ import annotations
 
