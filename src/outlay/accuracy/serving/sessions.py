@@ -53,6 +53,8 @@ class Session:
     """Requests on one instance; nan is as many as fit."""
     rate: Floats
     beams: Floats
+    """Sequences that are kept of an answer. They share the blocks of their prompt and read them together (Kwon et al. 2023,
+    section 4.4), so that each is a sequence with its part of the prompt."""
     rounds: Floats
     """Requests that a client sends one after another."""
     sent: Floats
@@ -89,13 +91,19 @@ class Session:
     def context(self) -> Floats:
         """Mean tokens of a sequence while it decodes: long answers of a data set are met more often than short ones."""
         longer = np.where(self.scattered, 1.0 + VARIATION**2, 1.0)
-        return np.where(self.unprompted, 0.0, self.input) + self.output * longer / 2.0
+        return np.where(self.unprompted, 0.0, self.prompt) + self.output * longer / 2.0
+
+    @property
+    def prompt(self) -> Floats:
+        """Tokens of a prompt that are one sequence's."""
+        return self.input / self.beams
 
     def room(self) -> Floats:
         """Requests that run together at most."""
         held = memory(self.deployment, self.coefficients)
-        fit = most_sequences(self.deployment, held, self.input + self.output) / self.beams
-        return np.maximum(np.minimum(fit, self.deployment.engine.most_sequences * self.deployment.layout.data), 1.0)
+        fit = most_sequences(self.deployment, held, self.prompt + self.output)
+        most = np.minimum(fit, self.deployment.engine.most_sequences * self.deployment.layout.data)
+        return np.maximum(most / self.beams, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,9 +214,9 @@ def _client(session: Session) -> Fare:
     deployment, coefficients = session.deployment, session.coefficients
     shape = session.input.shape
     load = Load(
-        input=np.maximum(session.input, 1.0),
-        output=np.maximum(session.output * session.beams, 1.0),
-        concurrency=np.maximum(np.where(np.isnan(session.batch), session.room(), session.batch), 1.0),
+        input=np.maximum(session.prompt, 1.0),
+        output=np.maximum(session.output, 1.0),
+        concurrency=np.maximum(np.where(np.isnan(session.batch), session.room(), session.batch), 1.0) * session.beams,
         variation=np.where(session.scattered, VARIATION, np.where(session.random_lengths, RANDOM, 0.0)),
         gap=coefficients.step.request_gap,
         rounds=np.where(np.isnan(session.batch), MANY, session.rounds),
@@ -220,7 +228,7 @@ def _client(session: Session) -> Fare:
     one, _ = _prompts(session, np.ones(shape))
     decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
-    served = np.broadcast_to(found.requests_per_second, shape)
+    served = np.broadcast_to(found.requests_per_second, shape) / session.beams
     # A client sees the server's front end too, which takes no step.
     fronted = deployment.engine.batching == "continuous" or deployment.engine.family in SERVED
     front = coefficients.step.front_of(deployment.engine.family) if fronted else 0.0
@@ -257,9 +265,9 @@ def _at_rate(session: Session) -> Fare:
     deployment, coefficients, shape = session.deployment, session.coefficients, session.input.shape
     full = _client(_full(session))
     load = Load(
-        input=np.maximum(session.input, 1.0),
-        output=np.maximum(session.output * session.beams, 1.0),
-        rate=session.rate,
+        input=np.maximum(session.prompt, 1.0),
+        output=np.maximum(session.output, 1.0),
+        rate=session.rate * session.beams,
         variation=np.where(session.scattered, VARIATION, np.where(session.random_lengths, RANDOM, 0.0)),
     )
     serial = 1.0 if deployment.engine.family in SERIAL else None
