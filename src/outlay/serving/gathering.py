@@ -47,13 +47,16 @@ def gathered_first(
     long = _seconds(task, mix.prompts, steps, times[1], prefilling, beside=0.0)
     pieces = mix.prefilling * mix.prompts / mix.steps
     more = mix.prefilling / mix.steps
+    least = pieces / _slots(task)
+    others, chunks = _coming(n, pieces, mix.steps)
+    logarithm = np.log(chunks)
     for _ in range(TIMES):
         together = pieces / more
         seconds = long(together)
-        rate, chunks = _coming(n, pieces, mix.steps, times[0] + more * seconds)
-        found = _ratio(rate, chunks, times[0], seconds, together)
+        rate = others / (times[0] + more * seconds)
+        found = _ratio(rate, logarithm, times[0], seconds, together)
         found = pieces * found / (rate * chunks * (times[0] + found * seconds))
-        more = np.clip(np.sqrt(more * found), pieces / _slots(task), pieces)
+        more = np.clip(np.sqrt(more * found), least, pieces)
     return mix.with_share(more), long(pieces / more)
 
 
@@ -61,25 +64,28 @@ def _share(
     task: Task, n: Number, pieces: Number, whole: Number, short: Number, long: Callable[[Number], Number], share: Number
 ) -> Number:
     """Of `whole` steps of a cycle those that hold prompts, `pieces` of them in a mean step; `share` is where to begin."""
+    least, most = np.minimum(pieces / _slots(task), 1.0), np.minimum(pieces, 1.0)
+    others, chunks = _coming(n, pieces, whole)
+    logarithm = np.log(chunks)
     for _ in range(TIMES):
         together = pieces / share
         seconds = long(together)
-        rate, chunks = _coming(n, pieces, whole, share * seconds + (1.0 - share) * short)
-        ratio = _ratio(rate, chunks, short, seconds, together)
+        rate = others / (share * seconds + (1.0 - share) * short)
+        ratio = _ratio(rate, logarithm, short, seconds, together)
         found = ratio / (1.0 + ratio)
         found = pieces * found / (rate * chunks * (found * seconds + (1.0 - found) * short))
-        share = np.clip((share + found) / 2.0, np.minimum(pieces / _slots(task), 1.0), np.minimum(pieces, 1.0))
+        share = np.clip((share + found) / 2.0, least, most)
     return share
 
 
-def _coming(n: Number, pieces: Number, whole: Number, mean: Number) -> tuple[Number, Number]:
-    """Prompts of others that come a second, and steps that each takes."""
-    return np.maximum(n - 1.0, 1e-6) / (whole * mean), np.maximum(pieces * whole / n, 1.0)
+def _coming(n: Number, pieces: Number, whole: Number) -> tuple[Number, Number]:
+    """Prompts of others that come in a step, and steps that each takes."""
+    return np.maximum(n - 1.0, 1e-6) / whole, np.maximum(pieces * whole / n, 1.0)
 
 
-def _ratio(rate: Number, chunks: Number, short: Number, long: Number, together: Number) -> Number:
-    """Steps with prompts of others over those without: p / (1 - p)."""
-    again = np.minimum(rate * long + together * np.log(chunks), 500.0)
+def _ratio(rate: Number, logarithm: Number, short: Number, long: Number, together: Number) -> Number:
+    """Steps with prompts of others over those without, p / (1 - p); `logarithm` is that of the steps that each takes."""
+    again = np.minimum(rate * long + together * logarithm, 500.0)
     return -np.expm1(-rate * short) * np.exp(again)
 
 
@@ -117,9 +123,11 @@ def _seconds(
     below = (at_bend - at_first) / (bend - first)
     bent = np.where(np.greater(task.devices, 1), np.maximum(beyond - below, 0.0), 0.0)
 
+    slots = _slots(task)
+
     def long(together: Number) -> Number:
         # Of independent prompts; steps that are full hold as many each.
-        free = np.maximum(1.0 - together / _slots(task), 0.0)
+        free = np.maximum(1.0 - together / slots, 0.0)
         deviation = np.sqrt(np.maximum((together - 1.0) * free, 1e-9))
         away = together - bend
         over = np.maximum(away, 0.0) + deviation * shortfall(np.abs(away) / deviation)
@@ -136,5 +144,5 @@ def shortfall(distance: Number) -> Number:
     """
     density = np.exp(-np.square(distance) / 2.0) / np.sqrt(2.0 * np.pi)
     # A logistic curve for the normal distribution (Bowling et al. 2009, error below 2e-4).
-    above = 1.0 / (1.0 + np.exp(np.minimum(1.5976 * distance + 0.07056 * distance**3, 700.0)))
+    above = 1.0 / (1.0 + np.exp(np.minimum(1.5976 * distance + 0.07056 * distance * distance * distance, 700.0)))
     return np.asarray(np.maximum(density - distance * above, 0.0))

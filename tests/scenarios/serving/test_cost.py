@@ -345,6 +345,13 @@ def test_a_phone_that_waits_draws_what_it_draws_at_rest():
     works = cost_serving("llama-3.2-1b", on="a17-pro", concurrency=1, **SMALL)
     assert 3600 < figure(works, "battery") < 8 * 3600
     assert "a token of an answer" in cells(works, "load")["energy at work"][0]
+    assert "the whole machine" in cells(works, "load")["power"][0]
+    assert "at the building's meter" in cells(ask(), "load")["power"][0]
+
+
+def test_a_phone_s_gpu_reads_prompts_as_that_of_a_like_mac():
+    phone, mac = (cost_serving("llama-3.2-1b", on=chip, concurrency=1, **SMALL) for chip in ("a17-pro", "m1-7c"))
+    assert figure(phone, "ttft") < 1.5 * figure(mac, "ttft")
 
 
 @pytest.mark.parametrize(

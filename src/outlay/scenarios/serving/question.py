@@ -16,7 +16,6 @@ from outlay.machine import Cluster, cluster_for
 from outlay.scenarios.links import EXAMPLE, plain_links
 from outlay.scenarios.named import read_chip, read_model, read_on
 from outlay.scenarios.problems import Problems
-from outlay.scenarios.serving.batteries import read_battery
 from outlay.scenarios.serving.degrees import read_degrees
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.extras import RANK, Draft, read_adapters, read_draft, read_offload
@@ -169,7 +168,7 @@ def ask_serving(
     drafting = problems.attempt(lambda: read_draft(draft, draft_tokens, acceptance, architecture, assumed))
     loaded = problems.attempt(lambda: read_adapters(adapters, assumed))
     server = catalog.server_for(chip, count)
-    joules = problems.attempt(lambda: read_battery(battery, server, count, assumed))
+    joules = problems.attempt(lambda: _battery(battery, server, count, assumed))
     problems.settle()
     assert cluster is not None and wanted is not None
     software = engine_of(engine, quant, chip, assumed)
@@ -311,6 +310,28 @@ def _objectives(ttft: str | float | None, tpot: str | float | None) -> Objective
         return np.inf if text is None else float(units.parse(text, "s", name=flag, example=example))
 
     return Objectives(ttft=seconds(ttft, "--ttft", "500ms"), tpot=seconds(tpot, "--tpot", "50ms"))
+
+
+def _battery(text: str | float | None, server: Server, count: int, assumed: list[Assumption]) -> float | None:
+    """Joules: as asked, or of the one machine whose battery is known; what that machine is, is said."""
+    if server.idle_watts is not None:
+        rest = f"{units.format_quantity(server.idle_watts, 'W')} at rest"
+        work = "" if server.work_watts is None else f", {units.format_quantity(server.work_watts, 'W')} at work"
+        why = "the machine around such a chip"
+        assumed.append(
+            Assumption("machine", value=f"{server.name}, {rest}{work}", why=why, receipt=server.receipts["idle_watts"])
+        )
+    if text is None:
+        if server.battery is None or count > 1:
+            return None
+        value = units.format_quantity(server.battery, "J")
+        why = f"that of the {server.name} (`--battery` says another)"
+        assumed.append(Assumption("battery", value=value, why=why, receipt=server.receipts["battery"]))
+        return server.battery
+    found = units.parse(text, "J", name="--battery", example="99.6Wh")
+    if found > 3.6e12:
+        raise InputError(f"`--battery` is {text}", expected="at most 1 GWh", hint="write `--battery 99.6Wh`")
+    return found
 
 
 def _cluster(

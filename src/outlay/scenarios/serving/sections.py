@@ -94,10 +94,11 @@ def _load(run: ServingRun) -> Table:
         rows.append((label, words))
     rows.append(("input tokens", f"{_rate(run.input_tokens / run.requests * served.requests_per_second)}"))
     rows.append(("output tokens", f"{_rate(demand.output * served.requests_per_second)}"))
-    power, pue = f"{format_quantity(run.watts, 'W')} on average", run.terms.pue.likely
-    if pue > 1:  # where nothing is cooled, the machine is what the meter reads
-        power += f", {format_quantity(run.watts * pue, 'W')} at the building's meter"
-    rows.append(("power", power))
+    metered = f"{format_quantity(run.watts * run.terms.pue.likely, 'W')} at the building's meter"
+    if run.machine is None or run.terms.pue.likely > 1:
+        rows.append(("power", f"{format_quantity(run.watts, 'W')} at the servers, {metered}, on average"))
+    else:
+        rows.append(("power", f"{format_quantity(run.watts, 'W')} on average, the whole machine"))
     if run.machine is not None:
         read, written = (format_quantity(joules, "J") for joules in token_joules(run))
         each = f"{written} a token of an answer, {read} of a prompt" if demand.output > 1 else f"{read} a token"
