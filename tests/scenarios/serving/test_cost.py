@@ -603,6 +603,8 @@ def test_power_and_energy_are_the_same():
     assert hour / 3600.0 == pytest.approx(meter, rel=1e-2)
     pue = next(part for part in found.answer["joules"].parts if part.label == "PUE").value.likely
     assert meter / servers == pytest.approx(pue, rel=1e-2)
+    alone = ask("llama-3-8b", on="m3-max", quant="q4_k_m", rate=None, concurrency=1, pue=1)
+    assert "meter" not in cells(alone, "load")["power"][0]
 
 
 def test_a_token_that_takes_longer_than_a_step_is_explained():

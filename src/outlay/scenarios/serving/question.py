@@ -285,7 +285,7 @@ def _replicas(text: str | int | None, count: int) -> int | None:
     found = int(units.parse(text, "count", name="--replicas", example="2"))
     if found > count:
         raise InputError(
-            f"`--replicas {found}` on {count:,} accelerators",
+            f"`--replicas {found}` on {count:,} accelerator{'' if count == 1 else 's'}",
             expected="at least one accelerator for each",
             hint=f"write `--replicas {count}`, or more accelerators",
         )
