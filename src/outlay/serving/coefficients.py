@@ -31,6 +31,9 @@ class StepCoefficients:
     chip or its relatives (NVIDIA's)."""
     attention_slowdown: Mapping[str, float]
     """Attention kernels inside a step against a table of kernels, by generation of chip."""
+    prompt_slowdown: float
+    """Kernels of prompts inside an engine against the same kernels timed alone and briefly, on chips on which they were: clocks
+    fall under arithmetic that lasts."""
     request_gap: float
     """Seconds that a client and the engine's front end, a process each, take for a request before the next."""
     front_end: Mapping[str, float]

@@ -204,6 +204,10 @@ def _layer(
     if deployment.widened and deployment.weights.weight_bits < 16 and not lanes:
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
+    if measured:
+        lasting = 1.0 + (step.prompt_slowdown - 1.0) * work.prefill / np.maximum(work.tokens, 1e-9)
+        parts |= {name: parts[name] * lasting for name in ("projections", "experts")}
+        parts["prompt attention"] = parts["prompt attention"] * step.prompt_slowdown
     if isinstance(layer.mixer, Attention):
         slow = step.attention_of(chip)
         parts["prompt attention"] = slow * parts["prompt attention"]

@@ -72,6 +72,7 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             if host in hosts
         ),
         Magnitude(path=("attention_slowdown", "other"), prior=1.0, spread=0.2, affects=_known, own=False),
+        Magnitude(path=("prompt_slowdown",), prior=1.1, spread=0.2, affects=_known, own=False),
         Magnitude(path=("request_gap",), prior=4e-3, spread=0.7, affects=_in_step, own=False),
     ]
     for family in sorted({row.family for row in rows if not row.backend}):

@@ -109,6 +109,7 @@ START: Final = StepCoefficients(
     projections={"other": 1.0},
     widening={"other": 1.0, "exllama": 2.5, "transformers": 2.5},
     attention_slowdown={"other": 1.0},
+    prompt_slowdown=1.0,
     request_gap=4e-3,
     front_end={"other": 0.02},
     framework_bytes={"tables": 1.5e9, "ggml": 0.5e9},
