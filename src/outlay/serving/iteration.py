@@ -21,13 +21,11 @@ from outlay.machine import (
     collective_seconds,
     curves_for,
     decode_attention_seconds,
-    gemm_seconds,
     memory_seconds,
     mla_decode_seconds,
     power_watts,
 )
 from outlay.serving.activity import activity
-from outlay.serving.adapters import adapted
 from outlay.serving.awq import awq_parts, awq_runs
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
@@ -37,9 +35,10 @@ from outlay.serving.kv_cache import copied_bytes, state_bytes
 from outlay.serving.lanes import on_lanes
 from outlay.serving.memo import Seen, but_for_windows, remembered
 from outlay.serving.memory import BESIDE
-from outlay.serving.mixtures import experts_seconds, own_layer
-from outlay.serving.operators import absorbed, ends, layer_work
-from outlay.workload import Attention, Experts, Layer, Matmul, MemoryBound, Number, Operator, StateSpace
+from outlay.serving.mixtures import own_layer
+from outlay.serving.operators import ends
+from outlay.serving.products import before_prompts, operators_of, product, products_of
+from outlay.workload import Attention, Experts, Layer, Matmul, MemoryBound, Number, StateSpace
 
 MANY_ROWS = 32
 """Rows beyond which a product that widens its weights is bound by arithmetic and unpacking, not by reading them."""
@@ -174,7 +173,7 @@ def _layer(
     """Seconds by cause of one layer; `seen` are those of this step before it."""
     step = coefficients.step
     if deployment.engine.kernels == "ggml":
-        operators = _operators(layer, deployment, work)
+        operators = operators_of(layer, deployment, work)
         backend = backend_for(deployment, step)
         return ggml_layer(layer, operators, deployment, work, backend, coefficients.machine.gemm)
     raw, kernels = remembered(
@@ -196,7 +195,7 @@ def _layer(
     measured = deployment.cluster.accelerator.vendor == "nvidia"
     parts = dict(raw)
     if awq_runs(deployment):
-        parts |= awq_parts(layer, _operators(layer, deployment, work), deployment, work, curves, step.awq)
+        parts |= awq_parts(layer, operators_of(layer, deployment, work), deployment, work, curves, step.awq)
         parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - sum(parts.values()), 0.0)
         return parts
     parts["projections"] = parts["projections"] * step.projections_of(chip, measured=measured)
@@ -204,9 +203,11 @@ def _layer(
     if deployment.widened and deployment.weights.weight_bits < 16 and not lanes:
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
-    if measured:
-        lasting = 1.0 + (step.prompt_slowdown - 1.0) * work.prefill / np.maximum(work.tokens, 1e-9)
-        parts |= {name: parts[name] * lasting for name in ("projections", "experts")}
+    if measured and np.any(np.greater(work.prefill, 0)):
+        more = step.prompt_slowdown - 1.0
+        for name, seconds in before_prompts(layer, deployment, work, curves, coefficients).items():
+            lasting = np.where(np.greater(work.prefill, 0), np.maximum(parts[name] - seconds, 0.0), 0.0)
+            parts[name] = parts[name] + more * lasting
         parts["prompt attention"] = parts["prompt attention"] * step.prompt_slowdown
     if isinstance(layer.mixer, Attention):
         slow = step.attention_of(chip)
@@ -217,27 +218,14 @@ def _layer(
     return parts
 
 
-def _operators(layer: Layer, deployment: Deployment, work: Work) -> list[Operator]:
-    """What one layer runs, without the core of attention."""
-    architecture = deployment.architecture
-    operators = layer_work(layer, architecture.hidden, work.tokens, deployment.layout, rotary=architecture.rotary)
-    beside: list[Operator] = []
-    if deployment.adapters is not None:
-        asking = work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)
-        beside = adapted(operators, layer, deployment.adapters, asking / deployment.layout.data)
-    if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
-        operators = absorbed(operators, layer.mixer, deployment.layout, tokens=work.tokens, prefill=work.prefill)
-    return operators + beside
-
-
 def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> tuple[dict[str, Number], int]:
     """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
-    operators = _operators(layer, deployment, work)
+    operators = operators_of(layer, deployment, work)
     # Attention waits for the fullest data-parallel device; experts get the tokens that there are.
     there, routed = work, operators
     if isinstance(layer.feed_forward, Experts) and np.any(work.absent):
         there = dataclasses.replace(work, prefill=work.prefill - work.absent, absent=0.0)
-        routed = _operators(dataclasses.replace(layer, mixer=None, cross_attention=None), deployment, there)
+        routed = operators_of(dataclasses.replace(layer, mixer=None, cross_attention=None), deployment, there)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
     whole = isinstance(layer.feed_forward, Experts) and own_layer(deployment, curves) is not None
     prompts = 0.0 if attention is None else _prompts(attention, deployment, work, curves)
@@ -247,8 +235,7 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
         else _decoding(attention, deployment, work, curves)
     )
     parts: dict[str, Number] = {
-        "projections": sum(_product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": experts_seconds(layer, routed, deployment, there, curves),
+        **products_of(layer, operators, routed, deployment, there, curves),
         "memory-bound": sum(_moved(op, curves, whole=whole) for op in operators if isinstance(op, MemoryBound)),
         "prompt attention": prompts,
         "decode attention": decoding,
@@ -267,19 +254,6 @@ def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Numbe
     return np.where(other, step.launch[engine.prompt_host], step.launch[engine.host])
 
 
-def _product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
-    """A dense product; where weights are stored narrower than products run, their traffic is theirs."""
-    whole = deployment.weights.scope == "all"
-    narrow = whole or (op.low_precision and deployment.weights.scope == "linear")
-    curve = curves.gemm if narrow and op.low_precision else curves.gemm_base
-    if deployment.weights.beside and op.low_precision and op.name.startswith(BESIDE_EXPERTS):
-        machine = curves.coefficients
-        curve = curves_for(curves.accelerator, deployment.weights.beside, deployment.base_type, machine).gemm
-    stored = deployment.weight_bytes if narrow else None
-    # A product a head is one batched kernel.
-    return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
-
-
 def _moved(op: MemoryBound, curves: Curves, *, whole: bool) -> Number:
     """A pass over memory; of the small kernels around experts, the traffic alone, as their start is the layer's, or nothing
     where the layer is timed as a `whole`."""
@@ -289,8 +263,6 @@ def _moved(op: MemoryBound, curves: Curves, *, whole: bool) -> Number:
     return np.maximum(seconds - curves.memory.kernel_seconds, 0.0) if op.name in AROUND_EXPERTS else seconds
 
 
-BESIDE_EXPERTS = ("shared expert", "mixer in-projection", "mixer out-projection")
-"""How products begin that a format of routed experts may have in a type of their own."""
 AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})
 """What the machine's time of an expert layer beside its products holds."""
 
@@ -367,7 +339,7 @@ def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: Serv
             backend = backend_for(deployment, coefficients.step)
             total = total + ggml_product(op, deployment, backend, stored=stored, tables=coefficients.machine.gemm)
         elif isinstance(op, Matmul):
-            total = total + _product(op, deployment, curves)
+            total = total + product(op, deployment, curves)
         elif isinstance(op, MemoryBound):
             total = total + memory_seconds(op.bytes_forward, kernels=op.kernels_forward, curve=curves.memory)
     if deployment.truncated and deployment.engine.sorts and deployment.architecture.head:
