@@ -106,7 +106,7 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         def fronted(row: Row, family: str = family) -> bool:
             return row.family == family and row.question.protocol == "client" and row.metric == "ttft_ms"
 
-        found.append(Magnitude(path=("front_end", family), prior=0.02, spread=1.0, affects=fronted))
+        found.append(Magnitude(path=("front_end", family), prior=0.05, spread=1.3, affects=fronted))
     for generation in sorted({row.generation for row in rows if not row.backend}):
 
         def at(row: Row, generation: str = generation) -> bool:
