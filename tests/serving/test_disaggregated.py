@@ -81,7 +81,7 @@ def test_clients_fare_as_the_simulator_plays_them(
     assert float(found.ttft) == pytest.approx(float(played.ttft), rel=0.2)
 
 
-@pytest.mark.parametrize(("rounds", "slack"), [(None, 1e-3), (10, 1e-2), (1, 0.1)])
+@pytest.mark.parametrize(("rounds", "slack"), [(None, 1e-2), (10, 1e-2), (1, 0.1)])
 def test_more_instances_and_a_faster_network_never_hold_anything_up(
     one: Deployment, coefficients: ServingCoefficients, rounds: int | None, slack: float
 ) -> None:
