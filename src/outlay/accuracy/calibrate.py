@@ -94,7 +94,9 @@ def calibrate(rows: Sequence[Scored], *, trimmed: float, lower: float = 0.5, nam
         return float(value), np.concatenate([[slope.sum()], reasons.T @ slope + 2 * RIDGE * point[1:]])
 
     start = np.array([math.log(float(np.average(np.abs(error), weights=weight)) + 1e-6), *np.zeros(len(names))])
-    point = minimize(loss, start, jac=True, method="L-BFGS-B").x
+    # To know less never makes a range narrower.
+    bounds = [(None, None), *((0.0, None) for _ in names)]
+    point = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     score = error * np.exp(-(point[0] + reasons @ point[1:]))
     return Spread(
         base=_short(point[0]),

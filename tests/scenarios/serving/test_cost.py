@@ -698,3 +698,19 @@ def test_one_is_spoken_of_as_one():
         cost_serving("llama-3-8b", on="l4:1", replicas=2, rate=0.1)
     chip = next(entry for entry in cost_serving("llama-3-8b", on="l4:1", rate=0.1).assumed if "limits" in entry.name)
     assert "on an l4-24gb" in chip.why
+
+
+def test_where_mean_and_single_requests_part_it_is_said():
+    said = "waits grow for hours"
+    calm = cost_serving("llama-3-8b", on="l4:4", rate=2)
+    assert not any(said in note for note in calm.notes)
+    most = float(str(dict(calm.find("load").rows)["requests"]).split(";")[1].split()[0])
+    layout = next(entry.value for entry in calm.assumed if entry.name == "layout").partition(" × ")
+    near = cost_serving("llama-3-8b", on="l4:4", rate=0.995 * most, layout=layout[2], replicas=layout[0])
+    mean, (half, _, last) = figure(near, "ttft"), cells(near, "latency")["first token"]
+    assert any(said in note for note in near.notes) == (not 0.5 * half <= mean <= last)
+
+
+def test_a_draft_is_smaller_than_what_it_drafts_for():
+    with pytest.raises(InputError, match="no smaller"):
+        ask("llama-3-8b", draft="llama-3-70b", acceptance="70%")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,3 +92,40 @@ def test_a_relief_is_asked_of_one_engine_and_format(monkeypatch: pytest.MonkeyPa
     for wanted in asked:
         assert len(wanted.formats) == 1
         assert [engine.name for engine in wanted.engines] == [found.best.block.engine.name]
+
+
+SEARCH = """
+import os, sys, time
+from outlay.scenarios.serving_plan import workers
+
+workers.LONG, workers.processes = 1, lambda: 2
+
+def look(name):
+    with open(os.path.join(sys.argv[1], str(os.getpid())), "w"):
+        pass
+    time.sleep(60)
+
+list(workers.looked_at_by_all(look, ["a", "b"], size=1))
+"""
+
+
+def runs(pid: str) -> bool:
+    """Whether a process is there, and no corpse that nobody has buried."""
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells children that their parent is gone")
+def test_none_outlives_the_one_that_started_it(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", SEARCH, str(tmp_path)])
+    deadline = time.monotonic() + 30.0
+    while len(started := os.listdir(tmp_path)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(started) == 2
+    parent.kill()
+    parent.wait()
+    while any(map(runs, started)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(runs, started))

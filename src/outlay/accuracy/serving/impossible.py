@@ -18,6 +18,8 @@ CORES: Final = ("trainium", "tpu")
 """Categories of chips whose degrees may count cores, of which a chip has several."""
 MOST: Final = 10_000_000
 """Devices, and open requests, of which nobody has had so many."""
+BURSTS = ("inf", "infinite", "infinity", "max", "unlimited")
+"""Rates at which all requests come at once."""
 _BELOW = re.compile(r"\s*[-−]\s*\d")
 
 
@@ -59,6 +61,13 @@ def _amounts(record: Record) -> list[str]:
         for column in ("request_rate", "output_len")
         if re.search(r"\d", record.word(column)) and number(record.word(column)) is None
     ]
+    rate = record.word("request_rate").strip().lower()
+    if rate and rate not in BURSTS and not re.search(r"\d", rate):
+        found.append(f"`request_rate` `{rate[:40]}` is no number, nor `inf`")
+    elif number(rate) == 0:
+        found.append("`request_rate` is 0: no request comes")
+    if re.search(r"\b(?:workers|instances|replicas)\s*[=:]\s*0\b", record.word("notes").lower()):
+        found.append("`notes` count 0 instances of a pool")
     counts = {"gpus": record.numbers.get("gpus"), "batch_or_concurrency": number(record.word("batch_or_concurrency"))}
     return found + [
         f"`{column}` is {count:,.0f}, more than {MOST:,}" for column, count in counts.items() if count and count > MOST

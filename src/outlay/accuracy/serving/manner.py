@@ -201,7 +201,7 @@ def _sent(text: str) -> float | None:
     >>> _sent("sharegpt, 1,000 prompts"), _sent("80 requests, concurrency 8"), _sent("random lengths")
     (1000.0, 80.0, None)
     """
-    found = re.search(r"(\d{1,3}(?:,\d{3})+|\d+) (?:requests|prompts)\b(?! (?:a|per) |/)", text)
+    found = re.search(r"(\d{1,3}(?:,\d{3})+|\d+) (?:requests?|prompts?)\b(?! (?:a|per|at) |/)", text)
     return max(float(found.group(1).replace(",", "")), 1.0) if found else None
 
 

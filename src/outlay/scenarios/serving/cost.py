@@ -290,6 +290,13 @@ def notes_of(run: ServingRun) -> Iterator[str]:
             f"Times are those of the engine. In front of {engine.name} a client's request takes about {front} more before its "
             "first token (fitted): connection, tokens, queues."
         )
+    if run.waits is not None and served.replay is None:
+        waited = run.waits.quantile("ttft", 0.5)
+        if not 0.5 * waited <= float(served.busiest.ttft) <= run.waits.quantile("ttft", 0.99):
+            yield (
+                "So close to the most that is answered, waits grow for hours: the mean is that of a load without end, and "
+                "what is played are its first requests. Do not plan so."
+            )
     if served.replay is not None:
         yield "The layout was chosen by the means of the trace; the month is as busy as the trace, all along."
         if served.overrun:

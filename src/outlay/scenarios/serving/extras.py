@@ -21,7 +21,7 @@ from outlay.serving import (
 )
 from outlay.statement import Assumption, Receipt
 from outlay.units import format_quantity, with_article
-from outlay.workload import Architecture, Block, Number
+from outlay.workload import Architecture, Block, Number, parameters
 
 RANK = Receipt(
     16,
@@ -109,6 +109,12 @@ def read_draft(
         raise InputError(
             f"`--draft {draft}` has {model.vocab:,} words in its vocabulary, and {architecture.name} {architecture.vocab:,}",
             expected="a model with the same vocabulary",
+            hint="name a smaller model of the same family",
+        )
+    if model is not None and parameters(model).total >= parameters(architecture).total:
+        raise InputError(
+            f"`--draft {draft}` is no smaller than {architecture.name}",
+            expected="a model that drafts sooner than the other answers",
             hint="name a smaller model of the same family",
         )
     usual = architecture.multi_token_prediction if own else 3

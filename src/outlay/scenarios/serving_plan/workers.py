@@ -40,7 +40,7 @@ def _side_by_side(look: Callable[[str], T], names: Sequence[str], count: int) ->
     from concurrent.futures.process import BrokenProcessPool
 
     forked = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(count, mp_context=forked, initializer=_begin, initargs=(look,))
+    pool = ProcessPoolExecutor(count, mp_context=forked, initializer=_begin, initargs=(look, os.getpid()))
     coming: list[Future[tuple[T] | None]] = []
     try:
         with warnings.catch_warnings(), contextlib.suppress(BrokenProcessPool):
@@ -67,8 +67,19 @@ def processes() -> int:
     return min(len(os.sched_getaffinity(0)), MOST)
 
 
-def _begin(look: Callable[[Any], Any]) -> None:
+_PR_SET_PDEATHSIG = 1
+"""Of `prctl` (Linux): the signal that a process gets when the one that started it ends, however that ends."""
+
+
+def _begin(look: Callable[[Any], Any], parent: int) -> None:
+    import ctypes
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
     _STARTED[:] = [look]
 
 
