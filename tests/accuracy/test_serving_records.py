@@ -334,7 +334,7 @@ NONSENSE = [
     ({}, {"request_rate": "-5", "batch_or_concurrency": ""}, r"`request_rate` is -5"),
     ({}, {"request_rate": "abc", "batch_or_concurrency": ""}, r"`request_rate` `abc` is no number"),
     ({}, {"request_rate": "0", "batch_or_concurrency": ""}, r"`request_rate` is 0"),
-    ({}, {"notes": "DISAGG prefill: workers=0/tp=1 decode: workers=1/tp=1"}, r"0 instances of a pool"),
+    ({"gpus": 2}, {"notes": "DISAGG prefill: workers=0/tp=1 decode: workers=1/tp=1"}, r"0 instances of a pool"),
     ({}, {"output_len": "-5"}, r"`output_len` is -5"),
     ({"tp": 8}, {}, r"`tp` 8 needs 8 devices, and `gpus` is 1"),
     ({"pp": 4, "gpus": 2}, {}, r"`pp` 4 needs 4 devices, and `gpus` is 2"),

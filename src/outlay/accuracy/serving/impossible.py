@@ -66,8 +66,6 @@ def _amounts(record: Record) -> list[str]:
         found.append(f"`request_rate` `{rate[:40]}` is no number, nor `inf`")
     elif number(rate) == 0:
         found.append("`request_rate` is 0: no request comes")
-    if re.search(r"\b(?:workers|instances|replicas)\s*[=:]\s*0\b", record.word("notes").lower()):
-        found.append("`notes` count 0 instances of a pool")
     counts = {"gpus": record.numbers.get("gpus"), "batch_or_concurrency": number(record.word("batch_or_concurrency"))}
     return found + [
         f"`{column}` is {count:,.0f}, more than {MOST:,}" for column, count in counts.items() if count and count > MOST

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from outlay.accuracy.records import Record
+from outlay.errors import InputError
 from outlay.layout import Layout
 from outlay.workload import Architecture, Attention, Experts
 
@@ -139,8 +140,11 @@ def _pool(text: str) -> Pool | None:
     tensor, data = number("tp"), number("adp", "attention_dp", "dp")
     if tensor is None and data is None:
         return None
+    instances = number("workers", "instances", "replicas")
+    if instances == 0:
+        raise InputError("`notes` count 0 instances of a pool", hint="correct the row, or leave it out")
     return Pool(
-        instances=number("workers", "instances", "replicas"),
+        instances=instances,
         tensor=max(tensor or 1, 1),
         pipeline=max(number("pp") or 1, 1),
         data=max(data or 1, 1),
