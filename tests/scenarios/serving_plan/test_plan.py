@@ -513,3 +513,11 @@ def test_chips_on_which_a_format_s_engine_does_not_run_are_left_out():
 def test_a_cache_that_no_engine_has_is_refused():
     with pytest.raises(InputError, match="`--kv int8` is no cache of vllm"):
         plan_serving("llama-3-8b", on="l4", kv="int8", rate="1/s", input=512, output=128)
+
+
+def test_a_seller_that_links_no_machines_is_said() -> None:
+    def notes(provider: str) -> str:
+        return " ".join(plan_serving("llama-3-8b", **{**LOAD, "on": "l4", "provider": provider}).notes)
+
+    assert "vast-ai lists one l4-24gb in one machine at most" in notes("vast-ai")
+    assert "in one machine at most" not in notes("aws")

@@ -15,6 +15,7 @@ from outlay.scenarios.serving.quality import quality_sections
 from outlay.scenarios.serving_plan.alone import alone
 from outlay.scenarios.serving_plan.lines import Priced, figures_of, lines_of
 from outlay.scenarios.serving_plan.offered import GOALS, judged_of, ranked
+from outlay.scenarios.serving_plan.offers import ENDLESS
 from outlay.scenarios.serving_plan.question import ENGINES as STARTED
 from outlay.scenarios.serving_plan.relief import relief_table
 from outlay.scenarios.serving_plan.search import ServingFound, offered_by_all, search_serving
@@ -256,6 +257,13 @@ def _supply(found: ServingFound) -> Iterator[str]:
         tiers = " or ".join(wanted.wanted.tiers)
         yield f"Nobody offers {' or '.join(alone)} as {tiers}: `--have {alone[0]}:8` plans with your own."
     yield from _unpriced(found)
+    if best.offer.provider is not None and best.offer.most < ENDLESS:
+        most = best.offer.most
+        size = f"{most:,} × {best.chip}" if most > 1 else f"one {best.chip}"
+        yield (
+            f"{best.offer.provider} lists {size} in one machine at most, and links no machines: an instance there is no larger. "
+            "`outlay cost serving` takes your word for what is linked."
+        )
     if best.offer.provider is not None and found.wanted.wanted.had is None:
         yield (
             f"Whether {best.offer.provider} has {best.devices:,} free for you, no list says: `--have` plans with what there "
