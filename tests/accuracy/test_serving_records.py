@@ -176,7 +176,7 @@ def test_how_it_was_measured() -> None:
     assert asked(batch_or_concurrency="max").protocol == "most"
     alone = {"batch_or_concurrency": "", "request_rate": "4.5"}
     assert asked(**alone).protocol == "rate"
-    assert asked(**alone, source="mlcommons/inference_results, MLPerf Server").protocol == "sought"
+    assert asked(**alone, source="mlcommons/inference_results, MLPerf Server").protocol == "most"
     assert asked(**alone | {"request_rate": "inf", "notes": "offline"}).protocol == "most"
     burst = asked(**alone | {"request_rate": "inf", "notes": "500 prompts"})
     assert (burst.protocol, burst.batch, burst.rounds) == ("burst", 500.0, 1.0)
@@ -516,3 +516,10 @@ def test_requests_of_many_instances_are_divided_where_notes_say_how_many_each_ha
     assert asked({"tp": 1}, notes=notes.format(448), **cells).instances == 1
     mixture = asked({"tp": 8, "gpus": 8}, notes=notes.format(56), **(cells | {"model": "mixtral-8x7b"}))
     assert mixture.instances == 1
+
+
+def test_the_rate_that_a_submitter_found_is_no_hint() -> None:
+    """MLPerf's Server entries state the rate that they reached: it is the answer, and not read."""
+    server = {"batch_or_concurrency": "", "source": "mlcommons/inference_results, MLPerf Server"}
+    few, many = (predicted(row(**server, request_rate=rate)) for rate in ("0.01", "1000"))
+    assert few["output_tokens_per_s"] == many["output_tokens_per_s"]

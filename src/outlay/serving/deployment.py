@@ -17,6 +17,9 @@ from outlay.serving.engines import Engine, engine_for
 from outlay.serving.formats import CACHE_BYTES, Format, format_for
 from outlay.workload import Architecture, Number
 
+DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
+"""Degrees of a layout that serving has."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from outlay.serving.deployment import Deployment, Work
+from outlay.serving.deployment import DEGREES, Deployment, Work
 from outlay.workload import Attention, Layer, Number
 
 Parts: TypeAlias = dict[str, Number]
@@ -19,7 +19,6 @@ Seen: TypeAlias = dict[Layer, tuple[Parts, int]]
 """Seconds by cause and number of the kernels of one step's layers, by the layer without its window."""
 
 T = TypeVar("T")
-_DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
 _WORK = ("decoding", "context", "prefill", "prompts", "past", "drafted", "absent")
 _kept: contextvars.ContextVar[dict[tuple[Any, ...], Any] | None] = contextvars.ContextVar("kept", default=None)
 
@@ -52,7 +51,7 @@ def remembered(make: Callable[[], T], what: object, deployment: Deployment, work
         deployment.truncated,
         deployment.adapters,
         id(machine),
-        *(np.asarray(getattr(deployment.layout, name), dtype=float).tobytes() for name in _DEGREES),
+        *(np.asarray(getattr(deployment.layout, name), dtype=float).tobytes() for name in DEGREES),
         *(np.asarray(getattr(work, name), dtype=float).tobytes() for name in _WORK),
     )
     if key not in kept:

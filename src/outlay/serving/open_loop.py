@@ -26,12 +26,11 @@ import numpy as np
 
 from outlay.serving.closed_loop import Fared, cycle_of
 from outlay.serving.cycle import Cycle
-from outlay.serving.deployment import Deployment
+from outlay.serving.deployment import DEGREES, Deployment
 from outlay.serving.inside import inside
 from outlay.serving.load import Load
 from outlay.serving.prompt_waits import prompt_waits
 from outlay.serving.steps import Steps
-from outlay.serving.tables import DEGREES
 from outlay.serving.task import Task
 from outlay.workload import Number
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from outlay.layout import Layout
 from outlay.serving.coefficients import ServingCoefficients
-from outlay.serving.deployment import Deployment, Work
+from outlay.serving.deployment import DEGREES, Deployment, Work
 from outlay.serving.iteration import Iteration, iteration
 from outlay.workload import Attention, Number
 
@@ -30,7 +30,6 @@ LONGEST = 1 << 20
 """Tokens of the longest context in the tables; beyond, lines go on."""
 FEW, MANY = 1.0 / 16.0, 64.0
 """Prompts on a device at which attention is measured: too few to fill it, and many."""
-DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
 ROUTED = ("experts", "expert communication")
 ELSEWHERE = ("prompt attention", "decode attention", "launches", "engine")
 

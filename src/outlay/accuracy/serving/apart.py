@@ -19,6 +19,7 @@ from outlay.serving import (
     perform_disaggregated,
     prompts_kept_up_with,
 )
+from outlay.serving.deployment import DEGREES
 from outlay.serving.room import room
 
 
@@ -89,9 +90,6 @@ def fare_apart(session: ApartSession) -> Fare:
         requests_per_second=served,
         joules_per_token=watts / np.maximum(served * session.output, 1e-12),
     )
-
-
-DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
 
 
 def with_layouts(alike: Sequence[Deployment]) -> Deployment:

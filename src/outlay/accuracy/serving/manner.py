@@ -14,11 +14,10 @@ from outlay.accuracy.serving.drafting import Drafting, drafting_of
 from outlay.accuracy.serving.pools import APART
 from outlay.errors import InputError
 
-Protocol = Literal["batch", "client", "running", "most", "rate", "sought", "burst"]
+Protocol = Literal["batch", "client", "running", "most", "rate", "burst"]
 """`batch`: begun and ended together; `client`: a fixed number of open requests, a new one for each answered; `running`: as
 many decode as the row says; `most`: as many run as fit, and the next one is always there; `rate`: requests arrive at a
-rate, whatever happens; `sought`: at the highest rate that was sustained, which a submitter looked for; `burst`: so many
-requests are sent at once, and no more."""
+rate, whatever happens; `burst`: so many requests are sent at once, and no more."""
 
 REFUSED: Final = (
     (r"roofline-exceeded", "the source's figure exceeds what the chip can do (ROOFLINE-EXCEEDED)"),
@@ -173,8 +172,8 @@ def _protocol(record: Record, text: str) -> Protocol | None:
     if not batch and rate in ("inf", "infinite", "infinity"):
         return "most" if re.search(_MOST, text) else "burst"
     if re.match(r"~?\d+(\.\d+)?", rate) and not batch:
-        # MLPerf's Server scenario: entries state the highest rate at which they kept its limits.
-        return "sought" if _submitted(record, text) else "rate"
+        # MLPerf's Server scenario: entries state the highest rate at which they kept its limits, which is the answer.
+        return "most" if _submitted(record, text) else "rate"
     if re.search(_CLIENT, text):
         return "client"
     if re.search(_MOST, text) and not batch:

@@ -240,7 +240,7 @@ def resolve(record: Record) -> Question:
         protocol=protocol,
         input=prompt,
         output=answer,
-        batch=None if protocol in ("most", "rate", "sought") else batch or 1.0,
+        batch=None if protocol in ("most", "rate") else batch or 1.0,
         rate=amounts.number(row.word("request_rate")),
         beams=manner.beams,
         rounds=1.0 if protocol == "burst" else manner.rounds,

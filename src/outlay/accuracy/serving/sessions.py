@@ -133,10 +133,7 @@ def fare(protocol: Protocol, session: Session) -> Fare:
         return _running(session)
     if protocol == "rate":
         return _at_rate(session)
-    if protocol in ("most", "sought"):
-        session = _full(session)
-    found = _client(session)
-    return _no_more_than(found, session.rate) if protocol == "sought" else found
+    return _client(_full(session) if protocol == "most" else session)
 
 
 def _full(session: Session) -> Session:
@@ -242,17 +239,6 @@ def _client(session: Session) -> Fare:
         decode_per_second=decoding / np.broadcast_to(found.tpot, shape),
         requests_per_second=served,
         joules_per_token=watts / np.maximum(served * session.output, 1e-12),
-    )
-
-
-def _no_more_than(found: Fare, rate: Floats) -> Fare:
-    """An instance that is as good as full; what is served is what comes, as long as it keeps up."""
-    share = np.minimum(rate / found.requests_per_second, 1.0)
-    return dataclasses.replace(
-        found,
-        output_per_second=found.output_per_second * share,
-        total_per_second=found.total_per_second * share,
-        requests_per_second=found.requests_per_second * share,
     )
 
 

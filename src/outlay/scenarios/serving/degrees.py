@@ -8,10 +8,9 @@ from outlay.errors import InputError
 from outlay.layout import SHORT
 from outlay.layout import parse as parse_layout
 from outlay.scenarios.named import MOST_DEVICES
+from outlay.serving.deployment import DEGREES
 from outlay.workload import Number
 
-DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
-"""Degrees of a layout that serving has."""
 LAYOUT = "write `--layout tp=8`, or `--layout dp=8,ep=8` for experts"
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from outlay.errors import InputError
 from outlay.layout import SHORT, Layout, Problem, broken_rules
-from outlay.scenarios.serving.degrees import DEGREES
 from outlay.scenarios.serving.extras import offloaded
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.serving import Deployment, Performance, Replay, ServingCoefficients, ServingMemory
+from outlay.serving.deployment import DEGREES
 from outlay.serving.layouts import RULES, layouts_of, legal
 
 
