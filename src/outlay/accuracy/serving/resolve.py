@@ -46,6 +46,10 @@ NOT_YET: Final = {
 }
 """Family → why such a row has no prediction."""
 
+ENTERED: Final = "-entered"
+"""Marks the family of an engine that a chip's maker has tuned for an entry in a benchmark: how slow a release of the engine
+was on such chips says nothing of it."""
+
 PIPELINED: Final = 2024.2
 """Since when llama.cpp lets the devices that hold its layers work on chunks of a prompt at the same time (pull request 6017)."""
 
@@ -144,6 +148,8 @@ def resolve(record: Record) -> Question:
         engine = engine_on(
             engine_for("tensorrt-llm", year), chip
         )  # what entries on NVIDIA's chips run, whatever the summary lists
+    if manner.submission and chip.vendor != "nvidia" and engine.batching == "continuous":
+        engine = replace(engine, family=engine.family + ENTERED)
     if manner.chunk is not None and engine.kernels == "ggml":
         engine = replace(engine, chunk_tokens=min(manner.chunk, engine.chunk_tokens))
     if not row.word("engine"):
@@ -160,7 +166,7 @@ def resolve(record: Record) -> Question:
         submission=manner.submission,
     )
     said.append(note)
-    cache, note = words.cache(row.word("kv_precision"), weights, engine.name)
+    cache, note = words.cache(row.word("kv_precision"), weights, engine.name, submission=manner.submission)
     said.append(note)
     batch, note = amounts.batch(row)
     said.append(note)
