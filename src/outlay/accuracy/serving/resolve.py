@@ -33,7 +33,7 @@ from outlay.serving import (
     sequence_bytes,
 )
 from outlay.serving.ggml import era
-from outlay.serving.lanes import on_threads
+from outlay.serving.lanes import on_threads, with_memory
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -137,7 +137,7 @@ def resolve(record: Record) -> Question:
     _refuse(row)
     architecture, assumed = architecture_of(row)
     chip, note = chip_for(at_its_site(row))
-    chip = on_threads(chip, manner.threads)
+    chip = with_memory(on_threads(chip, manner.threads), row.word("accelerator"))
     said = [*assumed, note]
     year, note = words.year(
         published(row), row.word("engine_version") or software(row), row.word("engine"), chip=chip.year
@@ -332,7 +332,7 @@ _clusters: dict[tuple[str, int], Cluster] = {}
 
 def _cluster(chip: Accelerator, count: int) -> Cluster:
     """The usual cluster of that many chips; rows share one."""
-    key = (f"{chip.name} {chip.memory} {chip.cores}", count)
+    key = (f"{chip.name} {chip.memory} {chip.memory_bandwidth} {chip.cores}", count)
     if key not in _clusters:
         _clusters[key] = cluster_for(chip, count)
     return _clusters[key]
