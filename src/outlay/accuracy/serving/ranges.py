@@ -19,8 +19,8 @@ from outlay.training.ranges import Spread, spread_of
 
 DOUBTS: Final = ("kernels", "ported", "stands in", "experts", "lengths", "layout", "loaded", "apart", "drafting")
 """Reasons for a wider range: no kernels were measured on the chip; the engine was brought to it from another maker's; it is
-none that is listed; the model has experts; lengths are not stated; nor is the layout; requests wait for each other; prompts have devices of their own; how often
-drafted tokens are right is not stated, or whether any are drafted."""
+none that is listed; the model has experts; lengths are not stated; nor is the layout; requests wait for each other; prompts
+have devices of their own; how often drafted tokens are right is not stated, or whether any are drafted."""
 
 
 def doubts(question: Question) -> tuple[str, ...]:
