@@ -233,7 +233,9 @@ def _first_parts(run: ServingRun) -> tuple[Figure, ...]:
         "Waiting for a place": queue,
         "Its prompt, and those that share its steps": ttft - queue - run.front_end,
     }
-    return tuple(Figure(Interval.of(seconds), unit="s", label=label) for label, seconds in parts.items() if seconds > 1e-9)
+    return tuple(
+        Figure(Interval.of(seconds), unit="s", label=label) for label, seconds in parts.items() if seconds > 1e-9
+    )
 
 
 def _step_parts(run: ServingRun) -> tuple[Figure, ...]:
