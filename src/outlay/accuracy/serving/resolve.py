@@ -150,6 +150,8 @@ def resolve(record: Record) -> Question:
         )  # what entries on NVIDIA's chips run, whatever the summary lists
     if manner.submission and chip.vendor != "nvidia" and engine.batching == "continuous":
         engine = replace(engine, family=engine.family + ENTERED)
+    if manner.served and not engine.front_end:
+        engine = replace(engine, front_end=True)
     if manner.chunk is not None and engine.kernels == "ggml":
         engine = replace(engine, chunk_tokens=min(manner.chunk, engine.chunk_tokens))
     if not row.word("engine"):
