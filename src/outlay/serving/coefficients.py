@@ -17,7 +17,6 @@ from typing import Any
 from outlay.machine import Coefficients as MachineCoefficients
 from outlay.serving.engines import Engine
 
-
 COMPILED = frozenset({"tpu", "trillium", "ironwood"})
 """Generations whose kernels one compiler makes (XLA)."""
 
