@@ -26,6 +26,7 @@ from outlay.serving import (
     timed,
 )
 from outlay.serving.ggml_step import backend_for
+from outlay.serving.room import room
 from outlay.serving.steps import Mixture
 
 Floats = NDArray[np.float64]
@@ -219,7 +220,13 @@ def _client(session: Session) -> Fare:
         rounds=np.where(np.isnan(session.batch), MANY, session.rounds),
     )
     # A server around a library that knows no other requests answers one after another.
-    serial = deployment.engine.family in SERIAL and not np.isnan(session.batch).any()
+    full = np.isnan(session.batch)
+    if full.any():
+        # Full is a machine in front of which nobody waits.
+        fit = np.maximum(room(deployment, load, coefficients).sequences, 1.0)
+        clients = np.asarray(load.concurrency)
+        load = dataclasses.replace(load, concurrency=np.where(full, np.minimum(clients, fit), clients))
+    serial = deployment.engine.family in SERIAL and not full.any()
     most = 1.0 if serial else None
     found = perform(deployment, load, coefficients, most_sequences=most, speculation=session.speculation)
     one, _ = _prompts(session, np.ones(shape))
