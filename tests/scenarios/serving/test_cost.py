@@ -684,7 +684,6 @@ def test_degrees_that_a_layout_does_not_name_are_one(model, on, layout, instance
 def test_a_prompt_of_several_steps_takes_longer():
     large, small = (ask(input=4096, step_tokens=tokens) for tokens in (8192, 512))
     assert figure(small, "ttft") > figure(large, "ttft")
-    assert not any(entry.name == "limits of a step" for entry in ask(on="l4:8", rate=1, step_tokens=512).assumed)
     with pytest.raises(InputError, match="--step-tokens"):
         ask(step_tokens=3)
 
@@ -714,3 +713,53 @@ def test_where_mean_and_single_requests_part_it_is_said():
 def test_a_draft_is_smaller_than_what_it_drafts_for():
     with pytest.raises(InputError, match="no smaller"):
         ask("llama-3-8b", draft="llama-3-70b", acceptance="70%")
+
+
+def test_fewer_that_run_together_wait_and_are_answered_sooner():
+    load = {"rate": None, "concurrency": 32, "on": "h100-sxm:8", "layout": "tp=8"}
+    few, many = (ask(**load, max_num_seqs=most) for most in (4, 64))
+    assert cells(few, "load")["decoding together"][0].startswith("4 ")
+    assert figure(few, "tpot") < figure(many, "tpot")
+    assert figure(few, "ttft") > 5 * figure(many, "ttft")
+    # Eight data-parallel devices have the limit each.
+    wide = {**load, "on": "h200:8", "layout": "dp=8,ep=8", "concurrency": 64}
+    found = cost_serving("deepseek-v3", **{**USUAL, **wide, "quant": None, "max_num_seqs": 2})
+    assert cells(found, "load")["decoding together"][0].startswith("16 ")
+
+
+def test_what_is_told_is_not_assumed():
+    """vLLM sets both limits of a step by the memory of a device: of one that is told the other is still assumed."""
+    limits = {
+        name: [
+            entry.value
+            for entry in ask("llama-3-8b", on="l4:8", rate=1, **told).assumed
+            if entry.name == "limits of a step"
+        ]
+        for name, told in (
+            ("none", {}),
+            ("most", {"max_num_seqs": 8}),
+            ("chunk", {"step_tokens": 512}),
+            ("both", {"max_num_seqs": 8, "step_tokens": 512}),
+        )
+    }
+    assert limits == {
+        "none": ["2,048 tokens a step, 256 requests together"],
+        "most": ["2,048 tokens a step"],
+        "chunk": ["256 requests together"],
+        "both": [],
+    }
+
+
+@pytest.mark.parametrize("most", [0, -3, "many", 10**8])
+def test_a_limit_that_is_none_is_refused(most):
+    for asking in (ask, lambda **more: plan_serving("llama-3-8b", rate="5/s", on="l40s", **more)):
+        with pytest.raises(InputError, match="--max-num-seqs"):
+            asking(max_num_seqs=most)
+
+
+def test_simulated_requests_keep_to_the_limit():
+    """One at a time, as a queue has it: the wait of the requests that are played is that of the closed form."""
+    found = ask(on="h100-sxm:8", layout="tp=8", max_num_seqs=1, rate="0.2/s")
+    assert cells(found, "load")["decoding together"][0].startswith("1 ")
+    half, most = (cells(found, "latency")["first token"][place] for place in (0, 2))
+    assert most > 3 * half

@@ -521,3 +521,24 @@ def test_a_seller_that_links_no_machines_is_said() -> None:
 
     assert "vast-ai lists one l4-24gb in one machine at most" in notes("vast-ai")
     assert "in one machine at most" not in notes("aws")
+
+
+def test_a_plan_keeps_to_the_most_that_run_together() -> None:
+    """It takes more machines, they answer sooner, and the launch file says so."""
+    wanted: dict[str, Any] = {**LOAD, "on": "l40s", "quant": "fp8"}
+    free, told = plan_serving("llama-3-8b", **wanted), plan_serving("llama-3-8b", **wanted, max_num_seqs=4)
+    few, many = (search_serving("llama-3-8b", {**wanted, "max_num_seqs": most}).best for most in (4, None))
+    assert few.devices > many.devices
+    assert few.tpot < many.tpot
+    rows = [{row[0]: row[1] for row in found.sections[0].rows}["running together"] for found in (free, told)]
+    assert rows[1] == "4 at most in an instance" != rows[0]
+    for tool, words in (
+        ("vllm", "--max-num-seqs 4 "),
+        ("sglang", "--max-running-requests 4 "),
+        ("trtllm", "--max_batch_size 4 "),
+    ):
+        files = export_serving_plan("llama-3-8b", (tool,), **wanted, max_num_seqs=4).files
+        assert words in files[0].text
+    gguf = {**wanted, "quant": "q8_0", "engine": "llamacpp", "on": "rtx-4090", "rate": "0.3/s"}
+    assert "--parallel 2 " in export_serving_plan("llama-3-8b", ("llamacpp",), **gguf, max_num_seqs=2).files[0].text
+    assert any("--max-num-seqs 4" in hint for hint in told.hints)

@@ -17,7 +17,20 @@ from outlay.units import format_quantity
 ALIKE = 0.02
 """Share by which seconds of the command may differ from the plan's without a word."""
 _COUNTED = ("users", "requests_per_user", "peak", "turns", "prefix_hit")
-_TERMS = ("kv", "price", "discount", "hardware", "life", "use", "grid", "pue", "electricity", "egress", "people")
+_TERMS = (
+    "kv",
+    "max_num_seqs",
+    "price",
+    "discount",
+    "hardware",
+    "life",
+    "use",
+    "grid",
+    "pue",
+    "electricity",
+    "egress",
+    "people",
+)
 _SHARES = ("prefix_hit", "discount", "use")
 
 

@@ -57,7 +57,9 @@ def launch_plan(model: str | Mapping[str, object] | Architecture, found: Serving
     return ServingPlan(
         model=_hub_name(model, wanted.architecture.name),
         published=wanted.published,
-        decode=Instances(deployment=best.decode, replicas=best.replicas, running=batch_limit(best)),
+        decode=Instances(
+            deployment=best.decode, replicas=best.replicas, running=batch_limit(best, wanted.most_sequences)
+        ),
         prefill=None
         if block.prefill is None or best.prefill is None
         else Instances(deployment=best.prefill, replicas=best.prefill_replicas, running=_inside(block.prefill, place)),

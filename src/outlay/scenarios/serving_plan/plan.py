@@ -77,6 +77,7 @@ def plan_serving(
     quant: str | None = None,
     worse: str | float | None = None,
     kv: str | None = None,
+    max_num_seqs: str | int | None = None,
     price: str | float | None = None,
     discount: str | float | None = None,
     grid: str | None = None,

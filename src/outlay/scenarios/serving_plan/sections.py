@@ -41,7 +41,7 @@ def plan_table(priced: Priced) -> Table:
         ("weights and cache", f"{plan.block.form.name}, {plan.decode.cache}"),
         ("engine", engine.name),
         ("tokens of a step", f"{int(engine.chunk_tokens):,} at most"),
-        ("running together", f"{batch_limit(plan):,} at most in an instance"),
+        ("running together", f"{batch_limit(plan, wanted.most_sequences):,} at most in an instance"),
         ("load", f"{rate_words(wanted.rate)}" + (" in the busiest hour" if wanted.rate != wanted.demand.rate else "")),
         ("carries", f"{rate_words(plan.capacity)}"),
     ]
@@ -65,11 +65,15 @@ def _kept(priced: Priced, name: str) -> str:
     return f": {min(round(share * 100), 99)} of 100 such deployments keep it"
 
 
-def batch_limit(plan: Plan) -> int:
-    """Requests that run together at most in an instance: as many as are inside when it carries the most that it may."""
+def batch_limit(plan: Plan, told: int | None) -> int:
+    """Requests that run together at most in an instance: as many as were `told` for each data-parallel device, else as many as
+    are inside when it carries the most that it may."""
+    if told is not None:
+        return told * int(plan.decode.layout.data)
     pool = plan.block.decode
     inside = float(pool.ways.inside[pool.way[plan.place]])
-    most = float(np.asarray(pool.ways.loops.limits.sequences)[pool.way[plan.place]])
+    # On average while others wait: now and then it is one more.
+    most = float(np.ceil(np.asarray(pool.ways.loops.limits.sequences)[pool.way[plan.place]]))
     if plan.decode.engine.batching == "static":
         return int(most)
     return int(max(min(np.ceil(inside) + 1.0, most), 1.0))
