@@ -763,3 +763,24 @@ def test_simulated_requests_keep_to_the_limit():
     assert cells(found, "load")["decoding together"][0].startswith("1 ")
     half, most = (cells(found, "latency")["first token"][place] for place in (0, 2))
     assert most > 3 * half
+
+
+@pytest.mark.parametrize("prompt", [100, 700, 1155, 3000, 20_000])
+@pytest.mark.parametrize(
+    ("model", "on", "more"),
+    [
+        ("llama-3.1-8b", "raspberry-pi-5", {"quant": "q4_k_m"}),
+        ("llama-3.1-8b", "m3-max", {"quant": "q4_k_m"}),
+        ("llama-3.1-8b", "ryzen-9-7950x", {"quant": "q8_0"}),
+        ("llama-3.1-8b", "l4:1", {"quant": "fp8"}),
+        ("llama-3.1-8b", "h100-sxm:1", {"engine": "sglang"}),
+        ("llama-3.1-8b", "h100-sxm:2", {"engine": "trtllm", "step_tokens": 512}),
+        ("mixtral-8x7b", "h100-sxm:2", {}),
+    ],
+)
+def test_the_first_token_of_one_client_is_one_prompt(model, on, more, prompt):
+    """A prompt that fills several steps is computed in several, in the table of a step too."""
+    found = cost_serving(model, on=on, **more, input=prompt, output=64, concurrency=1)
+    table = next(table for table in found.sections if table.key == "step")
+    alone = sum(row[3] or 0.0 for row in table.rows)
+    assert figure(found, "ttft") == pytest.approx(alone, rel=0.01)
