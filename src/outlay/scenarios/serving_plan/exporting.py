@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,19 @@ def export_serving_plan(
     found = search_serving(model, asked, progress=progress)
     plan = launch_plan(model, found)
     return Exported(files=tuple(write(tool, plan) for tool in dict.fromkeys(tools)), notes=())
+
+
+def started_by(
+    model: str | Mapping[str, object] | Architecture, found: ServingFound, tools: tuple[str, ...]
+) -> Iterator[str]:
+    """Those of `tools` that can run the best plan."""
+    plan = launch_plan(model, found)
+    for tool in tools:
+        try:
+            write(tool, plan)
+        except InputError:
+            continue
+        yield tool
 
 
 def launch_plan(model: str | Mapping[str, object] | Architecture, found: ServingFound) -> ServingPlan:
