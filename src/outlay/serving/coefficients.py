@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from outlay.machine import Coefficients as MachineCoefficients
+from outlay.serving.engines import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,8 @@ class StepCoefficients:
     request_gap: float
     """Seconds that a client and the engine's front end, a process each, take for a request before the next."""
     front_end: Mapping[str, float]
-    """Seconds between a client's request and its first token that no step takes, by family of engine: HTTP, tokenizing."""
+    """Seconds between a client's request and its first token that no step takes, by family of engine: connection, tokenizing,
+    queues between processes."""
     framework_bytes: Mapping[str, float]
     """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
     ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -63,9 +65,9 @@ class StepCoefficients:
         """The factor on products of a generation of chip."""
         return 1.0 if measured else self.projections.get(generation, self.projections["other"])
 
-    def front_of(self, family: str) -> float:
-        """Seconds that an engine's front end adds to a first token."""
-        return self.front_end.get(family, self.front_end["other"])
+    def front_of(self, engine: Engine) -> float:
+        """Seconds that an engine's front end adds to a first token; 0 where it has none."""
+        return self.front_end.get(engine.family, self.front_end["other"]) if engine.front_end else 0.0
 
     def attention_of(self, generation: str) -> float:
         """The factor on attention of a generation of chip."""

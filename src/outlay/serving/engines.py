@@ -57,6 +57,8 @@ class Engine:
     """Several devices hold layers and work one after another, not together, unless told otherwise."""
     kernels: Literal["tables", "ggml", "awq"]
     """Whose products it runs: vendor libraries like those of the kernel tables, llama.cpp's own, or AutoAWQ's."""
+    front_end: bool
+    """Clients talk to a server of its own, which hands their requests on; else the engine is a library or a program."""
     source: str
     date: str
     note: str
@@ -124,6 +126,7 @@ def _facts(row: object) -> Engine:
         graph_sequences=int(cell["graph_sequences"]),
         sequential_layers=cell["sequential_layers"] == "1",
         kernels=cast("Literal['tables', 'ggml', 'awq']", cell["kernels"]),
+        front_end=cell["front_end"] == "1",
         source=cell["source"],
         date=cell["date"],
         note=cell["note"],

@@ -19,6 +19,7 @@ from outlay.serving.closed_loop import cycle_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
+from outlay.serving.front_end import behind
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
@@ -67,15 +68,21 @@ class Loops:
             rate = inside / total
             load = dataclasses.replace(self.load, rate=rate)
             fared, utilisation, busy = static_among(n, batch, total, load, most, self.full[places], steps)
-            return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
+            found = performance_of(deployment, load, limits, fared, utilisation, busy)
+            return rate, behind(found, load, deployment, self._front)
         others = np.minimum(inside, most - 1.0)
-        found = self._cycle(deployment, others + 1.0, steps)
-        rate = inside / found.seconds
+        cycle = self._cycle(deployment, others + 1.0, steps)
+        rate = inside / cycle.seconds
         load = dataclasses.replace(self.load, rate=rate)
-        fared, utilisation, busy = fared_among(others, found, deployment, load, task, most, self.full[places])
+        fared, utilisation, busy = fared_among(others, cycle, deployment, load, task, most, self.full[places])
         if watts:
-            fared = dataclasses.replace(fared, watts=found.watts(steps))
-        return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
+            fared = dataclasses.replace(fared, watts=cycle.watts(steps))
+        found = performance_of(deployment, load, limits, fared, utilisation, busy)
+        return rate, behind(found, load, deployment, self._front)
+
+    @property
+    def _front(self) -> float:
+        return self.coefficients.step.front_of(self.deployment.engine)
 
     def at_rate(
         self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
@@ -184,7 +191,9 @@ def _alone_and_full(
 ) -> tuple[Floats, Floats]:
     """Seconds of a request that is alone, and among as many as fit while others wait for their places: the rows of `running`."""
     if deployment.engine.batching == "static":
-        closed = perform(deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients)
+        closed = perform(
+            deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients, front_end=0.0
+        )
         alone: Any = running / closed.requests_per_second
         full = alone
     else:

@@ -469,7 +469,7 @@ def shares_kept(**limits: str) -> list[int]:
 
 
 def test_a_plan_says_how_often_its_limits_are_kept() -> None:
-    tight, loose = shares_kept(ttft="60ms", tpot="15ms"), shares_kept(ttft="5s", tpot="1s")
+    tight, loose = shares_kept(ttft="100ms", tpot="11ms"), shares_kept(ttft="5s", tpot="1s")
     assert all(0 < few < many <= 99 for few, many in zip(tight, loose, strict=True))
     assert len(tight) == len(loose) == 2
     assert shares_kept() == []

@@ -101,10 +101,10 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
 
         if any(widens(row) for row in rows):
             found.append(Magnitude(path=("widening", family), prior=2.5, spread=0.5, affects=widens))
-    for family in sorted({row.family for row in rows if row.question.protocol == "client" and _fronts(row)}):
+    for family in sorted({row.family for row in rows if _fronted(row)}):
 
         def fronted(row: Row, family: str = family) -> bool:
-            return row.family == family and row.question.protocol == "client" and row.metric == "ttft_ms"
+            return row.family == family and _fronted(row)
 
         found.append(Magnitude(path=("front_end", family), prior=0.05, spread=1.3, affects=fronted))
     for generation in sorted({row.generation for row in rows if not row.backend}):
@@ -147,9 +147,9 @@ def _hosts(row: Row) -> frozenset[str]:
     return frozenset({"eager"} if one.eager else {one.engine.host, one.engine.prompt_host}) - {""}
 
 
-def _fronts(row: Row) -> bool:
-    """Whether a client of the row's engine talks to a front end: a library and llama.cpp's own programs have none."""
-    return row.family not in ("llamacpp", "autoawq")
+def _fronted(row: Row) -> bool:
+    """Whether clients stood behind a front end."""
+    return row.question.protocol == "client" and row.question.deployment.engine.front_end
 
 
 LOOPS = frozenset({"other", "llamacpp", "llamacpp-server", "llamacpp-webui", "autoawq"})

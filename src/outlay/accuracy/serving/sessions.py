@@ -38,8 +38,6 @@ RANDOM = 0.064
 MANY = 1e6
 SERIAL = frozenset({"transformers", "exllama", "autoawq", "llamacpp", "llamacpp-server", "llamacpp-webui"})
 """Families of engines that batch no requests of different clients."""
-SERVED = frozenset({"llamacpp-server", "llamacpp-webui"})
-"""Those of them that stand behind a front end of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,18 +226,19 @@ def _client(session: Session) -> Fare:
         load = dataclasses.replace(load, concurrency=np.where(full, np.minimum(clients, fit), clients))
     serial = deployment.engine.family in SERIAL and not full.any()
     most = 1.0 if serial else None
-    found = perform(deployment, load, coefficients, most_sequences=most, speculation=session.speculation)
+    # Where an instance is always full, the next request has passed the front end before there is a place for it.
+    front = np.where(np.isnan(session.batch), 0.0, coefficients.step.front_of(deployment.engine))
+    found = perform(
+        deployment, load, coefficients, most_sequences=most, speculation=session.speculation, front_end=front
+    )
     one, _ = _prompts(session, np.ones(shape))
     decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
     served = np.broadcast_to(found.requests_per_second, shape) / session.beams
-    # A client sees the server's front end too, which takes no step.
-    fronted = deployment.engine.batching == "continuous" or deployment.engine.family in SERVED
-    front = coefficients.step.front_of(deployment.engine.family) if fronted else 0.0
     return Fare(
-        ttft=np.broadcast_to(found.ttft + front, shape),
+        ttft=np.broadcast_to(found.ttft, shape),
         tpot=np.broadcast_to(found.tpot, shape),
-        e2e=np.broadcast_to(found.e2e + front, shape),
+        e2e=np.broadcast_to(found.e2e, shape),
         output_per_second=served * session.output,
         total_per_second=served * (session.input + session.output),
         prefill_per_second=session.input / np.maximum(one, 1e-12),
@@ -265,7 +264,6 @@ def _at_rate(session: Session) -> Fare:
     )
     serial = 1.0 if deployment.engine.family in SERIAL else None
     found = perform(deployment, load, coefficients, most_sequences=serial, speculation=session.speculation)
-    front = coefficients.step.front_of(deployment.engine.family) if deployment.engine.batching == "continuous" else 0.0
     kept = np.broadcast_to(np.less(found.utilisation, 1.0), shape)
     served = np.minimum(session.rate, full.requests_per_second)
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
@@ -276,9 +274,9 @@ def _at_rate(session: Session) -> Fare:
 
     return dataclasses.replace(
         full,
-        ttft=of(found.ttft + front, full.ttft + queue),
+        ttft=of(found.ttft, full.ttft + queue),
         tpot=of(found.tpot, full.tpot),
-        e2e=of(found.e2e + front, full.e2e + queue),
+        e2e=of(found.e2e, full.e2e + queue),
         output_per_second=served * session.output,
         total_per_second=served * (session.input + session.output),
         requests_per_second=served,

@@ -78,7 +78,7 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
             label=label,
             note=note,
             basis="fitted",
-            parts=_step_parts(run) if key == "tpot" else (),
+            parts=_first_parts(run) if key == "ttft" else _step_parts(run) if key == "tpot" else (),
             receipts=run.fitted_on,
             assumed=grounds(run, *TIME),
         )
@@ -222,6 +222,19 @@ def _carbon(run: ServingRun) -> Figure:
             ),
         ),
         assumed=grounds(run, *CARBON),
+    )
+
+
+def _first_parts(run: ServingRun) -> tuple[Figure, ...]:
+    """Where a request is until its first token."""
+    ttft, queue = float(run.served.busiest.ttft), float(run.served.busiest.queue)
+    parts = {
+        "Front end: connection, tokenizer, queues": run.front_end,
+        "Waiting for a place": queue,
+        "Its prompt, and those that share its steps": ttft - queue - run.front_end,
+    }
+    return tuple(
+        Figure(Interval.of(seconds), unit="s", label=label) for label, seconds in parts.items() if seconds > 1e-9
     )
 
 

@@ -68,6 +68,11 @@ class ServingRun:
         terms = (self.terms,) if self.prompt_terms is None else (self.prompt_terms, self.terms)
         return tuple(zip(self.question.pools, terms, strict=True))
 
+    @property
+    def front_end(self) -> float:
+        """Of the seconds to a first token, those before the engine has the request."""
+        return self.coefficients.step.front_of(self.served.deployment.engine)
+
     @cached_property
     def prompt(self) -> Iteration:
         """One prompt by itself, in as many steps as the engine takes for it."""

@@ -83,9 +83,10 @@ def _ways(
         weights=form,
         cache=asked.cache,
     )
-    if make is prefill_loops:  # of the time to the first token, sending the cache is a part
+    if make is prefill_loops:  # of the time to the first token, the front end and sending the cache are parts
+        front_end = coefficients.step.front_of(engine)
         own = sequence_bytes(deployment, load.input)
-        objectives = dataclasses.replace(objectives, ttft=objectives.ttft - _sending(cluster, own))
+        objectives = dataclasses.replace(objectives, ttft=objectives.ttft - front_end - _sending(cluster, own))
     ways, seen, legal = ways_of(
         deployment,
         load,
@@ -177,7 +178,8 @@ def _disaggregated(
     sending = _sending(cluster, np.maximum(_cache_bytes(one, asked), _cache_bytes(two, asked)))
     share = asked.rate * sending / one.replicas
     behind = np.where(share < 1, np.minimum(share, 0.999) / (2.0 * (1.0 - np.minimum(share, 0.999))) * sending, np.inf)
-    ttft = np.asarray(waits.ttft)[i] + behind + sending + float(cluster.network_latency) + np.asarray(answers.ttft)[j]
+    besides = float(cluster.network_latency) + coefficients.step.front_of(engine)
+    ttft = np.asarray(waits.ttft)[i] + behind + sending + besides + np.asarray(answers.ttft)[j]
     inside = np.flatnonzero((one.devices + two.devices <= most) & (ttft <= objectives.ttft))
     if not inside.size:
         return None, counts
