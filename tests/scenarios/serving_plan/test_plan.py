@@ -321,7 +321,7 @@ def test_a_day_from_a_file(tmp_path: Any) -> None:
     ("asked", "says"),
     [
         ({"tpot": "1ms"}, "a token"),
-        ({"rate": "5000/s", "count": 8}, "nearest"),
+        ({"rate": "5000/s", "count": 8}, "no count up to 8 carries the load"),
         ({"under": "10"}, "--under"),
         ({"on": "rtx-3060", "count": 1, "quant": "bf16"}, "fits on none"),
         ({"on": "m3-max", "tier": "spot"}, "nobody offers m3-max as spot"),

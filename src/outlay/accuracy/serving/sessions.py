@@ -217,13 +217,13 @@ def _client(session: Session) -> Fare:
         gap=coefficients.step.request_gap,
         rounds=np.where(np.isnan(session.batch), MANY, session.rounds),
     )
-    # A server around a library that knows no other requests answers one after another.
     full = np.isnan(session.batch)
     if full.any():
         # Full is a machine in front of which nobody waits.
         fit = np.maximum(room(deployment, load, coefficients).sequences, 1.0)
         clients = np.asarray(load.concurrency)
         load = dataclasses.replace(load, concurrency=np.where(full, np.minimum(clients, fit), clients))
+    # A server around a library that knows no other requests answers one after another.
     serial = deployment.engine.family in SERIAL and not full.any()
     most = 1.0 if serial else None
     # Where an instance is always full, the next request has passed the front end before there is a place for it.
