@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from outlay.errors import DoesNotFit, InputError
+from outlay.layout import Layout
 from outlay.scenarios.buying.compare import compare
 from outlay.scenarios.named import read_model
 from outlay.scenarios.serving.cost import cost_serving
 from outlay.scenarios.serving.extras import layers_of
+from outlay.scenarios.serving.question import ask_serving
 from outlay.scenarios.serving.rates import rate_words, read_rate
 from outlay.scenarios.serving_plan.plan import plan_serving
-from outlay.serving import Requests, engine_for, load_serving
+from outlay.serving import Requests, engine_for, load_serving, poisson, simulate
 from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
 from outlay.units import format_quantity, parse
@@ -785,3 +787,30 @@ def test_the_first_token_of_one_client_is_one_prompt(model, on, more, prompt):
     alone = sum(row[3] or 0.0 for row in table.rows)
     engine = engine_for(more.get("engine", "llamacpp" if "q" in more.get("quant", "") else "vllm"))
     assert figure(found, "ttft") == pytest.approx(alone + load_serving().step.front_of(engine), rel=0.01)
+
+
+def test_clients_in_step_are_said_and_are_the_simulators():
+    """Eight data-parallel devices compute eight prompts in the time of one: clients that keep in step gain by it, and
+    requests that come on their own do not. Both as the simulator has it."""
+    on = {"on": "h200:8", "layout": "dp=8,ep=8", "input": 4000, "output": 1000}
+    found = cost_serving("deepseek-v3", **on, concurrency=64)
+    notes = " ".join(next(table for table in found.sections if table.key == "load").notes)
+    question = ask_serving("deepseek-v3", **on, concurrency=64)
+    one = question.deployment(Layout(data=8, expert=8, sequence_parallel=False))
+    told = re.search(r"([\d.]+) requests/s are answered, a further token every ([\d.]+) ms", notes)
+    rate, token = float(told[1]), float(told[2]) / 1000
+    count = 500
+    even = Requests(np.zeros(count), np.full(count, 4000), np.full(count, 1000))
+    in_step = simulate(one, even, load_serving(), concurrency=64)
+    apart = simulate(one, poisson(rate, 1000, input=4000, output=1000), load_serving())
+    middle = slice(count // 4, count * 3 // 4)
+    assert figure(found, "tpot") == pytest.approx(float(in_step.tpot[middle].mean()), rel=0.06)
+    assert token == pytest.approx(float(apart.tpot[250:].mean()), rel=0.06)
+    assert token > 1.3 * figure(found, "tpot")
+    assert not cost_serving("llama-3-8b", on="l4:1", concurrency=1).sections[1].notes
+
+
+def test_at_most_is_of_this_layout():
+    said = cells(ask(), "load")["requests"][0]
+    assert said.endswith(" at most in this layout")
+    assert cells(ask(ttft="1s"), "load")["requests"][0] == f"{said}, however long they wait"

@@ -542,3 +542,24 @@ def test_a_plan_keeps_to_the_most_that_run_together() -> None:
     gguf = {**wanted, "quant": "q8_0", "engine": "llamacpp", "on": "rtx-4090", "rate": "0.3/s"}
     assert "--parallel 2 " in export_serving_plan("llama-3-8b", ("llamacpp",), **gguf, max_num_seqs=2).files[0].text
     assert any("--max-num-seqs 4" in hint for hint in told.hints)
+
+
+def test_what_a_plan_carries_is_what_its_machines_carry_alone() -> None:
+    """Within the latencies, and however long requests wait: that is what the cost of the same machines says."""
+    wanted: dict[str, Any] = {**LOAD, "on": "l40s", "ttft": "1s"}
+    found = search_serving("llama-3-8b", wanted)
+    plan = plan_serving("llama-3-8b", **wanted)
+    said = {row[0]: row[1] for row in plan.sections[0].rows}["carries"]
+    within, most = (float(part.split()[0]) for part in str(said).split("; "))
+    assert float(LOAD["rate"].removesuffix("/s")) <= within < most
+    best = found.best
+    alone = cost_serving(
+        "llama-3-8b",
+        on=f"l40s:{best.devices}",
+        replicas=best.replicas,
+        layout="tp=1",
+        step_tokens=int(best.decode.engine.chunk_tokens),
+        **LOAD,
+    )
+    row = {row[0]: row[1] for row in next(table for table in alone.sections if table.key == "load").rows}["requests"]
+    assert f"; {most:g} requests/s at most in this layout" in str(row)

@@ -11,6 +11,7 @@ from outlay.scenarios.serving.ranged import share_within
 from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving_plan.lines import Priced
 from outlay.scenarios.serving_plan.offered import GOALS, Plan, limits_of
+from outlay.scenarios.serving_plan.question import ServingWanted
 from outlay.scenarios.serving_plan.search import ServingFound
 from outlay.scenarios.serving_plan.words import (
     FLAGS,
@@ -43,7 +44,7 @@ def plan_table(priced: Priced) -> Table:
         ("tokens of a step", f"{int(engine.chunk_tokens):,} at most"),
         ("running together", f"{batch_limit(plan, wanted.most_sequences):,} at most in an instance"),
         ("load", f"{rate_words(wanted.rate)}" + (" in the busiest hour" if wanted.rate != wanted.demand.rate else "")),
-        ("carries", f"{rate_words(plan.capacity)}"),
+        ("carries", _carries(plan, wanted)),
     ]
     for name, label in (("ttft", "first token"), ("tpot", "each further token")):
         words = format_quantity(getattr(plan, name), "s")
@@ -53,6 +54,15 @@ def plan_table(priced: Priced) -> Table:
             words += f" of {format_quantity(float(getattr(wanted.objectives, name)), 's')} allowed{_kept(priced, name)}"
         rows.append((label, words))
     return Table("The plan", columns=("What", "How"), rows=rows, receipts=priced.fitted_on, key="plan")
+
+
+def _carries(plan: Plan, wanted: ServingWanted) -> str:
+    """The most requests: within the latencies, and however long they wait."""
+    most = float(plan.block.sustained[plan.place])
+    if not wanted.objectives.stated:
+        return rate_words(plan.capacity)
+    within = f"{rate_words(plan.capacity)} within the latencies"
+    return f"{within}; {rate_words(most, beside=plan.capacity)} at most, however long they wait"
 
 
 def _kept(priced: Priced, name: str) -> str:
