@@ -31,6 +31,7 @@ ANSWERED = [
     "plan serving llama-3-8b --on h100-sxm --rate 20/s --input 4000 --output 100 --quant fp8",
     "plan serving llama-3-8b --on m3-max --rate 3/min",
     "plan serving llama-3-8b --on l4 --rate 2/s --ttft 500ms",
+    "plan serving llama-3-8b --on l40s --users 100k --day diurnal --ttft 500ms",
 ]
 UNDONE = "leave"
 """Of a hint that takes flags away too: it is not typed here."""
@@ -108,3 +109,16 @@ def test_patience_is_offered_only_where_it_helps(ask):
     assert answer.code == 0
     assert "--ttft 1s" not in answer.out
     assert ask(*shlex.split(f"{slow} --ttft 1s --tpot 100ms")).code == 1
+
+
+@pytest.mark.parametrize("load", ["--rate 20/s", "--users 100k --requests-per-user 3"])
+def test_the_machines_of_a_day_have_its_busiest_hour_and_its_mean(ask, load):
+    """The command that prices them alone keeps the mean and the peak; only that they are all on all day is other."""
+    answer = ask(*shlex.split(f"plan serving llama-3-8b --on l40s {load} --day diurnal --ttft 500ms"))
+    hint = hints_in(answer.out)[0]
+    assert load in hint
+    assert "--peak 2.4" in hint
+    assert "with all of them on all day" in re.sub(r"\s+", " ", answer.out)
+    alone = ask(*typed("", hint))
+    first = [re.search(r"first token +([\d.]+ m?s)", text)[1] for text in (answer.out, alone.out)]
+    assert first[0] == first[1]
