@@ -814,3 +814,21 @@ def test_at_most_is_of_this_layout():
     said = cells(ask(), "load")["requests"][0]
     assert said.endswith(" at most in this layout")
     assert cells(ask(ttft="1s"), "load")["requests"][0] == f"{said}, however long they wait"
+
+
+@pytest.mark.parametrize(
+    ("on", "battery", "parts"),
+    [
+        ("m3-max", "99.6Wh", {"Power at rest", "Power at work", "Share of the time at work"}),
+        ("m3-max", None, {"Power at rest", "Power at work", "Share of the time at work"}),
+        ("l4:1", "10kWh", {"Power of a device", "Its share of the server"}),
+    ],
+)
+def test_a_battery_is_explained_down_to_what_draws(on, battery, parts):
+    found = cost_serving("llama-3-8b", on=on, input=512, output=256, concurrency=1, battery=battery).answer["battery"]
+    holds, power = found.parts
+    assert holds.value.likely / power.value.likely == pytest.approx(found.value.likely)
+    assert {part.label for part in power.parts} == parts
+    assert (holds.basis == "yours") == (battery is not None)
+    assert bool(holds.receipts) == (battery is None)
+    assert "PUE" not in found.assumed

@@ -19,7 +19,7 @@ from outlay.scenarios.serving_plan.offered import limits_of
 from outlay.scenarios.serving_plan.plan import plan_serving
 from outlay.scenarios.serving_plan.search import ServingFound, search_serving
 from outlay.scenarios.serving_plan.sections import unbeaten
-from outlay.serving import Load, load_serving
+from outlay.serving import Load, load_serving, memory, sequence_bytes
 from outlay.serving.disaggregated import perform_disaggregated
 from outlay.statement import to_json
 from outlay.units import format_quantity
@@ -563,3 +563,26 @@ def test_what_a_plan_carries_is_what_its_machines_carry_alone() -> None:
     )
     row = {row[0]: row[1] for row in next(table for table in alone.sections if table.key == "load").rows}["requests"]
     assert f"; {most:g} requests/s at most in this layout" in str(row)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"on": "rtx-4090", "quant": "q8_0", "rate": "0.5/s"},
+        {"on": "m3-max", "quant": "q4_k_m", "rate": "2/min"},
+        {"on": "rtx-4090", "quant": "q8_0", "rate": "2/s", "max_num_seqs": 4},
+    ],
+)
+def test_slots_of_llama_cpp_have_room_for_longer_requests(asked: dict[str, Any]) -> None:
+    """It takes the room of all its slots when it starts: that is in memory, and each holds more than the load's mean."""
+    wanted = {**LOAD, **asked, "engine": "llamacpp"}
+    best = search_serving("llama-3.1-8b", wanted).best
+    text = export_serving_plan("llama-3.1-8b", ("llamacpp",), **wanted).files[0].text
+    count, room = (int(text.partition(f"{flag} ")[2].split()[0]) for flag in ("--parallel", "--ctx-size"))
+    each = room // count
+    assert each >= 2 * 1280
+    free = float(memory(best.decode, load_serving()).cache)
+    assert count * float(sequence_bytes(best.decode, each)) <= free
+    assert f"each of {count:,} slots takes requests of up to {each:,} tokens" in text
+    # Those that are inside at the load have a slot each.
+    assert count >= min(asked.get("max_num_seqs", count), float(best.e2e) * 0.03)
