@@ -27,6 +27,7 @@ from outlay.serving import (
     timed,
 )
 from outlay.serving.ggml_step import backend_for
+from outlay.serving.room import room
 from outlay.serving.steps import Mixture, Steps
 
 Floats = NDArray[np.float64]
@@ -235,8 +236,14 @@ def _client(session: Session) -> Fare:
         gap=coefficients.step.request_gap,
         rounds=np.where(np.isnan(session.batch), MANY, session.rounds),
     )
+    full = np.isnan(session.batch)
+    if full.any():
+        # Full is a machine in front of which nobody waits.
+        fit = np.maximum(room(deployment, load, coefficients).sequences, 1.0)
+        clients = np.asarray(load.concurrency)
+        load = dataclasses.replace(load, concurrency=np.where(full, np.minimum(clients, fit), clients))
     # A server around a library that knows no other requests answers one after another.
-    serial = deployment.engine.family in SERIAL and not np.isnan(session.batch).any()
+    serial = deployment.engine.family in SERIAL and not full.any()
     most = 1.0 if serial else np.floor(session.room()) if np.any(session.slots > 0) else None
     # Where an instance is always full, the next request has passed the front end before there is a place for it.
     front = np.where(np.isnan(session.batch), 0.0, coefficients.step.front_of(deployment.engine))

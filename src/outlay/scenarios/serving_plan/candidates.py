@@ -126,6 +126,8 @@ def _aggregated(
     pool = Pool(ways=ways, way=np.concatenate(way), replicas=np.concatenate(replicas))
     performance = fared(ways, pool.way, asked.rate / pool.replicas)
     size = pool.way.size
+    # Instances that are too few for the load are asked as if they were just full: their queue has no end.
+    endless = np.where(asked.rate / pool.replicas < ways.loops.sustained(pool.way), 0.0, np.inf)
     usual = performance if asked.usual_rate == asked.rate else fared(ways, pool.way, asked.usual_rate / pool.replicas)
     watts = drawn(cluster.accelerator, pool.devices, usual.device_watts, usual.busy)
     block = Block(
@@ -134,9 +136,9 @@ def _aggregated(
         form=form,
         decode=pool,
         prefill=None,
-        ttft=wide(performance.ttft, size),
+        ttft=wide(performance.ttft, size) + endless,
         tpot=wide(performance.tpot, size),
-        e2e=wide(performance.e2e, size),
+        e2e=wide(performance.e2e, size) + endless,
         watts=watts * pool.devices,
         kept=carried[pool.way],
         relaxed={
