@@ -15,6 +15,7 @@ from outlay.accuracy.serving.ranges import DOUBTS, doubts
 from outlay.catalog import accelerator
 from outlay.errors import InputError
 from outlay.serving import ServingCoefficients, load_serving
+from outlay.serving.room import reserves
 
 ENTRY = "MLPerf v4.1 closed available Offline llama2-70b-99.9; dataset OpenOrca"
 BEAMS = "MLPerf v4.1 closed available Offline gptj-99; dataset CNN-DailyMail summarization"
@@ -135,3 +136,9 @@ def test_a_tpu_that_nobody_measured_is_like_the_others() -> None:
     known = [value for name, value in step.family.items() if name.endswith(("/tpu", "/ironwood"))]
     assert min(known) <= step.family_of("vllm", "trillium") <= max(known)
     assert step.family_of("vllm", "hopper") == step.family["vllm"]
+
+
+def test_an_entry_admits_what_fits_now() -> None:
+    cells = {"accelerator": "h100-sxm-80gb", "engine": "TensorRT 10.2.0"}
+    entry, plain = resolve(row(ENTRY, {"gpus": 2}, **cells)), resolve(row("offline; OpenOrca", {"gpus": 2}, **cells))
+    assert (reserves(entry.deployment.engine), reserves(plain.deployment.engine)) == (False, True)

@@ -20,7 +20,7 @@ from outlay.scenarios.serving.extras import layers_of
 from outlay.scenarios.serving.question import ask_serving
 from outlay.scenarios.serving.rates import rate_words, read_rate
 from outlay.scenarios.serving_plan.plan import plan_serving
-from outlay.serving import engine_for, load_serving, poisson, simulate, simulate_disaggregated
+from outlay.serving import Requests, engine_for, load_serving, poisson, simulate, simulate_disaggregated
 from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
 from outlay.units import format_quantity, parse
@@ -842,7 +842,7 @@ def test_a_battery_is_explained_down_to_what_draws(on, battery, parts):
 def test_clients_of_pools_come_one_by_one_too():
     on = {"prefill_on": "h100-sxm:1", "decode_on": "h100-sxm:2", "layout": "tp=1", "input": 1000, "output": 500}
     found = cost_serving("llama-3-8b", **on, concurrency=32)
-    question = ask_serving("llama-3-8b", **on, concurrency=32)
+    question = ask_serving("llama-3-8b", on=None, **on, concurrency=32)
     assert question.prefill is not None
     one = Layout(sequence_parallel=False)
     played = simulate_disaggregated(

@@ -11,7 +11,6 @@ from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.ways import Served, Tried, candidates, each_of, scalar
 from outlay.serving import Load, Performance, ServingCoefficients, memory, perform_disaggregated
 
-
 DIFFERING = 0.3
 """Standard deviation over mean of the lengths of clients' answers: how far apart they end is how alone their next prompts are."""
 
