@@ -24,7 +24,8 @@ class StepCoefficients:
     launch: Mapping[str, float]
     """Seconds the host spends on one kernel, by who launches (`eager`, `compiled`, `graph`)."""
     step_fixed: Mapping[str, float]
-    """Seconds of a step that its device does not work, by family of engine: scheduling, sampling, detokenizing."""
+    """Seconds of a step that its device does not work, by family of engine, or by `family/waits` where the engine schedules the
+    next step when this one has ended: scheduling, sampling, detokenizing."""
     step_sequence: Mapping[str, float]
     """Seconds that each sequence adds to that."""
     projections: Mapping[str, float]
@@ -54,11 +55,12 @@ class StepCoefficients:
     family: Mapping[str, float] = field(default_factory=dict)
     """Factor on device time by engine family, or by `family/generation`; 1 where not listed."""
 
-    def fixed_of(self, family: str) -> tuple[float, float]:
+    def fixed_of(self, engine: Engine) -> tuple[float, float]:
         """Seconds of a step, and of each of its sequences, that the device waits for the host."""
+        usual = self.step_fixed.get(engine.family, self.step_fixed["other"])
         return (
-            self.step_fixed.get(family, self.step_fixed["other"]),
-            self.step_sequence.get(family, self.step_sequence["other"]),
+            self.step_fixed.get(engine.scheduler, usual),
+            self.step_sequence.get(engine.family, self.step_sequence["other"]),
         )
 
     def projections_of(self, generation: str, *, measured: bool) -> float:

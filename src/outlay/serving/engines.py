@@ -75,6 +75,11 @@ class Engine:
         return "trtllm" if self.family.startswith("trtllm") else "sglang" if self.family == "sglang" else "vllm"
 
     @property
+    def scheduler(self) -> str:
+        """Whose time between steps it has, in a family whose newer engines schedule a step while the device works."""
+        return self.family if self.overlap_schedule else f"{self.family}/waits"
+
+    @property
     def sorts(self) -> bool:
         """Drawing from the likeliest tokens alone (top-k, top-p) sorts all logits first: vLLM until kernels that need no order
         took over (https://github.com/vllm-project/vllm/pull/40376, and pull request 32558 of 2026-01)."""

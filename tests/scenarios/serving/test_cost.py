@@ -20,7 +20,7 @@ from outlay.scenarios.serving.extras import layers_of
 from outlay.scenarios.serving.question import ask_serving
 from outlay.scenarios.serving.rates import rate_words, read_rate
 from outlay.scenarios.serving_plan.plan import plan_serving
-from outlay.serving import Requests, engine_for, load_serving, poisson, simulate
+from outlay.serving import Requests, engine_for, load_serving, poisson, simulate, simulate_disaggregated
 from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
 from outlay.units import format_quantity, parse
@@ -789,25 +789,30 @@ def test_the_first_token_of_one_client_is_one_prompt(model, on, more, prompt):
     assert figure(found, "ttft") == pytest.approx(alone + load_serving().step.front_of(engine), rel=0.01)
 
 
-def test_clients_in_step_are_said_and_are_the_simulators():
-    """Eight data-parallel devices compute eight prompts in the time of one: clients that keep in step gain by it, and
-    requests that come on their own do not. Both as the simulator has it."""
-    on = {"on": "h200:8", "layout": "dp=8,ep=8", "input": 4000, "output": 1000}
-    found = cost_serving("deepseek-v3", **on, concurrency=64)
-    notes = " ".join(next(table for table in found.sections if table.key == "load").notes)
-    question = ask_serving("deepseek-v3", **on, concurrency=64)
-    one = question.deployment(Layout(data=8, expert=8, sequence_parallel=False))
-    told = re.search(r"([\d.]+) requests/s are answered, a further token every ([\d.]+) ms", notes)
-    rate, token = float(told[1]), float(told[2]) / 1000
-    count = 500
-    even = Requests(np.zeros(count), np.full(count, 4000), np.full(count, 1000))
-    in_step = simulate(one, even, load_serving(), concurrency=64)
-    apart = simulate(one, poisson(rate, 1000, input=4000, output=1000), load_serving())
-    middle = slice(count // 4, count * 3 // 4)
-    assert figure(found, "tpot") == pytest.approx(float(in_step.tpot[middle].mean()), rel=0.06)
-    assert token == pytest.approx(float(apart.tpot[250:].mean()), rel=0.06)
-    assert token > 1.3 * figure(found, "tpot")
-    assert not cost_serving("llama-3-8b", on="l4:1", concurrency=1).sections[1].notes
+@pytest.mark.parametrize(
+    ("model", "on", "layout"),
+    [
+        (
+            "deepseek-v3",
+            {"on": "h200:8", "layout": "dp=8,ep=8", "input": 4000, "output": 1000},
+            Layout(data=8, expert=8, sequence_parallel=False),
+        ),
+        (
+            "llama-3-70b",
+            {"on": "h100-sxm:8", "quant": "fp8", "layout": "tp=8", "input": 1000, "output": 250, "engine": "sglang"},
+            Layout(tensor=8, sequence_parallel=False),
+        ),
+    ],
+)
+def test_clients_whose_answers_differ_fare_as_the_simulator_has_it(model: str, on: dict[str, object], layout: Layout):
+    """Answers of equal length would keep clients in step, and prompts waiting for each other; those of people do not."""
+    found = cost_serving(model, **on, concurrency=64)
+    one = ask_serving(model, **on, concurrency=64).deployment(layout)
+    lengths = poisson(1.0, 1500, input=on["input"], output=on["output"], variation=0.3, seed=4)
+    played = simulate(one, lengths, load_serving(), concurrency=64)
+    middle = slice(400, 1100)
+    assert figure(found, "tpot") == pytest.approx(float(played.tpot[middle].mean()), rel=0.05)
+    assert figure(found, "ttft") == pytest.approx(float(played.ttft[middle].mean()), rel=0.15)
 
 
 def test_at_most_is_of_this_layout():
@@ -832,3 +837,22 @@ def test_a_battery_is_explained_down_to_what_draws(on, battery, parts):
     assert (holds.basis == "yours") == (battery is not None)
     assert bool(holds.receipts) == (battery is None)
     assert "PUE" not in found.assumed
+
+
+def test_clients_of_pools_come_one_by_one_too():
+    on = {"prefill_on": "h100-sxm:1", "decode_on": "h100-sxm:2", "layout": "tp=1", "input": 1000, "output": 500}
+    found = cost_serving("llama-3-8b", **on, concurrency=32)
+    question = ask_serving("llama-3-8b", on=None, **on, concurrency=32)
+    assert question.prefill is not None
+    one = Layout(sequence_parallel=False)
+    played = simulate_disaggregated(
+        question.prefill.deployment(one),
+        question.deployment(one),
+        poisson(1.0, 2000, input=1000, output=500, variation=0.3, seed=4),
+        load_serving(),
+        decode_instances=2,
+        concurrency=32,
+    )
+    middle = slice(600, 1500)
+    assert figure(found, "ttft") == pytest.approx(float(played.ttft[middle].mean()), rel=0.1)
+    assert figure(found, "tpot") == pytest.approx(float(played.tpot[middle].mean()), rel=0.05)

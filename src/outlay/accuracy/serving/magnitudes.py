@@ -80,8 +80,12 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         def of(row: Row, family: str = family) -> bool:
             return row.family == family
 
-        fixed, each = start.fixed_of(family)
-        found.append(Magnitude(path=("step_fixed", family), prior=fixed, spread=1.0, affects=of))
+        fixed = start.step_fixed.get(family, start.step_fixed["other"])
+        each = start.step_sequence.get(family, start.step_sequence["other"])
+        found += (
+            Magnitude(path=("step_fixed", name), prior=fixed, spread=1.0, affects=partial(_scheduled_by, name))
+            for name in _schedulers(family, rows)
+        )
         if each > 0:
             found.append(Magnitude(path=("step_sequence", family), prior=each, spread=1.0, affects=of))
         found.append(Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of))
@@ -139,6 +143,16 @@ def _in_step(row: Row) -> bool:
 
 def _launched_by(host: str, row: Row) -> bool:
     return host in _hosts(row)
+
+
+def _schedulers(family: str, rows: Sequence[Row]) -> list[str]:
+    """Who schedules steps in the engines of a family: told apart where some wait for a step to end, and some do not."""
+    found = sorted({row.question.deployment.engine.scheduler for row in rows if row.family == family})
+    return found if len(found) > 1 else [family]
+
+
+def _scheduled_by(name: str, row: Row) -> bool:
+    return name in (row.family, row.question.deployment.engine.scheduler)
 
 
 def _hosts(row: Row) -> frozenset[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from outlay.accuracy.serving.beams import BeamSteps, read_of_prompt
 from outlay.accuracy.serving.manner import Protocol
 from outlay.serving import (
     Deployment,
@@ -27,7 +28,7 @@ from outlay.serving import (
 )
 from outlay.serving.ggml_step import backend_for
 from outlay.serving.room import room
-from outlay.serving.steps import Mixture
+from outlay.serving.steps import Mixture, Steps
 
 Floats = NDArray[np.float64]
 
@@ -52,8 +53,8 @@ class Session:
     """Requests on one instance; nan is as many as fit."""
     rate: Floats
     beams: Floats
-    """Sequences that are kept of an answer. They share the blocks of their prompt and read them together (Kwon et al. 2023,
-    section 4.4), so that each is a sequence with its part of the prompt."""
+    """Sequences that are kept of an answer. They share the blocks of their prompt: each is a sequence with its part of it
+    (:mod:`~outlay.accuracy.serving.beams`)."""
     rounds: Floats
     """Requests that a client sends one after another."""
     sent: Floats
@@ -90,7 +91,21 @@ class Session:
     def context(self) -> Floats:
         """Mean tokens of a sequence while it decodes: long answers of a data set are met more often than short ones."""
         longer = np.where(self.scattered, 1.0 + VARIATION**2, 1.0)
-        return np.where(self.unprompted, 0.0, self.prompt) + self.output * longer / 2.0
+        return np.where(self.unprompted, 0.0, self.prompt + self.reread) + self.output * longer / 2.0
+
+    @property
+    def reread(self) -> Floats:
+        """Tokens of its prompt that a sequence reads beyond those that it holds."""
+        read = np.asarray(read_of_prompt(self.deployment.cluster.accelerator, self.beams), dtype=float)
+        return self.input * (read - 1.0 / self.beams)
+
+    @property
+    def steps(self) -> Steps | None:
+        """Who times steps; None is whoever does so usually."""
+        if not np.any(self.beams > 1):
+            return None
+        plain = timed(self.deployment, self.coefficients, self.speculation)
+        return BeamSteps(plain=plain, reread=self.reread, beams=self.beams)
 
     @property
     def prompt(self) -> Floats:
@@ -229,7 +244,13 @@ def _client(session: Session) -> Fare:
     # Where an instance is always full, the next request has passed the front end before there is a place for it.
     front = np.where(np.isnan(session.batch), 0.0, coefficients.step.front_of(deployment.engine))
     found = perform(
-        deployment, load, coefficients, most_sequences=most, speculation=session.speculation, front_end=front
+        deployment,
+        load,
+        coefficients,
+        most_sequences=most,
+        speculation=session.speculation,
+        steps=session.steps,
+        front_end=front,
     )
     one, _ = _prompts(session, np.ones(shape))
     decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)
@@ -263,7 +284,9 @@ def _at_rate(session: Session) -> Fare:
         variation=np.where(session.scattered, VARIATION, np.where(session.random_lengths, RANDOM, 0.0)),
     )
     serial = 1.0 if deployment.engine.family in SERIAL else None
-    found = perform(deployment, load, coefficients, most_sequences=serial, speculation=session.speculation)
+    found = perform(
+        deployment, load, coefficients, most_sequences=serial, speculation=session.speculation, steps=session.steps
+    )
     kept = np.broadcast_to(np.less(found.utilisation, 1.0), shape)
     served = np.minimum(session.rate, full.requests_per_second)
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,13 +13,10 @@ from outlay.scenarios.serving.quality import quality_sections
 from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving.run import ServingRun
 from outlay.scenarios.serving.ways import layout_words
-from outlay.serving import Deployment, memory, most_sequences, perform, sequence_bytes
-from outlay.serving.closed_loop import LOOSE
+from outlay.serving import Deployment, memory, most_sequences, sequence_bytes
 from outlay.statement import Cell, Column, Figure, Interval, Table
 from outlay.units import format_quantity
 
-IN_STEP = 0.1
-"""Share of requests that clients in step are answered more, from which on that is said."""
 NOTICED = 1.02
 """How much longer than a step a token takes before it is spoken of."""
 
@@ -116,37 +112,10 @@ def _load(run: ServingRun) -> Table:
         "The load" if demand.peak == 1 else "The load, latencies in its busiest hour",
         columns=("What", "How much"),
         rows=rows,
-        notes=tuple(_in_step(run)),
         assumed=grounds(run, *TIME),
         receipts=run.fitted_on,
         key="load",
     )
-
-
-def _in_step(run: ServingRun) -> Iterator[str]:
-    """What clients gain because their answers, all of one length, begin and end together; where that is much."""
-    question, served = run.question, run.served
-    demand = question.demand
-    if demand.concurrency is None or served.prefill is not None or demand.output <= 1:
-        return
-    speculation = question.speculation(served.deployment)
-    together, apart = (
-        perform(
-            served.deployment,
-            replace(demand.load(served.working), variation=variation),
-            run.coefficients,
-            speculation=speculation,
-        )
-        for variation in (0.0, LOOSE)
-    )
-    fewer = float(apart.requests_per_second) / float(together.requests_per_second)
-    if fewer < 1.0 - IN_STEP:
-        rate = rate_words(float(apart.requests_per_second) * served.working)
-        token = format_quantity(float(apart.tpot), "s")
-        yield (
-            f"Answers of one length keep clients in step, so that their prompts are computed together. Where lengths differ, "
-            f"or requests come on their own (`--rate`), {rate} are answered, a further token every {token}."
-        )
 
 
 def _instances(count: int, deployment: Deployment) -> str:
