@@ -151,8 +151,8 @@ def resolve(record: Record) -> Question:
             engine_for("tensorrt-llm", year), chip
         )  # what entries on NVIDIA's chips run, whatever the summary lists
     if manner.submission:
-        # Entries run more requests than whole answers would leave room for: 896 of Llama 2 70B on two H100s, whose caches
-        # have room for 790 (NVIDIA's configs/llama2-70b/Offline, v4.1, 2024-08).
+        # Entries run more requests than whole answers leave room for: 896 of Llama 2 70B on two H100s (NVIDIA's
+        # configs/llama2-70b/Offline, v4.1, 2024-08), whose caches have room for some 830 of the mean length.
         engine = replace(engine, evicts=True)
     if manner.submission and chip.vendor != "nvidia" and engine.batching == "continuous":
         engine = replace(engine, family=engine.family + ENTERED)
