@@ -1,7 +1,7 @@
 """Fit the layers of experts of each serving engine to the tables of its kernels: `expert_layers.json`.
 
-The rows are gated layers on one device with routing that follows power laws, as that of models does, and parts of layers
-that are divided among devices with even routing. Of several kernels for one shape the fastest counts, as engines
+The rows are gated layers on one device with routing that follows power laws, as that of models does, and (TensorRT-LLM's)
+parts of layers that are divided among devices with even routing. Of several kernels for one shape the fastest counts, as engines
 choose theirs by measuring. Every version of an engine is fitted apart: which kernels it runs is what differs. Overlap,
 power limit and cost of splitting are those of the chip's plain products. A third of the layers is held out.
 """
@@ -49,6 +49,9 @@ YEARS: Final = {
 NEVER: Final = {("vllm", "fp8_block", "blackwell"): "vllm_fused_moe"}
 """Engine, the tables' format and generation → kernels that no version takes by itself there: FlashInfer's and DeepGEMM's go
 before Triton's (https://github.com/vllm-project/vllm/issues/50332 lists the order)."""
+DIVIDED: Final = ("trtllm",)
+"""Engines whose tables give a device of n its part of the tokens' experts. Those of the others have devices that get all
+tokens: a layer of 8,192 tokens and 256 experts takes SGLang as long on two devices as on one."""
 UNGATED = "nongated"
 """In the name of a kernel: it has one product on the way up, not two."""
 DATACENTER = ("b200-sxm", "b300-sxm", "gb200", "gb300")
@@ -97,7 +100,7 @@ def measured(chip: MeasuredChip) -> Iterator[tuple[str, str, str, Rows]]:
     for name, columns in tables(chip.folder, "moe"):
         engine, version = name.split()
         rows = pd.DataFrame(dict(columns))
-        even = (rows["distribution"] == "balanced") & (rows["moe_ep_size"] > 1)
+        even = (rows["distribution"] == "balanced") & (rows["moe_ep_size"] > 1) & (engine in DIVIDED)
         uneven = rows["distribution"].isin(UNEVEN) & (rows["moe_ep_size"] == 1)
         rows = rows[(even | uneven) & (rows["num_tokens"] <= MOST_TOKENS)]
         rows = rows[~rows["kernel_source"].str.contains(UNGATED)]
