@@ -38,6 +38,7 @@ from outlay.serving.memory import BESIDE
 from outlay.serving.mixtures import own_layer
 from outlay.serving.operators import ends
 from outlay.serving.products import before_prompts, operators_of, product, products_of
+from outlay.serving.stacking import short, stacked
 from outlay.workload import Attention, Experts, Layer, Matmul, MemoryBound, Number, StateSpace
 
 MANY_ROWS = 32
@@ -145,12 +146,17 @@ def _share(deployment: Deployment, work: Work) -> Work:
     if deployment.engine.sequential_layers:
         return work
     stages = deployment.layout.pipeline
+
+    def share(number: Number) -> Number:
+        """Of nothing, nothing: whoever sees the number asks no kernel for it."""
+        return 0.0 if np.ndim(number) == 0 and number == 0 else number / stages
+
     return dataclasses.replace(
         work,
-        decoding=work.decoding / stages,
-        prefill=work.prefill / stages,
-        prompts=work.prompts / stages,
-        absent=work.absent / stages,
+        decoding=share(work.decoding),
+        prefill=share(work.prefill),
+        prompts=share(work.prompts),
+        absent=share(work.absent),
     )
 
 
@@ -236,7 +242,7 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
     )
     parts: dict[str, Number] = {
         **products_of(layer, operators, routed, deployment, there, curves),
-        "memory-bound": sum(_moved(op, curves, whole=whole) for op in operators if isinstance(op, MemoryBound)),
+        "memory-bound": _passes([op for op in operators if isinstance(op, MemoryBound)], curves, whole=whole),
         "prompt attention": prompts,
         "decode attention": decoding,
     }
@@ -254,13 +260,17 @@ def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Numbe
     return np.where(other, step.launch[engine.prompt_host], step.launch[engine.host])
 
 
-def _moved(op: MemoryBound, curves: Curves, *, whole: bool) -> Number:
-    """A pass over memory; of the small kernels around experts, the traffic alone, as their start is the layer's, or nothing
+def _passes(passes: list[MemoryBound], curves: Curves, *, whole: bool) -> Number:
+    """Passes over memory; of the small kernels around experts, the traffic alone, as their start is the layer's, or nothing
     where the layer is timed as a `whole`."""
-    if op.name in AROUND_EXPERTS and whole:
-        return 0.0
-    seconds = memory_seconds(op.bytes_forward, curve=curves.memory)
-    return np.maximum(seconds - curves.memory.kernel_seconds, 0.0) if op.name in AROUND_EXPERTS else seconds
+    around = [op.bytes_forward for op in passes if op.name in AROUND_EXPERTS and not whole]
+    others = [op.bytes_forward for op in passes if op.name not in AROUND_EXPERTS]
+    start = curves.memory.kernel_seconds
+    traffic = sum(np.maximum(memory_seconds(moved, curve=curves.memory) - start, 0.0) for moved in around)
+    axes = short(*others) if others else None
+    if axes is None:
+        return traffic + sum(memory_seconds(moved, curve=curves.memory) for moved in others)
+    return traffic + memory_seconds(stacked(others, axes), curve=curves.memory).sum(axis=0)
 
 
 AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from outlay.machine import Curves, curves_for, gemm_seconds
+from outlay.machine import Curves, GemmCurve, curves_for, gemm_seconds
 from outlay.serving.adapters import adapted
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.memo import remembered
 from outlay.serving.mixtures import experts_seconds
 from outlay.serving.operators import absorbed, layer_work
+from outlay.serving.stacking import short, stacked
 from outlay.workload import Attention, Layer, Matmul, Number, Operator
 
 BESIDE_EXPERTS = ("shared expert", "mixer in-projection", "mixer out-projection")
@@ -40,22 +41,48 @@ def products_of(
 ) -> dict[str, Number]:
     """Seconds of a layer's products: of all tokens, and of those that are `routed` to experts."""
     return {
-        "projections": sum(product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
+        "projections": dense([op for op in operators if isinstance(op, Matmul)], deployment, curves),
         "experts": experts_seconds(layer, routed, deployment, work, curves),
     }
 
 
+def dense(products: list[Matmul], deployment: Deployment, curves: Curves) -> Number:
+    """Seconds of dense products one after another; those of one kind are asked for at once."""
+    kinds: dict[tuple[int, float | None], tuple[GemmCurve, list[Matmul]]] = {}
+    for op in products:
+        curve, stored = _kind(op, deployment, curves)
+        kinds.setdefault((id(curve), stored), (curve, []))[1].append(op)
+    total: Number = 0.0
+    for (_, stored), (curve, several) in kinds.items():
+        axes = short(several[0].rows, several[0].columns, several[0].depth, several[0].count)
+        if len(several) == 1 or axes is None:
+            total = total + sum(product(op, deployment, curves) for op in several)
+            continue
+        rows, columns, depth, count = (
+            stacked([getattr(op, name) for op in several], axes) for name in ("rows", "columns", "depth", "count")
+        )
+        seconds = gemm_seconds(rows, columns, depth, batch=count, weight_bytes=stored, curve=curve)
+        total = total + seconds.sum(axis=0)
+    return total
+
+
 def product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
-    """A dense product; where weights are stored narrower than products run, their traffic is theirs."""
+    """A dense product."""
+    curve, stored = _kind(op, deployment, curves)
+    # A product a head is one batched kernel.
+    return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
+
+
+def _kind(op: Matmul, deployment: Deployment, curves: Curves) -> tuple[GemmCurve, float | None]:
+    """The curve of a dense product, and the bytes of its weights where those are stored narrower than it runs: their
+    traffic is theirs."""
     whole = deployment.weights.scope == "all"
     narrow = whole or (op.low_precision and deployment.weights.scope == "linear")
     curve = curves.gemm if narrow and op.low_precision else curves.gemm_base
     if deployment.weights.beside and op.low_precision and op.name.startswith(BESIDE_EXPERTS):
         machine = curves.coefficients
         curve = curves_for(curves.accelerator, deployment.weights.beside, deployment.base_type, machine).gemm
-    stored = deployment.weight_bytes if narrow else None
-    # A product a head is one batched kernel.
-    return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
+    return curve, deployment.weight_bytes if narrow else None
 
 
 def before_prompts(

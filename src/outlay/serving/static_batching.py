@@ -9,7 +9,7 @@ import numpy as np
 from outlay.serving.closed_loop import Fared
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
-from outlay.serving.steps import Mixture, Steps
+from outlay.serving.steps import Mixture, Steps, asked_together
 from outlay.serving.task import Task
 from outlay.workload import Number
 
@@ -41,8 +41,8 @@ def _batch(task: Task, n: Number, steps: Steps) -> _Batch:
     each = np.minimum(tokens / prompts, task.prompt)
     prompt = Mixture(decoding=0.0, context=0.0, prefill=tokens, prompts=prompts, past=task.past(each))
     step = Mixture(decoding=n, context=task.context)
-    first, rest = count * steps.seconds(prompt), task.decodes * steps.seconds(step)
-    return _Batch(prompts=first, decoding=rest, prompt_step=prompt, step=step)
+    of_prompts, of_decoding = asked_together(steps, prompt, step)
+    return _Batch(prompts=count * of_prompts, decoding=task.decodes * of_decoding, prompt_step=prompt, step=step)
 
 
 def _longest(load: Load, n: Number) -> Number:

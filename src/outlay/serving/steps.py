@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.iteration import Iteration, iteration
 from outlay.serving.speculation import Speculation
+from outlay.serving.stacking import SHORT, stacked
 from outlay.serving.tables import Tables, tabulate
 from outlay.workload import Number
 
@@ -32,8 +34,6 @@ class Mixture:
 
 
 _FIELDS = ("decoding", "context", "prefill", "prompts", "past")
-TOGETHER = 1 << 11
-"""Steps that are asked together at most: of more, the arithmetic takes longer than the call."""
 
 
 class Steps(Protocol):
@@ -54,7 +54,7 @@ class ExactSteps:
     drafted: Number = 0.0
     """Tokens beyond the next one that are verified for each decoding sequence."""
     met: list[tuple[Mixture, Number]] = field(default_factory=list, repr=False, compare=False)
-    """The last two mixtures and what they draw: a cycle is timed first, and its power asked for afterwards."""
+    """The last mixtures and what they draw: a cycle is timed first, and its power asked for afterwards."""
 
     def seconds(self, mixture: Mixture) -> Number:
         found = self._iteration(mixture)
@@ -66,24 +66,24 @@ class ExactSteps:
         return known[0] if known else self._iteration(mixture).device_watts
 
     def _meet(self, mixture: Mixture, watts: Number) -> None:
-        self.met[:] = [*self.met[-1:], (mixture, watts)]
+        self.met[:] = [*self.met[-2:], (mixture, watts)]
 
-    def pair(self, first: Mixture, second: Mixture) -> tuple[Number, Number]:
-        """Seconds of two, asked together: short arrays take no longer than one number."""
-        parts = [[getattr(each, name) for name in _FIELDS] for each in (first, second)]
+    def together(self, mixtures: tuple[Mixture, ...]) -> tuple[Number, ...]:
+        """Seconds of several, asked together: short arrays take no longer than one number."""
+        parts = [[getattr(each, name) for name in _FIELDS] for each in mixtures]
         layout = self.deployment.layout
         shape = np.broadcast_shapes(
             *(np.shape(value) for part in parts for value in part),
             *(np.shape(getattr(layout, name)) for name in ("tensor", "pipeline", "data", "expert", "expert_tensor")),
         )
-        if int(np.prod(shape)) > TOGETHER:
-            return self.seconds(first), self.seconds(second)
-        both = (np.stack([np.broadcast_to(value, shape) for value in values]) for values in zip(*parts, strict=True))
-        found = self._iteration(Mixture(**dict(zip(_FIELDS, both, strict=True))))
+        if math.prod(shape) > SHORT:
+            return tuple(self.seconds(each) for each in mixtures)
+        all_of_them = (stacked(values, len(shape)) for values in zip(*parts, strict=True))
+        found = self._iteration(Mixture(**dict(zip(_FIELDS, all_of_them, strict=True))))
         seconds, watts = np.asarray(found.seconds), np.broadcast_to(found.device_watts, np.shape(found.seconds))
-        for mixture, drawn in zip((first, second), watts, strict=True):
+        for mixture, drawn in zip(mixtures, watts, strict=True):
             self._meet(mixture, drawn)
-        return seconds[0], seconds[1]
+        return tuple(seconds)
 
     def _iteration(self, mixture: Mixture) -> Iteration:
         prefill, prompts = mixture.prefill, mixture.prompts
@@ -221,11 +221,11 @@ def some_steps(steps: Steps, shape: tuple[int, ...], places: Any) -> Steps:
     return TabledSteps(tables=replace(steps.tables, index=index))
 
 
-def pair(steps: Steps, first: Mixture, second: Mixture) -> tuple[Number, Number]:
-    """Seconds of two steps."""
+def asked_together(steps: Steps, *mixtures: Mixture) -> tuple[Number, ...]:
+    """Seconds of several steps."""
     if isinstance(steps, ExactSteps):
-        return steps.pair(first, second)
-    return steps.seconds(first), steps.seconds(second)
+        return steps.together(mixtures)
+    return tuple(steps.seconds(mixture) for mixture in mixtures)
 
 
 def spread(prefill: Number, prompts: Number, data: Number) -> tuple[Number, Number]:
