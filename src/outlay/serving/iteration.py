@@ -10,8 +10,8 @@ group's way through all layers. An engine that splits layers without a pipeline 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -67,8 +67,12 @@ class Iteration:
     seconds: Number
     breakdown: Mapping[str, Number]
     """Seconds by cause (:data:`CAUSES`); they sum to `seconds`."""
-    device_watts: Number
-    """Mean electrical power of one device during the step."""
+    power: Callable[[], Number] = field(repr=False, compare=False)
+
+    @property
+    def device_watts(self) -> Number:
+        """Mean electrical power of one device during the step: worked out when it is asked for, which few do."""
+        return self.power()
 
 
 def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficients) -> Iteration:
@@ -125,7 +129,9 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     )
     total = sum(causes.values())
     return Iteration(
-        seconds=total, breakdown=causes, device_watts=power_watts(chip, activity(deployment, work, causes, total))
+        seconds=total,
+        breakdown=causes,
+        power=lambda: power_watts(chip, activity(deployment, work, causes, total)),
     )
 
 
@@ -137,8 +143,11 @@ def _one_after_another(first: Deployment, then: Deployment, work: Work, coeffici
     causes["engine"] = near.breakdown["engine"]
     idle = power_watts(first.cluster.accelerator, {})
     total = sum(causes.values())
-    watts = (near.seconds * near.device_watts + (total - near.seconds) * idle) / total
-    return Iteration(seconds=total, breakdown=causes, device_watts=watts)
+    return Iteration(
+        seconds=total,
+        breakdown=causes,
+        power=lambda: (near.seconds * near.device_watts + (total - near.seconds) * idle) / total,
+    )
 
 
 def _share(deployment: Deployment, work: Work) -> Work:
@@ -266,11 +275,11 @@ def _passes(passes: list[MemoryBound], curves: Curves, *, whole: bool) -> Number
     around = [op.bytes_forward for op in passes if op.name in AROUND_EXPERTS and not whole]
     others = [op.bytes_forward for op in passes if op.name not in AROUND_EXPERTS]
     start = curves.memory.kernel_seconds
-    traffic = sum(np.maximum(memory_seconds(moved, curve=curves.memory) - start, 0.0) for moved in around)
+    total: Number = sum(np.maximum(memory_seconds(moved, curve=curves.memory) - start, 0.0) for moved in around)
     axes = short(*others) if others else None
     if axes is None:
-        return traffic + sum(memory_seconds(moved, curve=curves.memory) for moved in others)
-    return traffic + memory_seconds(stacked(others, axes), curve=curves.memory).sum(axis=0)
+        return total + sum(memory_seconds(moved, curve=curves.memory) for moved in others)
+    return np.asarray(total + memory_seconds(stacked(others, axes), curve=curves.memory).sum(axis=0))
 
 
 AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})

@@ -7,6 +7,7 @@ quicker than asking for each; over long arrays the arithmetic counts, and each b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ def stacked(values: Sequence[Number], axes: int) -> NDArray[np.float64]:
     >>> stacked([1.0, np.array([2.0, 3.0])], 2).shape, stacked([4, 5], 1).tolist()
     ((2, 1, 2), [[4.0], [5.0]])
     """
-    shape = np.broadcast_shapes(*(np.shape(value) for value in values))
+    shape = _together(values).shape
     rows = np.empty((len(values), *(1,) * (axes - len(shape)), *shape))
     for place, value in enumerate(values):
         rows[place] = value
@@ -36,5 +37,10 @@ def short(*values: Number) -> int | None:
     >>> short(np.ones((30, 1)), np.ones(40)), short(np.ones((300, 1)), np.ones(40))
     (2, None)
     """
-    found = np.broadcast(*values) if len(values) > 1 else np.asarray(values[0])
+    found = _together(values)
     return found.ndim if found.size <= SHORT else None
+
+
+def _together(values: Sequence[Number]) -> Any:
+    """Something of the shape of all of them."""
+    return np.broadcast(*values) if len(values) > 1 else np.asarray(values[0])

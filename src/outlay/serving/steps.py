@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from outlay.serving.coefficients import ServingCoefficients
-from outlay.serving.deployment import Deployment, Work
+from outlay.serving.deployment import DEGREES, Deployment, Work
 from outlay.serving.iteration import Iteration, iteration
 from outlay.serving.speculation import Speculation
-from outlay.serving.stacking import SHORT, stacked
+from outlay.serving.stacking import short, stacked
 from outlay.serving.tables import Tables, tabulate
 from outlay.workload import Number
 
@@ -53,37 +52,31 @@ class ExactSteps:
     coefficients: ServingCoefficients
     drafted: Number = 0.0
     """Tokens beyond the next one that are verified for each decoding sequence."""
-    met: list[tuple[Mixture, Number]] = field(default_factory=list, repr=False, compare=False)
-    """The last mixtures and what they draw: a cycle is timed first, and its power asked for afterwards."""
+    met: list[tuple[Mixture, Iteration, Any]] = field(default_factory=list, repr=False, compare=False)
+    """The last mixtures, with their steps and which row of those is whose: a cycle is timed first, and its power asked for
+    afterwards."""
 
     def seconds(self, mixture: Mixture) -> Number:
         found = self._iteration(mixture)
-        self._meet(mixture, found.device_watts)
+        self.met[:] = [*self.met[-2:], (mixture, found, ...)]
         return found.seconds
 
     def watts(self, mixture: Mixture, seconds: Number | None = None) -> Number:
-        known = [watts for met, watts in self.met if met is mixture]
-        return known[0] if known else self._iteration(mixture).device_watts
-
-    def _meet(self, mixture: Mixture, watts: Number) -> None:
-        self.met[:] = [*self.met[-2:], (mixture, watts)]
+        for met, found, row in self.met:
+            if met is mixture:
+                return np.asarray(np.broadcast_to(found.device_watts, np.shape(found.seconds))[row])
+        return self._iteration(mixture).device_watts
 
     def together(self, mixtures: tuple[Mixture, ...]) -> tuple[Number, ...]:
         """Seconds of several, asked together: short arrays take no longer than one number."""
-        parts = [[getattr(each, name) for name in _FIELDS] for each in mixtures]
-        layout = self.deployment.layout
-        shape = np.broadcast_shapes(
-            *(np.shape(value) for part in parts for value in part),
-            *(np.shape(getattr(layout, name)) for name in ("tensor", "pipeline", "data", "expert", "expert_tensor")),
-        )
-        if math.prod(shape) > SHORT:
+        parts = {name: [getattr(each, name) for each in mixtures] for name in _FIELDS}
+        degrees = (getattr(self.deployment.layout, name) for name in DEGREES)
+        axes = short(*(value for values in parts.values() for value in values), *degrees)
+        if axes is None:
             return tuple(self.seconds(each) for each in mixtures)
-        all_of_them = (stacked(values, len(shape)) for values in zip(*parts, strict=True))
-        found = self._iteration(Mixture(**dict(zip(_FIELDS, all_of_them, strict=True))))
-        seconds, watts = np.asarray(found.seconds), np.broadcast_to(found.device_watts, np.shape(found.seconds))
-        for mixture, drawn in zip(mixtures, watts, strict=True):
-            self._meet(mixture, drawn)
-        return tuple(seconds)
+        found = self._iteration(Mixture(**{name: stacked(values, axes) for name, values in parts.items()}))
+        self.met[:] = [(mixture, found, row) for row, mixture in enumerate(mixtures)]
+        return tuple(np.asarray(found.seconds))
 
     def _iteration(self, mixture: Mixture) -> Iteration:
         prefill, prompts = mixture.prefill, mixture.prompts

@@ -123,7 +123,6 @@ def _aggregated(
         way.append(every[more])
         replicas.append(count[more])
     pool = Pool(ways=ways, way=np.concatenate(way), replicas=np.concatenate(replicas))
-    size = pool.way.size
     performance, device_watts, busy = _fared(asked, ways, pool.way, pool.replicas)
     watts = drawn(cluster.accelerator, pool.devices, device_watts, busy)
     block = Block(
