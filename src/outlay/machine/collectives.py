@@ -201,7 +201,7 @@ def _fixed(cluster: Cluster) -> bool:
     return not any(isinstance(measure, np.ndarray) for measure in _measures(cluster))
 
 
-MANY = 16
+MANY = 4
 """Groups from which it pays to look for equal ones."""
 KEPT = 4096
 """Plans that are remembered."""

@@ -160,11 +160,13 @@ def _share(deployment: Deployment, work: Work) -> Work:
         """Of nothing, nothing: whoever sees the number asks no kernel for it."""
         return 0.0 if np.ndim(number) == 0 and number == 0 else number / stages
 
-    return dataclasses.replace(
-        work,
+    return Work(
         decoding=share(work.decoding),
+        context=work.context,
         prefill=share(work.prefill),
         prompts=share(work.prompts),
+        past=work.past,
+        drafted=work.drafted,
         absent=share(work.absent),
     )
 
