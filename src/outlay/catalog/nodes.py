@@ -101,7 +101,9 @@ def server_for(chip: Accelerator | str, count: int | None = None) -> Server:
 def _usual() -> dict[str, Mapping[str, str]]:
     """The usual servers' rows, by accelerator: the last that names it; by category (`category:`), and where several of one
     share a box (`many:`): the first."""
-    table = [(name, row) for row in rows.read("servers", "name") if row["default"] for name in rows.names(row["accelerator"])]
+    table = [
+        (name, row) for row in rows.read("servers", "name") if row["default"] for name in rows.names(row["accelerator"])
+    ]
     by_category = {name: row for name, row in reversed(table) if ":" in name}
     return {name: row for name, row in table if ":" not in name} | by_category
 

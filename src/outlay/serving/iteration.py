@@ -30,7 +30,7 @@ from outlay.serving.awq import awq_parts, awq_runs
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.ggml_step import backend_for, by_rows, ggml_layer, ggml_product
+from outlay.serving.ggml_step import backend_for, by_rows, ggml_layer, ggml_product, spilled
 from outlay.serving.kv_cache import copied_bytes, state_bytes
 from outlay.serving.lanes import on_lanes
 from outlay.serving.memo import Seen, but_for_windows, remembered
@@ -278,10 +278,18 @@ def _passes(passes: list[MemoryBound], curves: Curves, *, whole: bool) -> Number
     others = [op.bytes_forward for op in passes if op.name not in AROUND_EXPERTS]
     start = curves.memory.kernel_seconds
     total: Number = sum(np.maximum(memory_seconds(moved, curve=curves.memory) - start, 0.0) for moved in around)
-    axes = short(*others) if others else None
+    return total + _moved(others, [1] * len(others), curves)
+
+
+def _moved(sizes: list[Number], kernels: list[int], curves: Curves) -> Number:
+    """Seconds of passes over so many bytes each, by so many kernels."""
+    axes = short(*sizes) if sizes else None
     if axes is None:
-        return total + sum(memory_seconds(moved, curve=curves.memory) for moved in others)
-    return np.asarray(total + memory_seconds(stacked(others, axes), curve=curves.memory).sum(axis=0))
+        return sum(
+            memory_seconds(size, kernels=count, curve=curves.memory) for size, count in zip(sizes, kernels, strict=True)
+        )
+    rows = memory_seconds(stacked(sizes, axes), kernels=stacked(kernels, axes), curve=curves.memory)
+    return np.asarray(rows.sum(axis=0))
 
 
 AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})
@@ -353,16 +361,18 @@ def _states(layer: Layer, deployment: Deployment, work: Work, curves: Curves) ->
 
 def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients) -> Number:
     """Embedding, final norm, head and sampling."""
-    total: Number = 0.0
-    for op in ends(deployment.architecture, work.tokens, work.logits, deployment.layout):
+    operators = ends(deployment.architecture, work.tokens, work.logits, deployment.layout)
+    passes = [op for op in operators if isinstance(op, MemoryBound)]
+    total = _moved([op.bytes_forward for op in passes], [op.kernels_forward for op in passes], curves)
+    for op in operators:
         if isinstance(op, Matmul) and deployment.engine.kernels == "ggml":
             stored = deployment.weights.weight_bytes if deployment.weights.scope == "all" else BESIDE
             backend = backend_for(deployment, coefficients.step)
-            total = total + ggml_product(op, deployment, backend, stored=stored, tables=coefficients.machine.gemm)
+            total = total + ggml_product(
+                op, deployment, backend, stored=stored, share=spilled(deployment), tables=coefficients.machine.gemm
+            )
         elif isinstance(op, Matmul):
             total = total + product(op, deployment, curves)
-        elif isinstance(op, MemoryBound):
-            total = total + memory_seconds(op.bytes_forward, kernels=op.kernels_forward, curve=curves.memory)
     if deployment.truncated and deployment.engine.sorts and deployment.architecture.head:
         logits = work.logits / deployment.layout.data * deployment.architecture.vocab
         total = total + memory_seconds(SORTED_BYTES * logits, kernels=SORTING_KERNELS, curve=curves.memory)
