@@ -221,6 +221,11 @@ def asked_together(steps: Steps, *mixtures: Mixture) -> tuple[Number, ...]:
     return tuple(steps.seconds(mixture) for mixture in mixtures)
 
 
+def knows(steps: Steps, mixture: Mixture) -> bool:
+    """Whether the power of a mixture is known because it was timed just now."""
+    return isinstance(steps, ExactSteps) and any(met is mixture for met, _, _ in steps.met)
+
+
 def spread(prefill: Number, prompts: Number, data: Number) -> tuple[Number, Number]:
     """Prompts and their tokens as if every data-parallel device had as much as the fullest one, as attention takes them.
 
