@@ -97,11 +97,8 @@ def ways_of(
     if not prompts:
         chunks = chunks[:1]
     every = np.repeat(np.arange(layouts), len(chunks))
-    spread = dataclasses.replace(
-        deployment,
-        layout=deployment.layout.at(every),
-        engine=with_chunks(deployment, np.tile(np.asarray(chunks), layouts)),
-    )
+    told: Any = np.tile(np.asarray(chunks), layouts) if len(chunks) > 1 else chunks[0]
+    spread = dataclasses.replace(deployment, layout=deployment.layout.at(every), engine=with_chunks(deployment, told))
     limits = room(spread, load, coefficients, together=deployment.engine.batching == "static")
     fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), every.shape))
     seen, legal = (looked_at or layouts) * len(chunks), layouts * len(chunks)

@@ -37,8 +37,8 @@ from outlay.serving.memo import Seen, but_for_windows, remembered
 from outlay.serving.memory import BESIDE
 from outlay.serving.mixtures import own_layer
 from outlay.serving.operators import ends
+from outlay.serving.passes import moved_seconds, passes_seconds
 from outlay.serving.products import before_prompts, operators_of, product, products_of
-from outlay.serving.stacking import short, stacked
 from outlay.workload import Attention, Experts, Layer, Matmul, MemoryBound, Number, StateSpace
 
 MANY_ROWS = 32
@@ -193,11 +193,12 @@ def _layer(
         operators = operators_of(layer, deployment, work)
         backend = backend_for(deployment, step)
         return ggml_layer(layer, operators, deployment, work, backend, coefficients.machine.gemm)
+    slowed = deployment.cluster.accelerator.vendor == "nvidia" and bool(np.any(np.greater(work.prefill, 0)))
     raw, kernels = remembered(
         lambda: but_for_windows(
             seen,
             layer,
-            lambda: _kernels(layer, deployment, work, curves),
+            lambda: _kernels(layer, deployment, work, curves, before=slowed),
             lambda attention: {
                 "prompt attention": _prompts(attention, deployment, work, curves),
                 "decode attention": _decoding(attention, deployment, work, curves),
@@ -211,6 +212,7 @@ def _layer(
     chip = deployment.cluster.accelerator.generation
     measured = deployment.cluster.accelerator.vendor == "nvidia"
     parts = dict(raw)
+    before = {name: parts.pop(f"{name}{BEFORE}", 0.0) for name in ("projections", "experts")}
     if awq_runs(deployment):
         parts |= awq_parts(layer, operators_of(layer, deployment, work), deployment, work, curves, step.awq)
         parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - sum(parts.values()), 0.0)
@@ -220,9 +222,9 @@ def _layer(
     if deployment.widened and deployment.weights.weight_bits < 16 and not lanes:
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
-    if measured and np.any(np.greater(work.prefill, 0)):
+    if slowed:
         more = step.prompt_slowdown - 1.0
-        for name, seconds in before_prompts(layer, deployment, work, curves, coefficients).items():
+        for name, seconds in before.items():
             lasting = np.where(np.greater(work.prefill, 0), np.maximum(parts[name] - seconds, 0.0), 0.0)
             parts[name] = parts[name] + more * lasting
         parts["prompt attention"] = parts["prompt attention"] * step.prompt_slowdown
@@ -235,8 +237,15 @@ def _layer(
     return parts
 
 
-def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> tuple[dict[str, Number], int]:
-    """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
+BEFORE = " before prompts"
+"""Behind a cause: its seconds in the same step without prompts."""
+
+
+def _kernels(
+    layer: Layer, deployment: Deployment, work: Work, curves: Curves, *, before: bool
+) -> tuple[dict[str, Number], int]:
+    """Seconds of one layer's kernels as their tables have them, and how many kernels there are; with those of products
+    `before` prompts, where they are asked for."""
     operators = operators_of(layer, deployment, work)
     # Attention waits for the fullest data-parallel device; experts get the tokens that there are.
     there, routed = work, operators
@@ -251,9 +260,16 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
         if attention is None
         else _decoding(attention, deployment, work, curves)
     )
+    asked = [(operators, routed, there)]
+    if before:
+        without = before_prompts(work)
+        alone = operators_of(layer, deployment, without)
+        asked.append((alone, alone, without))
+    products, *lasting = products_of(layer, asked, deployment, curves)
     parts: dict[str, Number] = {
-        **products_of(layer, operators, routed, deployment, there, curves),
-        "memory-bound": _passes([op for op in operators if isinstance(op, MemoryBound)], curves, whole=whole),
+        **products,
+        **{f"{name}{BEFORE}": seconds for found in lasting for name, seconds in found.items()},
+        "memory-bound": passes_seconds([op for op in operators if isinstance(op, MemoryBound)], curves, whole=whole),
         "prompt attention": prompts,
         "decode attention": decoding,
     }
@@ -271,31 +287,6 @@ def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Numbe
     return np.where(other, step.launch[engine.prompt_host], step.launch[engine.host])
 
 
-def _passes(passes: list[MemoryBound], curves: Curves, *, whole: bool) -> Number:
-    """Passes over memory; of the small kernels around experts, the traffic alone, as their start is the layer's, or nothing
-    where the layer is timed as a `whole`."""
-    around = [op.bytes_forward for op in passes if op.name in AROUND_EXPERTS and not whole]
-    others = [op.bytes_forward for op in passes if op.name not in AROUND_EXPERTS]
-    start = curves.memory.kernel_seconds
-    total: Number = sum(np.maximum(memory_seconds(moved, curve=curves.memory) - start, 0.0) for moved in around)
-    return total + _moved(others, [1] * len(others), curves)
-
-
-def _moved(sizes: list[Number], kernels: list[int], curves: Curves) -> Number:
-    """Seconds of passes over so many bytes each, by so many kernels."""
-    axes = short(*sizes) if sizes else None
-    if axes is None:
-        return sum(
-            memory_seconds(size, kernels=count, curve=curves.memory) for size, count in zip(sizes, kernels, strict=True)
-        )
-    rows = memory_seconds(stacked(sizes, axes), kernels=stacked(kernels, axes), curve=curves.memory)
-    return np.asarray(rows.sum(axis=0))
-
-
-AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})
-"""What the machine's time of an expert layer beside its products holds."""
-
-
 def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
     """Attention of prompt tokens to themselves and to what their sequence has in the cache."""
     if np.ndim(work.prefill) == 0 and work.prefill == 0:
@@ -311,7 +302,9 @@ def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: C
         *sizes, each, each, *dims, causal=attention.causal, window=attention.window, curve=curves.attention
     )
     reach = work.past if attention.window is None else np.minimum(work.past, attention.window)
-    before = attention_seconds(*sizes, each, reach, *dims, causal=False, window=None, curve=curves.attention)
+    before: Number = 0.0
+    if np.any(reach):
+        before = attention_seconds(*sizes, each, reach, *dims, causal=False, window=None, curve=curves.attention)
     latent = curves.latent_prefill if attention.kv_rank is not None else 1.0
     return np.where(np.greater(each, 0), (own + before) * latent, 0.0)
 
@@ -363,7 +356,7 @@ def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: Serv
     """Embedding, final norm, head and sampling."""
     operators = ends(deployment.architecture, work.tokens, work.logits, deployment.layout)
     passes = [op for op in operators if isinstance(op, MemoryBound)]
-    total = _moved([op.bytes_forward for op in passes], [op.kernels_forward for op in passes], curves)
+    total = moved_seconds([op.bytes_forward for op in passes], [op.kernels_forward for op in passes], curves)
     for op in operators:
         if isinstance(op, Matmul) and deployment.engine.kernels == "ggml":
             stored = deployment.weights.weight_bytes if deployment.weights.scope == "all" else BESIDE

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from outlay.machine import Curves, GemmCurve, curves_for, gemm_seconds
 from outlay.serving.adapters import adapted
-from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.memo import remembered
 from outlay.serving.mixtures import experts_seconds
 from outlay.serving.operators import absorbed, layer_work
 from outlay.serving.stacking import short, stacked
@@ -32,38 +32,45 @@ def operators_of(layer: Layer, deployment: Deployment, work: Work) -> list[Opera
 
 
 def products_of(
-    layer: Layer,
-    operators: list[Operator],
-    routed: list[Operator],
-    deployment: Deployment,
-    work: Work,
-    curves: Curves,
-) -> dict[str, Number]:
-    """Seconds of a layer's products: of all tokens, and of those that are `routed` to experts."""
-    return {
-        "projections": dense([op for op in operators if isinstance(op, Matmul)], deployment, curves),
-        "experts": experts_seconds(layer, routed, deployment, work, curves),
-    }
+    layer: Layer, asked: Sequence[tuple[list[Operator], list[Operator], Work]], deployment: Deployment, curves: Curves
+) -> list[dict[str, Number]]:
+    """Seconds of a layer's products in each of several steps: of all tokens, and of those that are routed to experts.
+
+    `asked` are the step's operators, those of the tokens that are routed, and its work.
+    """
+    projections = dense([[op for op in each if isinstance(op, Matmul)] for each, _, _ in asked], deployment, curves)
+    return [
+        {"projections": seconds, "experts": experts_seconds(layer, routed, deployment, work, curves)}
+        for seconds, (_, routed, work) in zip(projections, asked, strict=True)
+    ]
 
 
-def dense(products: list[Matmul], deployment: Deployment, curves: Curves) -> Number:
-    """Seconds of dense products one after another; those of one kind are asked for at once."""
-    kinds: dict[tuple[int, float | None], tuple[GemmCurve, list[Matmul]]] = {}
-    for op in products:
-        curve, stored = _kind(op, deployment, curves)
-        kinds.setdefault((id(curve), stored), (curve, []))[1].append(op)
-    total: Number = 0.0
+def dense(steps: Sequence[list[Matmul]], deployment: Deployment, curves: Curves) -> list[Number]:
+    """Seconds of the dense products of each of several steps, one after another; those of one kind are asked for at once.
+
+    All steps have the same products, of other numbers of rows.
+    """
+    kinds: dict[tuple[int, float | None], tuple[GemmCurve, list[list[Matmul]]]] = {}
+    for products in zip(*steps, strict=True):
+        curve, stored = _kind(products[0], deployment, curves)
+        kinds.setdefault((id(curve), stored), (curve, []))[1].append(list(products))
+    totals: list[Number] = [0.0] * len(steps)
     for (_, stored), (curve, several) in kinds.items():
-        axes = short(several[0].rows, several[0].columns, several[0].depth, several[0].count)
-        if len(several) == 1 or axes is None:
-            total = total + sum(product(op, deployment, curves) for op in several)
-            continue
-        rows, columns, depth, count = (
-            stacked([getattr(op, name) for op in several], axes) for name in ("rows", "columns", "depth", "count")
-        )
-        seconds = gemm_seconds(rows, columns, depth, batch=count, weight_bytes=stored, curve=curve)
-        total = total + seconds.sum(axis=0)
-    return total
+        every = [op for step in zip(*several, strict=True) for op in step]
+        sizes = (*(op.rows for op in every), every[0].columns, every[0].depth, every[0].count)
+        axes = short(*sizes, times=len(every))
+        if axes is None and len(steps) > 1 and len(several) > 1:
+            found = [dense([list(products)], deployment, curves)[0] for products in zip(*several, strict=True)]
+        elif len(every) == 1 or axes is None:
+            found = [sum(product(op, deployment, curves) for op in step) for step in zip(*several, strict=True)]
+        else:
+            rows, columns, depth, count = (
+                stacked([getattr(op, name) for op in every], axes) for name in ("rows", "columns", "depth", "count")
+            )
+            seconds = gemm_seconds(rows, columns, depth, batch=count, weight_bytes=stored, curve=curve)
+            found = list(seconds.reshape(len(steps), len(several), *seconds.shape[1:]).sum(axis=1))
+        totals = [total + step for total, step in zip(totals, found, strict=True)]
+    return totals
 
 
 def product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
@@ -85,14 +92,6 @@ def _kind(op: Matmul, deployment: Deployment, curves: Curves) -> tuple[GemmCurve
     return curve, deployment.weight_bytes if narrow else None
 
 
-def before_prompts(
-    layer: Layer, deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients
-) -> dict[str, Number]:
-    """Seconds of the products of a step without its prompts, or of one token where nothing decodes: reading the weights."""
-    without = Work(decoding=np.maximum(work.decoding, 1.0), context=work.context, drafted=work.drafted)
-
-    def products() -> dict[str, Number]:
-        operators = operators_of(layer, deployment, without)
-        return products_of(layer, operators, operators, deployment, without, curves)
-
-    return remembered(products, f"before prompts of {id(layer)}", deployment, without, coefficients.machine)
+def before_prompts(work: Work) -> Work:
+    """A step without its prompts, or of one token where nothing decodes: what takes as long as reading the weights."""
+    return Work(decoding=np.maximum(work.decoding, 1.0), context=work.context, drafted=work.drafted)

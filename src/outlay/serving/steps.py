@@ -71,7 +71,7 @@ class ExactSteps:
         """Seconds of several, asked together: short arrays take no longer than one number."""
         parts = {name: [getattr(each, name) for each in mixtures] for name in _FIELDS}
         degrees = (getattr(self.deployment.layout, name) for name in DEGREES)
-        axes = short(*(value for values in parts.values() for value in values), *degrees)
+        axes = short(*(value for values in parts.values() for value in values), *degrees, times=len(mixtures))
         if axes is None:
             return tuple(self.seconds(each) for each in mixtures)
         found = self._iteration(Mixture(**{name: stacked(values, axes) for name, values in parts.items()}))
