@@ -183,7 +183,12 @@ def _most(
 
     wide = [Objectives(ttft=spelled(kind.ttft), tpot=spelled(kind.tpot)) for kind in kinds]
 
+    asks = any(kind.stated for kind in kinds)
+
     def look(places: NDArray[np.intp], inside: Floats) -> tuple[NDArray[np.bool_], Floats]:
+        if not asks:
+            rate = loops.kept_up(places, inside)
+            return np.less(loops.utilisation(places, rate), 1.0)[None].repeat(len(kinds), axis=0), rate
         rate, found = loops.at(places, inside)
         return np.stack([np.broadcast_to(kind.at(places).kept(found), inside.shape) for kind in wide]), rate
 

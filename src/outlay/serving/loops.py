@@ -77,6 +77,15 @@ class Loops:
         met = self._met(places, inside, watts=watts)
         return self._fares(places, inside, self._with_watts(places, met) if watts else met)
 
+    def kept_up(self, places: Any, inside: Floats) -> Floats:
+        """The rate alone."""
+        return inside / self._met(places, inside, watts=False).seconds
+
+    def utilisation(self, places: Any, rate: Floats) -> Floats:
+        """A rate over the highest that can be sustained."""
+        most = np.maximum(np.asarray(self.limits.sequences, dtype=float)[places], 1.0)
+        return np.asarray(rate * self.full[places] / most)
+
     def _fares(self, places: Any, inside: Floats, met: Met) -> tuple[Floats, Performance]:
         """The same where it is known what they meet."""
         deployment, limits = some_of(self.deployment, places), _some(self.limits, places)

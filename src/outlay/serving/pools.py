@@ -70,6 +70,14 @@ class PrefillLoops(Loops):
         queue = first - prompts.one
         return rate, _performance(load, ttft=first, tpot=0.0, utilisation=utilisation, queue=queue, watts=power)
 
+    def kept_up(self, places: Any, inside: Floats) -> Floats:
+        """The rate itself."""
+        return inside
+
+    def utilisation(self, places: Any, rate: Floats) -> Floats:
+        """A rate over that at which a prompt comes as fast as one is computed."""
+        return np.asarray(rate * np.asarray(self.prompts.each)[places])
+
     def at_rate(
         self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
     ) -> Performance:

@@ -19,7 +19,9 @@ def spelled(found: T, shape: tuple[int, ...]) -> T:
             return None
         if dataclasses.is_dataclass(part) and not isinstance(part, type):
             return type(part)(**{field.name: whole(getattr(part, field.name)) for field in dataclasses.fields(part)})
-        return np.array(np.broadcast_to(part, shape), dtype=float)
+        numbers = np.empty(shape)
+        numbers[...] = part
+        return numbers
 
     written: T = whole(found)
     return written
