@@ -64,8 +64,8 @@ def test_every_engine_reads_back_with_its_source():
             assert getattr(found, field) == int(row[field])
         assert found.memory_share == float(row["memory_share"])
         assert (found.host, found.batching, found.family) == (row["host"], row["batching"], row["family"])
-        assert (found.mixed, found.overlap_schedule, found.sequential_layers) == tuple(
-            row[name] == "1" for name in ("mixed", "overlap_schedule", "sequential_layers")
+        assert (found.mixed, found.overlap_schedule, found.sequential_layers, found.front_end) == tuple(
+            row[name] == "1" for name in ("mixed", "overlap_schedule", "sequential_layers", "front_end")
         )
 
 

@@ -28,6 +28,15 @@ def test_a_long_cache_is_read_at_the_bandwidth_of_the_curve() -> None:
     assert 1.0 <= seconds / (read / CURVE.bandwidth) < 1.15
 
 
+@pytest.mark.parametrize("chip", ["tpu-v7", "tpu-v5e", "trainium2"])
+def test_chips_of_few_large_processors_read_many_caches_at_their_bandwidth(chip: str) -> None:
+    curve = decode_curve(accelerator(chip), "bf16")
+    read = 320 * 8 * 1024 * 256 * 2.0
+    assert (
+        1.0 <= float(decode_attention_seconds(320, 64, 8, 1024, 128, 128, curve=curve)) / (read / curve.bandwidth) < 1.5
+    )
+
+
 def test_an_empty_batch_takes_no_time_and_one_short_sequence_a_launch() -> None:
     assert float(decode_attention_seconds(0, 32, 8, 4096, 128, 128, curve=CURVE)) == 0.0
     one = float(decode_attention_seconds(1, 32, 8, 16, 128, 128, curve=CURVE))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outlay.catalog import accelerator
+from outlay.catalog import accelerator, accelerators
 from outlay.machine import active_experts, fullest
 from outlay.machine.expert_layers import (
     ExpertLayer,
@@ -136,3 +136,17 @@ def test_one_device_has_everything() -> None:
     active, rows = fullest(np.array([1.0, 64.0]), 8, 128, 1, skew=0.6)
     assert active == pytest.approx(active_experts(np.array([1.0, 64.0]), 8, 128, skew=0.6))
     assert (np.asarray(rows) == 1.0).all()
+
+
+def test_every_accelerator_has_layers_or_says_that_it_has_none() -> None:
+    """A chip that is older than all that were measured has none; none of the catalog's fails."""
+    forms = sorted({record["form"] for record in expert_layer_coefficients()["curves"]})
+    found = {
+        (chip.name, form): expert_layer(chip, form, engine)
+        for chip in accelerators()
+        for form in forms
+        for engine in ("vllm", "trtllm")
+    }
+    assert all(layer is None for (name, _), layer in found.items() if name.startswith(("k80", "grace-cpu")))
+    assert found["t4-16gb", "fp8-block"] is None
+    assert found["l4-24gb", "fp8-block"] is not None

@@ -77,3 +77,28 @@ def test_a_load_slows_down_by_what_its_steps_do(one: Deployment, coefficients: S
 
 def test_bytes_are_those_of_rank_times_width(one: Deployment) -> None:
     assert adapter_bytes(one.architecture, 32) == 2 * adapter_bytes(one.architecture, 16)
+
+
+def test_more_adapters_are_never_fewer() -> None:
+    """Of any number of sequences, those of less than one among them: one that all share is the least, their number the most."""
+    sequences = np.array([0.0, 0.1, 0.5, 0.99, 1.0, 1.5, 8.0, 500.0])
+    used = np.array([Adapters(count=count, rank=16).distinct(sequences) for count in (1, 2, 3, 8, 64, 10_000)])
+    assert (np.diff(used, axis=0) >= -1e-9).all()
+    assert (np.diff(used, axis=1) >= -1e-9).all()
+    assert (used <= np.maximum(sequences, 0.0) + 1e-9).all()
+    assert used[0] == pytest.approx(np.minimum(sequences, 1.0))
+
+
+@pytest.mark.parametrize("asked", [{"concurrency": 1}, {"concurrency": 8}, {"concurrency": 64}, {"rate": 0.5}])
+def test_more_adapters_are_never_faster(
+    one: Deployment, coefficients: ServingCoefficients, asked: dict[str, float]
+) -> None:
+    load = Load(input=1024, output=256, **asked)
+    found = [
+        perform(replace(one, adapters=Adapters(count=count, rank=16)), load, coefficients, front_end=0.0)
+        for count in (1, 2, 4, 8, 16, 64)
+    ]
+    for name, slack in (("ttft", 0.005), ("tpot", 0.0), ("e2e", 0.0)):
+        values = np.array([float(getattr(each, name)) for each in found])
+        # At a rate a few more are inside, and a step may end a tile of rows sooner.
+        assert (np.diff(values) >= -slack * values[1:]).all()

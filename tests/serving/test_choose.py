@@ -116,7 +116,7 @@ def test_pools_are_those_of_a_disaggregated_deployment() -> None:
         first = prompts.at_rate(places, rate)
         rest = answers.at_rate(places, rate)
         whole = perform_disaggregated(
-            both, both, dataclasses.replace(load, rate=rate), load_serving(), transfer=Transfer.instant()
+            both, both, dataclasses.replace(load, rate=rate), load_serving(), transfer=Transfer.instant(), front_end=0.0
         )
         sustained = np.broadcast_to(np.less(whole.utilisation, 1.0), places.shape)
         assert sustained.any()

@@ -213,7 +213,7 @@ def test_each_data_parallel_device_schedules_its_own_sequences(
         float(iteration(one, Work(decoding=512, context=900), coefficients).breakdown["engine"])
         for one in (divided, whole)
     ]
-    fixed, each = coefficients.step.fixed_of("vllm")
+    fixed, each = coefficients.step.fixed_of(engine_for("vllm"))
     assert engine == pytest.approx([fixed + 64 * each, fixed + 512 * each])
 
 

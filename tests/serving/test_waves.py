@@ -132,3 +132,26 @@ def test_an_old_vllm_fills_tiles_of_a_mixture_in_8_bits():
         )
 
     assert step(2025.85) > 1.25 * step(2026.3)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_what_else_is_asked_changes_no_answer(engine: str):
+    one = on_h100(engine)
+    variation, clients = np.array([0.0, 0.064, 0.0, 0.8]), np.array([8.0, 8.0, 64.0, 64.0])
+    many = fared(one, output=100, variation=variation, concurrency=clients, gap=0.004)
+    each = [
+        fared(one, output=100, variation=v, concurrency=n, gap=0.004) for v, n in zip(variation, clients, strict=True)
+    ]
+    for name in ("ttft", "tpot", "requests_per_second", "device_watts"):
+        np.testing.assert_allclose(getattr(many, name), [float(getattr(alone, name)) for alone in each], rtol=1e-9)
+
+
+def test_equal_answers_stay_in_step_where_prompts_go_first_alone():
+    """Seconds to the first token of 16 clients with prompts of 1,024 tokens, of prompts by themselves."""
+    for engine, together in (("sglang", True), ("vllm", False)):
+        one = on_h100(engine)
+        prompt = float(iteration(one, Work(prefill=1024, prompts=1), load_serving()).seconds)
+        equal = fared(one, input=1024, output=512, concurrency=16.0, variation=0.0, gap=0.004, rounds=None)
+        waited = float(equal.ttft) - load_serving().step.front_of(one.engine)
+        assert (waited > 8 * prompt) is together, waited / prompt
+        assert (waited < 4 * prompt) is not together, waited / prompt

@@ -7,8 +7,8 @@ rows they hold is counted. Both are stored.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -137,18 +137,39 @@ class Held:
         return float(np.median([self.width[index] for index in picked]))
 
 
+Families = Mapping[tuple[str, ...], Spread]
+
+
+def without_each(rows: Sequence[Scored], names: Sequence[str] = DOUBTS) -> Families:
+    """For each family of sources the spread of all others, no tail cut."""
+    families = dict.fromkeys(kin_of(row.source) for row in rows)
+    return {
+        family: calibrate([row for row in rows if row.source not in family], trimmed=0.0, names=names)
+        for family in families
+    }
+
+
 def nested(
-    rows: Sequence[Scored], level: float, *, trimmed: float, lower: float = 0.5, names: Sequence[str] = DOUBTS
+    rows: Sequence[Scored],
+    level: float,
+    *,
+    trimmed: float,
+    lower: float = 0.5,
+    names: Sequence[str] = DOUBTS,
+    made: Families | None = None,
 ) -> Held:
-    """Whether each row lies in a range made without its source and kin."""
-    made: dict[tuple[str, ...], Spread] = {}
+    """Whether each row lies in a range made without its source and kin; `made` are :func:`without_each`, where known."""
+    cut = {
+        family: replace(spread, trimmed=trimmed, lower=lower)
+        for family, spread in (made or without_each(rows, names)).items()
+    }
+    factors: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[float, float]] = {}
     inside, width = [], []
     for row in rows:
-        family = kin_of(row.source)
-        if family not in made:
-            others = [other for other in rows if other.source not in family]
-            made[family] = calibrate(others, trimmed=trimmed, lower=lower, names=names)
-        low, high = made[family].factors(row.doubts, level)
+        key = kin_of(row.source), row.doubts
+        if key not in factors:
+            factors[key] = cut[key[0]].factors(row.doubts, level)
+        low, high = factors[key]
         inside.append(low <= math.exp(row.error) <= high)
         width.append(high / low)
     return Held(inside=tuple(inside), width=tuple(width))
@@ -159,12 +180,13 @@ def document(rows: Sequence[Scored], *, names: Sequence[str] = DOUBTS) -> dict[s
 
     `names` are the doubts that there may be.
     """
-    tried = {lower: _trimmed(rows, lower, names) for lower in LOWER}
+    made = without_each(rows, names)
+    tried = {lower: _trimmed(rows, lower, made) for lower in LOWER}
     weight = weights(rows)
     lower = min(LOWER, key=lambda share: float(weight @ np.log(tried[share][1].width)))
     trimmed, held = tried[lower]
     spread = calibrate(rows, trimmed=trimmed, lower=lower, names=names)
-    wider = nested(rows, 0.95, trimmed=trimmed, lower=lower, names=names)
+    wider = nested(rows, 0.95, trimmed=trimmed, lower=lower, made=made)
     return {
         "rows": len(rows),
         "draws": round(draws(rows), 2),
@@ -173,11 +195,11 @@ def document(rows: Sequence[Scored], *, names: Sequence[str] = DOUBTS) -> dict[s
     }
 
 
-def _trimmed(rows: Sequence[Scored], lower: float, names: Sequence[str]) -> tuple[float, Held]:
+def _trimmed(rows: Sequence[Scored], lower: float, made: Families) -> tuple[float, Held]:
     """The least cut of the tails with which ranges hold what they should, else the one that holds most."""
-    best, most = (0.0, nested(rows, LEVEL, trimmed=0.0, lower=lower, names=names)), 0.0
+    best, most = (0.0, nested(rows, LEVEL, trimmed=0.0, lower=lower, made=made)), 0.0
     for step in range(TRIMS):
-        held = nested(rows, LEVEL, trimmed=step / TRIMS, lower=lower, names=names)
+        held = nested(rows, LEVEL, trimmed=step / TRIMS, lower=lower, made=made)
         share = _both(rows, held)
         if share > most + 1e-9:
             best, most = (step / TRIMS, held), share

@@ -47,6 +47,11 @@ EXAMPLE = "outlay cost serving llama-3-8b --on h100-sxm:1 --input 1024 --output 
     "--layout", metavar="LAYOUT", help="auto (default), or degrees of an instance: tp=8, dp=8,ep=8; others are 1."
 )
 @click.option("--step-tokens", metavar="N", help="Tokens of a step at most; default: the engine's own limit.")
+@click.option(
+    "--max-num-seqs",
+    metavar="N",
+    help="Requests that run together in an instance at most; default: the engine's own limit.",
+)
 @click.option("--replicas", metavar="N", help="Instances; default: as many as there are devices for.")
 @click.option("--ttft", metavar="TIME", help="The first token comes within: 500ms.")
 @click.option("--tpot", metavar="TIME", help="Each further token comes within: 50ms.")

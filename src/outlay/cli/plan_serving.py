@@ -57,6 +57,11 @@ ENGINES = ("vllm", "sglang", "trtllm", "llamacpp", "dynamo", "k8s")
     "--worse", metavar="PERCENT", help="Any format, unless it is published to be worse by more than this: 1%."
 )
 @click.option("--kv", metavar="FORMAT", help="Cache: bf16 (default), fp8, q8_0 …")
+@click.option(
+    "--max-num-seqs",
+    metavar="N",
+    help="Requests that run together in an instance at most; default: the engine's own limit.",
+)
 @serving_terms_options
 @click.option("--interval", metavar="PERCENT", help="Share of deployments that ranges are to hold: 80 (default).")
 @click.option("--all", "every", is_flag=True, help="List every plan.")

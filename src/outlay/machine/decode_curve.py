@@ -107,11 +107,16 @@ def decode_curve(
     kind = "latent" if latent else "heads"
     surface = "bf16" if KV_BYTES[kv_dtype] >= 2.0 else "fp8"
     record, basis, source, values = _record(content, accelerator, kind, surface, engine)
-    cores = accelerator.cores or record.get("cores") or USUAL_CORES
+    cores = float(accelerator.cores or record.get("cores") or USUAL_CORES)
+    cores = cores if cores <= MOST_CORES else USUAL_CORES
+    if "chip" not in record:
+        # A chip of few large processors (a TPU has one or two) works on several caches at once: what a tile costs belongs to
+        # small ones.
+        values = {**values, "tile_seconds": values["tile_seconds"] * min(1.0, cores / USUAL_CORES)}
     return DecodeCurve(
         flops=_peak(accelerator),
         bandwidth=accelerator.memory_bandwidth * values["bandwidth_fraction"],
-        cores=float(cores if cores <= MOST_CORES else USUAL_CORES),
+        cores=cores,
         efficiency=values["efficiency"],
         tile_rows=TILE_ROWS if "chip" in record else VECTOR_ROWS,
         tile_seconds=values["tile_seconds"],

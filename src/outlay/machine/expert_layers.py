@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from outlay.machine.gemm import Array, Number
-from outlay.machine.gemm_curve import Device, gemm_curve
+from outlay.machine.gemm_curve import Device, gemm_curve, resembles
 from outlay.machine.grouped import MOVED_FRACTION, GroupedCurve, grouped_gemm_seconds, moved_bytes
 
 
@@ -107,7 +107,7 @@ def expert_layer(
 ) -> ExpertLayer | None:
     """An engine's layers on an accelerator: its own, or those carried over from a relative of its maker.
 
-    None where no engine was measured with the format, or the accelerator is another maker's.
+    None where no engine was measured with the format, or the accelerator is another maker's or older than all of them.
 
     Parameters
     ----------
@@ -129,6 +129,8 @@ def expert_layer(
     chosen = [_of_engine([one for one in records if one["chip"] == chip], engine, year) for chip in chips]
     chosen = _of_age(chosen, accelerator, engine, year)
     dtype = chosen[0]["dtype"]
+    if not resembles(accelerator, dtype, chosen):
+        return None
     gemm = gemm_curve(accelerator, dtype, {"curves": chosen, "priors": [], "pooled": {}})
     own = next((record for record in chosen if record["chip"] in gemm.source), chosen[0])
     values = own["coefficients"]

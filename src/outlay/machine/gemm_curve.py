@@ -229,6 +229,14 @@ def _early(accelerator: Device, peak: float) -> bool:
     return any(word in FIRST_TENSOR_CORES for word in words) and peak > accelerator.peak("fp32")
 
 
+def resembles(accelerator: Device, dtype: str, records: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether any of the chips of `records` is the accelerator or like it; tables of others say nothing of it."""
+    if any(_is(accelerator.name, record["chip"]) for record in records):
+        return True
+    early = _early(accelerator, accelerator.peak(_native(accelerator, dtype)))
+    return not early and _generation(accelerator.generation) is not None
+
+
 def _relative(records: Sequence[Mapping[str, Any]], accelerator: Device, kind: str) -> Mapping[str, Any]:
     """The measured chip that an unmeasured one resembles most."""
     family = _generation(accelerator.generation)

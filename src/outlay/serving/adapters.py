@@ -37,12 +37,13 @@ class Adapters:
     rank: int
 
     def distinct(self, sequences: Number) -> Number:
-        """Adapters that so many sequences use."""
-        return (
-            self.count * -np.expm1(np.asarray(sequences, dtype=float) * np.log1p(-1.0 / self.count))
-            if (self.count > 1)
-            else np.minimum(sequences, 1.0)
-        )
+        """Adapters that so many sequences use: of a sequence that is there now and then, its own as often."""
+        number = np.asarray(sequences, dtype=float)
+        if self.count == 1:
+            return np.asarray(np.minimum(number, 1.0))
+        several = self.count * -np.expm1(number * np.log1p(-1.0 / self.count))
+        found: Number = np.where(number < 1.0, number, several)
+        return found
 
 
 def adapter_bytes(architecture: Architecture, rank: int) -> float:

@@ -11,6 +11,7 @@ from outlay.machine import power_watts
 from outlay.serving.closed_loop import Fared, in_and_out_of_step
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
+from outlay.serving.front_end import behind, left_inside
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import open_loop
 from outlay.serving.quantiles import Quantiles, Spread
@@ -30,8 +31,9 @@ def perform(
     most_sequences: Number | None = None,
     speculation: Speculation | None = None,
     steps: Steps | None = None,
+    front_end: Number | None = None,
 ) -> Performance:
-    """Latencies and rates of one instance under a load. Layout degrees and fields of the load broadcast.
+    """Latencies and rates of one instance under a load, as its clients see them. Layout degrees and fields of the load broadcast.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def perform(
     steps
         Who times steps: None is :func:`~outlay.serving.iteration.iteration` itself; for many loads,
         `TabledSteps.of(deployment, coefficients)` is faster. With speculation, steps include it (:func:`timed`).
+    front_end
+        Seconds that a request takes before the engine has it; None is what the engine's own front end takes.
 
     >>> from outlay.catalog import accelerator
     >>> from outlay.machine import cluster_for
@@ -57,15 +61,22 @@ def perform(
     limits = room(deployment, load, coefficients, most_sequences=most_sequences, together=static or in_step)
     steps = timed(deployment, coefficients, speculation) if steps is None else steps
     task = Task.of(deployment, load, speculation)
-    utilisation: Number = 1.0
-    busy: Number = 1.0
-    if load.rate is None:
-        ways = static_closed if static else in_and_out_of_step
-        fared = ways(deployment, load, task, limits.sequences, steps)
-    else:
+    front = coefficients.step.front_of(deployment.engine) if front_end is None else front_end
+    if load.rate is not None:
         others = static_open if static else open_loop
         fared, utilisation, busy = others(deployment, load, task, limits.sequences, steps)
-    return performance_of(deployment, load, limits, fared, utilisation, busy)
+        found = performance_of(deployment, load, limits, fared, utilisation, busy)
+        return behind(found, load, deployment, front)
+    ways = static_closed if static else in_and_out_of_step
+
+    def closed(load: Load) -> Performance:
+        fared = ways(deployment, load, task, limits.sequences, steps)
+        return performance_of(deployment, load, limits, fared, 1.0, 1.0)
+
+    found = closed(load)
+    if not np.any(front):
+        return found
+    return behind(closed(left_inside(load, found, front)), load, deployment, front)
 
 
 def maximum(
@@ -80,7 +91,7 @@ def maximum(
     variation: Number = 0.0,
     steps: Steps | None = None,
 ) -> Performance:
-    """The highest throughput: as many requests as fit run together, and the next one is always there.
+    """The highest throughput: as many requests as fit run together, and the next one is always there, past the front end.
 
     >>> from outlay.catalog import accelerator
     >>> from outlay.machine import cluster_for
@@ -95,7 +106,15 @@ def maximum(
     load = Load(input=input, output=output, cached=cached, concurrency=1.0, variation=variation)
     limits = room(deployment, load, coefficients, most_sequences=most_sequences)
     load = dataclasses.replace(load, concurrency=np.maximum(limits.sequences, 1.0))
-    return perform(deployment, load, coefficients, most_sequences=most_sequences, speculation=speculation, steps=steps)
+    return perform(
+        deployment,
+        load,
+        coefficients,
+        most_sequences=most_sequences,
+        speculation=speculation,
+        steps=steps,
+        front_end=0.0,
+    )
 
 
 def performance_of(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from outlay.machine import Coefficients as MachineCoefficients
+from outlay.serving.engines import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,8 @@ class StepCoefficients:
     launch: Mapping[str, float]
     """Seconds the host spends on one kernel, by who launches (`eager`, `compiled`, `graph`)."""
     step_fixed: Mapping[str, float]
-    """Seconds of a step that its device does not work, by family of engine: scheduling, sampling, detokenizing."""
+    """Seconds of a step that its device does not work, by family of engine, or by `family/waits` where the engine schedules the
+    next step when this one has ended: scheduling, sampling, detokenizing."""
     step_sequence: Mapping[str, float]
     """Seconds that each sequence adds to that."""
     projections: Mapping[str, float]
@@ -37,7 +39,8 @@ class StepCoefficients:
     request_gap: float
     """Seconds that a client and the engine's front end, a process each, take for a request before the next."""
     front_end: Mapping[str, float]
-    """Seconds between a client's request and its first token that no step takes, by family of engine: HTTP, tokenizing."""
+    """Seconds between a client's request and its first token that no step takes, by family of engine: connection, tokenizing,
+    queues between processes."""
     framework_bytes: Mapping[str, float]
     """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
     ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -52,20 +55,21 @@ class StepCoefficients:
     family: Mapping[str, float] = field(default_factory=dict)
     """Factor on device time by engine family, or by `family/generation`; 1 where not listed."""
 
-    def fixed_of(self, family: str) -> tuple[float, float]:
+    def fixed_of(self, engine: Engine) -> tuple[float, float]:
         """Seconds of a step, and of each of its sequences, that the device waits for the host."""
+        usual = self.step_fixed.get(engine.family, self.step_fixed["other"])
         return (
-            self.step_fixed.get(family, self.step_fixed["other"]),
-            self.step_sequence.get(family, self.step_sequence["other"]),
+            self.step_fixed.get(engine.scheduler, usual),
+            self.step_sequence.get(engine.family, self.step_sequence["other"]),
         )
 
     def projections_of(self, generation: str, *, measured: bool) -> float:
         """The factor on products of a generation of chip."""
         return 1.0 if measured else self.projections.get(generation, self.projections["other"])
 
-    def front_of(self, family: str) -> float:
-        """Seconds that an engine's front end adds to a first token."""
-        return self.front_end.get(family, self.front_end["other"])
+    def front_of(self, engine: Engine) -> float:
+        """Seconds that an engine's front end adds to a first token; 0 where it has none."""
+        return self.front_end.get(engine.family, self.front_end["other"]) if engine.front_end else 0.0
 
     def attention_of(self, generation: str) -> float:
         """The factor on attention of a generation of chip."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from outlay.machine import Curves, collective_seconds, expert_exchange_seconds, small_all_reduce_seconds
 from outlay.serving.deployment import Deployment, Work
-from outlay.workload import Experts, Layer, Number
+from outlay.workload import Attention, Experts, Layer, Number
 
 
 def layer_communication(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> dict[str, Number]:
@@ -18,10 +18,20 @@ def layer_communication(layer: Layer, deployment: Deployment, work: Work, curves
     reduce = small_all_reduce_seconds(
         size, layout.tensor, cluster=cluster, curve=curves.small_all_reduce, collective=curves.collective
     )
+    summed: Number = 0.0
+    if isinstance(layer.mixer, Attention) and layer.mixer.normed_together:
+        # Two sums of squares of each token, in one message (https://github.com/vllm-project/vllm/pull/31493).
+        summed = small_all_reduce_seconds(
+            work.tokens * 8.0 / layout.data,
+            layout.tensor,
+            cluster=cluster,
+            curve=curves.small_all_reduce,
+            collective=curves.collective,
+        )
     sent: Number = 0.0
     if isinstance(layer.feed_forward, Experts):
         sent = _exchange(layer.feed_forward, deployment, work, curves) + _gathered(deployment, work, curves)
-    return {"tensor communication": reduces * reduce, "expert communication": sent}
+    return {"tensor communication": reduces * reduce + summed, "expert communication": sent}
 
 
 def _gathered(deployment: Deployment, work: Work, curves: Curves) -> Number:

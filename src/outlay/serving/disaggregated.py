@@ -40,10 +40,12 @@ def perform_disaggregated(
     decode_instances: Number = 1,
     most_sequences: Number | None = None,
     speculation: Speculation | None = None,
+    front_end: Number | None = None,
 ) -> Performance:
     """How requests fare where `prefill_instances` compute prompts and `decode_instances` answer; the load is that of all.
 
-    `transfer`: None is the network of the prefilling instances. `most_sequences`: of one decoding instance. Rates are of all
+    `transfer`: None is the network of the prefilling instances. `front_end`: as in :func:`~outlay.serving.batching.perform`; one
+    stands before all of them. `most_sequences`: of one decoding instance. Rates are of all
     instances together, `decoding` and `cache_share` of one decoding instance, `device_watts` the mean over all devices;
     `utilisation` is that of what is scarcest: prefilling, decoding or the network.
 
@@ -60,6 +62,7 @@ def perform_disaggregated(
     """
     transfer = Transfer.over_network(prefill_deployment, decode_deployment) if transfer is None else transfer
     prefill_steps = timed(prefill_deployment, coefficients)
+    front = coefficients.step.front_of(decode_deployment.engine) if front_end is None else front_end
     pools = _Pools(
         prefill=prefill_of(Task.of(prefill_deployment, load, None), prefill_steps),
         prefill_instances=prefill_instances,
@@ -68,7 +71,7 @@ def perform_disaggregated(
         space=room(decode_deployment, load, coefficients, most_sequences=most_sequences),
         steps=timed(decode_deployment, coefficients, speculation),
         sending=transfer.seconds(prefill_deployment, decode_deployment, load.input) - transfer.latency,
-        latency=transfer.latency,
+        latency=transfer.latency + front,
     )
     flow = pools.open(load) if load.rate is not None else pools.closed(load)
     fits = np.greater(pools.space.sequences, 0)
@@ -167,6 +170,7 @@ class _Pools:
     sending: Number
     """Seconds in which a prefilling instance sends one cache."""
     latency: Number
+    """Seconds that a request takes besides: on the way to the other pool, and before it comes to the first."""
 
     @property
     def most(self) -> Number:

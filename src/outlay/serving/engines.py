@@ -57,6 +57,8 @@ class Engine:
     """Several devices hold layers and work one after another, not together, unless told otherwise."""
     kernels: Literal["tables", "ggml", "awq"]
     """Whose products it runs: vendor libraries like those of the kernel tables, llama.cpp's own, or AutoAWQ's."""
+    front_end: bool
+    """Clients talk to a server of its own, which hands their requests on; else the engine is a library or a program."""
     source: str
     date: str
     note: str
@@ -71,6 +73,11 @@ class Engine:
     def lane(self) -> str:
         """Whose measured kernels it runs, or runs kernels like: `vllm`, `sglang` or `trtllm`."""
         return "trtllm" if self.family.startswith("trtllm") else "sglang" if self.family == "sglang" else "vllm"
+
+    @property
+    def scheduler(self) -> str:
+        """Whose time between steps it has, in a family whose newer engines schedule a step while the device works."""
+        return self.family if self.overlap_schedule else f"{self.family}/waits"
 
     @property
     def sorts(self) -> bool:
@@ -124,6 +131,7 @@ def _facts(row: object) -> Engine:
         graph_sequences=int(cell["graph_sequences"]),
         sequential_layers=cell["sequential_layers"] == "1",
         kernels=cast("Literal['tables', 'ggml', 'awq']", cell["kernels"]),
+        front_end=cell["front_end"] == "1",
         source=cell["source"],
         date=cell["date"],
         note=cell["note"],

@@ -26,6 +26,7 @@ from outlay.serving.ggml import (
     FEW_ROWS,
     FLASH_SINCE,
     INTEGERS_SINCE,
+    JOIN,
     LIBRARY_SINCE,
     Backend,
     half_peak,
@@ -67,12 +68,13 @@ def product_seconds(
         many: Number = backend.library * gemm_seconds(rows, columns, depth, curve=curve)
         if kind != "float":
             many = many + widening_seconds(weights, accelerator, backend, weight_bytes=weight_bytes)
-        many = np.maximum(many, passing)
+        many, few = np.maximum(many, passing), passing
     else:
-        many = passing + 2.0 * rows * weights / (
-            backend.matmul_share[kind] * own_peak(kind, accelerator, backend, year)
-        )
-    return np.where(np.less_equal(rows, FEW_ROWS), passing, many)
+        multiplied = 2.0 * rows * weights / (backend.matmul_share[kind] * own_peak(kind, accelerator, backend, year))
+        many = passing + multiplied
+        # A few threads of a processor multiply slower than memory delivers, in kernels for one row no less.
+        few = (passing**JOIN + multiplied**JOIN) ** (1.0 / JOIN)
+    return np.where(np.less_equal(rows, FEW_ROWS), few, many)
 
 
 def widening_seconds(weights: Number, accelerator: Accelerator, backend: Backend, *, weight_bytes: float) -> Number:

@@ -123,7 +123,7 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
         )
     factor = step.family_of(deployment.engine.family, chip.generation)
     causes = {name: seconds * factor for name, seconds in causes.items()}
-    fixed, each = step.fixed_of(deployment.engine.family)
+    fixed, each = step.fixed_of(deployment.engine)
     causes["engine"] = (
         fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)) / layout.data
     )

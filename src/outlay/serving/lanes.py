@@ -1,7 +1,9 @@
-"""What of a processor works: its vector lanes on weights that it widens itself, and as many cores as there are threads."""
+"""What of a processor works: its vector lanes on weights that it widens itself, as many cores as there are threads, and the
+memory that it was given."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from outlay.catalog import Accelerator
@@ -46,3 +48,22 @@ def on_threads(chip: Accelerator, threads: int | None) -> Accelerator:
         return chip
     share = (threads / chip.cores) ** HYBRID
     return replace(chip, cores=threads, peaks={name: peak * share for name, peak in chip.peaks.items()})
+
+
+CHANNEL = 8e6
+"""Bytes a second of a channel of 64 bits for each million transfers a second."""
+
+
+def with_memory(chip: Accelerator, text: str) -> Accelerator:
+    """A processor with memory as fast as words state (`ddr5-6400`), on as many channels as it had; other chips as they are.
+
+    >>> from outlay.catalog import accelerator
+    >>> chip = accelerator("core-i9-13900k")
+    >>> [with_memory(chip, text).memory_bandwidth / 1e9 for text in ("core-i9-13900k-ddr5-6400", "core-i9-13900k")]
+    [102.4, 89.6]
+    """
+    stated = re.search(r"\bl?p?ddr[345]x?[- ]?(\d{4,5})\b", text.lower())
+    if stated is None or chip.category != "cpu":
+        return chip
+    each = int(stated.group(1)) * CHANNEL
+    return replace(chip, memory_bandwidth=max(round(chip.memory_bandwidth / each), 1) * each)

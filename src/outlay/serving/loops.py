@@ -19,6 +19,7 @@ from outlay.serving.closed_loop import cycle_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
+from outlay.serving.front_end import behind
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
@@ -101,7 +102,9 @@ class Loops:
             fared, utilisation, busy = fared_among(others, met.found, deployment, load, task, most, full)
         if met.watts is not None:
             fared = dataclasses.replace(fared, watts=met.watts)
-        return rate, performance_of(deployment, load, limits, fared, utilisation, busy)
+        found = performance_of(deployment, load, limits, fared, utilisation, busy)
+        front_end = self.coefficients.step.front_of(deployment.engine)
+        return rate, behind(found, load, deployment, front_end)
 
     def at_rate(
         self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
@@ -225,7 +228,9 @@ def _alone_and_full(
 ) -> tuple[Floats, Floats]:
     """Seconds of a request that is alone, and among as many as fit while others wait for their places: the rows of `running`."""
     if deployment.engine.batching == "static":
-        closed = perform(deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients)
+        closed = perform(
+            deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients, front_end=0.0
+        )
         alone: Any = running / closed.requests_per_second
         full = alone
     else:

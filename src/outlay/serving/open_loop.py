@@ -89,7 +89,7 @@ def slope_of(load: Load, most: Number, full_seconds: Number, found: Cycle, insid
     """Seconds that one more inside adds to a cycle, and by how much that widens the spread of the number inside: its variance
     is the number itself (Poisson), divided by this."""
     assert load.rate is not None
-    slope = (full_seconds - found.seconds) / np.maximum(most - inside - 1.0, 1e-9)
+    slope = np.maximum(full_seconds - found.seconds, 0.0) / np.maximum(most - inside - 1.0, 1e-9)
     return slope, 1.0 - np.clip(load.rate * slope, 0.0, 0.99)
 
 
@@ -105,12 +105,15 @@ def slot_wait(
 ) -> Number:
     """Seconds before there is a place in the batch; infinite where the load cannot be sustained.
 
-    The number inside varies more than a Poisson number: the more there are, the longer each stays.
+    The number inside varies more than a Poisson number: the more there are, the longer each stays. Where a request finds all
+    places but its own taken, as many are taken on average as the rate keeps busy.
     """
     assert load.rate is not None
     _, steady = slope_of(load, most, full_seconds, found, inside)
-    deviation = np.sqrt(np.maximum(inside, 1e-12) * (1.0 + np.square(load.variation)) / steady)
-    distance = np.clip((most - inside) / deviation, 1e-3, 30.0)
+    crowded = np.greater_equal(inside, (most - 1.0) * (1.0 - 1e-6))
+    taken = np.where(crowded, np.clip(load.rate * full_seconds, inside, most), inside)
+    deviation = np.sqrt(np.maximum(taken, 1e-12) * (1.0 + np.square(load.variation)) / steady)
+    distance = np.clip((most - taken) / deviation, 1e-3, 30.0)
     density = np.exp(-np.square(distance) / 2.0) / np.sqrt(2.0 * np.pi)
     # A logistic curve for the normal distribution (Bowling et al. 2009, error below 2e-4).
     below = 1.0 / (1.0 + np.exp(-1.5976 * distance - 0.07056 * distance**3))

@@ -7,7 +7,7 @@ Their quantiles are by Wilson and Hilferty (1931): with shape k = μ² / σ² ab
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,16 @@ class Quantiles(Mapping[str, Number]):
 
     def __init__(self, spreads: Mapping[str, Spread]) -> None:
         self._spreads = spreads
+
+    def later(self, seconds: Number) -> Quantiles:
+        """Of requests that wait so long before they come; what lies between their tokens stays."""
+        moved = {
+            name: spread
+            if name == "tpot"
+            else replace(spread, mean=spread.mean + seconds, least=np.add(spread.least, seconds))
+            for name, spread in self._spreads.items()
+        }
+        return Quantiles(moved)
 
     def __getitem__(self, name: str) -> Number:
         latency, _, share = name.partition("_p")

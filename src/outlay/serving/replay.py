@@ -45,6 +45,8 @@ class Replay:
     """Blocks of one instance."""
     held: float
     """Blocks times seconds of work."""
+    front_end: float = 0.0
+    """Seconds from a client to the engine."""
 
     @property
     def seconds(self) -> float:
@@ -98,7 +100,7 @@ class Replay:
             decoding=self.decoded / max(self.steps, 1),
             utilisation=self.busy / (self.instances * seconds),
             cache_share=self.held / max(self.blocks * self.instances * seconds, 1e-12),
-            queue=float((self.admitted - self.arrival).mean()),
+            queue=float((self.admitted - self.arrival).mean()) - self.front_end,
             device_watts=self.joules / (self.devices * seconds),
             busy=self.busy / (self.instances * seconds),
             quantiles=self.quantiles(),

@@ -7,7 +7,9 @@ turn or by what they have to do. Steps take what the tables say (:mod:`outlay.se
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from math import inf
 from typing import Literal
 
@@ -75,6 +77,7 @@ def simulate(
     most_sequences: int | None = None,
     speculation: Speculation | None = None,
     concurrency: int | None = None,
+    front_end: float | None = None,
     progress: Progress | None = None,
 ) -> Replay:
     """Play requests on `replicas` of a deployment.
@@ -87,6 +90,8 @@ def simulate(
         Requests that clients keep open, over all replicas: a closed loop. None: requests come at their times.
     most_sequences
         Requests that run together at most on one instance; None is what the engine allows.
+    front_end
+        Seconds from a client to the engine; None is what the engine's own front end takes.
     progress
         Called with requests answered and requests in all, after the first second and not too often.
 
@@ -110,6 +115,7 @@ def simulate(
         deployment, coefficients, usual_tokens(requests), most_sequences=most_sequences, per_step=per_step
     )
     check(policy, requests)
+    front = coefficients.step.front_of(deployment.engine) if front_end is None else front_end
     timer = Timer(deployment, coefficients, speculation=speculation)
     played = all_of(requests)
     pace = Pacer(len(played), progress)
@@ -122,10 +128,10 @@ def simulate(
 
     instances = [Instance(timer, policy, left) for _ in range(replicas)]
     if concurrency is None:
-        _open(instances, played, routing)
+        _open(instances, played, routing, front)
     else:
-        _closed(instances, played, concurrency, routing, answered)
-    return replay_of(played, instances, [deployment] * replicas)
+        _closed(instances, played, concurrency, routing, answered, front)
+    return replay_of(played, instances, [deployment] * replicas, front_end=front)
 
 
 def usual_tokens(requests: Requests) -> float:
@@ -174,11 +180,11 @@ def choose(instances: list[Instance], place: int, routing: Routing) -> Instance:
     return instances[place % len(instances)] if routing == "round-robin" else min(instances, key=_load)
 
 
-def _open(instances: list[Instance], requests: list[Request], routing: Routing) -> None:
-    """Requests at their own times."""
+def _open(instances: list[Instance], requests: list[Request], routing: Routing, front_end: float) -> None:
+    """Requests at their own times, each so much later at the engine."""
     blind = routing == "round-robin" or len(instances) == 1
     for place, request in enumerate(requests):
-        at = request.arrival
+        at = request.arrival + front_end
         for each in [instances[place % len(instances)]] if blind else instances:
             if each.end <= at:
                 each.run_until(at)
@@ -188,34 +194,47 @@ def _open(instances: list[Instance], requests: list[Request], routing: Routing) 
 
 
 def _closed(
-    instances: list[Instance], requests: list[Request], concurrency: int, routing: Routing, answered: list[float]
+    instances: list[Instance],
+    requests: list[Request],
+    concurrency: int,
+    routing: Routing,
+    answered: list[float],
+    front_end: float,
 ) -> None:
-    """A request is sent when one is answered; it arrives while the next step is under way."""
+    """A request is sent when one is answered; it arrives while the next step is under way, or a later one."""
     later = iter(requests)
     together = instances[0].policy.static
+    coming: deque[float] = deque([0.0] * min(concurrency, len(requests)))
+    """When the next requests are sent, in order."""
     sent = 0
 
-    def send_all(times: list[float]) -> None:
+    def send(count: int, at: float) -> None:
         nonlocal sent
         # A batch that is begun once takes all that were sent at the same time.
         for instance in instances:
             instance.held_back = together
-        for at, request in zip(times, later, strict=False):
+        for request in islice(later, count):
             request.arrival = at
-            choose(instances, sent, routing).add(request, at)
+            choose(instances, sent, routing).add(request, at + front_end)
             sent += 1
         for instance in instances:
             instance.held_back = False
             if instance.end == inf and instance.waiting:
-                instance.begin(times[-1])
+                instance.begin(at + front_end)
 
-    send_all([0.0] * min(concurrency, len(requests)))
-    while (instance := min(instances, key=_end)).end < inf:
-        instance.next_event()
-        if answered:
-            times = answered.copy()
+    while True:
+        instance = min(instances, key=_end)
+        if coming and coming[0] + front_end <= instance.end:
+            at, count = coming[0], coming.count(coming[0])
+            for _ in range(count):
+                coming.popleft()
+            send(count, at)
+        elif instance.end < inf:
+            instance.next_event()
+            coming.extend(answered)
             answered.clear()
-            send_all(times)
+        else:
+            break
 
 
 def _load(instance: Instance) -> int:
@@ -226,7 +245,9 @@ def _end(instance: Instance) -> float:
     return instance.end
 
 
-def replay_of(played: list[Request], instances: list[Instance], deployments: list[Deployment]) -> Replay:
+def replay_of(
+    played: list[Request], instances: list[Instance], deployments: list[Deployment], *, front_end: float
+) -> Replay:
     """The record of a simulation; `deployments`: of each instance."""
 
     def column(name: str) -> np.ndarray:
@@ -256,4 +277,5 @@ def replay_of(played: list[Request], instances: list[Instance], deployments: lis
         most_blocks=max(instance.most_blocks for instance in instances),
         blocks=instances[-1].policy.blocks,
         held=sum(instance.held for instance in instances),
+        front_end=front_end,
     )

@@ -41,6 +41,7 @@ def simulate_disaggregated(
     most_sequences: int | None = None,
     speculation: Speculation | None = None,
     concurrency: int | None = None,
+    front_end: float | None = None,
     progress: Progress | None = None,
 ) -> Replay:
     """As :func:`~outlay.serving.simulate.simulate`, with the arguments of
@@ -89,9 +90,10 @@ def simulate_disaggregated(
         coming = [(request.arrival, next(order), request) for request in later]
     else:
         coming = [(0.0, next(order), request) for _, request in zip(range(concurrency), later, strict=False)]
+    front = coefficients.step.front_of(decode_deployment.engine) if front_end is None else front_end
     sent = taken = 0
     while True:
-        times = (coming[0][0] if coming else inf, travelling[0][0] if travelling else inf)
+        times = (coming[0][0] + front if coming else inf, travelling[0][0] if travelling else inf)
         working = min(everyone, key=lambda instance: instance.end)
         if working.end == inf and min(times) == inf:
             break
@@ -104,7 +106,7 @@ def simulate_disaggregated(
         else:
             at, _, request = heappop(coming)
             request.arrival = at
-            choose(firsts, sent, routing).add(request, at)
+            choose(firsts, sent, routing).add(request, at + front)
             sent += 1
         for at, request in prompted:
             if request.finish >= 0:
@@ -121,4 +123,4 @@ def simulate_disaggregated(
         prompted.clear()
         answered.clear()
     deployments = [*[prefill_deployment] * len(firsts), *[decode_deployment] * len(lasts)]
-    return replay_of(played, everyone, deployments)
+    return replay_of(played, everyone, deployments, front_end=front)

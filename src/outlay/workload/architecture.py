@@ -35,6 +35,8 @@ class Attention:
     output_bias: bool = False
     norm_parameters: int = 0
     """Parameters of norms inside the attention (query-key norms, MLA latent norms)."""
+    normed_together: bool = False
+    """Queries and keys are normed over all their heads at once (MiniMax-M2, OLMo-2): devices that divide heads add up squares."""
     query_rank: int | None = None
     kv_rank: int | None = None
     rope_dim: int = 0

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from outlay.errors import DoesNotFit, InputError
+from outlay.layout import Layout
 from outlay.scenarios.buying.compare import compare
 from outlay.scenarios.named import read_model
 from outlay.scenarios.serving.cost import cost_serving
 from outlay.scenarios.serving.extras import layers_of
+from outlay.scenarios.serving.question import ask_serving
 from outlay.scenarios.serving.rates import rate_words, read_rate
 from outlay.scenarios.serving_plan.plan import plan_serving
-from outlay.serving import Requests, load_serving
+from outlay.serving import Requests, engine_for, load_serving, poisson, simulate, simulate_disaggregated
 from outlay.serving.adapters import adapter_bytes
 from outlay.statement import from_json, to_json
 from outlay.units import format_quantity, parse
@@ -627,7 +629,7 @@ def test_a_request_that_nobody_gave_fits_the_model():
 def test_an_objective_that_is_kept_is_offered_as_it_was():
     with pytest.raises(DoesNotFit) as refused:
         cost_serving("llama-3-8b", on="l4", rate=0.2, ttft="1s", tpot="30ms")
-    assert "--ttft 1000ms --tpot" in refused.value.hint
+    assert "--ttft 1s --tpot" in refused.value.hint
     offered = refused.value.hint.rpartition("--tpot ")[2].rstrip("`")
     assert cost_serving("llama-3-8b", on="l4", rate=0.2, ttft="1s", tpot=offered).answer
 
@@ -684,7 +686,6 @@ def test_degrees_that_a_layout_does_not_name_are_one(model, on, layout, instance
 def test_a_prompt_of_several_steps_takes_longer():
     large, small = (ask(input=4096, step_tokens=tokens) for tokens in (8192, 512))
     assert figure(small, "ttft") > figure(large, "ttft")
-    assert not any(entry.name == "limits of a step" for entry in ask(on="l4:8", rate=1, step_tokens=512).assumed)
     with pytest.raises(InputError, match="--step-tokens"):
         ask(step_tokens=3)
 
@@ -714,3 +715,144 @@ def test_where_mean_and_single_requests_part_it_is_said():
 def test_a_draft_is_smaller_than_what_it_drafts_for():
     with pytest.raises(InputError, match="no smaller"):
         ask("llama-3-8b", draft="llama-3-70b", acceptance="70%")
+
+
+def test_fewer_that_run_together_wait_and_are_answered_sooner():
+    load = {"rate": None, "concurrency": 32, "on": "h100-sxm:8", "layout": "tp=8"}
+    few, many = (ask(**load, max_num_seqs=most) for most in (4, 64))
+    assert cells(few, "load")["decoding together"][0].startswith("4 ")
+    assert figure(few, "tpot") < figure(many, "tpot")
+    assert figure(few, "ttft") > 5 * figure(many, "ttft")
+    # Eight data-parallel devices have the limit each.
+    wide = {**load, "on": "h200:8", "layout": "dp=8,ep=8", "concurrency": 64}
+    found = cost_serving("deepseek-v3", **{**USUAL, **wide, "quant": None, "max_num_seqs": 2})
+    assert cells(found, "load")["decoding together"][0].startswith("16 ")
+
+
+def test_what_is_told_is_not_assumed():
+    """vLLM sets both limits of a step by the memory of a device: of one that is told the other is still assumed."""
+    limits = {
+        name: [
+            entry.value
+            for entry in ask("llama-3-8b", on="l4:8", rate=1, **told).assumed
+            if entry.name == "limits of a step"
+        ]
+        for name, told in (
+            ("none", {}),
+            ("most", {"max_num_seqs": 8}),
+            ("chunk", {"step_tokens": 512}),
+            ("both", {"max_num_seqs": 8, "step_tokens": 512}),
+        )
+    }
+    assert limits == {
+        "none": ["2,048 tokens a step, 256 requests together"],
+        "most": ["2,048 tokens a step"],
+        "chunk": ["256 requests together"],
+        "both": [],
+    }
+
+
+@pytest.mark.parametrize("most", [0, -3, "many", 10**8])
+def test_a_limit_that_is_none_is_refused(most):
+    for asking in (ask, lambda **more: plan_serving("llama-3-8b", rate="5/s", on="l40s", **more)):
+        with pytest.raises(InputError, match="--max-num-seqs"):
+            asking(max_num_seqs=most)
+
+
+def test_simulated_requests_keep_to_the_limit():
+    """One at a time, as a queue has it: the wait of the requests that are played is that of the closed form."""
+    found = ask(on="h100-sxm:8", layout="tp=8", max_num_seqs=1, rate="0.2/s")
+    assert cells(found, "load")["decoding together"][0].startswith("1 ")
+    half, most = (cells(found, "latency")["first token"][place] for place in (0, 2))
+    assert most > 3 * half
+
+
+@pytest.mark.parametrize("prompt", [100, 700, 1155, 3000, 20_000])
+@pytest.mark.parametrize(
+    ("model", "on", "more"),
+    [
+        ("llama-3.1-8b", "raspberry-pi-5", {"quant": "q4_k_m"}),
+        ("llama-3.1-8b", "m3-max", {"quant": "q4_k_m"}),
+        ("llama-3.1-8b", "ryzen-9-7950x", {"quant": "q8_0"}),
+        ("llama-3.1-8b", "l4:1", {"quant": "fp8"}),
+        ("llama-3.1-8b", "h100-sxm:1", {"engine": "sglang"}),
+        ("llama-3.1-8b", "h100-sxm:2", {"engine": "trtllm", "step_tokens": 512}),
+        ("mixtral-8x7b", "h100-sxm:2", {}),
+    ],
+)
+def test_the_first_token_of_one_client_is_one_prompt(model, on, more, prompt):
+    """A prompt that fills several steps is computed in several, in the table of a step too."""
+    found = cost_serving(model, on=on, **more, input=prompt, output=64, concurrency=1)
+    table = next(table for table in found.sections if table.key == "step")
+    alone = sum(row[3] or 0.0 for row in table.rows)
+    engine = engine_for(more.get("engine", "llamacpp" if "q" in more.get("quant", "") else "vllm"))
+    assert figure(found, "ttft") == pytest.approx(alone + load_serving().step.front_of(engine), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("model", "on", "layout"),
+    [
+        (
+            "deepseek-v3",
+            {"on": "h200:8", "layout": "dp=8,ep=8", "input": 4000, "output": 1000},
+            Layout(data=8, expert=8, sequence_parallel=False),
+        ),
+        (
+            "llama-3-70b",
+            {"on": "h100-sxm:8", "quant": "fp8", "layout": "tp=8", "input": 1000, "output": 250, "engine": "sglang"},
+            Layout(tensor=8, sequence_parallel=False),
+        ),
+    ],
+)
+def test_clients_whose_answers_differ_fare_as_the_simulator_has_it(model: str, on: dict[str, object], layout: Layout):
+    """Answers of equal length would keep clients in step, and prompts waiting for each other; those of people do not."""
+    found = cost_serving(model, **on, concurrency=64)
+    one = ask_serving(model, **on, concurrency=64).deployment(layout)
+    lengths = poisson(1.0, 1500, input=on["input"], output=on["output"], variation=0.3, seed=4)
+    played = simulate(one, lengths, load_serving(), concurrency=64)
+    middle = slice(400, 1100)
+    assert figure(found, "tpot") == pytest.approx(float(played.tpot[middle].mean()), rel=0.05)
+    assert figure(found, "ttft") == pytest.approx(float(played.ttft[middle].mean()), rel=0.15)
+
+
+def test_at_most_is_of_this_layout():
+    said = cells(ask(), "load")["requests"][0]
+    assert said.endswith(" at most in this layout")
+    assert cells(ask(ttft="1s"), "load")["requests"][0] == f"{said}, however long they wait"
+
+
+@pytest.mark.parametrize(
+    ("on", "battery", "parts"),
+    [
+        ("m3-max", "99.6Wh", {"Power at rest", "Power at work", "Share of the time at work"}),
+        ("m3-max", None, {"Power at rest", "Power at work", "Share of the time at work"}),
+        ("l4:1", "10kWh", {"Power of a device", "Its share of the server"}),
+    ],
+)
+def test_a_battery_is_explained_down_to_what_draws(on, battery, parts):
+    found = cost_serving("llama-3-8b", on=on, input=512, output=256, concurrency=1, battery=battery).answer["battery"]
+    holds, power = found.parts
+    assert holds.value.likely / power.value.likely == pytest.approx(found.value.likely)
+    assert {part.label for part in power.parts} == parts
+    assert (holds.basis == "yours") == (battery is not None)
+    assert bool(holds.receipts) == (battery is None)
+    assert "PUE" not in found.assumed
+
+
+def test_clients_of_pools_come_one_by_one_too():
+    on = {"prefill_on": "h100-sxm:1", "decode_on": "h100-sxm:2", "layout": "tp=1", "input": 1000, "output": 500}
+    found = cost_serving("llama-3-8b", **on, concurrency=32)
+    question = ask_serving("llama-3-8b", on=None, **on, concurrency=32)
+    assert question.prefill is not None
+    one = Layout(sequence_parallel=False)
+    played = simulate_disaggregated(
+        question.prefill.deployment(one),
+        question.deployment(one),
+        poisson(1.0, 2000, input=1000, output=500, variation=0.3, seed=4),
+        load_serving(),
+        decode_instances=2,
+        concurrency=32,
+    )
+    middle = slice(600, 1500)
+    assert figure(found, "ttft") == pytest.approx(float(played.ttft[middle].mean()), rel=0.1)
+    assert figure(found, "tpot") == pytest.approx(float(played.tpot[middle].mean()), rel=0.05)

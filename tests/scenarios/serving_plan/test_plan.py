@@ -19,7 +19,7 @@ from outlay.scenarios.serving_plan.offered import limits_of
 from outlay.scenarios.serving_plan.plan import plan_serving
 from outlay.scenarios.serving_plan.search import ServingFound, search_serving
 from outlay.scenarios.serving_plan.sections import unbeaten
-from outlay.serving import Load, load_serving
+from outlay.serving import Load, load_serving, memory, sequence_bytes
 from outlay.serving.disaggregated import perform_disaggregated
 from outlay.statement import to_json
 from outlay.units import format_quantity
@@ -321,7 +321,7 @@ def test_a_day_from_a_file(tmp_path: Any) -> None:
     ("asked", "says"),
     [
         ({"tpot": "1ms"}, "a token"),
-        ({"rate": "5000/s", "count": 8}, "nearest"),
+        ({"rate": "5000/s", "count": 8}, "no count up to 8 carries the load"),
         ({"under": "10"}, "--under"),
         ({"on": "rtx-3060", "count": 1, "quant": "bf16"}, "fits on none"),
         ({"on": "m3-max", "tier": "spot"}, "nobody offers m3-max as spot"),
@@ -469,7 +469,7 @@ def shares_kept(**limits: str) -> list[int]:
 
 
 def test_a_plan_says_how_often_its_limits_are_kept() -> None:
-    tight, loose = shares_kept(ttft="60ms", tpot="15ms"), shares_kept(ttft="5s", tpot="1s")
+    tight, loose = shares_kept(ttft="100ms", tpot="11ms"), shares_kept(ttft="5s", tpot="1s")
     assert all(0 < few < many <= 99 for few, many in zip(tight, loose, strict=True))
     assert len(tight) == len(loose) == 2
     assert shares_kept() == []
@@ -521,3 +521,68 @@ def test_a_seller_that_links_no_machines_is_said() -> None:
 
     assert "vast-ai lists one l4-24gb in one machine at most" in notes("vast-ai")
     assert "in one machine at most" not in notes("aws")
+
+
+def test_a_plan_keeps_to_the_most_that_run_together() -> None:
+    """It takes more machines, they answer sooner, and the launch file says so."""
+    wanted: dict[str, Any] = {**LOAD, "on": "l40s", "quant": "fp8"}
+    free, told = plan_serving("llama-3-8b", **wanted), plan_serving("llama-3-8b", **wanted, max_num_seqs=4)
+    few, many = (search_serving("llama-3-8b", {**wanted, "max_num_seqs": most}).best for most in (4, None))
+    assert few.devices > many.devices
+    assert few.tpot < many.tpot
+    rows = [{row[0]: row[1] for row in found.sections[0].rows}["running together"] for found in (free, told)]
+    assert rows[1] == "4 at most in an instance" != rows[0]
+    for tool, words in (
+        ("vllm", "--max-num-seqs 4 "),
+        ("sglang", "--max-running-requests 4 "),
+        ("trtllm", "--max_batch_size 4 "),
+    ):
+        files = export_serving_plan("llama-3-8b", (tool,), **wanted, max_num_seqs=4).files
+        assert words in files[0].text
+    gguf = {**wanted, "quant": "q8_0", "engine": "llamacpp", "on": "rtx-4090", "rate": "0.3/s"}
+    assert "--parallel 2 " in export_serving_plan("llama-3-8b", ("llamacpp",), **gguf, max_num_seqs=2).files[0].text
+    assert any("--max-num-seqs 4" in hint for hint in told.hints)
+
+
+def test_what_a_plan_carries_is_what_its_machines_carry_alone() -> None:
+    """Within the latencies, and however long requests wait: that is what the cost of the same machines says."""
+    wanted: dict[str, Any] = {**LOAD, "on": "l40s", "ttft": "1s"}
+    found = search_serving("llama-3-8b", wanted)
+    plan = plan_serving("llama-3-8b", **wanted)
+    said = {row[0]: row[1] for row in plan.sections[0].rows}["carries"]
+    within, most = (float(part.split()[0]) for part in str(said).split("; "))
+    assert float(LOAD["rate"].removesuffix("/s")) <= within < most
+    best = found.best
+    alone = cost_serving(
+        "llama-3-8b",
+        on=f"l40s:{best.devices}",
+        replicas=best.replicas,
+        layout="tp=1",
+        step_tokens=int(best.decode.engine.chunk_tokens),
+        **LOAD,
+    )
+    row = {row[0]: row[1] for row in next(table for table in alone.sections if table.key == "load").rows}["requests"]
+    assert f"; {most:g} requests/s at most in this layout" in str(row)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"on": "rtx-4090", "quant": "q8_0", "rate": "0.5/s"},
+        {"on": "m3-max", "quant": "q4_k_m", "rate": "2/min"},
+        {"on": "rtx-4090", "quant": "q8_0", "rate": "2/s", "max_num_seqs": 4},
+    ],
+)
+def test_slots_of_llama_cpp_have_room_for_longer_requests(asked: dict[str, Any]) -> None:
+    """It takes the room of all its slots when it starts: that is in memory, and each holds more than the load's mean."""
+    wanted = {**LOAD, **asked, "engine": "llamacpp"}
+    best = search_serving("llama-3.1-8b", wanted).best
+    text = export_serving_plan("llama-3.1-8b", ("llamacpp",), **wanted).files[0].text
+    count, room = (int(text.partition(f"{flag} ")[2].split()[0]) for flag in ("--parallel", "--ctx-size"))
+    each = room // count
+    assert each >= 2 * 1280
+    free = float(memory(best.decode, load_serving()).cache)
+    assert count * float(sequence_bytes(best.decode, each)) <= free
+    assert f"each of {count:,} slots takes requests of up to {each:,} tokens" in text
+    # Those that are inside at the load have a slot each.
+    assert count >= min(asked.get("max_num_seqs", count), float(best.e2e) * 0.03)

@@ -10,7 +10,7 @@ from outlay.catalog import accelerator, model_config
 from outlay.layout import Layout
 from outlay.machine import cluster_for
 from outlay.serving import Deployment, engine_for, format_for
-from outlay.serving.launch import Instances, ServingPlan
+from outlay.serving.launch import Instances, ServingPlan, Slots
 from outlay.workload import from_config
 
 MODELS = {
@@ -52,6 +52,7 @@ def plan(
         prefill=dataclasses.replace(instances, replicas=1) if apart else None,
         longest=8192,
         request=1280,
+        slots=Slots(count=running, tokens=2048),
         least=least,
         start_up=240.0,
     )

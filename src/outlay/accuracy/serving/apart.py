@@ -72,17 +72,15 @@ def fare_apart(session: ApartSession) -> Fare:
         decode_instances=decode_instances,
         speculation=session.speculation,
     )
-    # One front end stands before both pools: it reads the text, and hands on tokens.
-    front = coefficients.step.front_of(session.decode.engine.family)
     shape = session.input.shape
     served = np.broadcast_to(found.requests_per_second, shape)
     devices = session.prefill.devices * prefill_instances + session.decode.devices * decode_instances
     watts = np.broadcast_to(found.device_watts, shape) * devices
     unknown = np.full(shape, np.nan)
     return Fare(
-        ttft=np.broadcast_to(found.ttft + front, shape),
+        ttft=np.broadcast_to(found.ttft, shape),
         tpot=np.broadcast_to(found.tpot, shape),
-        e2e=np.broadcast_to(found.e2e + front, shape),
+        e2e=np.broadcast_to(found.e2e, shape),
         output_per_second=served * session.output,
         total_per_second=served * (session.input + session.output),
         prefill_per_second=unknown,

@@ -92,7 +92,7 @@ def drafting_of(text: str) -> Drafting | None:
         )
     acceptance = _acceptance(lowered, drafted)
     if acceptance is None:
-        acceptance = ACCEPTED[means]
+        acceptance = _usual(means, drafted)
         said.append(f"{acceptance:.0%} of drafted tokens accepted")
     return Drafting(means=means, model=model, drafted=drafted, acceptance=acceptance, assumed=tuple(said))
 
@@ -118,6 +118,18 @@ def _acceptance(text: str, drafted: int) -> float | None:
             )
         return found
     return None
+
+
+def _usual(means: Means, drafted: int) -> float:
+    """The usual chance of one token. A model has one layer for the token after the next; for further ones that layer reads its
+    own outputs, as EAGLE's does, and is right as seldom.
+
+    >>> round(_usual("mtp", 1), 2), round(_usual("mtp", 3), 2), _usual("eagle", 3)
+    (0.85, 0.79, 0.73)
+    """
+    if means != "mtp":
+        return ACCEPTED[means]
+    return _chance(1.0 + ACCEPTED["mtp"] * sum(ACCEPTED["eagle"] ** step for step in range(drafted)), drafted)
 
 
 def _chance(length: float, drafted: int) -> float:

@@ -28,9 +28,6 @@ from outlay.accuracy.summary import once_a_kind
 from outlay.accuracy.validate import Comparison, Validation
 from outlay.serving import ServingCoefficients, load_serving
 
-MOST = 80
-"""Rows of one source from which ranges are made."""
-
 DATE = "2026-11-26"
 """Of the rows in validation/serving: a fit on the same rows writes the same files."""
 
@@ -62,20 +59,20 @@ def _median(rows: Sequence[Comparison]) -> dict[str, float]:
 
 
 def scored(rows: Sequence[Comparison], models: Mapping[tuple[str, str], str]) -> list[Scored]:
-    """Comparisons of one kind as ln(measured / predicted) of a time, evenly spaced ones of a large source.
+    """Comparisons of one kind as ln(measured / predicted) of a time: all of them, since a large source, which counts like any
+    other in a spread, has most of the rows that the ranges are to hold.
 
     Where one source alone measured a kind, its models stand for sources: a range is then made without a row's model.
     """
-    groups = _by_source(rows)
-    picked = [one for group in groups.values() for one in group[:: math.ceil(len(group) / MOST)]]
+    several = len({one.source for one in rows}) > 1
     return [
         Scored(
-            source=one.source if len(groups) > 1 else models[one.source, one.id],
+            source=one.source if several else models[one.source, one.id],
             error=math.log(one.measured / one.predicted) * (-1 if one.metric in RATES else 1),
             doubts=one.doubts,
             stated=one.stated and "kernels" not in one.doubts,
         )
-        for one in picked
+        for one in rows
     ]
 
 

@@ -80,8 +80,12 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         def of(row: Row, family: str = family) -> bool:
             return row.family == family
 
-        fixed, each = start.fixed_of(family)
-        found.append(Magnitude(path=("step_fixed", family), prior=fixed, spread=1.0, affects=of))
+        fixed = start.step_fixed.get(family, start.step_fixed["other"])
+        each = start.step_sequence.get(family, start.step_sequence["other"])
+        found += (
+            Magnitude(path=("step_fixed", name), prior=fixed, spread=1.0, affects=partial(_scheduled_by, name))
+            for name in _schedulers(family, rows)
+        )
         if each > 0:
             found.append(Magnitude(path=("step_sequence", family), prior=each, spread=1.0, affects=of))
         found.append(Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of))
@@ -101,10 +105,10 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
 
         if any(widens(row) for row in rows):
             found.append(Magnitude(path=("widening", family), prior=2.5, spread=0.5, affects=widens))
-    for family in sorted({row.family for row in rows if row.question.protocol == "client" and _fronts(row)}):
+    for family in sorted({row.family for row in rows if _fronted(row)}):
 
         def fronted(row: Row, family: str = family) -> bool:
-            return row.family == family and row.question.protocol == "client" and row.metric == "ttft_ms"
+            return row.family == family and _fronted(row)
 
         found.append(Magnitude(path=("front_end", family), prior=0.05, spread=1.3, affects=fronted))
     for generation in sorted({row.generation for row in rows if not row.backend}):
@@ -141,15 +145,25 @@ def _launched_by(host: str, row: Row) -> bool:
     return host in _hosts(row)
 
 
+def _schedulers(family: str, rows: Sequence[Row]) -> list[str]:
+    """Who schedules steps in the engines of a family: told apart where some wait for a step to end, and some do not."""
+    found = sorted({row.question.deployment.engine.scheduler for row in rows if row.family == family})
+    return found if len(found) > 1 else [family]
+
+
+def _scheduled_by(name: str, row: Row) -> bool:
+    return name in (row.family, row.question.deployment.engine.scheduler)
+
+
 def _hosts(row: Row) -> frozenset[str]:
     """Who launches kernels in the steps of a row."""
     one = row.question.deployment
     return frozenset({"eager"} if one.eager else {one.engine.host, one.engine.prompt_host}) - {""}
 
 
-def _fronts(row: Row) -> bool:
-    """Whether a client of the row's engine talks to a front end: a library and llama.cpp's own programs have none."""
-    return row.family not in ("llamacpp", "autoawq")
+def _fronted(row: Row) -> bool:
+    """Whether clients stood behind a front end."""
+    return row.question.protocol == "client" and row.question.deployment.engine.front_end
 
 
 LOOPS = frozenset({"other", "llamacpp", "llamacpp-server", "llamacpp-webui", "autoawq"})

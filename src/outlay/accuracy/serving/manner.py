@@ -35,6 +35,8 @@ _CLIENT = (
     r"closed[- ]loop|max[- ]concurrency|concurrency \d|locust|benchmark_serving|concurrent (users|requests|clients)"
 )
 
+_SERVER = r"\bhttp\b|\bweb-?ui\b|\bopenllm\b|\bfastchat\b"
+
 _RANDOM = r"inferencemax|inferencex|random[-_ ]range|src id (20\d\d_|\S+_cfg\d+|\S*gap_analysis)"
 
 _CHATS = r"task (lm-arena|gpqa|image-chat|video-chat|audio-chat|sourcegraph)"
@@ -101,6 +103,8 @@ class Manner:
     """Tokens of a prompt that were computed at a time, where the notes state them (llama-bench's `-b`)."""
     unprompted: bool
     """Prompts and answers were timed one without the other: an answer begins without a prompt before it (llama-bench)."""
+    served: bool
+    """Clients talked to a server over HTTP, whatever ran behind it."""
     library: bool
     """The engine ran inside the transformers library's own loop of generation."""
     apart: bool
@@ -149,6 +153,7 @@ def manner_of(record: Record) -> Manner:
         threads=int(threads.group(1)) if threads and int(threads.group(1)) > 0 else None,
         chunk=max(int(chunk.group(1)), 1) if chunk else None,
         unprompted=re.search(r"pp ?\d+ and tg ?\d+ run separately|\bpp ?\d+ ?/ ?tg ?\d+", text) is not None,
+        served=re.search(_SERVER, text) is not None,
         library=library,
         submission=_submitted(record, text),
         apart=APART.search(text) is not None,

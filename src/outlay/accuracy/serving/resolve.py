@@ -33,7 +33,7 @@ from outlay.serving import (
     sequence_bytes,
 )
 from outlay.serving.ggml import era
-from outlay.serving.lanes import on_threads
+from outlay.serving.lanes import on_threads, with_memory
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -45,6 +45,10 @@ NOT_YET: Final = {
     "audio": "not yet: speech models",
 }
 """Family → why such a row has no prediction."""
+
+ENTERED: Final = "-entered"
+"""Marks the family of an engine that a chip's maker has tuned for an entry in a benchmark: how slow a release of the engine
+was on such chips says nothing of it."""
 
 PIPELINED: Final = 2024.2
 """Since when llama.cpp lets the devices that hold its layers work on chunks of a prompt at the same time (pull request 6017)."""
@@ -133,7 +137,7 @@ def resolve(record: Record) -> Question:
     _refuse(row)
     architecture, assumed = architecture_of(row)
     chip, note = chip_for(at_its_site(row))
-    chip = on_threads(chip, manner.threads)
+    chip = with_memory(on_threads(chip, manner.threads), row.word("accelerator"))
     said = [*assumed, note]
     year, note = words.year(
         published(row), row.word("engine_version") or software(row), row.word("engine"), chip=chip.year
@@ -144,6 +148,10 @@ def resolve(record: Record) -> Question:
         engine = engine_on(
             engine_for("tensorrt-llm", year), chip
         )  # what entries on NVIDIA's chips run, whatever the summary lists
+    if manner.submission and chip.vendor != "nvidia" and engine.batching == "continuous":
+        engine = replace(engine, family=engine.family + ENTERED)
+    if manner.served and not engine.front_end:
+        engine = replace(engine, front_end=True)
     if manner.chunk is not None and engine.kernels == "ggml":
         engine = replace(engine, chunk_tokens=min(manner.chunk, engine.chunk_tokens))
     if not row.word("engine"):
@@ -160,7 +168,7 @@ def resolve(record: Record) -> Question:
         submission=manner.submission,
     )
     said.append(note)
-    cache, note = words.cache(row.word("kv_precision"), weights, engine.name)
+    cache, note = words.cache(row.word("kv_precision"), weights, engine.name, submission=manner.submission)
     said.append(note)
     batch, note = amounts.batch(row)
     said.append(note)
@@ -326,7 +334,7 @@ _clusters: dict[tuple[str, int], Cluster] = {}
 
 def _cluster(chip: Accelerator, count: int) -> Cluster:
     """The usual cluster of that many chips; rows share one."""
-    key = (f"{chip.name} {chip.memory} {chip.cores}", count)
+    key = (f"{chip.name} {chip.memory} {chip.memory_bandwidth} {chip.cores}", count)
     if key not in _clusters:
         _clusters[key] = cluster_for(chip, count)
     return _clusters[key]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from outlay.accuracy.serving.beams import BeamSteps, read_of_prompt
 from outlay.accuracy.serving.manner import Protocol
 from outlay.serving import (
     Deployment,
@@ -26,7 +27,8 @@ from outlay.serving import (
     timed,
 )
 from outlay.serving.ggml_step import backend_for
-from outlay.serving.steps import Mixture
+from outlay.serving.room import room
+from outlay.serving.steps import Mixture, Steps
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +39,6 @@ RANDOM = 0.064
 MANY = 1e6
 SERIAL = frozenset({"transformers", "exllama", "autoawq", "llamacpp", "llamacpp-server", "llamacpp-webui"})
 """Families of engines that batch no requests of different clients."""
-SERVED = frozenset({"llamacpp-server", "llamacpp-webui"})
-"""Those of them that stand behind a front end of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ class Session:
     """Requests on one instance; nan is as many as fit."""
     rate: Floats
     beams: Floats
-    """Sequences that are kept of an answer. They share the blocks of their prompt and read them together (Kwon et al. 2023,
-    section 4.4), so that each is a sequence with its part of the prompt."""
+    """Sequences that are kept of an answer. They share the blocks of their prompt: each is a sequence with its part of it
+    (:mod:`~outlay.accuracy.serving.beams`)."""
     rounds: Floats
     """Requests that a client sends one after another."""
     sent: Floats
@@ -91,7 +91,21 @@ class Session:
     def context(self) -> Floats:
         """Mean tokens of a sequence while it decodes: long answers of a data set are met more often than short ones."""
         longer = np.where(self.scattered, 1.0 + VARIATION**2, 1.0)
-        return np.where(self.unprompted, 0.0, self.prompt) + self.output * longer / 2.0
+        return np.where(self.unprompted, 0.0, self.prompt + self.reread) + self.output * longer / 2.0
+
+    @property
+    def reread(self) -> Floats:
+        """Tokens of its prompt that a sequence reads beyond those that it holds."""
+        read = np.asarray(read_of_prompt(self.deployment.cluster.accelerator, self.beams), dtype=float)
+        return self.input * (read - 1.0 / self.beams)
+
+    @property
+    def steps(self) -> Steps | None:
+        """Who times steps; None is whoever does so usually."""
+        if not np.any(self.beams > 1):
+            return None
+        plain = timed(self.deployment, self.coefficients, self.speculation)
+        return BeamSteps(plain=plain, reread=self.reread, beams=self.beams)
 
     @property
     def prompt(self) -> Floats:
@@ -218,21 +232,34 @@ def _client(session: Session) -> Fare:
         gap=coefficients.step.request_gap,
         rounds=np.where(np.isnan(session.batch), MANY, session.rounds),
     )
+    full = np.isnan(session.batch)
+    if full.any():
+        # Full is a machine in front of which nobody waits.
+        fit = np.maximum(room(deployment, load, coefficients).sequences, 1.0)
+        clients = np.asarray(load.concurrency)
+        load = dataclasses.replace(load, concurrency=np.where(full, np.minimum(clients, fit), clients))
     # A server around a library that knows no other requests answers one after another.
-    serial = deployment.engine.family in SERIAL and not np.isnan(session.batch).any()
+    serial = deployment.engine.family in SERIAL and not full.any()
     most = 1.0 if serial else None
-    found = perform(deployment, load, coefficients, most_sequences=most, speculation=session.speculation)
+    # Where an instance is always full, the next request has passed the front end before there is a place for it.
+    front = np.where(np.isnan(session.batch), 0.0, coefficients.step.front_of(deployment.engine))
+    found = perform(
+        deployment,
+        load,
+        coefficients,
+        most_sequences=most,
+        speculation=session.speculation,
+        steps=session.steps,
+        front_end=front,
+    )
     one, _ = _prompts(session, np.ones(shape))
     decoding = np.maximum(np.broadcast_to(found.decoding, shape), 1e-9)
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
     served = np.broadcast_to(found.requests_per_second, shape) / session.beams
-    # A client sees the server's front end too, which takes no step.
-    fronted = deployment.engine.batching == "continuous" or deployment.engine.family in SERVED
-    front = coefficients.step.front_of(deployment.engine.family) if fronted else 0.0
     return Fare(
-        ttft=np.broadcast_to(found.ttft + front, shape),
+        ttft=np.broadcast_to(found.ttft, shape),
         tpot=np.broadcast_to(found.tpot, shape),
-        e2e=np.broadcast_to(found.e2e + front, shape),
+        e2e=np.broadcast_to(found.e2e, shape),
         output_per_second=served * session.output,
         total_per_second=served * (session.input + session.output),
         prefill_per_second=session.input / np.maximum(one, 1e-12),
@@ -257,8 +284,9 @@ def _at_rate(session: Session) -> Fare:
         variation=np.where(session.scattered, VARIATION, np.where(session.random_lengths, RANDOM, 0.0)),
     )
     serial = 1.0 if deployment.engine.family in SERIAL else None
-    found = perform(deployment, load, coefficients, most_sequences=serial, speculation=session.speculation)
-    front = coefficients.step.front_of(deployment.engine.family) if deployment.engine.batching == "continuous" else 0.0
+    found = perform(
+        deployment, load, coefficients, most_sequences=serial, speculation=session.speculation, steps=session.steps
+    )
     kept = np.broadcast_to(np.less(found.utilisation, 1.0), shape)
     served = np.minimum(session.rate, full.requests_per_second)
     watts = np.broadcast_to(found.device_watts, shape) * deployment.devices
@@ -269,9 +297,9 @@ def _at_rate(session: Session) -> Fare:
 
     return dataclasses.replace(
         full,
-        ttft=of(found.ttft + front, full.ttft + queue),
+        ttft=of(found.ttft, full.ttft + queue),
         tpot=of(found.tpot, full.tpot),
-        e2e=of(found.e2e + front, full.e2e + queue),
+        e2e=of(found.e2e, full.e2e + queue),
         output_per_second=served * session.output,
         total_per_second=served * (session.input + session.output),
         requests_per_second=served,

@@ -10,7 +10,7 @@ from statistics import fmean, median
 from typing import Any, Final
 
 from outlay.accuracy.records import Record
-from outlay.accuracy.serving.resolve import resolve
+from outlay.accuracy.serving.resolve import ENTERED, resolve
 from outlay.accuracy.summary import Coverage, by_source, once_a_kind
 from outlay.accuracy.validate import Comparison, Validation
 from outlay.errors import InputError
@@ -40,7 +40,7 @@ def groups(records: Sequence[Record], judged: Validation) -> dict[str, list[Comp
         except InputError:
             continue
         one = question.deployment
-        if question.protocol in ("most", "rate") and one.engine.family in FULL_LOAD:
+        if question.protocol in ("most", "rate") and one.engine.family.removesuffix(ENTERED) in FULL_LOAD:
             full.add((record.source, record.id))
         if one.cluster.accelerator.category in ("consumer-gpu", "apple") and question.batch == 1:
             home.add((record.source, record.id))

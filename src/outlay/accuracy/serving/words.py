@@ -147,8 +147,9 @@ def _named(text: str) -> str:
         return ""
 
 
-def cache(text: str, weights: Format, engine: str) -> tuple[str, str]:
-    """The format of the cache that a cell means. TensorRT-LLM's 8- and 4-bit checkpoints carry an 8-bit cache.
+def cache(text: str, weights: Format, engine: str, *, submission: bool = False) -> tuple[str, str]:
+    """The format of the cache that a cell means. TensorRT-LLM's 8- and 4-bit checkpoints carry an 8-bit cache, and so do those
+    of a `submission` to a benchmark.
 
     >>> cache("fp8 (skip sliding window)", format_for("bf16"), "vllm"), cache("", format_for("fp8"), "trtllm")
     (('fp8', ''), ('fp8', 'cache fp8'))
@@ -165,7 +166,8 @@ def cache(text: str, weights: Format, engine: str) -> tuple[str, str]:
     ):
         if re.search(pattern, lowered):
             return name, ""
-    name = "fp8" if engine == "trtllm" and weights.compute in ("fp8", "nvfp4", "fp8-block") else "bf16"
+    narrow = weights.compute in ("fp8", "nvfp4", "fp8-block")
+    name = "fp8" if narrow and (engine == "trtllm" or submission) else "bf16"
     return name, f"cache {name}"
 
 

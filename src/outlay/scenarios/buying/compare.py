@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
@@ -173,6 +174,7 @@ def _statement(
         assumed=(*own.run.assumed, *_assumed(own, demand, batch)),
         notes=(
             *_verdict(own, bill, crossed, beside),
+            *_of_many(own, bill, crossed, beside),
             *_sure(own, bill, beside, level),
             *_prices(bills, date),
             *price_notes(own.run.terms, date),
@@ -238,9 +240,10 @@ def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
     full = own.step / (unit.capacity * tokens)
     if crossed.first is None:
         found = list(tables.sold_cheaper(own, bill, beside))
+        kind = "" if own.many is None else " of this kind"
         at = f"At the price of {own.run.terms.provider}, {own.run.terms.tier}, own" if found else "Own"
         yield (
-            f"{at} machines never become cheaper than {name}: as full as the busiest hour lets them be they cost "
+            f"{at} machines{kind} never become cheaper than {name}: as full as the busiest hour lets them be they cost "
             f"{format_money(full, cents=True)} a million tokens, and it asks {format_money(bill.each / tokens, cents=True)}."
         )
         for seller, tier, requests in found[:1]:
@@ -262,6 +265,22 @@ def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
             f"The crossing leaves people out: each $1,000 a month of them moves it up by "
             f"{format_number(1000.0 / bill.each / DAYS)} requests/day or more; the first machines cost {format_money(month)}."
         )
+
+
+def _of_many(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterator[str]:
+    """What is counted where the bills cross, and what other machines would carry a larger load for less."""
+    unit, many = own.unit, own.many
+    each = f"{unit.devices:,} × {unit.chip}"
+    if many is None or own.step is None or (many.unit.chip, many.unit.devices) == (unit.chip, unit.devices):
+        return
+    other = crossing(replace(own, unit=many.unit, least=1), bill, beside, step=many.step)
+    if other.lasting is None or (crossed.lasting is not None and crossed.lasting <= other.lasting):
+        return
+    yield (
+        f"That counts instances of {each}, the cheapest for the load asked about. A larger one is carried for less by "
+        f"{many.unit.devices:,} × {many.unit.chip}, as many as it takes: cheaper than {bill.called} from "
+        f"{format_number(other.lasting / DAYS)} requests/day for good (`--on {many.unit.chip}`)."
+    )
 
 
 def _tier(own: Own, tier: str) -> str:

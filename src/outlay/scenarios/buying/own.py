@@ -32,6 +32,8 @@ from outlay.statement import Interval
 SECONDS = HOURS_PER_MONTH * 3600.0
 _SIZES = (8, 32)
 """Devices of which an instance is looked for: one server, then several where the model is too large for it."""
+LARGE = 1000.0
+"""Times the load that show which machines are cheapest when all of them are full."""
 _SHOWN = 5
 _SERVER = 8
 RENTED = ("datacenter-gpu", "workstation-gpu")
@@ -59,6 +61,15 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Many:
+    """The instance that carries a load of :data:`LARGE` times the one asked about for the least dollars."""
+
+    unit: Unit
+    step: float
+    """Dollars of a month of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Own:
     """A month of machines: the run that answers, its unit, and what all of them cost without people."""
 
@@ -70,6 +81,8 @@ class Own:
     """Instances that are kept however small the load is."""
     relative: Interval = field(default_factory=lambda: Interval.of(1.0))
     """Measured time of answers over that predicted."""
+    many: Many | None = None
+    """What carries a much larger load for the least, where any accelerator may be taken."""
 
     def with_speed(self, factor: float) -> Own:
         """The same machines, each carrying `factor` times the requests; their number and bill stay."""
@@ -89,6 +102,14 @@ class Own:
 def unit_of(question: ServingQuestion, coefficients: ServingCoefficients, count: int | None) -> Unit | None:
     """The instance with which the load takes the fewest devices, or with which `count` devices carry the most; None where
     nothing fits."""
+    found = units_of(question, coefficients, count, loads=(1.0,))
+    return found[0] if found else None
+
+
+def units_of(
+    question: ServingQuestion, coefficients: ServingCoefficients, count: int | None, *, loads: Sequence[float]
+) -> list[Unit]:
+    """The same for the load times each of `loads`."""
     demand = question.demand
     assert demand.rate is not None
     layouts = layouts_of(
@@ -97,21 +118,26 @@ def unit_of(question: ServingQuestion, coefficients: ServingCoefficients, count:
     devices = np.asarray(layouts.devices, dtype=np.int64)
     rates = _most(question, layouts, coefficients)
     if not (rates > 0).any():
-        return None
-    need = demand.rate * demand.peak
-    needed = np.maximum(np.ceil(need / np.maximum(rates, 1e-300) * (1.0 - 1e-12)), 1.0)
-    counts = needed if count is None else count // devices
-    score = counts * devices if count is None else -(counts * rates)
-    total = np.where(rates > 0, score, np.inf)
-    # Of as many devices, the instance that carries the most of it; of that, the smaller one.
-    place = int(np.lexsort((devices, -rates / devices, total))[0])
-    return Unit(
-        chip=question.accelerator.name,
-        devices=int(devices[place]),
-        peak_rate=float(rates[place]),
-        peak=demand.peak,
-        count=int(counts[place]),
-    )
+        return []
+    found = []
+    for times in loads:
+        need = times * demand.rate * demand.peak
+        needed = np.maximum(np.ceil(need / np.maximum(rates, 1e-300) * (1.0 - 1e-12)), 1.0)
+        counts = needed if count is None else count // devices
+        score = counts * devices if count is None else -(counts * rates)
+        total = np.where(rates > 0, score, np.inf)
+        # Of as many devices, the instance that carries the most of it; of that, the smaller one.
+        place = int(np.lexsort((devices, -rates / devices, total))[0])
+        found.append(
+            Unit(
+                chip=question.accelerator.name,
+                devices=int(devices[place]),
+                peak_rate=float(rates[place]),
+                peak=demand.peak,
+                count=int(counts[place]),
+            )
+        )
+    return found
 
 
 def _domain(question: ServingQuestion) -> int:
@@ -183,7 +209,7 @@ def cheapest(
     :raises InputError: if the question is refused on all of them.
     :raises DoesNotFit: if none of them serves the load.
     """
-    units, last, refused = [], list[ServingQuestion](), list[InputError]()
+    units, last, refused, many = [], list[ServingQuestion](), list[InputError](), list[Many]()
     chips = list(rentable(money))
     if not chips:
         raise nobody_lists(money)
@@ -196,9 +222,12 @@ def cheapest(
                 refused.append(error)
                 break
             last = [entry for entry in last if entry.accelerator != chip] + [question]
-            unit = unit_of(question, coefficients, None)
-            if unit is not None and linked(chip, unit.devices):
-                units.append((price * unit.devices * unit.count, unit))
+            both = units_of(question, coefficients, None, loads=(1.0, LARGE))
+            for unit in both[1:]:
+                if linked(chip, unit.devices):
+                    many.append(Many(unit=unit, step=price * unit.devices * HOURS_PER_MONTH))
+            if both and linked(chip, both[0].devices):
+                units.append((price * both[0].devices * both[0].count, both[0]))
                 break
     if not units:
         raise _nothing(model, last, refused, coefficients)
@@ -215,7 +244,8 @@ def cheapest(
             break
     if not made and failed is not None:
         raise failed
-    return tuple(made)
+    most = min(many, key=lambda entry: entry.step * entry.unit.count, default=None)
+    return tuple(replace(own, many=most) for own in made)
 
 
 def _nothing(

@@ -11,6 +11,9 @@ from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.ways import Served, Tried, candidates, each_of, scalar
 from outlay.serving import Load, Performance, ServingCoefficients, memory, perform_disaggregated
 
+DIFFERING = 0.3
+"""Standard deviation over mean of the lengths of clients' answers: how far apart they end is how alone their next prompts are."""
+
 
 def try_both(question: ServingQuestion, prompts: ServingQuestion, coefficients: ServingCoefficients) -> Tried:
     """Every pair of a layout for prompts and one for answers, under the busiest load."""
@@ -95,6 +98,8 @@ def _perform(
     coefficients: ServingCoefficients,
 ) -> Performance:
     answering = question.deployment(last)
+    if load.rate is None:
+        load = replace(load, variation=np.maximum(load.variation, DIFFERING))
     return perform_disaggregated(
         prompts.deployment(first),
         answering,

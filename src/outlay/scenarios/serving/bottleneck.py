@@ -65,7 +65,8 @@ def waits_for(run: ServingRun) -> str:
     together = max(float(busiest.decoding), 1.0)
     decode, share = step_waits_for(run, run.decoding, together, run.served.deployment)
     first = run.served.prefill or run.served.deployment
-    prompt, part = step_waits_for(run, run.prompt, float(run.question.demand.load().computed), first)
+    tokens = min(float(run.question.demand.load().computed), float(first.engine.chunk_tokens))
+    prompt, part = step_waits_for(run, run.prompt, tokens, first)
     shares = [format_quantity(value, "%", digits=2) for value in (share, part)]
     words = f"Answers wait for {decode}, {shares[0]} of a step; prompts for {prompt}, {shares[1]}."
     if float(busiest.queue) > QUEUED * float(busiest.ttft):

@@ -59,6 +59,7 @@ def cost_serving(
     kv: str | None = None,
     layout: str | None = None,
     step_tokens: str | int | None = None,
+    max_num_seqs: str | int | None = None,
     replicas: str | int | None = None,
     ttft: str | float | None = None,
     tpot: str | float | None = None,
@@ -128,6 +129,7 @@ def cost_serving(
         kv=kv,
         layout=layout,
         step_tokens=step_tokens,
+        max_num_seqs=max_num_seqs,
         replicas=replicas,
         ttft=ttft,
         tpot=tpot,
@@ -284,11 +286,11 @@ def notes_of(run: ServingRun) -> Iterator[str]:
     served = run.served
     yield "A month is 730 hours, and all of them are paid."
     engine = served.deployment.engine
-    if engine.kernels == "tables":
-        front = format_quantity(run.coefficients.step.front_of(engine.family), "s", digits=2)
+    if run.front_end:
+        front = format_quantity(run.front_end, "s", digits=2)
         yield (
-            f"Times are those of the engine. In front of {engine.name} a client's request takes about {front} more before its "
-            "first token (fitted): connection, tokens, queues."
+            f"Times are those that a client on the same machine sees: {front} of a first token are {engine.name}'s front end "
+            "(connection, tokenizer, queues; fitted). The network to your users comes on top."
         )
     if run.waits is not None and served.replay is None:
         waited = run.waits.quantile("ttft", 0.5)

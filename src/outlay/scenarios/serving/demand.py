@@ -12,6 +12,7 @@ from outlay.errors import InputError
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.rates import rate_words, read_rate
 from outlay.serving import Load, Requests, load_trace
+from outlay.serving.closed_loop import LOOSE
 from outlay.statement import Assumption, Receipt
 from outlay.units import format_quantity
 from outlay.workload import Architecture
@@ -76,7 +77,14 @@ class Demand:
         share = 1.0 / replicas  # type: ignore[operator]
         if self.rate is None:
             assert self.concurrency is not None
-            return Load(input=self.input, output=self.output, concurrency=self.concurrency * share, cached=self.cached)
+            return Load(
+                input=self.input,
+                output=self.output,
+                concurrency=self.concurrency * share,
+                cached=self.cached,
+                # Answers of people differ in length, so that nothing keeps clients in step.
+                variation=max(self.variation, LOOSE),
+            )
         rate = self.rate * (self.peak if busiest else 1.0)
         return Load(
             input=self.input, output=self.output, rate=rate * share, cached=self.cached, variation=self.variation

@@ -78,7 +78,7 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
             label=label,
             note=note,
             basis="fitted",
-            parts=_step_parts(run) if key == "tpot" else (),
+            parts=_first_parts(run) if key == "ttft" else _step_parts(run) if key == "tpot" else (),
             receipts=run.fitted_on,
             assumed=grounds(run, *TIME),
         )
@@ -103,18 +103,38 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
             assumed=grounds(run, *TIME),
         )
     if question.battery is not None:
-        figures["battery"] = Figure(
-            Interval.of(question.battery / run.watts),
-            unit="s",
-            label="battery lasts",
-            note="what it holds ÷ power of the device and of what stands around it",
-            parts=(
-                Figure(Interval.exact(question.battery), unit="J", label="It holds"),
-                Figure(Interval.of(run.watts), unit="W", label="Power"),
-            ),
-            assumed=grounds(run, *ENERGY),
-        )
+        figures["battery"] = _battery(run, question.battery)
     return figures
+
+
+def _battery(run: ServingRun, joules: float) -> Figure:
+    """How long a battery feeds the machines, and what their power is made of; the building has no part in it."""
+    said = next((entry.receipt for entry in run.question.assumed if entry.name == "battery"), None)
+    machine = run.machine
+    power = Figure(
+        Interval.of(run.watts),
+        unit="W",
+        label="Power",
+        note="mean of the day, at rest and at work, of all machines",
+        parts=_rack(run) if machine is None else _alone(run, machine),
+        receipts=run.fitted_on,
+    )
+    holds = Figure(
+        Interval.exact(joules),
+        unit="J",
+        label="It holds",
+        basis=None if said is not None else "yours",
+        note="" if said is not None else "--battery",
+        receipts=() if said is None else (said,),
+    )
+    return Figure(
+        Interval.of(joules / run.watts),
+        unit="s",
+        label="battery lasts",
+        note="what it holds ÷ power of the devices and of what stands around them",
+        parts=(holds, power),
+        assumed=grounds(run, *(name for name in (*ENERGY, "battery") if name != "PUE")),
+    )
 
 
 def _as_often(run: ServingRun, rate: float) -> Interval:
@@ -222,6 +242,19 @@ def _carbon(run: ServingRun) -> Figure:
             ),
         ),
         assumed=grounds(run, *CARBON),
+    )
+
+
+def _first_parts(run: ServingRun) -> tuple[Figure, ...]:
+    """Where a request is until its first token."""
+    ttft, queue = float(run.served.busiest.ttft), float(run.served.busiest.queue)
+    parts = {
+        "Front end: connection, tokenizer, queues": run.front_end,
+        "Waiting for a place": queue,
+        "Its prompt, and those that share its steps": ttft - queue - run.front_end,
+    }
+    return tuple(
+        Figure(Interval.of(seconds), unit="s", label=label) for label, seconds in parts.items() if seconds > 1e-9
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from outlay.scenarios.serving.fit import serve
-from outlay.scenarios.serving.refusal import on_count, words_on
+from outlay.scenarios.serving.refusal import carries, fewest, on_count, words_on
 from outlay.scenarios.serving.run import HOURS, ServingRun
 from outlay.scenarios.serving.ways import Served
 from outlay.units import format_money, format_quantity
@@ -17,7 +17,7 @@ def hints_of(run: ServingRun) -> tuple[str, ...]:
 
 
 def _fewer(run: ServingRun) -> Iterator[str]:
-    """The fewest accelerators, by halves, that carry the load within its objectives."""
+    """The fewest accelerators that carry the load within its objectives: some half of them, and then one by one."""
     question = run.question
     if (
         question.demand.rate is None
@@ -26,17 +26,19 @@ def _fewer(run: ServingRun) -> Iterator[str]:
         or question.fixed
     ):
         return
-    count, found = question.devices, None
+    count, low = question.devices, 0
     while count % 2 == 0:
-        count //= 2
-        served = serve(on_count(question, count), run.coefficients)
-        if not isinstance(served, Served):
+        if not carries(question, count // 2, run.coefficients):
+            low = count // 2
             break
-        found = (count, served)
-    if found is None:
+        count //= 2
+    if count == question.devices:
         return
-    count, served = found
+    count = fewest(question, low, count, run.coefficients)
     fewer = on_count(question, count)
+    served = serve(fewer, run.coefficients)
+    if not isinstance(served, Served):
+        return
     slower = format_quantity(float(served.busiest.e2e), "s")
     prices = [terms.price for _, terms in run.pools]
     saved = sum(

@@ -20,7 +20,7 @@ from outlay.scenarios.serving.degrees import read_degrees
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.extras import RANK, Draft, read_adapters, read_draft, read_offload
 from outlay.scenarios.serving.runs_on import refuses, sends_caches
-from outlay.scenarios.serving.software import cache_of, engine_of, format_of
+from outlay.scenarios.serving.software import cache_of, engine_of, format_of, read_sequences, told
 from outlay.serving import Deployment, Engine, Format, Requests, Speculation
 from outlay.serving.adapters import Adapters, adapter_bytes
 from outlay.serving.objectives import Objectives
@@ -124,6 +124,7 @@ def ask_serving(
     kv: str | None = None,
     layout: str | None = None,
     step_tokens: str | int | None = None,
+    max_num_seqs: str | int | None = None,
     replicas: str | int | None = None,
     ttft: str | float | None = None,
     tpot: str | float | None = None,
@@ -163,6 +164,7 @@ def ask_serving(
     degrees = problems.attempt(lambda: read_degrees(layout))
     copies = problems.attempt(lambda: _replicas(replicas, count))
     chunk = problems.attempt(lambda: _step_tokens(step_tokens))
+    most = problems.attempt(lambda: read_sequences(max_num_seqs))
     wanted = problems.attempt(lambda: _objectives(ttft, tpot))
     cluster = problems.attempt(lambda: _cluster(chip, count, gpus_per_node, interconnect, assumed))
     drafting = problems.attempt(lambda: read_draft(draft, draft_tokens, acceptance, architecture, assumed))
@@ -171,10 +173,7 @@ def ask_serving(
     joules = problems.attempt(lambda: _battery(battery, server, count, assumed))
     problems.settle()
     assert cluster is not None and wanted is not None
-    software = engine_of(engine, quant, chip, assumed)
-    if chunk is not None:
-        software = replace(software, chunk_tokens=chunk)
-        assumed[:] = [entry for entry in assumed if entry.name != "limits of a step"]
+    software = told(engine_of(engine, quant, chip, assumed), chunk, most, assumed)
     host = read_offload(offload_to, chip, software.kernels, count)
     weights = format_of(quant, architecture, chip, software, model, assumed)
     assumed += demand.assumed

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final, get_args
 
 from outlay.accuracy.metrics import Kind
-from outlay.accuracy.serving.ranges import load_serving_ranges
+from outlay.accuracy.serving.ranges import load_serving_ranges, ported
 from outlay.catalog import Accelerator
 from outlay.machine.gemm_curve import gemm_curve
 from outlay.scenarios.serving.demand import REQUEST
@@ -61,8 +61,10 @@ def reasons_to_doubt(
     loaded: bool,
 ) -> tuple[str, ...]:
     """By the names of :data:`outlay.accuracy.serving.ranges.DOUBTS`."""
+    chips = tuple(accelerators)
     reasons = {
-        "kernels": any(gemm_curve(chip, "bf16", None).basis != "fitted" for chip in accelerators),
+        "kernels": any(gemm_curve(chip, "bf16", None).basis != "fitted" for chip in chips),
+        "ported": any(ported(engine, chip) for chip in chips),
         "stands in": engine.name == "transformers",
         "experts": architecture.is_moe,
         "lengths": any(entry.receipt is REQUEST for entry in assumed),

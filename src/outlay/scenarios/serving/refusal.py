@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
@@ -16,6 +17,7 @@ from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving.ways import Tried, instances, layout_words
 from outlay.serving import Format, ServingCoefficients, format_for, memory
+from outlay.serving.objectives import Objectives
 from outlay.units import format_quantity
 
 NARROWER = ("fp8", "w8a16", "w4a16")
@@ -62,26 +64,29 @@ def devices_of(question: ServingQuestion) -> str:
 
 
 def carried_by(question: ServingQuestion, coefficients: ServingCoefficients) -> int | None:
-    """The fewest accelerators, to one part in eight, that carry the load; None where no number that is tried does."""
+    """The fewest accelerators that carry the load; None where no number that is tried does."""
     low, high = question.devices, question.devices
     for _ in range(ROUNDS):
         low, high = high, high * 2
         if high > MOST_DEVICES:
             return None
-        if _carries(question, high, coefficients):
+        if carries(question, high, coefficients):
             break
     else:
         return None
-    step = max(low // 8, 1)
-    node = int(on_count(question, high).cluster.node_size)
-    step = step if node <= 1 or low < node else max(step // node * node, node)
-    for count in range(low + step, high, step):
-        if _carries(question, count, coefficients):
-            return count
+    return fewest(question, low, high, coefficients)
+
+
+def fewest(question: ServingQuestion, low: int, high: int, coefficients: ServingCoefficients) -> int:
+    """The fewest accelerators that carry the load, where `low` do not and `high` do."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if carries(question, middle, coefficients) else (middle, high)
     return high
 
 
-def _carries(question: ServingQuestion, count: int, coefficients: ServingCoefficients) -> bool:
+def carries(question: ServingQuestion, count: int, coefficients: ServingCoefficients) -> bool:
+    """Whether so many accelerators carry the load within its objectives."""
     return _serves(on_count(question, count), coefficients)
 
 
@@ -131,15 +136,18 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
             break
     if _offloads(question) and _serves(replace(question, host=catalog.accelerator(PROCESSOR)), coefficients):
         yield f"write `--offload-to {PROCESSOR}` for the layers that do not fit (or the processor that you have)"
-    if question.fixed and _serves(replace(question, fixed={}), coefficients):
+    free_of = replace(question, fixed={})
+    if question.fixed and _serves(free_of, coefficients):
         yield "write `--layout auto`"
+        return
     count = question.devices
     for _ in range(10):
         count *= 2
         if count > MOST_DEVICES:
             return
-        if _carries(replace(question, fixed={}), count, coefficients):
-            yield f"write `{words_on(question, count)}`"
+        if carries(free_of, count, coefficients):
+            free = "--layout auto " if question.fixed else ""
+            yield f"write `{free}{words_on(question, fewest(free_of, count // 2, count, coefficients))}`"
             return
 
 
@@ -175,44 +183,63 @@ def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
         f"not the {asked}{busiest}\n"
         f"  that is {tried.replicas[place]:,} × {layout_words(tried.layouts.at(place))}, as full as they get"
     )
-    count = carried_by(question, coefficients)
-    hint = (
-        "shorten prompts and answers, or spread the load"
-        if count is None
-        else f"{count:,} carry it: write `{words_on(question, count)}`"
+    return DoesNotFit(
+        message,
+        hint=_more_of_them(question, "carry", coefficients) or "shorten prompts and answers, or spread the load",
     )
-    return DoesNotFit(message, hint=hint)
+
+
+def _more_of_them(question: ServingQuestion, verb: str, coefficients: ServingCoefficients) -> str:
+    """The fewest accelerators that carry the load, and the objectives that they have where they cannot keep those asked for;
+    empty where no number carries it."""
+    count, loose = carried_by(question, coefficients), ""
+    if count is None and question.objectives.stated:
+        free = replace(question, objectives=Objectives())
+        count = carried_by(free, coefficients)
+        if count is not None:
+            more = on_count(question, count)
+            _, loose = _nearest(more, try_layouts(more, coefficients))
+    if count is None or (verb == "keep" and loose):
+        return ""
+    every = on_count(question, count).all_devices
+    return f"{every:,} {verb} it: write `{words_on(question, count)}{loose and ' '}{loose}`"
 
 
 def _too_slow(question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients) -> DoesNotFit:
     """Objectives that no layout keeps: the nearest that there is."""
-    wanted, performance = question.objectives, tried.performance
-    shape = tried.fits.shape
-    over = np.full(shape, 0.0)
-    for name in wanted.stated:
-        seconds = np.broadcast_to(np.asarray(getattr(performance, name), dtype=float), shape)
-        over = np.maximum(over, seconds / float(getattr(wanted, name)))
-    place = int(np.argmin(np.where(tried.fits, over, np.inf)))
-    ttft, tpot = (
-        float(np.broadcast_to(np.asarray(getattr(performance, name), dtype=float), shape)[place])
-        for name in ("ttft", "tpot")
-    )
+    place, loose = _nearest(question, tried)
+    ttft, tpot = (_seconds(tried, name, place) for name in ("ttft", "tpot"))
     message = (
         f"no layout of {devices_of(question)} has {_limits(question)}\n"
         f"  the nearest, {tried.replicas[place]:,} × {layout_words(tried.layouts.at(place))}, has its first token after "
         f"{format_quantity(ttft, 's')} and a further one every {format_quantity(tpot, 's')}"
     )
-    count = carried_by(question, coefficients) if question.demand.rate is not None else None
-    helps = [] if count is None else [f"{count:,} keep it: write `{words_on(question, count)}`"]
+    more = "" if question.demand.rate is None else _more_of_them(question, "keep", coefficients)
+    helps = [more, f"write `{loose}`" if np.isfinite(ttft) else ""]
+    return DoesNotFit(message, hint="; or ".join(filter(None, helps)) or "send fewer requests")
+
+
+def _nearest(question: ServingQuestion, tried: Tried) -> tuple[int, str]:
+    """The layout that exceeds its objectives by the least, and flags with which it keeps them."""
+    wanted = question.objectives
+    over = np.zeros(tried.fits.shape)
+    for name in wanted.stated:
+        over = np.maximum(over, _all_seconds(tried, name) / float(getattr(wanted, name)))
+    place = int(np.argmin(np.where(tried.fits, over, np.inf)))
     # What is kept already stays as it was asked for.
-    loose = [
-        f"--{name} {_milliseconds(max(value, float(getattr(wanted, name)) / ROUNDED))}"
-        for name, value in (("ttft", ttft), ("tpot", tpot))
-        if name in wanted.stated
+    flags = [
+        f"--{name} {_typed(max(ROUNDED * _seconds(tried, name, place), float(getattr(wanted, name))))}"
+        for name in wanted.stated
     ]
-    if np.isfinite(ttft):
-        helps.append(f"write `{' '.join(loose)}`")
-    return DoesNotFit(message, hint="; or ".join(helps) if helps else "send fewer requests")
+    return place, " ".join(flags)
+
+
+def _all_seconds(tried: Tried, name: str) -> NDArray[np.float64]:
+    return np.broadcast_to(np.asarray(getattr(tried.performance, name), dtype=float), tried.fits.shape)
+
+
+def _seconds(tried: Tried, name: str, place: int) -> float:
+    return float(_all_seconds(tried, name)[place])
 
 
 def _limits(question: ServingQuestion) -> str:
@@ -221,6 +248,12 @@ def _limits(question: ServingQuestion) -> str:
     return " and ".join(f"{words[name]} {format_quantity(float(getattr(wanted, name)), 's')}" for name in wanted.stated)
 
 
-def _milliseconds(seconds: float) -> str:
-    """Rounded up, so that what is offered is kept."""
-    return f"{int(np.ceil(seconds * 1000 * ROUNDED - 1e-6))}ms"
+def _typed(seconds: float) -> str:
+    """Rounded up to a millisecond, or to a tenth of a second, so that what is offered is kept.
+
+    >>> _typed(0.0931), _typed(4.4491), _typed(196.3)
+    ('94ms', '4.5s', '196.3s')
+    """
+    if seconds < 1.0:
+        return f"{int(np.ceil(seconds * 1000 - 1e-6))}ms"
+    return f"{np.ceil(seconds * 10 - 1e-6) / 10:g}s"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from outlay import catalog, economics
@@ -67,14 +68,23 @@ class ServingRun:
         terms = (self.terms,) if self.prompt_terms is None else (self.prompt_terms, self.terms)
         return tuple(zip(self.question.pools, terms, strict=True))
 
+    @property
+    def front_end(self) -> float:
+        """Of the seconds to a first token, those before the engine has the request."""
+        return self.coefficients.step.front_of(self.served.deployment.engine)
+
     @cached_property
     def prompt(self) -> Iteration:
-        """One prompt by itself."""
-        demand = self.question.demand
-        load = demand.load(self.served.working)
-        past = demand.input - float(load.computed)
+        """One prompt by itself, in as many steps as the engine takes for it."""
         deployment = self.served.prefill or self.served.deployment
-        return iteration(deployment, Work(prefill=float(load.computed), prompts=1.0, past=past), self.coefficients)
+        load = self.question.demand.load(self.served.working)
+        computed = float(load.computed)
+        steps = math.ceil(computed / float(deployment.engine.chunk_tokens))
+        each = computed / steps
+        past = float(load.input) - computed + (computed - each) / 2.0
+        step = iteration(deployment, Work(prefill=each, prompts=1.0, past=past), self.coefficients)
+        parts = {name: seconds * steps for name, seconds in step.breakdown.items()}
+        return replace(step, seconds=step.seconds * steps, breakdown=parts)
 
     @cached_property
     def decoding(self) -> Iteration:

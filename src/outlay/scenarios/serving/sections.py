@@ -71,7 +71,8 @@ def _load(run: ServingRun) -> Table:
     else:
         rows.append(("instances", _instances(served.replicas, served.deployment)))
     if demand.rate is not None:
-        most = f"{rate_words(served.most_requests_per_second)} at most"
+        whatever = ", however long they wait" if wanted.stated else ""
+        most = f"{rate_words(served.most_requests_per_second)} at most in this layout{whatever}"
         rows.append(("requests", f"{rate_words(demand.rate)}; {most}"))
         if demand.peak > 1:
             part = format_quantity(demand.rate * demand.peak / served.most_requests_per_second, "%", digits=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from outlay import units
 from outlay.catalog import Accelerator, rows
 from outlay.errors import InputError, UnknownName
 from outlay.scenarios.serving.published import published_for
@@ -26,6 +27,8 @@ _SPELLINGS = {
     "fp8_e4m3": "fp8",
     "fp8_e5m2": "fp8",
 }
+MOST_SEQUENCES = 1 << 16
+"""Sequences that `--max-num-seqs` takes: more than any engine's documentation names."""
 _OTHER = ("transformers", "huggingface", "hf")
 
 
@@ -74,6 +77,32 @@ def limited(engine: Engine, chip: Accelerator, assumed: list[Assumption]) -> Eng
     receipt = Receipt(changed.chunk_tokens, unit="tokens", source=source, date="2026-11", basis="quoted")
     assumed.append(Assumption("limits of a step", value=value, why=why, receipt=receipt))
     return changed
+
+
+def read_sequences(text: str | int | None) -> int | None:
+    """`--max-num-seqs N`; None where nobody said."""
+    if text is None:
+        return None
+    found = int(units.parse(text, "count", name="--max-num-seqs", example="64"))
+    if found > MOST_SEQUENCES:
+        raise InputError(
+            f"`--max-num-seqs` is {text}",
+            expected=f"at most {MOST_SEQUENCES:,} sequences",
+            hint="write `--max-num-seqs 64`, or leave it out",
+        )
+    return found
+
+
+def told(engine: Engine, chunk: int | None, sequences: int | None, assumed: list[Assumption]) -> Engine:
+    """The engine with the limits that somebody states; what is said of those that it sets itself is of the others alone."""
+    stated = (chunk, sequences)
+    for place, entry in enumerate(assumed):
+        if entry.name == "limits of a step" and stated != (None, None):
+            left = [part for part, own in zip(entry.value.split(", "), stated, strict=True) if own is None]
+            assumed[place : place + 1] = [replace(entry, value=part) for part in left]
+            break
+    engine = engine if chunk is None else replace(engine, chunk_tokens=chunk)
+    return engine if sequences is None else replace(engine, most_sequences=sequences)
 
 
 def engine_named(name: str) -> Engine:

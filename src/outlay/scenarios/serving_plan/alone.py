@@ -17,7 +17,20 @@ from outlay.units import format_quantity
 ALIKE = 0.02
 """Share by which seconds of the command may differ from the plan's without a word."""
 _COUNTED = ("users", "requests_per_user", "peak", "turns", "prefix_hit")
-_TERMS = ("kv", "price", "discount", "hardware", "life", "use", "grid", "pue", "electricity", "egress", "people")
+_TERMS = (
+    "kv",
+    "max_num_seqs",
+    "price",
+    "discount",
+    "hardware",
+    "life",
+    "use",
+    "grid",
+    "pue",
+    "electricity",
+    "egress",
+    "people",
+)
 _SHARES = ("prefix_hit", "discount", "use")
 
 
@@ -32,20 +45,20 @@ def alone(model: object, found: ServingFound, coefficients: ServingCoefficients)
         return None
     words = " ".join(f"--{flag.replace('_', '-')} {shlex.quote(value)}" for flag, value in asked.items())
     said = f"`outlay cost serving {shlex.quote(name)} {words}` is these machines alone, line by line"
+    if found.wanted.day is not None:
+        said += ", with all of them on all day"
     ours = {"ttft": best.ttft, "e2e": best.e2e}
     if all(abs(answer[key].value.likely / seconds - 1.0) < ALIKE for key, seconds in ours.items() if key in answer):
         return said
     first, whole = (
         format_quantity(answer[key].value.likely if key in answer else seconds, "s") for key, seconds in ours.items()
     )
-    return f"{said}, with {_differing(found)}: a first token after {first}, an answer after {whole}"
+    return f"{said}; with {_differing(found)} a first token after {first}, an answer after {whole}"
 
 
 def _differing(found: ServingFound) -> str:
     """What one command cannot say of the plan, so that it answers otherwise."""
     best = found.best
-    if found.wanted.day is not None:
-        return "the busiest hour all day"
     if best.prefill is not None and degrees(best.prefill.layout) != degrees(best.decode.layout):
         return "the layouts that it finds the quickest"
     if best.prefill is not None and best.prefill.engine != best.decode.engine:
@@ -79,11 +92,14 @@ def _flags(found: ServingFound) -> Iterator[tuple[str, str]]:
         yield from (("input", f"{demand.input:.0f}"), ("output", f"{demand.output:.0f}"))
     else:
         yield from ((name, str(said[name])) for name in ("input", "output") if said.get(name) is not None)
-    by_users = wanted.day is None and said.get("users") is not None
-    if not by_users:
+    if said.get("users") is None:
         assert demand.rate is not None
-        yield "rate", _typed_rate(wanted.rate if wanted.day is not None else demand.rate)
-    for name in (*(_COUNTED if wanted.day is None else _COUNTED[3:]), *_TERMS):
+        yield "rate", _typed_rate(demand.rate)
+    if wanted.day is not None and wanted.day.peak > 1.0:
+        yield "peak", f"{wanted.day.peak:.4g}"
+    for name in (*_COUNTED, *_TERMS):
+        if name == "peak" and wanted.day is not None:
+            continue
         if said.get(name) is not None:
             yield name, _typed(name, said[name])
     if wanted.money.price is None and best.offer.provider:

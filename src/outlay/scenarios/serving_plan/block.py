@@ -92,6 +92,12 @@ class Block:
         least: Floats = np.min([pool.replicas * pool.carried for pool in self.pools], axis=0)
         return least
 
+    @property
+    def sustained(self) -> Floats:
+        """The same, however long they wait."""
+        most: Floats = np.min([pool.replicas * pool.ways.loops.sustained(pool.way) for pool in self.pools], axis=0)
+        return most
+
     def over_the_day(self, rate: float, day: Day | None) -> Floats:
         """Device-hours of a day with as many instances as each hour needs, over those of all of them all day.
 

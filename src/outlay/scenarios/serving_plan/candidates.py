@@ -83,9 +83,10 @@ def _ways(
         weights=form,
         cache=asked.cache,
     )
-    if make is prefill_loops:  # of the time to the first token, sending the cache is a part
+    if make is prefill_loops:  # of the time to the first token, the front end and sending the cache are parts
+        front_end = coefficients.step.front_of(engine)
         own = sequence_bytes(deployment, load.input)
-        objectives = dataclasses.replace(objectives, ttft=objectives.ttft - _sending(cluster, own))
+        objectives = dataclasses.replace(objectives, ttft=objectives.ttft - front_end - _sending(cluster, own))
     ways, seen, legal = ways_of(
         deployment,
         load,
@@ -123,7 +124,9 @@ def _aggregated(
         way.append(every[more])
         replicas.append(count[more])
     pool = Pool(ways=ways, way=np.concatenate(way), replicas=np.concatenate(replicas))
-    performance, device_watts, busy = _fared(asked, ways, pool.way, pool.replicas)
+    latencies, device_watts, busy = _fared(asked, ways, pool.way, pool.replicas)
+    # Instances that are too few for the load are asked as if they were just full: their queue has no end.
+    endless = np.where(asked.rate / pool.replicas < ways.loops.sustained(pool.way), 0.0, np.inf)
     watts = drawn(cluster.accelerator, pool.devices, device_watts, busy)
     block = Block(
         chip=cluster.accelerator,
@@ -131,7 +134,9 @@ def _aggregated(
         form=form,
         decode=pool,
         prefill=None,
-        **performance,
+        ttft=latencies["ttft"] + endless,
+        tpot=latencies["tpot"],
+        e2e=latencies["e2e"] + endless,
         watts=watts * pool.devices,
         kept=carried[pool.way],
         relaxed={
@@ -171,7 +176,8 @@ def _disaggregated(
     sending = _sending(cluster, np.maximum(_cache_bytes(one, asked), _cache_bytes(two, asked)))
     share = asked.rate * sending / one.replicas
     behind = np.where(share < 1, np.minimum(share, 0.999) / (2.0 * (1.0 - np.minimum(share, 0.999))) * sending, np.inf)
-    ttft = waits["ttft"][i] + behind + sending + float(cluster.network_latency) + answers["ttft"][j]
+    besides = float(cluster.network_latency) + coefficients.step.front_of(engine)
+    ttft = waits["ttft"][i] + behind + sending + besides + answers["ttft"][j]
     inside = np.flatnonzero((one.devices + two.devices <= most) & (ttft <= objectives.ttft))
     if not inside.size:
         return None, counts

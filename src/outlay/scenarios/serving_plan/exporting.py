@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,19 @@ import numpy as np
 from outlay import catalog
 from outlay.errors import InputError
 from outlay.scenarios.serving_plan.block import Pool, replicas_by_part
+from outlay.scenarios.serving_plan.offered import Plan
 from outlay.scenarios.serving_plan.question import ENGINES, ServingWanted
 from outlay.scenarios.serving_plan.search import ServingFound, search_serving
 from outlay.scenarios.serving_plan.sections import batch_limit
 from outlay.scenarios.training_plan.exporting import Exported
 from outlay.serving import Deployment, load_serving, memory, sequence_bytes
-from outlay.serving.launch import Instances, ServingPlan, write
+from outlay.serving.launch import Instances, ServingPlan, Slots, write
 from outlay.workload import Architecture
+
+STEP = 256
+"""Tokens in whose multiples the context of a slot is cut."""
+ROOMY = 2
+"""Times a request of the load for which a slot has room where memory allows: nobody said how long the longest is."""
 
 
 def export_serving_plan(
@@ -46,6 +52,19 @@ def export_serving_plan(
     return Exported(files=tuple(write(tool, plan) for tool in dict.fromkeys(tools)), notes=())
 
 
+def started_by(
+    model: str | Mapping[str, object] | Architecture, found: ServingFound, tools: tuple[str, ...]
+) -> Iterator[str]:
+    """Those of `tools` that can run the best plan."""
+    plan = launch_plan(model, found)
+    for tool in tools:
+        try:
+            write(tool, plan)
+        except InputError:
+            continue
+        yield tool
+
+
 def launch_plan(model: str | Mapping[str, object] | Architecture, found: ServingFound) -> ServingPlan:
     """The best plan as launch files are written from it."""
     best, wanted = found.best, found.wanted
@@ -54,15 +73,18 @@ def launch_plan(model: str | Mapping[str, object] | Architecture, found: Serving
     if wanted.day is not None:
         rates = wanted.rate * np.asarray(wanted.day.share) / wanted.day.peak
     least = replicas_by_part(block.decode.at(np.array([place])), rates).min()
+    running, longest = batch_limit(best, wanted.most_sequences), _longest(best.decode, wanted)
+    request = int(np.ceil(wanted.demand.longest))
     return ServingPlan(
         model=_hub_name(model, wanted.architecture.name),
         published=wanted.published,
-        decode=Instances(deployment=best.decode, replicas=best.replicas, running=batch_limit(best)),
+        decode=Instances(deployment=best.decode, replicas=best.replicas, running=running),
         prefill=None
         if block.prefill is None or best.prefill is None
         else Instances(deployment=best.prefill, replicas=best.prefill_replicas, running=_inside(block.prefill, place)),
-        longest=_longest(best.decode, wanted),
-        request=int(np.ceil(wanted.demand.longest)),
+        longest=longest,
+        request=request,
+        slots=_slots(best, wanted, running, request=request, most=longest),
         least=best.replicas if wanted.day is None else int(least),
         start_up=300.0 if wanted.day is None else wanted.day.start_up,
     )
@@ -80,6 +102,23 @@ def _longest(deployment: Deployment, wanted: ServingWanted) -> int:
     while most > least and float(sequence_bytes(deployment, most)) > free:
         most = max(most // 2, least)
     return max(most, least)
+
+
+def _slots(best: Plan, wanted: ServingWanted, running: int, *, request: int, most: int) -> Slots:
+    """Slots of which each has its room from the start, all of them at once: as many as may run together, unless fewer leave
+    each room for :data:`ROOMY` requests of the load and still hold those that are inside at its rate."""
+    deployment = best.decode
+    free = float(memory(deployment, load_serving()).cache)
+
+    def fit(tokens: float) -> int:
+        return int(free / float(sequence_bytes(deployment, tokens)))
+
+    inside = int(np.ceil(wanted.rate / best.replicas * best.e2e)) + 1
+    fewest = running if wanted.most_sequences is not None else min(inside, running)
+    count = max(min(max(fit(ROOMY * request), fewest), running, fit(request)), 1)
+    tokens = np.arange(STEP, most + 1, STEP)
+    fits = tokens[count * sequence_bytes(deployment, tokens) <= free]
+    return Slots(count=count, tokens=max(request, min(int(fits.max(initial=0)), most)))
 
 
 def _engine(tools: tuple[str, ...], asked: str | None) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 from outlay import catalog
 from outlay.errors import DoesNotFit
 from outlay.scenarios.serving_plan.block import Counts
-from outlay.scenarios.serving_plan.offered import Offered, judged_of, ranked
+from outlay.scenarios.serving_plan.offered import Offered, Plan, judged_of, limits_of, ranked
 from outlay.scenarios.serving_plan.question import ServingWanted
 from outlay.scenarios.serving_plan.words import (
     FLAGS,
@@ -27,11 +27,14 @@ from outlay.scenarios.serving_plan.words import (
     why,
 )
 from outlay.search.limits import Judged
+from outlay.serving.objectives import Objectives
 
 _TRIES = 5
 """Times that four times as many accelerators are tried for a hint."""
 _POOLS = 2
 """Instances that prompts apart from decoding take at least."""
+_WIDER = (1.0, 1.02, 1.1)
+"""How much wider than what came nearest the limits are that are tried for a hint."""
 _FEW = 3
 """Kinds of accelerators that are tried."""
 
@@ -99,21 +102,63 @@ def none_within(wanted: ServingWanted, offered: Offered, judged: Judged, again: 
         most = max(max(numbers) for numbers in wanted.wanted.machines.values())
         load = "--rate" if wanted.asked.get("users") is None else "--users"
         chips = tuple(wanted.wanted.machines) if len(wanted.wanted.machines) <= _FEW else (plan.chip,)
-        more = _more(wanted, chips, again)
+        helps = [_more(wanted, chips, again), f"a lower `{load}`" if _carries_less(wanted, chips, again) else ""]
+        if not any(helps):
+            helps = [_unlimited(wanted, chips, again), "take larger accelerators"]
+        hint = ", or ".join(filter(None, helps))
         return DoesNotFit(
             f"{head}\n  no count up to {most:,} carries the load",
-            hint=f"{more}, or a lower `{load}`" if more else f"write a lower `{load}`",
+            hint=hint if helps[0] or not helps[1].startswith("a lower") else f"write {hint}",
         )
     near = offered.plan(place)
     broken = judged.broken(place)
-    relief = " ".join(f"{FLAGS[limit]} {typed(limit, _above(getattr(near, limit)))}" for limit in broken)
+    relief = _relief(wanted, near, tuple(broken), again)
+    helps = [f"it is there with `{relief}`" if relief else "", "" if relief else _more(wanted, (near.chip,), again)]
     return DoesNotFit(
         f"{head}\n"
         f"  nearest: {machines(near)} ({seller(near)}; {instances(near)}, {setting(near)}) {why(judged, place, near, wanted)}\n"
         f"  its first token comes after {shown('ttft', near.ttft)}, further ones each {shown('tpot', near.tpot)}"
         + (f"; it costs {shown('dollars', near.dollars)}" if np.isfinite(near.dollars) else ""),
-        hint=f"it is there with `{relief}`",
+        hint="".join(helps) or "ask for fewer requests, or for larger accelerators",
     )
+
+
+def _carries_less(wanted: ServingWanted, chips: tuple[str, ...], again: Again) -> bool:
+    """Whether a thousandth of the load is carried within the limits."""
+    assert wanted.demand.rate is not None
+    machines = {chip: wanted.wanted.machines[chip] for chip in chips}
+    demand = replace(wanted.demand, rate=wanted.demand.rate / 1000.0)
+    asked = replace(wanted, demand=demand, wanted=replace(wanted.wanted, machines=machines), tail=False)
+    offered = again(asked)
+    return bool(len(offered) and ranked(offered, asked, judged_of(offered, asked)).size)
+
+
+def _unlimited(wanted: ServingWanted, chips: tuple[str, ...], again: Again) -> str:
+    """How many accelerators carry the load where no limit is kept; empty where there are none, or no limit is stated."""
+    flags = [f"`{FLAGS[name]}`" for name in limits_of(wanted)]
+    free = replace(wanted, objectives=Objectives(), wanted=replace(wanted.wanted, limits={}))
+    more = _more(free, chips, again) if flags else ""
+    return f"{more} and leave {' and '.join(flags)} out" if more else ""
+
+
+def _relief(wanted: ServingWanted, near: Plan, broken: tuple[str, ...], again: Again) -> str:
+    """The limits with which there is a plan on the accelerator that came nearest, as flags: they are tried, and widened a
+    little where the search ends beside what it found before; empty where they do not help."""
+    machines = {near.chip: wanted.wanted.machines[near.chip]}
+    for wider in _WIDER:
+        most = {limit: _above(wider * float(getattr(near, limit))) for limit in broken}
+        times = {name: value for name, value in most.items() if name in wanted.objectives.stated}
+        limits = wanted.wanted.limits | {name: value for name, value in most.items() if name not in times}
+        asked = replace(
+            wanted,
+            objectives=replace(wanted.objectives, **times),
+            wanted=replace(wanted.wanted, machines=machines, limits=limits),
+            tail=False,
+        )
+        offered = again(asked)
+        if len(offered) and ranked(offered, asked, judged_of(offered, asked)).size:
+            return " ".join(f"{FLAGS[limit]} {typed(limit, value)}" for limit, value in most.items())
+    return ""
 
 
 def _more(wanted: ServingWanted, chips: tuple[str, ...], again: Again) -> str:

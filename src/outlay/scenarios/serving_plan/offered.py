@@ -105,8 +105,10 @@ def limits_of(wanted: ServingWanted) -> dict[str, float]:
 
 
 def judged_of(offered: Offered, wanted: ServingWanted) -> Judged:
-    """How far each plan is over each limit."""
-    return judge(offered.figures, limits_of(wanted))
+    """How far each plan is over each limit; endlessly where it does not carry the load."""
+    limits, carries = limits_of(wanted), np.isfinite(offered.figures["e2e"])
+    figures = {name: np.where(carries, offered.figures[name], np.inf) for name in limits}
+    return judge(figures or {"e2e": offered.figures["e2e"]}, limits)
 
 
 def ranked(offered: Offered, wanted: ServingWanted, judged: Judged) -> NDArray[np.intp]:

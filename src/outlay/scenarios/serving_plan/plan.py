@@ -13,6 +13,7 @@ from outlay.scenarios.asked import inputs_of
 from outlay.scenarios.serving.provenance import serving_receipts
 from outlay.scenarios.serving.quality import quality_sections
 from outlay.scenarios.serving_plan.alone import alone
+from outlay.scenarios.serving_plan.exporting import started_by
 from outlay.scenarios.serving_plan.lines import Priced, figures_of, lines_of
 from outlay.scenarios.serving_plan.offered import GOALS, judged_of, ranked
 from outlay.scenarios.serving_plan.offers import ENDLESS
@@ -77,6 +78,7 @@ def plan_serving(
     quant: str | None = None,
     worse: str | float | None = None,
     kv: str | None = None,
+    max_num_seqs: str | int | None = None,
     price: str | float | None = None,
     discount: str | float | None = None,
     grid: str | None = None,
@@ -184,6 +186,8 @@ def priced_of(found: ServingFound, coefficients: ServingCoefficients, level: flo
 
 _WAITS = 2.0
 """Seconds to the first token from which on a plan says how to ask for less, where nobody did."""
+_QUICK = (1.0, 0.1)
+"""Seconds to the first token and between further ones that are then offered, if some plan has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,16 +295,20 @@ def _unpriced(found: ServingFound) -> Iterator[str]:
             yield f"What is {tier} has no dollars that nobody said, so it is not ranked by them: {how} plans with it."
 
 
-def _hints(model: object, found: ServingFound, coefficients: ServingCoefficients) -> Iterator[str]:
+def _hints(
+    model: str | Mapping[str, object] | Architecture, found: ServingFound, coefficients: ServingCoefficients
+) -> Iterator[str]:
     """The command that prices the same machines by themselves, and what starts them."""
     best, wanted = found.best, found.wanted
     if (machines_alone := alone(model, found, coefficients)) is not None:
         yield machines_alone
-    if not wanted.objectives.stated and best.ttft > _WAITS:
+    figures = found.offered.figures
+    quick = (figures["kept"] > 0) & (figures["ttft"] <= _QUICK[0]) & (figures["tpot"] <= _QUICK[1])
+    if not wanted.objectives.stated and best.ttft > _WAITS and quick[found.usable].any():
         yield "`--ttft 1s --tpot 100ms` looks for a plan that nobody waits for"
     if best.offer.owned and wanted.money.price is None and wanted.money.own is None:
         yield "`--hardware 2000` wears off what an accelerator cost you; `--price 2.10` is your own price of its hour"
-    if best.prefill is not None:
-        yield "`--export dynamo` writes what starts it"
-    elif best.block.engine.name in STARTED:
-        yield f"`--export {best.block.engine.name}` or `--export k8s` writes what starts it"
+    engine = best.block.engine.name
+    tools = ("dynamo",) if best.prefill is not None else (engine, "k8s") if engine in STARTED else ()
+    if able := " or ".join(f"`--export {tool}`" for tool in started_by(model, found, tools)):
+        yield f"{able} writes what starts it"

@@ -18,7 +18,14 @@ from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.published import published_for
 from outlay.scenarios.serving.runs_on import caches, refuses
-from outlay.scenarios.serving.software import cache_of, engine_names, engine_of, usual_engine
+from outlay.scenarios.serving.software import (
+    cache_of,
+    engine_names,
+    engine_of,
+    read_sequences,
+    told,
+    usual_engine,
+)
 from outlay.scenarios.serving_plan.day import Day, read_day
 from outlay.scenarios.serving_plan.formats import ANY, left_out, read_formats
 from outlay.scenarios.serving_plan.offers import Money, unsold
@@ -66,6 +73,8 @@ class ServingWanted:
     cache: str
     engines: tuple[Engine, ...] | None
     """None is the usual one of each accelerator."""
+    most_sequences: int | None
+    """Requests that run together in an instance at most; None is what each engine allows."""
     modes: tuple[str, ...]
     one_machine: bool
     """An instance stays within one machine."""
@@ -102,14 +111,19 @@ class ServingWanted:
         return len(self.wanted.machines) * len(self.engines or ENGINES[:1]) * formats * len(self.modes)
 
     def engines_on(self, chip: Accelerator) -> tuple[Engine, ...]:
-        """The engines that run on an accelerator, with the limits that they set themselves by its memory."""
+        """The engines that run on an accelerator, with the limits that they set themselves by its memory or were told."""
         if self.engines is None:  # of each format: that of llama.cpp's files reads no others
             names = [None] if self.formats is None else [form.name for form in self.formats]
             found = dict.fromkeys(usual_engine(name, chip) for name in names)
-            return tuple(engine for engine in found if engine is not None and self.keeps(engine))
+            return tuple(self._told(engine) for engine in found if engine is not None and self.keeps(engine))
         return tuple(
-            engine_on(engine, chip) for engine in self.engines if not refuses(engine, chip) and self.keeps(engine)
+            self._told(engine_on(engine, chip))
+            for engine in self.engines
+            if not refuses(engine, chip) and self.keeps(engine)
         )
+
+    def _told(self, engine: Engine) -> Engine:
+        return told(engine, None, self.most_sequences, [])
 
     def keeps(self, engine: Engine) -> bool:
         """Whether an engine has the cache that was asked for."""
@@ -172,6 +186,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
     engines = problems.attempt(lambda: _engines(asked.get("engine")))
     modes = problems.attempt(lambda: _modes(asked.get("mode")))
     cache = problems.attempt(lambda: cache_of(asked.get("kv"), None, []))
+    sequences = problems.attempt(lambda: read_sequences(asked.get("max_num_seqs")))
     problems.settle()
     assert objectives is not None and modes is not None and cache is not None
     hardware = asked.get("hardware")
@@ -248,6 +263,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         barred=tuple(barred),
         cache=cache,
         engines=engines,
+        most_sequences=sequences,
         modes=modes,
         one_machine=bool(asked.get("one_machine")),
         money=Money(price=asked.get("price"), discount=asked.get("discount"), own=own),

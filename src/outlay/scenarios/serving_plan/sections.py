@@ -11,6 +11,7 @@ from outlay.scenarios.serving.ranged import share_within
 from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving_plan.lines import Priced
 from outlay.scenarios.serving_plan.offered import GOALS, Plan, limits_of
+from outlay.scenarios.serving_plan.question import ServingWanted
 from outlay.scenarios.serving_plan.search import ServingFound
 from outlay.scenarios.serving_plan.words import (
     FLAGS,
@@ -41,9 +42,9 @@ def plan_table(priced: Priced) -> Table:
         ("weights and cache", f"{plan.block.form.name}, {plan.decode.cache}"),
         ("engine", engine.name),
         ("tokens of a step", f"{int(engine.chunk_tokens):,} at most"),
-        ("running together", f"{batch_limit(plan):,} at most in an instance"),
+        ("running together", f"{batch_limit(plan, wanted.most_sequences):,} at most in an instance"),
         ("load", f"{rate_words(wanted.rate)}" + (" in the busiest hour" if wanted.rate != wanted.demand.rate else "")),
-        ("carries", f"{rate_words(plan.capacity)}"),
+        ("carries", _carries(plan, wanted)),
     ]
     for name, label in (("ttft", "first token"), ("tpot", "each further token")):
         words = format_quantity(getattr(plan, name), "s")
@@ -53,6 +54,15 @@ def plan_table(priced: Priced) -> Table:
             words += f" of {format_quantity(float(getattr(wanted.objectives, name)), 's')} allowed{_kept(priced, name)}"
         rows.append((label, words))
     return Table("The plan", columns=("What", "How"), rows=rows, receipts=priced.fitted_on, key="plan")
+
+
+def _carries(plan: Plan, wanted: ServingWanted) -> str:
+    """The most requests: within the latencies, and however long they wait."""
+    most = float(plan.block.sustained[plan.place])
+    if not wanted.objectives.stated:
+        return rate_words(plan.capacity)
+    within = f"{rate_words(plan.capacity)} within the latencies"
+    return f"{within}; {rate_words(most, beside=plan.capacity)} at most, however long they wait"
 
 
 def _kept(priced: Priced, name: str) -> str:
@@ -65,11 +75,15 @@ def _kept(priced: Priced, name: str) -> str:
     return f": {min(round(share * 100), 99)} of 100 such deployments keep it"
 
 
-def batch_limit(plan: Plan) -> int:
-    """Requests that run together at most in an instance: as many as are inside when it carries the most that it may."""
+def batch_limit(plan: Plan, told: int | None) -> int:
+    """Requests that run together at most in an instance: as many as were `told` for each data-parallel device, else as many as
+    are inside when it carries the most that it may."""
+    if told is not None:
+        return told * int(plan.decode.layout.data)
     pool = plan.block.decode
     inside = float(pool.ways.inside[pool.way[plan.place]])
-    most = float(np.asarray(pool.ways.loops.limits.sequences)[pool.way[plan.place]])
+    # On average while others wait: now and then it is one more.
+    most = float(np.ceil(np.asarray(pool.ways.loops.limits.sequences)[pool.way[plan.place]]))
     if plan.decode.engine.batching == "static":
         return int(most)
     return int(max(min(np.ceil(inside) + 1.0, most), 1.0))

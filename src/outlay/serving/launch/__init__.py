@@ -10,7 +10,7 @@ from importlib import import_module
 
 from outlay.errors import UnknownName
 from outlay.launch import Written
-from outlay.serving.launch.plan import Instances, ServingPlan
+from outlay.serving.launch.plan import Instances, ServingPlan, Slots
 
 WRITERS = {
     "vllm": "vllm",
@@ -22,7 +22,7 @@ WRITERS = {
 }
 """Tool → the module that writes its file."""
 
-__all__ = ["WRITERS", "Instances", "ServingPlan", "Written", "write"]
+__all__ = ["WRITERS", "Instances", "ServingPlan", "Slots", "Written", "write"]
 
 
 def write(tool: str, plan: ServingPlan) -> Written:

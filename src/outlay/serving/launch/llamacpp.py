@@ -42,8 +42,8 @@ def arguments(plan: ServingPlan, instances: Instances, refusals: Refusals) -> tu
     refusals.refuse(layout.tensor * layout.data > 1, "it splits layers over devices, not heads", "`--engine llamacpp`")
     refusals.refuse(deployment.cache not in CACHE, f"no cache in {deployment.cache}", "`--kv q8_0`")
     lines = [
-        argument("--parallel", instances.running),
-        argument("--ctx-size", instances.running * plan.request),
+        argument("--parallel", plan.slots.count),
+        argument("--ctx-size", plan.slots.count * plan.slots.tokens),
         argument("--ubatch-size", int(deployment.engine.chunk_tokens)),
         argument("--batch-size", max(2048, int(deployment.engine.chunk_tokens))),
         argument("--cache-type-k", CACHE.get(deployment.cache, "f16")),
@@ -54,4 +54,8 @@ def arguments(plan: ServingPlan, instances: Instances, refusals: Refusals) -> tu
         lines.append(argument("--n-gpu-layers", "all"))
     if layout.pipeline > 1:
         lines.append(argument("--split-mode", "layer"))
-    return lines, []
+    remark = (
+        f"each of {plan.slots.count:,} slots takes requests of up to {plan.slots.tokens:,} tokens, answer included; "
+    )
+    remark += f"those of the load were said to have {plan.request:,}"
+    return lines, [remark]

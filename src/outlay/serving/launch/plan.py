@@ -29,6 +29,14 @@ class Instances:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """Where an engine gives each request that runs its room beforehand: how many, and tokens of each, answer included."""
+
+    count: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServingPlan:
     """One serving as it is to be started."""
 
@@ -42,7 +50,8 @@ class ServingPlan:
     longest: int
     """Tokens of the longest request that an instance takes, answer included."""
     request: int
-    """Tokens of the longest request of the load."""
+    """Tokens of a request of the load, answer included: of all alike, or of the last turn of a conversation."""
+    slots: Slots
     least: int
     """Instances that decode in the quietest part of a day."""
     start_up: float

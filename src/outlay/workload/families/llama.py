@@ -26,8 +26,9 @@ class Style:
     norm_bias: bool = False
     plain_norms: bool = False
     """Norms have no parameters (OLMo 1)."""
-    query_key_norm: Literal["none", "head", "width"] = "none"
-    """Norms of queries and keys: one of head width for all heads, or one of the summed width of the heads."""
+    query_key_norm: Literal["none", "head", "each", "together"] = "none"
+    """Norms of queries and keys: of each head, with weights that all share (`head`) or of its own (`each`), or of all heads
+    together."""
     query_key_norm_if: str | None = None
     parallel: bool | str = False
     head_bias: bool | str = False
@@ -65,7 +66,7 @@ STYLES: dict[str, Style] = {
     ),
     "phi3": Style(qkv_bias=False, output_bias=False, window="everywhere", dropout="resid_pdrop"),
     "phimoe": Style(norm_bias=True, head_bias="lm_head_bias", window="everywhere"),
-    "cohere": Style(norms=1, parallel=True, query_key_norm="width", query_key_norm_if="use_qk_norm"),
+    "cohere": Style(norms=1, parallel=True, query_key_norm="each", query_key_norm_if="use_qk_norm"),
     "cohere2": Style(norms=1, parallel=True, window="every fourth full", derived_head_dim=True),
     "granite": Style(mlp_bias="mlp_bias"),
     "granitemoe": Style(),
@@ -75,7 +76,7 @@ STYLES: dict[str, Style] = {
         output_bias=False,
         norm_bias=True,
         parallel="use_parallel_residual",
-        query_key_norm="width",
+        query_key_norm="each",
         query_key_norm_if="qk_layernorm",
         derived_head_dim=True,
         dropout="hidden_dropout",
@@ -90,9 +91,9 @@ STYLES: dict[str, Style] = {
         dropout="residual_dropout",
     ),
     "olmo": Style(plain_norms=True),
-    "olmo2": Style(query_key_norm="width"),
-    "olmo3": Style(query_key_norm="width", window="every fourth full"),
-    "olmoe": Style(query_key_norm="width"),
+    "olmo2": Style(query_key_norm="together"),
+    "olmo3": Style(query_key_norm="together", window="every fourth full"),
+    "olmoe": Style(query_key_norm="together"),
     "nemotron": Style(gated=False, mlp_bias="mlp_bias", norm_bias=True),
     "gpt_oss": Style(sinks=True, window="every second full"),
     "llama4_text": Style(window="llama4"),
@@ -104,7 +105,7 @@ STYLES: dict[str, Style] = {
     "seed_oss": Style(output_bias="attention_out_bias", mlp_bias="mlp_bias"),
     "ernie4_5": Style(qkv_bias="use_bias", output_bias="use_bias", mlp_bias="use_bias"),
     "hunyuan_v1_dense": Style(query_key_norm="head"),
-    "minimax_m2": Style(qkv_bias=False, output_bias=False, query_key_norm="width"),
+    "minimax_m2": Style(qkv_bias=False, output_bias=False, query_key_norm="together"),
 }
 
 
@@ -150,7 +151,7 @@ def _attentions(read: Reader, style: Style, size: Dimensions) -> list[Attention]
     )
     qkv_bias = _decide(read, style.qkv_bias)
     normed = style.query_key_norm if not style.query_key_norm_if or read.flag(style.query_key_norm_if) else "none"
-    norm_width = {"none": 0, "head": 2 * head_dim, "width": (heads + kv_heads) * head_dim}[normed]
+    norm_width = {"none": 0, "head": 2 * head_dim}.get(normed, (heads + kv_heads) * head_dim)
     facts = Attention(
         heads=heads,
         kv_heads=kv_heads,
@@ -161,6 +162,7 @@ def _attentions(read: Reader, style: Style, size: Dimensions) -> list[Attention]
         output_bias=_decide(read, style.output_bias),
         # Phi norms its queries and keys by LayerNorm with a bias; the other families that do so have none.
         norm_parameters=norm_width * (2 if read.model_type == "phi" else 1),
+        normed_together=normed == "together",
         extra_parameters=heads if style.sinks else 0,
     )
     return [_windowed(facts, window, chunked) for window, chunked in windows(read, style.window, size.depth)]
