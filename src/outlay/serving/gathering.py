@@ -125,6 +125,9 @@ def _seconds(
     below = (at_bend - at_first) / (bend - first)
     bent = np.where(np.greater(task.devices, 1), np.maximum(beyond - below, 0.0), 0.0)
 
+    # A step takes no less than one without prompts, nor than its share of one with more of them, wherever a line leads
+    # that was drawn through the two sides of a tile.
+    least = np.maximum(beside, np.minimum(known / np.maximum(prompts, 1.0), at_other / np.where(few, bend, 1.0)))
     slots = _slots(task)
 
     def long(together: Number) -> Number:
@@ -133,7 +136,7 @@ def _seconds(
         deviation = np.sqrt(np.maximum((together - 1.0) * free, 1e-9))
         away = together - bend
         over = np.maximum(away, 0.0) + deviation * shortfall(np.abs(away) / deviation)
-        return np.asarray(at_bend + below * away + bent * over)
+        return np.asarray(np.maximum(at_bend + below * away + bent * over, least))
 
     return long
 
