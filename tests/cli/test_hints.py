@@ -32,6 +32,9 @@ ANSWERED = [
     "plan serving llama-3-8b --on m3-max --rate 3/min",
     "plan serving llama-3-8b --on l4 --rate 2/s --ttft 500ms",
     "plan serving llama-3-8b --on l40s --users 100k --day diurnal --ttft 500ms",
+    "compare llama-3-8b --on l4 --rate 2/s --cached 20% --input 1024 --output 256",
+    "compare llama-3.1-8b --users 20k --tier spot --ttft 1s --people 40h/month:$90",
+    "compare llama-3-8b --on l4:4 --price 0.5 --rate 2/s --quant fp8",
 ]
 UNDONE = "leave"
 """Of a hint that takes flags away too: it is not typed here."""
@@ -78,6 +81,7 @@ def test_what_a_refusal_offers_is_there(ask, command):
 def test_what_an_answer_offers_is_there(ask, command):
     answer = ask(*shlex.split(command))
     assert answer.code == 0
+    assert "…" not in " ".join(hints_in(answer.out))
     for hint in hints_in(answer.out):
         again = ask(*typed(command, hint))
         assert again.code == 0, f"{command}: {hint}\n{again.err}"

@@ -150,10 +150,10 @@ def test_closed_forms_and_the_simulator_agree_on_clients(
         pytest.skip("a static batch does not wait for those that it answered")
     rounds = 6
     load = Load(input=sizes[0], output=sizes[1], concurrency=clients, rounds=rounds)
-    expected = perform(deployment, load, coefficients)
+    expected = perform(deployment, load, coefficients, front_end=0.0)
     count = clients * rounds
     requests = Requests(np.zeros(count), np.full(count, sizes[0]), np.full(count, sizes[1]))
-    found = simulate(deployment, requests, coefficients, concurrency=clients).performance
+    found = simulate(deployment, requests, coefficients, concurrency=clients, front_end=0.0).performance
     assert float(expected.tpot) == pytest.approx(float(found.tpot), rel=0.06)
     assert float(expected.requests_per_second) == pytest.approx(float(found.requests_per_second), rel=0.05)
     assert float(expected.e2e) == pytest.approx(float(found.e2e), rel=0.06)

@@ -19,6 +19,7 @@ from outlay.scenarios.serving_plan.offered import limits_of
 from outlay.scenarios.serving_plan.plan import plan_serving
 from outlay.scenarios.serving_plan.search import ServingFound, search_serving
 from outlay.scenarios.serving_plan.sections import unbeaten
+from outlay.scenarios.serving_plan.words import degrees
 from outlay.serving import Load, load_serving, memory, sequence_bytes
 from outlay.serving.disaggregated import perform_disaggregated
 from outlay.statement import to_json
@@ -546,7 +547,7 @@ def test_a_plan_keeps_to_the_most_that_run_together() -> None:
 
 def test_what_a_plan_carries_is_what_its_machines_carry_alone() -> None:
     """Within the latencies, and however long requests wait: that is what the cost of the same machines says."""
-    wanted: dict[str, Any] = {**LOAD, "on": "l40s", "ttft": "1s"}
+    wanted: dict[str, Any] = {**LOAD, "on": "l40s", "ttft": "1s", "mode": "aggregated"}
     found = search_serving("llama-3-8b", wanted)
     plan = plan_serving("llama-3-8b", **wanted)
     said = {row[0]: row[1] for row in plan.sections[0].rows}["carries"]
@@ -557,7 +558,7 @@ def test_what_a_plan_carries_is_what_its_machines_carry_alone() -> None:
         "llama-3-8b",
         on=f"l40s:{best.devices}",
         replicas=best.replicas,
-        layout="tp=1",
+        layout=degrees(best.decode.layout),
         step_tokens=int(best.decode.engine.chunk_tokens),
         **LOAD,
     )

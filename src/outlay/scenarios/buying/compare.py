@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -181,7 +182,7 @@ def _statement(
             *_energy(own),
             *notes,
         ),
-        hints=tuple(_hints(own, bill, beside)),
+        hints=tuple(_hints(own, beside, asked)),
         inputs=asked,
         coverage=level if own.relative.has_range else None,
         version=__version__,
@@ -335,9 +336,48 @@ def _energy(own: Own) -> Iterator[str]:
     )
 
 
-def _hints(own: Own, bill: Bill, beside: Beside) -> Iterator[str]:
+_ALIKE = (
+    *(
+        "input",
+        "output",
+        "rate",
+        "users",
+        "requests_per_user",
+        "peak",
+        "turns",
+        "engine",
+        "quant",
+        "kv",
+        "ttft",
+        "tpot",
+    ),
+    *("provider", "tier", "price", "discount", "grid", "pue", "electricity", "hardware", "life", "use", "people"),
+)
+"""What `outlay cost serving` is asked by the same names."""
+
+
+def _typed(name: str, value: str | int | float) -> str:
+    """A value as it is typed after its flag; numbers are in base units.
+
+    >>> _typed("rate", 2), _typed("cached", 0.2), _typed("ttft", "500ms"), _typed("tpot", 0.05)
+    ('2/s', '20%', '500ms', '0.05s')
+    """
+    if isinstance(value, str):
+        return value
+    if name in ("cached", "discount", "use"):
+        return f"{100 * value:g}%"
+    return f"{value:g}" + {"rate": "/s", "ttft": "s", "tpot": "s"}.get(name, "")
+
+
+def _hints(own: Own, beside: Beside, asked: Mapping[str, str | int | float]) -> Iterator[str]:
     question = own.run.question
     if beside.people is None:
         yield "`--people '40h/month:$90'` puts people on the bill of own machines"
-    words = f"--on {question.accelerator.name}:{question.devices}"
-    yield f"`outlay cost serving {question.architecture.name} {words} …` has every line and latency of the machines"
+    flags = {"on": f"{question.accelerator.name}:{question.devices}"}
+    flags |= {name: _typed(name, asked[name]) for name in _ALIKE if name in asked}
+    if "cached" in asked:
+        flags["prefix_hit"] = _typed("cached", asked["cached"])
+    words = " ".join(f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in flags.items())
+    yield (
+        f"`outlay cost serving {shlex.quote(str(asked['model']))} {words}` has every line and latency of the machines"
+    )

@@ -53,7 +53,7 @@ def alone(model: object, found: ServingFound, coefficients: ServingCoefficients)
     first, whole = (
         format_quantity(answer[key].value.likely if key in answer else seconds, "s") for key, seconds in ours.items()
     )
-    return f"{said}; with {_differing(found)} a first token after {first}, an answer after {whole}"
+    return f"{said}, with {_differing(found)}: a first token after {first}, an answer after {whole}"
 
 
 def _differing(found: ServingFound) -> str:
