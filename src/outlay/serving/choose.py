@@ -8,7 +8,7 @@ replicas follows: of a load, of each hour of a day.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,10 @@ from outlay.search.bracket import ROUNDS, Bracket, largest_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
-from outlay.serving.loops import Floats, Loops, loops_of, some_of, with_chunks
+from outlay.serving.loops import Floats, Loops, Make, loops_of, some_of, with_chunks
 from outlay.serving.objectives import Objectives
 from outlay.serving.room import room
+from outlay.serving.spelling import spelled
 from outlay.workload import Number
 
 CHUNKS = (512, 2048, 8192)
@@ -81,7 +82,7 @@ def ways_of(
     rate: float | None = None,
     looked_at: int = 0,
     prompts: bool = True,
-    make: Callable[[Deployment, Load, ServingCoefficients], Loops] = loops_of,
+    make: Make = loops_of,
 ) -> tuple[Ways | None, int, int]:
     """What each layout of `deployment` carries within the objectives, down to `least` requests a second; None if none fits.
 
@@ -104,7 +105,7 @@ def ways_of(
     seen, legal = (looked_at or layouts) * len(chunks), layouts * len(chunks)
     if not fits.size:
         return None, seen, legal
-    loops = make(some_of(spread, fits), load, coefficients)
+    loops = make(some_of(spread, fits), load, coefficients, spelled(limits, every.shape).at(fits))
     objectives = objectives.at(every[fits])
     kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
     found = _most(loops, tuple(kinds.values()), least, load_rate=rate)

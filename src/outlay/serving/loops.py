@@ -8,8 +8,9 @@ its points. The model is the same, and so are the figures (tested).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ class Loops:
 
     def _fares(self, places: Any, inside: Floats, met: Met) -> tuple[Floats, Performance]:
         """The same where it is known what they meet."""
-        deployment, limits = some_of(self.deployment, places), _some(self.limits, places)
+        deployment, limits = some_of(self.deployment, places), self.limits.at(places)
         most = np.maximum(limits.sequences, 1.0)
         rate = inside / met.seconds
         load = dataclasses.replace(self.load, rate=rate)
@@ -203,10 +204,16 @@ def _around(alone: Floats, rate: Floats, inside: Floats, carried: Floats) -> tup
     return n[row, above], seconds[row, above], np.divide(rise, apart, out=np.zeros(alone.size), where=apart > 0)
 
 
-def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> Loops:
-    """The loops of deployments whose degrees and chunks are arrays of one length."""
+Make: TypeAlias = Callable[[Deployment, Load, ServingCoefficients, Room | None], "Loops"]
+"""What makes loops of deployments: of whole instances, or of one kind of pool."""
+
+
+def loops_of(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, limits: Room | None = None
+) -> Loops:
+    """The loops of deployments whose degrees and chunks are arrays of one length; `limits` are theirs where they are known."""
     shape = np.shape(deployment.layout.tensor)
-    limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
+    limits = limits or room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
     first, full = _alone_and_full(deployment, load, coefficients, np.stack([np.ones(shape), sequences]))
     return Loops(
@@ -250,8 +257,3 @@ def some_of(deployment: Deployment, places: Any) -> Deployment:
 def with_chunks(deployment: Deployment, chunks: NDArray[Any]) -> Any:
     """The engine with an array of most tokens of a step."""
     return dataclasses.replace(deployment.engine, chunk_tokens=cast("Any", chunks))
-
-
-def _some(limits: Room, places: Any) -> Room:
-    fields = ("sequences", "cache_bytes", "mean_bytes")
-    return Room(**{name: np.asarray(getattr(limits, name))[places] for name in fields})

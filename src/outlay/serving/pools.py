@@ -97,10 +97,12 @@ class PrefillLoops(Loops):
         return np.asarray(1.0 / np.asarray(self.prompts.each)[places], dtype=float)
 
 
-def decode_loops(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> DecodeLoops:
+def decode_loops(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, limits: Room | None = None
+) -> DecodeLoops:
     """The decoding pools of deployments whose degrees and chunks are arrays of one length."""
     shape = np.shape(deployment.layout.tensor)
-    limits = room(deployment, load, coefficients)
+    limits = limits or room(deployment, load, coefficients)
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
     task, steps = Task.of(deployment, load, None), timed(deployment, coefficients)
 
@@ -116,13 +118,15 @@ def decode_loops(deployment: Deployment, load: Load, coefficients: ServingCoeffi
     )
 
 
-def prefill_loops(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> PrefillLoops:
+def prefill_loops(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, limits: Room | None = None
+) -> PrefillLoops:
     """The pools of prompts of deployments whose degrees and chunks are arrays of one length."""
     shape = np.shape(deployment.layout.tensor)
     steps = timed(deployment, coefficients)
     prompts = prefill_of(Task.of(deployment, load, None), steps)
     one, each, several = (np.broadcast_to(part, shape) for part in (prompts.one, prompts.each, prompts.room))
-    limits = room(deployment, load, coefficients)
+    limits = limits or room(deployment, load, coefficients)
     return PrefillLoops(
         deployment=deployment,
         load=load,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from outlay.search.front import front
 from outlay.serving import Deployment, Engine, Format, Load, ServingCoefficients, sequence_bytes
 from outlay.serving.choose import Ways, fared, replicas_of, ways_of
 from outlay.serving.layouts import layouts_of
-from outlay.serving.loops import Floats, Loops, loops_of
+from outlay.serving.loops import Floats, Make, loops_of
 from outlay.serving.objectives import Objectives
 from outlay.serving.pools import decode_loops, prefill_loops
 
@@ -69,7 +68,7 @@ def _ways(
     *,
     load: Load,
     objectives: Objectives,
-    make: Callable[[Deployment, Load, ServingCoefficients], Loops] = loops_of,
+    make: Make = loops_of,
 ) -> tuple[Ways | None, Counts]:
     """Ways of one pool of instances, and how many were no ways."""
     reach = int(cluster.domain) if cluster.domain > 1 else int(cluster.node_size)
