@@ -102,6 +102,12 @@ def ways(cluster: Cluster) -> tuple[Cluster, ...]:
 
     A node that is larger than its domain can always do what smaller nodes do, so it is never slower than they are.
     """
+    if _fixed(cluster):  # NumPy takes its time for single numbers
+        return (
+            (cluster, replace(cluster, node_size=cluster.domain))
+            if cluster.node_size > cluster.domain > 1
+            else (cluster,)
+        )
     inside = np.greater(cluster.node_size, cluster.domain) & np.greater(cluster.domain, 1)
     if not np.any(inside):
         return (cluster,)
