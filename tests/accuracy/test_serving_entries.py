@@ -15,6 +15,7 @@ from outlay.accuracy.serving.ranges import DOUBTS, doubts
 from outlay.catalog import accelerator
 from outlay.errors import InputError
 from outlay.serving import ServingCoefficients, load_serving
+from outlay.serving.room import reserves
 
 ENTRY = "MLPerf v4.1 closed available Offline llama2-70b-99.9; dataset OpenOrca"
 BEAMS = "MLPerf v4.1 closed available Offline gptj-99; dataset CNN-DailyMail summarization"
@@ -117,3 +118,27 @@ def test_ranges_hold_rows_of_a_large_source_as_well_as_those_of_small_ones() -> 
     both = document([*small, *large], names=DOUBTS)
     assert both["held"]["0.8"]["by_source"]["large"]["coverage"] > 0.5
     assert both["trimmed"] >= alone["trimmed"]
+
+
+def test_a_cache_of_one_length_is_read_to_its_end() -> None:
+    cells = {"model": "llama2-7b", "engine": "JetStream-PyTorch", "accelerator": "tpu-v5e", "weight_precision": "bf16"}
+    cells |= {"batch_or_concurrency": "16", "request_rate": ""}
+    numbers = {"gpus": 8, "tp": 8, "input_len": 128, "output_len": 128}
+    grows, short, long = (
+        metrics(row(f"ShareGPT prompts{said}", numbers, **cells))["tpot_ms"]
+        for said in ("", "; cache len 512 slots", "; cache len 2048 slots")
+    )
+    assert grows < short < long
+
+
+def test_a_tpu_that_nobody_measured_is_like_the_others() -> None:
+    step = load_serving().step
+    known = [value for name, value in step.family.items() if name.endswith(("/tpu", "/ironwood"))]
+    assert min(known) <= step.family_of("vllm", "trillium") <= max(known)
+    assert step.family_of("vllm", "hopper") == step.family["vllm"]
+
+
+def test_an_entry_admits_what_fits_now() -> None:
+    cells = {"accelerator": "h100-sxm-80gb", "engine": "TensorRT 10.2.0"}
+    entry, plain = resolve(row(ENTRY, {"gpus": 2}, **cells)), resolve(row("offline; OpenOrca", {"gpus": 2}, **cells))
+    assert (reserves(entry.deployment.engine), reserves(plain.deployment.engine)) == (False, True)

@@ -9,12 +9,16 @@ import dataclasses
 import functools
 import importlib.resources
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from outlay.machine import Coefficients as MachineCoefficients
 from outlay.serving.engines import Engine
+
+COMPILED = frozenset({"tpu", "trillium", "ironwood"})
+"""Generations whose kernels one compiler makes (XLA)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +88,17 @@ class StepCoefficients:
         return self.framework_bytes.get(kernels, self.framework_bytes["tables"])
 
     def family_of(self, family: str, generation: str) -> float:
-        """The factor on device time for an engine on a generation of chip."""
-        return self.family.get(f"{family}/{generation}", self.family.get(family, 1.0))
+        """The factor on device time for an engine on a generation of chip.
+
+        Of chips that one compiler serves, whoever runs on top, a generation that nobody measured takes the mean of the others.
+        """
+        listed = self.family.get(f"{family}/{generation}")
+        if listed is not None:
+            return listed
+        kin = [value for name, value in self.family.items() if name.partition("/")[2] in COMPILED]
+        if generation in COMPILED and kin:
+            return math.exp(math.fsum(map(math.log, kin)) / len(kin))
+        return self.family.get(family, 1.0)
 
     def replace(self, **changes: Any) -> StepCoefficients:
         """These coefficients with some changed."""

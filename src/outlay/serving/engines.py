@@ -62,6 +62,9 @@ class Engine:
     source: str
     date: str
     note: str
+    evicts: bool = False
+    """Told to admit what fits now and to compute a sequence again when blocks run out (TensorRT-LLM's `MAX_UTILIZATION`), where
+    it would keep room for whole answers."""
     basis: Basis = "assumed"
     """`quoted` where the source was read, `assumed` where the facts were written down without reading it again."""
     year: float = TODAY

@@ -20,6 +20,7 @@ import numpy as np
 
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
+from outlay.serving.engines import Engine
 from outlay.serving.kv_cache import sequence_bytes
 from outlay.serving.load import Load
 from outlay.serving.memory import memory
@@ -29,6 +30,12 @@ RESERVING = ("trtllm", "trtllm-cpp")
 """Families whose scheduler admits a request only where its whole answer fits (TensorRT-LLM's `GUARANTEED_NO_EVICT`, its
 default: https://nvidia.github.io/TensorRT-LLM/performance/performance-tuning-guide/useful-runtime-flags.html). The others
 admit what fits now, and compute a sequence again when blocks run out."""
+
+
+def reserves(engine: Engine) -> bool:
+    """Whether a request is admitted only where its whole answer fits."""
+    return engine.family in RESERVING and not engine.evicts
+
 
 NARROW = 1e-6
 """Width, in requests, of a total that does not spread."""
@@ -68,7 +75,7 @@ def room(
     squared = np.square(load.variation)
     if deployment.engine.batching == "static":
         each, spread = whole, 0.0 * grown
-    elif deployment.engine.family in RESERVING:
+    elif reserves(deployment.engine):
         # Long answers stay longer, so that more of those that run are long.
         each, spread = whole + grown * squared, grown * np.sqrt((1.0 + squared) * squared)
     else:

@@ -25,7 +25,7 @@ from outlay.serving.memory import memory
 from outlay.serving.replay import Replay
 from outlay.serving.request import Policy, Request
 from outlay.serving.requests import Requests
-from outlay.serving.room import RESERVING
+from outlay.serving.room import reserves
 from outlay.serving.speculation import Speculation
 from outlay.serving.timer import Timer
 
@@ -60,7 +60,7 @@ def policy_of(
         most_sequences=engine.most_sequences * data if most_sequences is None else most_sequences,
         block_tokens=engine.block_tokens,
         blocks=int(free / max(block, 1.0)) * data,
-        reserving=engine.family in RESERVING or engine.batching == "static",
+        reserving=reserves(engine) or engine.batching == "static",
         per_step=per_step,
         prefill_only=prefill_only,
         decode_only=decode_only,

@@ -43,11 +43,11 @@ def read_of_prompt(chip: Accelerator, beams: Number) -> Number:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeamSteps:
-    """Steps of sequences that are beams."""
+    """Steps of sequences that read more than they hold: beams, and slots of a cache that was compiled for one length."""
 
     plain: Steps
     reread: Number
-    """Tokens of the prompt that each beam reads beyond its part."""
+    """Tokens that each reads beyond its own."""
     beams: Number
 
     def seconds(self, mixture: Mixture) -> Number:

@@ -197,8 +197,9 @@ def _leaves(path: tuple[str, ...], values: Mapping[str, Any]) -> Iterable[tuple[
 
 _SPREADS = {"bandwidth_share": 0.1, "library": 0.15, "prompt_seconds": 1.0}
 """How far fields of a backend may go: tables tell how fast a library is, and nothing how long many small kernels take."""
-_GUESSED = 1.0
-"""The same where a backend begins as any other: of its kernels not even the order of magnitude is known."""
+_GUESSED, _HOPS = 1.0, 3.0
+"""The same where a backend begins as any other: of its kernels not even the order of magnitude is known, and less of its copies
+from device to device, which go over the host and wait for it."""
 
 
 def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
@@ -211,7 +212,8 @@ def _ggml(backend: str, start: StepCoefficients) -> Iterable[Magnitude]:
         parts = value.items() if isinstance(value, Mapping) else [("", value)]
         for part, number in parts:
             path = ("ggml", backend, name, part) if part else ("ggml", backend, name)
-            spread = _SPREADS.get(name, 0.5 if backend in start.ggml else _GUESSED)
+            guessed = _HOPS if name == "hop_seconds" else _GUESSED
+            spread = _SPREADS.get(name, 0.5 if backend in start.ggml else guessed)
             if isinstance(number, int | float) and number > 0:
                 yield Magnitude(path=path, prior=float(number), spread=spread, affects=runs)
 

@@ -103,6 +103,8 @@ class Manner:
     """Tokens of a prompt that were computed at a time, where the notes state them (llama-bench's `-b`)."""
     unprompted: bool
     """Prompts and answers were timed one without the other: an answer begins without a prompt before it (llama-bench)."""
+    slots: int | None
+    """Tokens of a cache that was compiled for one length, where the notes state them: all of it is read for each token."""
     served: bool
     """Clients talked to a server over HTTP, whatever ran behind it."""
     library: bool
@@ -131,6 +133,7 @@ def manner_of(record: Record) -> Manner:
     kernel = re.search(r"\bkernel (gem[mv])\b", text)
     threads = re.search(r"\b(\d+) threads?\b", text)
     chunk = re.search(r"\bwith -b (\d+) \(logical prompt batch", text)
+    slots = re.search(r"cache len(?:gth)?[ =:]+(\d+)", text)
     library = re.search(r"\bhf generator\b", text) is not None
     lengths = next(((prompt, answer) for pattern, prompt, answer in _DATA if re.search(pattern, text)), None)
     return Manner(
@@ -153,6 +156,7 @@ def manner_of(record: Record) -> Manner:
         threads=int(threads.group(1)) if threads and int(threads.group(1)) > 0 else None,
         chunk=max(int(chunk.group(1)), 1) if chunk else None,
         unprompted=re.search(r"pp ?\d+ and tg ?\d+ run separately|\bpp ?\d+ ?/ ?tg ?\d+", text) is not None,
+        slots=int(slots.group(1)) if slots and int(slots.group(1)) > 0 else None,
         served=re.search(_SERVER, text) is not None,
         library=library,
         submission=_submitted(record, text),

@@ -92,6 +92,8 @@ class Question:
     random_lengths: bool
     """Lengths are those of a data set, not all alike."""
     assumed: tuple[str, ...]
+    slots: float = 0.0
+    """Tokens of a cache of one length, all of which is held and read; 0 where caches grow."""
     apart: Apart | None = None
     """Where prompts are computed, if on devices of their own."""
     speculation: Speculation | None = None
@@ -148,6 +150,10 @@ def resolve(record: Record) -> Question:
         engine = engine_on(
             engine_for("tensorrt-llm", year), chip
         )  # what entries on NVIDIA's chips run, whatever the summary lists
+    if manner.submission:
+        # Entries run more requests than whole answers leave room for: 896 of Llama 2 70B on two H100s (NVIDIA's
+        # configs/llama2-70b/Offline, v4.1, 2024-08), whose caches have room for some 830 of the mean length.
+        engine = replace(engine, evicts=True)
     if manner.submission and chip.vendor != "nvidia" and engine.batching == "continuous":
         engine = replace(engine, family=engine.family + ENTERED)
     if manner.served and not engine.front_end:
@@ -231,6 +237,9 @@ def resolve(record: Record) -> Question:
             own = as_set(engine, model=row.word("model"), weights=weights, chip=chip, prompt=prompt, batch=share)
             deployment = replace(deployment, engine=own, cache=cache_of(engine, chip) or cache)
         prompt, answer = NOMINAL * prompt, NOMINAL * answer
+    if engine.name == "jetstream":
+        # Prompts are computed one by one, and put into slots of the batch (AI-Hypercomputer/JetStream, docs, 2024-05).
+        deployment = replace(deployment, engine=replace(engine, chunk_tokens=max(round(prompt), 1)))
     refuse_impossible(row, architecture, chip, tokens=prompt + answer, beams=manner.beams, group=manner.expert_group)
     deployment = _fitting(deployment, prompt + answer)
     speculation, guessed = speculation_of(manner.drafting, deployment)
@@ -259,6 +268,7 @@ def resolve(record: Record) -> Question:
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
         assumed=tuple(dict.fromkeys(filter(None, (*said, *notes)))),
+        slots=float(max(manner.slots or 0, 0)),
         apart=apart,
         speculation=speculation,
     )

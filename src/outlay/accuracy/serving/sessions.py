@@ -69,6 +69,8 @@ class Session:
     """Lengths are those of a data set, not all alike."""
     random_lengths: NDArray[np.bool_]
     """Lengths are drawn near the nominal one."""
+    slots: Floats
+    """Tokens of a cache of one length, all of which is held and read; 0 where caches grow."""
     speculation: Speculation | None = None
 
     def step(self, work: Work) -> tuple[Floats, Floats]:
@@ -91,18 +93,20 @@ class Session:
     def context(self) -> Floats:
         """Mean tokens of a sequence while it decodes: long answers of a data set are met more often than short ones."""
         longer = np.where(self.scattered, 1.0 + VARIATION**2, 1.0)
-        return np.where(self.unprompted, 0.0, self.prompt + self.reread) + self.output * longer / 2.0
+        used = np.where(self.unprompted, 0.0, self.prompt) + self.output * longer / 2.0
+        return used + self.reread
 
     @property
     def reread(self) -> Floats:
-        """Tokens of its prompt that a sequence reads beyond those that it holds."""
+        """Tokens that a sequence reads beyond those that it holds: of a prompt that beams share, and of empty slots."""
         read = np.asarray(read_of_prompt(self.deployment.cluster.accelerator, self.beams), dtype=float)
-        return self.input * (read - 1.0 / self.beams)
+        empty = np.maximum(self.slots - self.input - self.output / 2.0, 0.0)
+        return np.where(self.unprompted, 0.0, self.input * (read - 1.0 / self.beams)) + empty
 
     @property
     def steps(self) -> Steps | None:
         """Who times steps; None is whoever does so usually."""
-        if not np.any(self.beams > 1):
+        if not np.any(self.beams > 1) and not np.any(self.slots > 0):
             return None
         plain = timed(self.deployment, self.coefficients, self.speculation)
         return BeamSteps(plain=plain, reread=self.reread, beams=self.beams)
@@ -115,7 +119,7 @@ class Session:
     def room(self) -> Floats:
         """Requests that run together at most."""
         held = memory(self.deployment, self.coefficients)
-        fit = most_sequences(self.deployment, held, self.prompt + self.output)
+        fit = most_sequences(self.deployment, held, np.maximum(self.prompt + self.output, self.slots))
         most = np.minimum(fit, self.deployment.engine.most_sequences * self.deployment.layout.data)
         return np.maximum(most / self.beams, 1.0)
 
@@ -240,7 +244,7 @@ def _client(session: Session) -> Fare:
         load = dataclasses.replace(load, concurrency=np.where(full, np.minimum(clients, fit), clients))
     # A server around a library that knows no other requests answers one after another.
     serial = deployment.engine.family in SERIAL and not full.any()
-    most = 1.0 if serial else None
+    most = 1.0 if serial else np.floor(session.room()) if np.any(session.slots > 0) else None
     # Where an instance is always full, the next request has passed the front end before there is a place for it.
     front = np.where(np.isnan(session.batch), 0.0, coefficients.step.front_of(deployment.engine))
     found = perform(
