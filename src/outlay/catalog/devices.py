@@ -236,7 +236,8 @@ def build(name: str) -> Accelerator:
         value = rows.number(row.get(column))
         if value is not None:
             peaks[dtype] = value * 1e12
-            receipts[f"peaks.{dtype}"] = rows.receipt(row, column, value * 1e12, unit="FLOP/s")
+            basis = "assumed" if "peaks" in assumed else ""
+            receipts[f"peaks.{dtype}"] = rows.receipt(row, column, value * 1e12, unit="FLOP/s", basis=basis)
     receipts["link"] = rows.receipt(row, "link", row["link"], unit="")
     receipts["year"] = rows.receipt(row, "year", int(row["year"]), unit="")
     cores, domain = figures["cores"], figures["domain"]
