@@ -83,18 +83,29 @@ def server_for(chip: Accelerator | str, count: int | None = None) -> Server:
     True
     """
     chip = accelerator(chip) if isinstance(chip, str) else chip
-    table = [row for row in rows.read("servers", "name") if row["default"]]
-    row = next((row for row in reversed(table) if chip.name in rows.names(row["accelerator"])), None)
+    table = _usual()
+    row = table.get(chip.name)
     if row is None and count is not None and count > 1:
-        row = next((row for row in table if row["accelerator"] == f"many:{chip.category}"), None)
+        row = table.get(f"many:{chip.category}")
         if row is not None:
             devices = min(count, int(row["devices"]))
             return _build({**row, "devices": str(devices), "domain": str(devices)}, chip)
     if row is None:
-        row = next((row for row in table if row["accelerator"] == f"category:{chip.category}"), None)
+        row = table.get(f"category:{chip.category}")
     if row is None:  # a category of the user's own: a plain box of one
-        row = next(row for row in table if row["accelerator"] == "category:consumer-gpu")
+        row = table["category:consumer-gpu"]
     return _build(row, chip)
+
+
+@rows.cached
+def _usual() -> dict[str, Mapping[str, str]]:
+    """The usual servers' rows, by accelerator: the last that names it; by category (`category:`), and where several of one
+    share a box (`many:`): the first."""
+    table = [
+        (name, row) for row in rows.read("servers", "name") if row["default"] for name in rows.names(row["accelerator"])
+    ]
+    by_category = {name: row for name, row in reversed(table) if ":" in name}
+    return {name: row for name, row in table if ":" not in name} | by_category
 
 
 def _build(row: Mapping[str, str], chip: Accelerator) -> Server:

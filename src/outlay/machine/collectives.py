@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,6 +102,12 @@ def ways(cluster: Cluster) -> tuple[Cluster, ...]:
 
     A node that is larger than its domain can always do what smaller nodes do, so it is never slower than they are.
     """
+    if _fixed(cluster):  # NumPy takes its time for single numbers
+        return (
+            (cluster, replace(cluster, node_size=cluster.domain))
+            if cluster.node_size > cluster.domain > 1
+            else (cluster,)
+        )
     inside = np.greater(cluster.node_size, cluster.domain) & np.greater(cluster.domain, 1)
     if not np.any(inside):
         return (cluster,)
@@ -143,9 +149,18 @@ def _plan_of_each(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve
         return _plan_of_one(kind, ranks.flat[0], apart.flat[0], cluster, curve)
     if max(ranks.size, apart.size) < MANY or not _fixed(cluster):
         return _plan(kind, ranks, apart, cluster, curve)
+    if max(ranks.size, apart.size) <= FEW:
+        whole = (kind, ranks.shape, ranks.tobytes(), apart.shape, apart.tobytes())
+        return _remembered(whole, cluster, curve, lambda: _spread(kind, ranks, apart, cluster, curve))
+    return _spread(kind, ranks, apart, cluster, curve)
+
+
+def _spread(kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve) -> _Plan:
+    """The plan of many groups, of which few differ."""
     (some_ranks, rank_index), (some_apart, apart_index) = _distinct(ranks), _distinct(apart)
     key = (kind, some_ranks.tobytes(), some_apart.tobytes())
-    table = _remembered(key, kind, some_ranks[:, None], some_apart[None, :], cluster, curve)
+    groups = some_ranks[:, None], some_apart[None, :]
+    table = _remembered(key, cluster, curve, lambda: _flat(_plan(kind, *groups, cluster, curve), *groups))
     place = rank_index * len(some_apart) + apart_index
     columns = {name: getattr(table, name) for name in _Plan.__slots__}
     return _Plan(**{name: column[place] if column.ndim else column for name, column in columns.items()})
@@ -161,12 +176,11 @@ def _plan_of_one(kind: str, ranks: float, apart: float, cluster: Cluster, curve:
     if not _fixed(cluster):
         return _plan(kind, np.asarray(ranks), np.asarray(apart), cluster, curve)
     groups = np.asarray(ranks), np.asarray(apart)
-    return _remembered((kind, float(ranks), float(apart)), kind, *groups, cluster, curve)
+    key = (kind, float(ranks), float(apart))
+    return _remembered(key, cluster, curve, lambda: _flat(_plan(kind, *groups, cluster, curve), *groups))
 
 
-def _remembered(
-    key: tuple[object, ...], kind: str, ranks: Array, apart: Array, cluster: Cluster, curve: CollectiveCurve
-) -> _Plan:
+def _remembered(key: tuple[object, ...], cluster: Cluster, curve: CollectiveCurve, make: Callable[[], _Plan]) -> _Plan:
     """A plan, or what it was before: who asks for one layout after another asks for the same groups again."""
     key = (*key, id(curve), _measures(cluster))
     known = _PLANS.get(key)
@@ -174,7 +188,7 @@ def _remembered(
         if len(_PLANS) >= KEPT:
             _PLANS.clear()
         # The curve is kept with its plan, so that nothing else can get its identity.
-        known = _PLANS[key] = (_flat(_plan(kind, ranks, apart, cluster, curve), ranks, apart), curve)
+        known = _PLANS[key] = (make(), curve)
     return known[0]
 
 
@@ -201,9 +215,11 @@ def _fixed(cluster: Cluster) -> bool:
     return not any(isinstance(measure, np.ndarray) for measure in _measures(cluster))
 
 
-MANY = 16
+MANY = 4
 """Groups from which it pays to look for equal ones."""
-KEPT = 4096
+FEW = 256
+"""Groups of which a plan is remembered as a whole: a search asks for the same layouts of an instance again."""
+KEPT = 2048
 """Plans that are remembered."""
 
 

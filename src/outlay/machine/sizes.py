@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 
@@ -18,4 +19,8 @@ def sound(number: npt.NDArray[Any], least: float = 0.0) -> bool:
     if number.ndim == 0:
         return bool(least <= number.item() < math.inf)
     # A comparison with NaN is false, and the least of an array with a NaN is NaN.
-    return bool(number.size == 0 or (number.min() >= least and number.max() < math.inf))
+    return bool(number.size == 0 or (_LEAST(number, axis=None) >= least and _MOST(number, axis=None) < math.inf))
+
+
+_LEAST, _MOST = np.minimum.reduce, np.maximum.reduce
+"""What `min` and `max` come to, without their way there."""

@@ -86,8 +86,11 @@ def largest_of(
         if not kind.size:
             break
         ranges = np.stack([place, start[kind, place], end[kind, place]], axis=1)
-        ranges, row = np.unique(ranges, axis=0, return_inverse=True)
-        row = row.reshape(-1)
+        if kinds == 1:
+            row = np.arange(place.size)
+        else:
+            ranges, row = np.unique(ranges, axis=0, return_inverse=True)
+            row = row.reshape(-1)
         # Both ends are known after the first round.
         share = np.linspace(0.0, 1.0, points) if number == 0 else np.linspace(0.0, 1.0, points + 2)[1:-1]
         tried = ranges[:, 1:2] * (ranges[:, 2:] / ranges[:, 1:2]) ** share

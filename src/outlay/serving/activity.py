@@ -21,16 +21,14 @@ def activity(deployment: Deployment, work: Work, causes: Mapping[str, Number], t
     stored = deployment.weights.weight_bytes
     ridge = peak / chip.memory_bandwidth * stored / 2.0
     rows = work.tokens / deployment.layout.data
-    spread = max(
-        (
+    products = causes["projections"] * np.minimum(rows / ridge, 1.0)
+    if deployment.architecture.is_moe:
+        spread = max(
             block.layer.feed_forward.count / block.layer.feed_forward.active
             for block in deployment.architecture.kinds
             if isinstance(block.layer.feed_forward, Experts)
-        ),
-        default=1.0,
-    )
-    dense, grouped = np.minimum(rows / ridge, 1.0), np.minimum(work.tokens / spread / ridge, 1.0)
-    products = causes["projections"] * dense + causes["experts"] * grouped
+        )
+        products = products + causes["experts"] * np.minimum(work.tokens / spread / ridge, 1.0)
     streaming = causes["projections"] + causes["experts"] - products
     memory = causes["memory-bound"] + causes["head and sampling"]
     sending = sum(seconds for name, seconds in causes.items() if name.endswith("communication"))

@@ -8,7 +8,7 @@ replicas follows: of a load, of each hour of a day.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,10 @@ from outlay.search.bracket import ROUNDS, Bracket, largest_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
-from outlay.serving.loops import Floats, Loops, loops_of, some_of, with_chunks
+from outlay.serving.loops import Floats, Loops, Make, loops_of, some_of, with_chunks
 from outlay.serving.objectives import Objectives
 from outlay.serving.room import room
+from outlay.serving.spelling import spelled
 from outlay.workload import Number
 
 CHUNKS = (512, 2048, 8192)
@@ -81,7 +82,7 @@ def ways_of(
     rate: float | None = None,
     looked_at: int = 0,
     prompts: bool = True,
-    make: Callable[[Deployment, Load, ServingCoefficients], Loops] = loops_of,
+    make: Make = loops_of,
 ) -> tuple[Ways | None, int, int]:
     """What each layout of `deployment` carries within the objectives, down to `least` requests a second; None if none fits.
 
@@ -97,17 +98,14 @@ def ways_of(
     if not prompts:
         chunks = chunks[:1]
     every = np.repeat(np.arange(layouts), len(chunks))
-    spread = dataclasses.replace(
-        deployment,
-        layout=deployment.layout.at(every),
-        engine=with_chunks(deployment, np.tile(np.asarray(chunks), layouts)),
-    )
+    told: Any = np.tile(np.asarray(chunks), layouts) if len(chunks) > 1 else chunks[0]
+    spread = dataclasses.replace(deployment, layout=deployment.layout.at(every), engine=with_chunks(deployment, told))
     limits = room(spread, load, coefficients, together=deployment.engine.batching == "static")
     fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), every.shape))
     seen, legal = (looked_at or layouts) * len(chunks), layouts * len(chunks)
     if not fits.size:
         return None, seen, legal
-    loops = make(some_of(spread, fits), load, coefficients)
+    loops = make(some_of(spread, fits), load, coefficients, spelled(limits, every.shape).at(fits))
     objectives = objectives.at(every[fits])
     kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
     found = _most(loops, tuple(kinds.values()), least, load_rate=rate)
@@ -186,7 +184,12 @@ def _most(
 
     wide = [Objectives(ttft=spelled(kind.ttft), tpot=spelled(kind.tpot)) for kind in kinds]
 
+    asks = any(kind.stated for kind in kinds)
+
     def look(places: NDArray[np.intp], inside: Floats) -> tuple[NDArray[np.bool_], Floats]:
+        if not asks:
+            rate = loops.kept_up(places, inside)
+            return np.less(loops.utilisation(places, rate), 1.0)[None].repeat(len(kinds), axis=0), rate
         rate, found = loops.at(places, inside)
         return np.stack([np.broadcast_to(kind.at(places).kept(found), inside.shape) for kind in wide]), rate
 

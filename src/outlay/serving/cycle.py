@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outlay.serving.gathering import gathered, gathered_first
+from outlay.serving.gathering import another, gathered, gathered_first
 from outlay.serving.mix import Mix, alone_of, chunks_of, mix_of
-from outlay.serving.steps import Mixture, Steps, pair
+from outlay.serving.steps import Mixture, Steps, asked_together
 from outlay.serving.task import Task
 from outlay.workload import Number
 
@@ -52,10 +52,11 @@ def mixed_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     """Chunks of prompts share steps with decoding sequences."""
     mix = mix_of(task, n)
     decoding, prefilling = Mixture(decoding=mix.alone, context=task.context), prefilling_of(task, mix)
-    pure, mixed = pair(steps, decoding, prefilling)
+    gathers = task.independent and bool(np.any(np.greater(task.devices, 1)))
+    pure, mixed, *other = asked_together(steps, decoding, prefilling, *([another(task, prefilling)] if gathers else []))
     crowded = mix.prefilling * mixed + (mix.steps - mix.prefilling) * pure
-    if task.independent and np.any(np.greater(task.devices, 1)):
-        mix, mixed = gathered(task, n, mix, steps, (pure, mixed), prefilling)
+    if gathers:
+        mix, mixed = gathered(task, n, mix, (pure, mixed, *other))
         prefilling = prefilling_of(task, mix)
     rest = mix.steps - mix.prefilling
     seconds = mix.prefilling * mixed + rest * pure
@@ -130,7 +131,8 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     alone = np.maximum(together_decoding, np.minimum(n, 1.0))
     decoding = Mixture(decoding=alone, context=task.context)
     prompts = Mixture(decoding=0.0, context=0.0, prefill=group * each, prompts=group, past=task.past(each))
-    pure, mixed = steps.seconds(decoding), steps.seconds(prompts)
+    gathers = task.independent and bool(np.all(np.greater(task.decodes, 0)))
+    pure, mixed, *other = asked_together(steps, decoding, prompts, *([another(task, prompts)] if gathers else []))
     prefilling = visits * each_visit
     # Those of the same visit end one group after the other; without answers, each is sent again at once.
     own = np.where(task.decodes > 0, chunks * (together / group + 1.0) / 2.0, prefilling)
@@ -146,8 +148,8 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
         alone=alone,
     )
     crowded = passes * pure + prefilling * mixed
-    if task.independent and np.all(np.greater(task.decodes, 0)):
-        mix, mixed = gathered_first(task, n, mix, steps, (pure, mixed), prompts)
+    if gathers:
+        mix, mixed = gathered_first(task, n, mix, (pure, mixed, *other))
         prompts = Mixture(decoding=0.0, context=0.0, prefill=mix.tokens, prompts=mix.prompts, past=prompts.past)
     return Cycle(
         seconds=passes * pure + mix.prefilling * mixed,

@@ -12,12 +12,13 @@ many times longer as the fullest device has more prompts; numbers that vary abou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from outlay.serving.mix import Mix
-from outlay.serving.steps import Mixture, Steps
+from outlay.serving.steps import Mixture
 from outlay.serving.task import Task
 from outlay.workload import Number
 
@@ -25,14 +26,18 @@ TIMES = 12
 """Rounds after which the share of steps with prompts stands still."""
 
 
-def gathered(
-    task: Task, n: Number, mix: Mix, steps: Steps, times: tuple[Number, Number], prefilling: Mixture
-) -> tuple[Mix, Number]:
+def another(task: Task, prefilling: Mixture) -> Mixture:
+    """A step with another number of the same prompts: with what it takes, that of any number follows."""
+    prompts = np.where(_few(task, prefilling.prompts), _bend(task), 1.0)
+    return replace(prefilling, prefill=prompts * (prefilling.prefill / prefilling.prompts), prompts=prompts)
+
+
+def gathered(task: Task, n: Number, mix: Mix, times: Sequence[Number]) -> tuple[Mix, Number]:
     """The plan of a cycle in which prompts gather in long steps, and the seconds of such a step. `times` are those of a
-    step without and with prompts, as if they came one by one.
+    step without and with prompts, as if they came one by one, and of :func:`another` one.
     """
     spread = np.greater(task.devices, 1)
-    long = _seconds(task, mix.prompts, steps, times[1], prefilling, beside=times[0])
+    long = _seconds(task, mix.prompts, times[1], times[2], beside=times[0])
     before = mix.prefilling / mix.steps
     pieces = before * mix.prompts
     share = _share(task, n, pieces, mix.steps, times[0], long, before)
@@ -40,11 +45,9 @@ def gathered(
     return mix.with_share(share), np.where(spread, long(pieces / share), times[1])
 
 
-def gathered_first(
-    task: Task, n: Number, mix: Mix, steps: Steps, times: tuple[Number, Number], prefilling: Mixture
-) -> tuple[Mix, Number]:
+def gathered_first(task: Task, n: Number, mix: Mix, times: Sequence[Number]) -> tuple[Mix, Number]:
     """The same where prompts have steps of their own and go first: those that come during one follow it at once."""
-    long = _seconds(task, mix.prompts, steps, times[1], prefilling, beside=0.0)
+    long = _seconds(task, mix.prompts, times[1], times[2], beside=0.0)
     pieces = mix.prefilling * mix.prompts / mix.steps
     more = mix.prefilling / mix.steps
     least = pieces / _slots(task)
@@ -94,27 +97,26 @@ def _slots(task: Task) -> Number:
     return task.devices * np.maximum(task.chunk / task.prompt, 1.0)
 
 
+def _bend(task: Task) -> Number:
+    """Prompts up to which a device more has one, rather than a device more of them."""
+    return np.maximum(task.devices, 2.0)
+
+
+def _few(task: Task, prompts: Number) -> Number:
+    """Whether a step has fewer."""
+    return np.less(prompts, _bend(task) * 0.99)
+
+
 def _seconds(
-    task: Task, prompts: Number, steps: Steps, known: Number, prefilling: Mixture, *, beside: Number
+    task: Task, prompts: Number, known: Number, at_other: Number, *, beside: Number
 ) -> Callable[[Number], Number]:
-    """What a step takes by how many prompts share it on average: `known` with `prompts`, `beside` without any.
+    """What a step takes by how many prompts share it on average: `known` with `prompts`, `at_other` with those of
+    :func:`another` step, `beside` without any.
 
     Up to one prompt on every device it grows by what experts take; beyond, as the fullest device has more.
     """
-    bend = np.maximum(task.devices, 2.0)
-    few = np.less(prompts, bend * 0.99)
     # Two points of the first line: the one that is known, or one prompt, and its end.
-    other = np.where(few, bend, 1.0)
-    each = prefilling.prefill / prompts
-    at_other = steps.seconds(
-        Mixture(
-            decoding=prefilling.decoding,
-            context=prefilling.context,
-            prefill=other * each,
-            prompts=other,
-            past=prefilling.past,
-        )
-    )
+    bend, few = _bend(task), _few(task, prompts)
     beyond = np.where(few, at_other / bend, known / prompts) - beside / np.maximum(bend, prompts)
     straight = (known - at_other) / np.where(few, 1.0, prompts - 1.0)
     beyond = np.where(np.greater(task.devices, 1), beyond, np.where(few, 0.0, straight))
@@ -123,6 +125,9 @@ def _seconds(
     below = (at_bend - at_first) / (bend - first)
     bent = np.where(np.greater(task.devices, 1), np.maximum(beyond - below, 0.0), 0.0)
 
+    # A step takes no less than one without prompts, nor than its share of one with more of them, wherever a line leads
+    # that was drawn through the two sides of a tile.
+    least = np.maximum(beside, np.minimum(known / np.maximum(prompts, 1.0), at_other / np.where(few, bend, 1.0)))
     slots = _slots(task)
 
     def long(together: Number) -> Number:
@@ -131,7 +136,7 @@ def _seconds(
         deviation = np.sqrt(np.maximum((together - 1.0) * free, 1e-9))
         away = together - bend
         over = np.maximum(away, 0.0) + deviation * shortfall(np.abs(away) / deviation)
-        return np.asarray(at_bend + below * away + bent * over)
+        return np.asarray(np.maximum(at_bend + below * away + bent * over, least))
 
     return long
 

@@ -36,12 +36,15 @@ def ggml_layer(
     projections: Number = 0.0
     experts: Number = 0.0
     exchanged: Number = 0.0
+    beyond = spilled(deployment)
     for op in operators:
         if isinstance(op, Matmul):
             stored = (
                 form.weight_bytes if form.scope == "all" or (op.low_precision and form.scope == "linear") else BESIDE
             )
-            projections = projections + ggml_product(op, deployment, backend, stored=stored, tables=tables)
+            projections = projections + ggml_product(
+                op, deployment, backend, stored=stored, share=beyond, tables=tables
+            )
             exchanged = exchanged + op.count * exchange_seconds(op, deployment, backend, parts=_parts(op, layer))
         elif isinstance(op, GroupedMatmul):
             experts = experts + _experts(op, deployment, backend, tables)
@@ -126,9 +129,15 @@ def spilled(deployment: Deployment) -> Number:
 
 
 def ggml_product(
-    op: Matmul, deployment: Deployment, backend: Backend, *, stored: float, tables: Mapping[str, Any] | None = None
+    op: Matmul,
+    deployment: Deployment,
+    backend: Backend,
+    *,
+    stored: float,
+    share: Number,
+    tables: Mapping[str, Any] | None = None,
 ) -> Number:
-    """Seconds of one dense product."""
+    """Seconds of one dense product, of whose weights a `share` is with the host."""
     chip, form = deployment.cluster.accelerator, deployment.weights
     columns = op.columns / deployment.layout.pipeline if by_rows(deployment) else op.columns
     here = product_seconds(
@@ -142,7 +151,6 @@ def ggml_product(
         year=deployment.engine.year,
         tables=tables,
     )
-    share = spilled(deployment)
     return op.count * ((1.0 - share) * here + share * op.columns * op.depth * stored / HOST_RATE)
 
 

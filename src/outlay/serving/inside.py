@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outlay.serving.cycle import Cycle
-from outlay.serving.mix import Mix
-from outlay.serving.steps import Mixture, Steps, divides, some_steps
+from outlay.serving.spelling import spelled, write
+from outlay.serving.steps import Steps, divides, some_steps
 from outlay.serving.task import Task
 from outlay.workload import Number
 
@@ -156,7 +156,7 @@ def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: _Ends, steps: Steps
         return others, found
     apart = divides(steps)
     if apart:
-        found = _spelled(found, shape)
+        found = spelled(found, shape)
     # Those that are far, by themselves; where steps cannot be asked so, all together.
     places = np.flatnonzero(far) if apart else np.arange(others.size)
     others, at, rates = others.reshape(-1), at.reshape(-1)[places], np.broadcast_to(rate, shape).reshape(-1)[places]
@@ -166,7 +166,7 @@ def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: _Ends, steps: Steps
         n = np.where(_far(at, n) & ~ends.over, ends.chord(), n)
         if apart:
             one = cycle(_some(task, places, shape), n + 1.0, some_steps(steps, shape, places))
-            _write(found, one, places)
+            write(found, one, places)
         else:
             found = one = cycle(task, n.reshape(shape) + 1.0, steps)
         others[places] = n
@@ -192,25 +192,3 @@ def _some(task: Task, places: Any, shape: tuple[int, ...]) -> Task:
         return np.asarray(np.broadcast_to(values, shape).reshape(-1)[places])
 
     return Task(**{name: some(getattr(task, name)) for name in task.__slots__})
-
-
-def _spelled(found: Cycle, shape: tuple[int, ...]) -> Cycle:
-    """A cycle whose numbers can be written to one by one."""
-
-    def spelled(part: Any) -> Any:
-        if isinstance(part, Mixture | Mix | Cycle):
-            return type(part)(**{name: spelled(getattr(part, name)) for name in part.__slots__})
-        return np.array(np.broadcast_to(part, shape), dtype=float)
-
-    written: Cycle = spelled(found)
-    return written
-
-
-def _write(whole: Any, part: Any, places: NDArray[np.intp]) -> None:
-    """Put the numbers of some loads in their places."""
-    for name in whole.__slots__:
-        into = getattr(whole, name)
-        if isinstance(into, np.ndarray):
-            into.reshape(-1)[places] = getattr(part, name)
-        else:
-            _write(into, getattr(part, name), places)

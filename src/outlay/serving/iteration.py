@@ -10,8 +10,8 @@ group's way through all layers. An engine that splits layers without a pipeline 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,13 +30,14 @@ from outlay.serving.awq import awq_parts, awq_runs
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.ggml_step import backend_for, by_rows, ggml_layer, ggml_product
+from outlay.serving.ggml_step import backend_for, by_rows, ggml_layer, ggml_product, spilled
 from outlay.serving.kv_cache import copied_bytes, state_bytes
 from outlay.serving.lanes import on_lanes
 from outlay.serving.memo import Seen, but_for_windows, remembered
 from outlay.serving.memory import BESIDE
 from outlay.serving.mixtures import own_layer
 from outlay.serving.operators import ends
+from outlay.serving.passes import moved_seconds, passes_seconds
 from outlay.serving.products import before_prompts, operators_of, product, products_of
 from outlay.workload import Attention, Experts, Layer, Matmul, MemoryBound, Number, StateSpace
 
@@ -66,8 +67,12 @@ class Iteration:
     seconds: Number
     breakdown: Mapping[str, Number]
     """Seconds by cause (:data:`CAUSES`); they sum to `seconds`."""
-    device_watts: Number
-    """Mean electrical power of one device during the step."""
+    power: Callable[[], Number] = field(repr=False, compare=False)
+
+    @property
+    def device_watts(self) -> Number:
+        """Mean electrical power of one device during the step: worked out when it is asked for, which few do."""
+        return self.power()
 
 
 def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficients) -> Iteration:
@@ -124,7 +129,9 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     )
     total = sum(causes.values())
     return Iteration(
-        seconds=total, breakdown=causes, device_watts=power_watts(chip, activity(deployment, work, causes, total))
+        seconds=total,
+        breakdown=causes,
+        power=lambda: power_watts(chip, activity(deployment, work, causes, total)),
     )
 
 
@@ -136,8 +143,11 @@ def _one_after_another(first: Deployment, then: Deployment, work: Work, coeffici
     causes["engine"] = near.breakdown["engine"]
     idle = power_watts(first.cluster.accelerator, {})
     total = sum(causes.values())
-    watts = (near.seconds * near.device_watts + (total - near.seconds) * idle) / total
-    return Iteration(seconds=total, breakdown=causes, device_watts=watts)
+    return Iteration(
+        seconds=total,
+        breakdown=causes,
+        power=lambda: (near.seconds * near.device_watts + (total - near.seconds) * idle) / total,
+    )
 
 
 def _share(deployment: Deployment, work: Work) -> Work:
@@ -145,12 +155,19 @@ def _share(deployment: Deployment, work: Work) -> Work:
     if deployment.engine.sequential_layers:
         return work
     stages = deployment.layout.pipeline
-    return dataclasses.replace(
-        work,
-        decoding=work.decoding / stages,
-        prefill=work.prefill / stages,
-        prompts=work.prompts / stages,
-        absent=work.absent / stages,
+
+    def share(number: Number) -> Number:
+        """Of nothing, nothing: whoever sees the number asks no kernel for it."""
+        return 0.0 if np.ndim(number) == 0 and number == 0 else number / stages
+
+    return Work(
+        decoding=share(work.decoding),
+        context=work.context,
+        prefill=share(work.prefill),
+        prompts=share(work.prompts),
+        past=work.past,
+        drafted=work.drafted,
+        absent=share(work.absent),
     )
 
 
@@ -176,11 +193,12 @@ def _layer(
         operators = operators_of(layer, deployment, work)
         backend = backend_for(deployment, step)
         return ggml_layer(layer, operators, deployment, work, backend, coefficients.machine.gemm)
+    slowed = deployment.cluster.accelerator.vendor == "nvidia" and bool(np.any(np.greater(work.prefill, 0)))
     raw, kernels = remembered(
         lambda: but_for_windows(
             seen,
             layer,
-            lambda: _kernels(layer, deployment, work, curves),
+            lambda: _kernels(layer, deployment, work, curves, before=slowed),
             lambda attention: {
                 "prompt attention": _prompts(attention, deployment, work, curves),
                 "decode attention": _decoding(attention, deployment, work, curves),
@@ -194,6 +212,7 @@ def _layer(
     chip = deployment.cluster.accelerator.generation
     measured = deployment.cluster.accelerator.vendor == "nvidia"
     parts = dict(raw)
+    before = {name: parts.pop(f"{name}{BEFORE}", 0.0) for name in ("projections", "experts")}
     if awq_runs(deployment):
         parts |= awq_parts(layer, operators_of(layer, deployment, work), deployment, work, curves, step.awq)
         parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - sum(parts.values()), 0.0)
@@ -203,9 +222,9 @@ def _layer(
     if deployment.widened and deployment.weights.weight_bits < 16 and not lanes:
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
-    if measured and np.any(np.greater(work.prefill, 0)):
+    if slowed:
         more = step.prompt_slowdown - 1.0
-        for name, seconds in before_prompts(layer, deployment, work, curves, coefficients).items():
+        for name, seconds in before.items():
             lasting = np.where(np.greater(work.prefill, 0), np.maximum(parts[name] - seconds, 0.0), 0.0)
             parts[name] = parts[name] + more * lasting
         parts["prompt attention"] = parts["prompt attention"] * step.prompt_slowdown
@@ -218,8 +237,15 @@ def _layer(
     return parts
 
 
-def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> tuple[dict[str, Number], int]:
-    """Seconds of one layer's kernels as their tables have them, and how many kernels there are."""
+BEFORE = " before prompts"
+"""Behind a cause: its seconds in the same step without prompts."""
+
+
+def _kernels(
+    layer: Layer, deployment: Deployment, work: Work, curves: Curves, *, before: bool
+) -> tuple[dict[str, Number], int]:
+    """Seconds of one layer's kernels as their tables have them, and how many kernels there are; with those of products
+    `before` prompts, where they are asked for."""
     operators = operators_of(layer, deployment, work)
     # Attention waits for the fullest data-parallel device; experts get the tokens that there are.
     there, routed = work, operators
@@ -234,9 +260,16 @@ def _kernels(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -
         if attention is None
         else _decoding(attention, deployment, work, curves)
     )
+    asked = [(operators, routed, there)]
+    if before:
+        without = before_prompts(work)
+        alone = operators_of(layer, deployment, without)
+        asked.append((alone, alone, without))
+    products, *lasting = products_of(layer, asked, deployment, curves)
     parts: dict[str, Number] = {
-        **products_of(layer, operators, routed, deployment, there, curves),
-        "memory-bound": sum(_moved(op, curves, whole=whole) for op in operators if isinstance(op, MemoryBound)),
+        **products,
+        **{f"{name}{BEFORE}": seconds for found in lasting for name, seconds in found.items()},
+        "memory-bound": passes_seconds([op for op in operators if isinstance(op, MemoryBound)], curves, whole=whole),
         "prompt attention": prompts,
         "decode attention": decoding,
     }
@@ -254,19 +287,6 @@ def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Numbe
     return np.where(other, step.launch[engine.prompt_host], step.launch[engine.host])
 
 
-def _moved(op: MemoryBound, curves: Curves, *, whole: bool) -> Number:
-    """A pass over memory; of the small kernels around experts, the traffic alone, as their start is the layer's, or nothing
-    where the layer is timed as a `whole`."""
-    if op.name in AROUND_EXPERTS and whole:
-        return 0.0
-    seconds = memory_seconds(op.bytes_forward, curve=curves.memory)
-    return np.maximum(seconds - curves.memory.kernel_seconds, 0.0) if op.name in AROUND_EXPERTS else seconds
-
-
-AROUND_EXPERTS = frozenset({"router choice", "dispatch permutation", "expert activation", "combine permutation"})
-"""What the machine's time of an expert layer beside its products holds."""
-
-
 def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
     """Attention of prompt tokens to themselves and to what their sequence has in the cache."""
     if np.ndim(work.prefill) == 0 and work.prefill == 0:
@@ -282,7 +302,9 @@ def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: C
         *sizes, each, each, *dims, causal=attention.causal, window=attention.window, curve=curves.attention
     )
     reach = work.past if attention.window is None else np.minimum(work.past, attention.window)
-    before = attention_seconds(*sizes, each, reach, *dims, causal=False, window=None, curve=curves.attention)
+    before: Number = 0.0
+    if np.any(reach):
+        before = attention_seconds(*sizes, each, reach, *dims, causal=False, window=None, curve=curves.attention)
     latent = curves.latent_prefill if attention.kv_rank is not None else 1.0
     return np.where(np.greater(each, 0), (own + before) * latent, 0.0)
 
@@ -332,16 +354,18 @@ def _states(layer: Layer, deployment: Deployment, work: Work, curves: Curves) ->
 
 def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients) -> Number:
     """Embedding, final norm, head and sampling."""
-    total: Number = 0.0
-    for op in ends(deployment.architecture, work.tokens, work.logits, deployment.layout):
+    operators = ends(deployment.architecture, work.tokens, work.logits, deployment.layout)
+    passes = [op for op in operators if isinstance(op, MemoryBound)]
+    total = moved_seconds([op.bytes_forward for op in passes], [op.kernels_forward for op in passes], curves)
+    for op in operators:
         if isinstance(op, Matmul) and deployment.engine.kernels == "ggml":
             stored = deployment.weights.weight_bytes if deployment.weights.scope == "all" else BESIDE
             backend = backend_for(deployment, coefficients.step)
-            total = total + ggml_product(op, deployment, backend, stored=stored, tables=coefficients.machine.gemm)
+            total = total + ggml_product(
+                op, deployment, backend, stored=stored, share=spilled(deployment), tables=coefficients.machine.gemm
+            )
         elif isinstance(op, Matmul):
             total = total + product(op, deployment, curves)
-        elif isinstance(op, MemoryBound):
-            total = total + memory_seconds(op.bytes_forward, kernels=op.kernels_forward, curve=curves.memory)
     if deployment.truncated and deployment.engine.sorts and deployment.architecture.head:
         logits = work.logits / deployment.layout.data * deployment.architecture.vocab
         total = total + memory_seconds(SORTED_BYTES * logits, kernels=SORTING_KERNELS, curve=curves.memory)

@@ -76,6 +76,21 @@ def layouts_of(architecture: Architecture, engine: Engine, *, most: int, domain:
     >>> found.count, int(np.max(found.layouts.devices))
     (10, 8)
     """
+    key = (id(architecture), engine.sequential_layers, most, domain)
+    if key not in _KNOWN:
+        if len(_KNOWN) >= KEPT:
+            _KNOWN.clear()
+        # The model is kept beside its layouts, so that nothing else can get its identity.
+        _KNOWN[key] = (_layouts_of(architecture, engine, most, domain), architecture)
+    return _KNOWN[key][0]
+
+
+KEPT = 64
+"""Questions that are remembered: a search asks the same one for each format and mode."""
+_KNOWN: dict[tuple[int, bool, int, int], tuple[Layouts, Architecture]] = {}
+
+
+def _layouts_of(architecture: Architecture, engine: Engine, most: int, domain: int) -> Layouts:
     tensor = [1] if engine.sequential_layers else [degree for degree in DEGREES if degree <= max(domain, 1)]
     spread = architecture.is_moe and not engine.sequential_layers
     axes = {

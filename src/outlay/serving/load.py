@@ -50,17 +50,17 @@ class Load:
     def __post_init__(self) -> None:
         problems = [
             f"`{name}` is {np.min(value):g}, {said}"
-            for name, value, wrong, said in (
-                ("input", self.input, np.less(self.input, 1), "not 1 token or more"),
-                ("output", self.output, np.less(self.output, 1), "not 1 token or more"),
-                ("cached", self.cached, np.less(self.cached, 0) | np.greater(self.cached, 1), "not a share of 0 to 1"),
-                ("variation", self.variation, np.less(self.variation, 0), "not 0 or more"),
-                ("gap", self.gap, np.less(self.gap, 0), "not 0 or more"),
-                ("concurrency", self.concurrency, _below(self.concurrency, 1), "not 1 or more"),
-                ("rate", self.rate, _below(self.rate, 0), "not 0 or more"),
-                ("rounds", self.rounds, _below(self.rounds, 1), "not 1 or more"),
+            for name, value, least, most, said in (
+                ("input", self.input, 1.0, np.inf, "not 1 token or more"),
+                ("output", self.output, 1.0, np.inf, "not 1 token or more"),
+                ("cached", self.cached, 0.0, 1.0, "not a share of 0 to 1"),
+                ("variation", self.variation, 0.0, np.inf, "not 0 or more"),
+                ("gap", self.gap, 0.0, np.inf, "not 0 or more"),
+                ("concurrency", self.concurrency, 1.0, np.inf, "not 1 or more"),
+                ("rate", self.rate, 0.0, np.inf, "not 0 or more"),
+                ("rounds", self.rounds, 1.0, np.inf, "not 1 or more"),
             )
-            if value is not None and (np.any(wrong) or np.any(np.isnan(value)))
+            if value is not None and not _within(value, least, most)
         ]
         if (self.concurrency is None) == (self.rate is None):
             problems.append("`concurrency` and `rate`: one of the two is given")
@@ -82,8 +82,11 @@ class Load:
         return np.add(self.input, np.multiply(self.output, 1.0 + np.square(self.variation)) / 2.0)
 
 
-def _below(value: Number | None, least: float) -> Number:
-    return False if value is None else np.less(value, least)
+def _within(value: Number, least: float, most: float) -> bool:
+    """Whether every number is, which what is none is not: asked of every load that is looked at, so it must cost little."""
+    if isinstance(value, int | float):
+        return least <= value <= most
+    return np.size(value) == 0 or bool(np.min(value) >= least and np.max(value) <= most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

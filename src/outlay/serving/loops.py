@@ -8,8 +8,9 @@ its points. The model is the same, and so are the figures (tested).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,9 @@ from outlay.serving.front_end import behind
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
-from outlay.serving.static_batching import batch_of, batch_seconds, static_among
-from outlay.serving.steps import Steps, timed
+from outlay.serving.spelling import spelled, write
+from outlay.serving.static_batching import Batch, batch_of, batch_seconds, static_among
+from outlay.serving.steps import Steps, asked_together, knows, timed
 from outlay.serving.task import Task
 
 Floats = NDArray[np.float64]
@@ -34,6 +36,25 @@ STEEP = 0.02
 """Of a place in the batch, what is left at the least of each request that comes: a steeper line is none."""
 CLOSE = 1e-4
 """Error of the rate that is small enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """What a request meets in instances: their cycle, or the batch that it is in."""
+
+    found: Cycle | Batch
+    seconds: Floats
+    """From being sent to being answered, or of the batch."""
+    watts: Any
+    """Of one device; None where nobody asked."""
+
+    def spelled(self, shape: tuple[int, ...]) -> Met:
+        """The same with an array of a shape for each number, into which can be written."""
+        return spelled(self, shape)
+
+    def write(self, some: Met, places: NDArray[np.intp]) -> None:
+        """What some of them meet, in the place of what stood there."""
+        write(self, some, places)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,34 +76,36 @@ class Loops:
 
         Their power only where `watts` asks for it: it takes as long again.
         """
-        return self._fares(places, inside, watts=watts)
+        met = self._met(places, inside, watts=watts)
+        return self._fares(places, inside, self._with_watts(places, met) if watts else met)
 
-    def _fares(self, places: Any, inside: Floats, *, watts: bool) -> tuple[Floats, Performance]:
-        deployment, limits = some_of(self.deployment, places), _some(self.limits, places)
+    def kept_up(self, places: Any, inside: Floats) -> Floats:
+        """The rate alone."""
+        return inside / self._met(places, inside, watts=False).seconds
+
+    def utilisation(self, places: Any, rate: Floats) -> Floats:
+        """A rate over the highest that can be sustained."""
+        most = np.maximum(np.asarray(self.limits.sequences, dtype=float)[places], 1.0)
+        return np.asarray(rate * self.full[places] / most)
+
+    def _fares(self, places: Any, inside: Floats, met: Met) -> tuple[Floats, Performance]:
+        """The same where it is known what they meet."""
+        deployment, limits = some_of(self.deployment, places), self.limits.at(places)
         most = np.maximum(limits.sequences, 1.0)
-        task, steps = Task.of(deployment, self.load, None), timed(deployment, self.coefficients)
-        if self._static:
-            n = np.maximum(inside, 1.0)
-            batch = batch_of(task, n, steps)
-            total = batch_seconds(batch, self.load, n)
-            rate = inside / total
-            load = dataclasses.replace(self.load, rate=rate)
-            fared, utilisation, busy = static_among(n, batch, total, load, most, self.full[places], steps)
-            found = performance_of(deployment, load, limits, fared, utilisation, busy)
-            return rate, behind(found, load, deployment, self._front)
-        others = np.minimum(inside, most - 1.0)
-        cycle = self._cycle(deployment, others + 1.0, steps)
-        rate = inside / cycle.seconds
+        rate = inside / met.seconds
         load = dataclasses.replace(self.load, rate=rate)
-        fared, utilisation, busy = fared_among(others, cycle, deployment, load, task, most, self.full[places])
-        if watts:
-            fared = dataclasses.replace(fared, watts=cycle.watts(steps))
+        if isinstance(met.found, Batch):
+            n = np.maximum(inside, 1.0)
+            fared, utilisation, busy = static_among(n, met.found, met.seconds, load, most, self.full[places])
+        else:
+            others, task = np.minimum(inside, most - 1.0), Task.of(deployment, self.load, None)
+            full = self.full[places]
+            fared, utilisation, busy = fared_among(others, met.found, deployment, load, task, most, full)
+        if met.watts is not None:
+            fared = dataclasses.replace(fared, watts=met.watts)
         found = performance_of(deployment, load, limits, fared, utilisation, busy)
-        return rate, behind(found, load, deployment, self._front)
-
-    @property
-    def _front(self) -> float:
-        return self.coefficients.step.front_of(self.deployment.engine)
+        front_end = self.coefficients.step.front_of(deployment.engine)
+        return rate, behind(found, load, deployment, front_end)
 
     def at_rate(
         self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
@@ -99,11 +122,10 @@ class Loops:
         if near is not None:
             last, was, slope = _around(alone, rate, *near)
         now = self._meets(places, rate, was - slope * last, slope, rate * alone)
-        was = was.copy()
-        far = np.arange(alone.size)
+        met = self._met(places, now, watts=watts).spelled(now.shape)
+        was, far = was.copy(), np.arange(alone.size)
         for _ in range(SECANTS):
-            n, wanted = now[far], rate[far]
-            seconds = n / self._rate(places[far], n)
+            n, wanted, seconds = now[far], rate[far], met.seconds[far]
             off = np.abs(n - wanted * seconds) > CLOSE * n
             if not off.any():
                 break
@@ -114,7 +136,8 @@ class Loops:
             now[far] = np.maximum(
                 self._meets(places[far], wanted, seconds - slope * n, slope, wanted * seconds), n / 4.0
             )
-        return self.at(places, now, watts=watts)[1]
+            met.write(self._met(places[far], now[far], watts=watts), far)
+        return self._fares(places, now, self._with_watts(places, met) if watts else met)[1]
 
     def _meets(self, places: Any, rate: Floats, seconds: Floats, slope: Floats, usual: Floats) -> Floats:
         """n = rate · (seconds + slope · n), and `usual` where that line says nothing; no more than fit."""
@@ -140,15 +163,30 @@ class Loops:
     def _static(self) -> bool:
         return self.deployment.engine.batching == "static"
 
-    def _rate(self, places: Any, inside: Floats) -> Floats:
+    def _met(self, places: Any, inside: Floats, *, watts: bool) -> Met:
+        """What a request meets that finds so many inside."""
         deployment = some_of(self.deployment, places)
         task, steps = Task.of(deployment, self.load, None), timed(deployment, self.coefficients)
+        found: Batch | Cycle
         if self._static:
             n = np.maximum(inside, 1.0)
-            return np.asarray(inside / batch_seconds(batch_of(task, n, steps), self.load, n), dtype=float)
-        most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
-        running = np.minimum(inside, most - 1.0) + 1.0
-        return np.asarray(inside / self._cycle(deployment, running, steps).seconds, dtype=float)
+            found = batch_of(task, n, steps)
+            seconds = batch_seconds(found, self.load, n)
+        else:
+            most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
+            found = self._cycle(deployment, np.minimum(inside, most - 1.0) + 1.0, steps)
+            seconds = found.seconds
+        drawn = found.watts(steps) if watts and knows(steps, found.prefilling) else None
+        return Met(found=found, seconds=np.asarray(seconds, dtype=float), watts=drawn)
+
+    def _with_watts(self, places: Any, met: Met) -> Met:
+        """With what they draw, where that is not known of the steps that were timed: prompts have gathered in others."""
+        if met.watts is not None:
+            return met
+        assert isinstance(met.found, Cycle)
+        steps = timed(some_of(self.deployment, places), self.coefficients)
+        asked_together(steps, met.found.prefilling, met.found.decoding)
+        return dataclasses.replace(met, watts=met.found.watts(steps))
 
     def _cycle(self, deployment: Deployment, running: Floats, steps: Steps) -> Cycle:
         return cycle_of(deployment)(Task.of(deployment, self.load, None), running, steps)
@@ -166,10 +204,16 @@ def _around(alone: Floats, rate: Floats, inside: Floats, carried: Floats) -> tup
     return n[row, above], seconds[row, above], np.divide(rise, apart, out=np.zeros(alone.size), where=apart > 0)
 
 
-def loops_of(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> Loops:
-    """The loops of deployments whose degrees and chunks are arrays of one length."""
+Make: TypeAlias = Callable[[Deployment, Load, ServingCoefficients, Room | None], "Loops"]
+"""What makes loops of deployments: of whole instances, or of one kind of pool."""
+
+
+def loops_of(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, limits: Room | None = None
+) -> Loops:
+    """The loops of deployments whose degrees and chunks are arrays of one length; `limits` are theirs where they are known."""
     shape = np.shape(deployment.layout.tensor)
-    limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
+    limits = limits or room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
     first, full = _alone_and_full(deployment, load, coefficients, np.stack([np.ones(shape), sequences]))
     return Loops(
@@ -213,8 +257,3 @@ def some_of(deployment: Deployment, places: Any) -> Deployment:
 def with_chunks(deployment: Deployment, chunks: NDArray[Any]) -> Any:
     """The engine with an array of most tokens of a step."""
     return dataclasses.replace(deployment.engine, chunk_tokens=cast("Any", chunks))
-
-
-def _some(limits: Room, places: Any) -> Room:
-    fields = ("sequences", "cache_bytes", "mean_bytes")
-    return Room(**{name: np.asarray(getattr(limits, name))[places] for name in fields})

@@ -17,7 +17,7 @@ from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.disaggregated import mean_watts
 from outlay.serving.load import Load, Performance
-from outlay.serving.loops import Floats, Loops, some_of
+from outlay.serving.loops import Floats, Loops, Met, some_of
 from outlay.serving.open_loop import slot_wait
 from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.room import Room, room
@@ -32,21 +32,19 @@ class DecodeLoops(Loops):
     def _cycle(self, deployment: Deployment, running: Floats, steps: Steps) -> Cycle:
         return answering_cycle(Task.of(deployment, self.load, None), running, steps)
 
-    def _fares(self, places: Any, inside: Floats, *, watts: bool) -> tuple[Floats, Performance]:
-        deployment = some_of(self.deployment, places)
+    def _fares(self, places: Any, inside: Floats, met: Met) -> tuple[Floats, Performance]:
+        deployment, found = some_of(self.deployment, places), met.found
+        assert isinstance(found, Cycle)
         most = np.maximum(np.asarray(self.limits.sequences)[places], 1.0)
         others = np.minimum(inside, most - 1.0)
-        steps = timed(deployment, self.coefficients)
-        found = self._cycle(deployment, others + 1.0, steps)
         rate: Floats = inside / found.seconds
         task, load = Task.of(deployment, self.load, None), dataclasses.replace(self.load, rate=rate)
         utilisation = rate * self.full[places] / most
         place = slot_wait(load, task, most, self.full[places], found, others, utilisation)
         answer = found.seconds - found.ttft
         power: Any = 0.0
-        if watts:
-            busy = -np.expm1(-rate * found.seconds)
-            power = mean_watts(deployment, busy, found.watts(steps))
+        if met.watts is not None:
+            power = mean_watts(deployment, -np.expm1(-rate * found.seconds), met.watts)
         further = np.maximum(np.subtract(self.load.output, 1.0), 1e-9)
         return rate, _performance(
             load, ttft=place + found.ttft, tpot=answer / further, utilisation=utilisation, queue=place, watts=power
@@ -58,20 +56,27 @@ class PrefillLoops(Loops):
     """Instances that compute prompts alone: `ttft` ends with the prompt. Asked by their rate, which nothing hangs on."""
 
     prompts: Prefill
+    working: Floats
+    """Watts of a device while prompts are computed."""
 
-    def _fares(self, places: Any, inside: Floats, *, watts: bool) -> tuple[Floats, Performance]:
+    def at(self, places: Any, inside: Floats, *, watts: bool = False) -> tuple[Floats, Performance]:
         rate, prompts = inside, _prompts_at(self.prompts, places)
         squared = 1.0 + np.square(self.load.variation)
         utilisation = rate * prompts.each
         first = np.where(np.less(utilisation, 1.0), prompts.first(rate, squared), np.inf)
         load, power = dataclasses.replace(self.load, rate=rate), np.zeros_like(rate)
         if watts:
-            deployment = some_of(self.deployment, places)
-            steps = timed(deployment, self.coefficients)
-            working = steps.watts(prefill_of(Task.of(deployment, self.load, None), steps).step)
-            power = np.asarray(mean_watts(deployment, np.minimum(utilisation, 1.0), working))
+            power = np.asarray(mean_watts(self.deployment, np.minimum(utilisation, 1.0), self.working[places]))
         queue = first - prompts.one
         return rate, _performance(load, ttft=first, tpot=0.0, utilisation=utilisation, queue=queue, watts=power)
+
+    def kept_up(self, places: Any, inside: Floats) -> Floats:
+        """The rate itself."""
+        return inside
+
+    def utilisation(self, places: Any, rate: Floats) -> Floats:
+        """A rate over that at which a prompt comes as fast as one is computed."""
+        return np.asarray(rate * np.asarray(self.prompts.each)[places])
 
     def at_rate(
         self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
@@ -92,10 +97,12 @@ class PrefillLoops(Loops):
         return np.asarray(1.0 / np.asarray(self.prompts.each)[places], dtype=float)
 
 
-def decode_loops(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> DecodeLoops:
+def decode_loops(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, limits: Room | None = None
+) -> DecodeLoops:
     """The decoding pools of deployments whose degrees and chunks are arrays of one length."""
     shape = np.shape(deployment.layout.tensor)
-    limits = room(deployment, load, coefficients)
+    limits = limits or room(deployment, load, coefficients)
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
     task, steps = Task.of(deployment, load, None), timed(deployment, coefficients)
 
@@ -111,12 +118,15 @@ def decode_loops(deployment: Deployment, load: Load, coefficients: ServingCoeffi
     )
 
 
-def prefill_loops(deployment: Deployment, load: Load, coefficients: ServingCoefficients) -> PrefillLoops:
+def prefill_loops(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, limits: Room | None = None
+) -> PrefillLoops:
     """The pools of prompts of deployments whose degrees and chunks are arrays of one length."""
     shape = np.shape(deployment.layout.tensor)
-    prompts = prefill_of(Task.of(deployment, load, None), timed(deployment, coefficients))
+    steps = timed(deployment, coefficients)
+    prompts = prefill_of(Task.of(deployment, load, None), steps)
     one, each, several = (np.broadcast_to(part, shape) for part in (prompts.one, prompts.each, prompts.room))
-    limits = room(deployment, load, coefficients)
+    limits = limits or room(deployment, load, coefficients)
     return PrefillLoops(
         deployment=deployment,
         load=load,
@@ -125,6 +135,7 @@ def prefill_loops(deployment: Deployment, load: Load, coefficients: ServingCoeff
         first=np.asarray(one, dtype=float),
         full=np.asarray(each, dtype=float),
         prompts=dataclasses.replace(prompts, one=one, each=each, room=several),
+        working=np.broadcast_to(np.asarray(steps.watts(prompts.step), dtype=float), shape),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outlay.serving.steps import Mixture, Steps
+from outlay.serving.steps import Mixture, Steps, asked_together
 from outlay.serving.task import Task
 from outlay.workload import Number
 
@@ -59,9 +59,10 @@ def prefill_of(task: Task, steps: Steps) -> Prefill:
     many = np.maximum(task.chunk / task.prompt, 1.0) * task.devices
     alone = Mixture(decoding=0.0, context=0.0, prefill=each, prompts=1.0, past=task.past(each))
     full = Mixture(decoding=0.0, context=0.0, prefill=each * many, prompts=many, past=task.past(each))
+    first, last = asked_together(steps, alone, full)
     return Prefill(
-        one=chunks * steps.seconds(alone),
-        each=chunks * steps.seconds(full) / many,
+        one=chunks * first,
+        each=chunks * last / many,
         step=full,
         room=np.clip(many - 1.0, 0.0, 1.0),
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from outlay.machine import Curves, curves_for, gemm_seconds
+from outlay.machine import Curves, GemmCurve, curves_for, gemm_seconds
 from outlay.serving.adapters import adapted
-from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.memo import remembered
 from outlay.serving.mixtures import experts_seconds
 from outlay.serving.operators import absorbed, layer_work
+from outlay.serving.stacking import short, stacked
 from outlay.workload import Attention, Layer, Matmul, Number, Operator
 
 BESIDE_EXPERTS = ("shared expert", "mixer in-projection", "mixer out-projection")
@@ -31,41 +32,66 @@ def operators_of(layer: Layer, deployment: Deployment, work: Work) -> list[Opera
 
 
 def products_of(
-    layer: Layer,
-    operators: list[Operator],
-    routed: list[Operator],
-    deployment: Deployment,
-    work: Work,
-    curves: Curves,
-) -> dict[str, Number]:
-    """Seconds of a layer's products: of all tokens, and of those that are `routed` to experts."""
-    return {
-        "projections": sum(product(op, deployment, curves) for op in operators if isinstance(op, Matmul)),
-        "experts": experts_seconds(layer, routed, deployment, work, curves),
-    }
+    layer: Layer, asked: Sequence[tuple[list[Operator], list[Operator], Work]], deployment: Deployment, curves: Curves
+) -> list[dict[str, Number]]:
+    """Seconds of a layer's products in each of several steps: of all tokens, and of those that are routed to experts.
+
+    `asked` are the step's operators, those of the tokens that are routed, and its work.
+    """
+    projections = dense([[op for op in each if isinstance(op, Matmul)] for each, _, _ in asked], deployment, curves)
+    return [
+        {"projections": seconds, "experts": experts_seconds(layer, routed, deployment, work, curves)}
+        for seconds, (_, routed, work) in zip(projections, asked, strict=True)
+    ]
+
+
+def dense(steps: Sequence[list[Matmul]], deployment: Deployment, curves: Curves) -> list[Number]:
+    """Seconds of the dense products of each of several steps, one after another; those of one kind are asked for at once.
+
+    All steps have the same products, of other numbers of rows.
+    """
+    kinds: dict[tuple[int, float | None], tuple[GemmCurve, list[list[Matmul]]]] = {}
+    for products in zip(*steps, strict=True):
+        curve, stored = _kind(products[0], deployment, curves)
+        kinds.setdefault((id(curve), stored), (curve, []))[1].append(list(products))
+    totals: list[Number] = [0.0] * len(steps)
+    for (_, stored), (curve, several) in kinds.items():
+        every = [op for step in zip(*several, strict=True) for op in step]
+        sizes = (*(op.rows for op in every), every[0].columns, every[0].depth, every[0].count)
+        axes = short(*sizes, times=len(every))
+        if axes is None and len(steps) > 1 and len(several) > 1:
+            found = [dense([list(products)], deployment, curves)[0] for products in zip(*several, strict=True)]
+        elif len(every) == 1 or axes is None:
+            found = [sum(product(op, deployment, curves) for op in step) for step in zip(*several, strict=True)]
+        else:
+            rows, columns, depth, count = (
+                stacked([getattr(op, name) for op in every], axes) for name in ("rows", "columns", "depth", "count")
+            )
+            seconds = gemm_seconds(rows, columns, depth, batch=count, weight_bytes=stored, curve=curve)
+            found = list(seconds.reshape(len(steps), len(several), *seconds.shape[1:]).sum(axis=1))
+        totals = [total + step for total, step in zip(totals, found, strict=True)]
+    return totals
 
 
 def product(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
-    """A dense product; where weights are stored narrower than products run, their traffic is theirs."""
+    """A dense product."""
+    curve, stored = _kind(op, deployment, curves)
+    # A product a head is one batched kernel.
+    return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
+
+
+def _kind(op: Matmul, deployment: Deployment, curves: Curves) -> tuple[GemmCurve, float | None]:
+    """The curve of a dense product, and the bytes of its weights where those are stored narrower than it runs: their
+    traffic is theirs."""
     whole = deployment.weights.scope == "all"
     narrow = whole or (op.low_precision and deployment.weights.scope == "linear")
     curve = curves.gemm if narrow and op.low_precision else curves.gemm_base
     if deployment.weights.beside and op.low_precision and op.name.startswith(BESIDE_EXPERTS):
         machine = curves.coefficients
         curve = curves_for(curves.accelerator, deployment.weights.beside, deployment.base_type, machine).gemm
-    stored = deployment.weight_bytes if narrow else None
-    # A product a head is one batched kernel.
-    return gemm_seconds(op.rows, op.columns, op.depth, batch=op.count, weight_bytes=stored, curve=curve)
+    return curve, deployment.weight_bytes if narrow else None
 
 
-def before_prompts(
-    layer: Layer, deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients
-) -> dict[str, Number]:
-    """Seconds of the products of a step without its prompts, or of one token where nothing decodes: reading the weights."""
-    without = Work(decoding=np.maximum(work.decoding, 1.0), context=work.context, drafted=work.drafted)
-
-    def products() -> dict[str, Number]:
-        operators = operators_of(layer, deployment, without)
-        return products_of(layer, operators, operators, deployment, without, curves)
-
-    return remembered(products, f"before prompts of {id(layer)}", deployment, without, coefficients.machine)
+def before_prompts(work: Work) -> Work:
+    """A step without its prompts, or of one token where nothing decodes: what takes as long as reading the weights."""
+    return Work(decoding=np.maximum(work.decoding, 1.0), context=work.context, drafted=work.drafted)

@@ -14,6 +14,7 @@ once, all alike, do not spread, and :math:`L = \lfloor x \rfloor`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +51,11 @@ class Room:
     """Bytes for caches on one device."""
     mean_bytes: Number
     """Bytes that a running request takes of them on average, divided by the devices that share sequences."""
+
+    def at(self, places: Any) -> Room:
+        """That of some of the deployments whose numbers are spelled out."""
+        fields = ("sequences", "cache_bytes", "mean_bytes")
+        return Room(**{name: np.asarray(getattr(self, name))[places] for name in fields})
 
 
 def room(

@@ -9,7 +9,7 @@ import numpy as np
 from outlay.serving.closed_loop import Fared
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
-from outlay.serving.steps import Mixture, Steps
+from outlay.serving.steps import Mixture, Steps, asked_together
 from outlay.serving.task import Task
 from outlay.workload import Number
 
@@ -18,21 +18,25 @@ SEARCHES = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Batch:
+class Batch:
+    """Requests that begin and end together."""
+
     prompts: Number
     """Seconds of all prompts."""
     decoding: Number
     """Seconds of all decoding."""
-    prompt_step: Mixture
+    prefilling: Mixture
+    """What a step of prompts works on."""
     step: Mixture
+    """What a step of decoding works on."""
 
     def watts(self, steps: Steps) -> Number:
         """Mean of the batch, of one device."""
         share = self.prompts / (self.prompts + self.decoding)
-        return share * steps.watts(self.prompt_step) + (1.0 - share) * steps.watts(self.step)
+        return share * steps.watts(self.prefilling) + (1.0 - share) * steps.watts(self.step)
 
 
-def _batch(task: Task, n: Number, steps: Steps) -> _Batch:
+def _batch(task: Task, n: Number, steps: Steps) -> Batch:
     """A batch of n requests; prompts in steps of the engine's chunk, decoding at its mean context."""
     total = n * task.prompt
     count = np.ceil(np.maximum(total / (task.chunk * task.devices), np.ceil(task.prompt / task.chunk)) - 1e-6)
@@ -41,8 +45,8 @@ def _batch(task: Task, n: Number, steps: Steps) -> _Batch:
     each = np.minimum(tokens / prompts, task.prompt)
     prompt = Mixture(decoding=0.0, context=0.0, prefill=tokens, prompts=prompts, past=task.past(each))
     step = Mixture(decoding=n, context=task.context)
-    first, rest = count * steps.seconds(prompt), task.decodes * steps.seconds(step)
-    return _Batch(prompts=first, decoding=rest, prompt_step=prompt, step=step)
+    of_prompts, of_decoding = asked_together(steps, prompt, step)
+    return Batch(prompts=count * of_prompts, decoding=task.decodes * of_decoding, prefilling=prompt, step=step)
 
 
 def _longest(load: Load, n: Number) -> Number:
@@ -50,14 +54,14 @@ def _longest(load: Load, n: Number) -> Number:
     return 1.0 + load.variation * np.sqrt(2.0 * np.log(np.maximum(n, 1.0)))
 
 
-def _fared(batch: _Batch, n: Number, wait: Number, served: Number, steps: Steps) -> Fared:
+def _fared(batch: Batch, n: Number, wait: Number, served: Number, watts: Number) -> Fared:
     return Fared(
         ttft=wait + batch.prompts,
         queue=wait,
         decode_seconds=batch.decoding,
         requests_per_second=served,
         decoding=n,
-        watts=batch.watts(steps),
+        watts=watts,
     )
 
 
@@ -69,7 +73,7 @@ def static_closed(deployment: Deployment, load: Load, task: Task, sequences: Num
     total = batch.prompts + batch.decoding * _longest(load, n)
     # Who ends early waits for the others.
     early = total - batch.prompts - batch.decoding
-    return _fared(batch, n, (load.concurrency / n - 1.0) * total + early, n / total, steps)
+    return _fared(batch, n, (load.concurrency / n - 1.0) * total + early, n / total, batch.watts(steps))
 
 
 def static_open(
@@ -92,23 +96,25 @@ def static_open(
         more = load.rate * seconds(middle) > middle
         low, high = np.where(more, middle, low), np.where(more, high, middle)
     batch = _batch(task, high, steps)
-    return static_among(high, batch, batch_seconds(batch, load, high), load, most, seconds(most), steps)
+    fared, utilisation, busy = static_among(high, batch, batch_seconds(batch, load, high), load, most, seconds(most))
+    return replace(fared, watts=batch.watts(steps)), utilisation, busy
 
 
-def batch_seconds(batch: _Batch, load: Load, n: Number) -> Number:
+def batch_seconds(batch: Batch, load: Load, n: Number) -> Number:
     """From the first prompt of a batch of n requests to the end of its longest answer."""
     return batch.prompts + batch.decoding * _longest(load, n)
 
 
-def batch_of(task: Task, n: Number, steps: Steps) -> _Batch:
+def batch_of(task: Task, n: Number, steps: Steps) -> Batch:
     """A batch of n requests."""
     return _batch(task, n, steps)
 
 
 def static_among(
-    n: Number, batch: _Batch, total: Number, load: Load, most: Number, full_seconds: Number, steps: Steps
+    n: Number, batch: Batch, total: Number, load: Load, most: Number, full_seconds: Number
 ) -> tuple[Fared, Number, Number]:
-    """The same where it is known how many requests a batch takes: n, of which a batch lasts `total`; `full_seconds` of `most`."""
+    """The same, without watts, where it is known how many requests a batch takes: n, of which a batch lasts `total`;
+    `full_seconds` of `most`."""
     assert load.rate is not None
     utilisation = load.rate * full_seconds / most
     busy = np.minimum(load.rate * total / n, 1.0)
@@ -117,7 +123,7 @@ def static_among(
     wait = busy * total / 2.0 * (1.0 + full * utilisation / spare)
     wait = np.where(np.less(utilisation, 1.0), wait, np.inf)
     served = np.minimum(load.rate, most / full_seconds)
-    fared = _fared(batch, n, wait, served, steps)
+    fared = _fared(batch, n, wait, served, 0.0)
     # Half a batch on average, evenly; then whole ones.
     with np.errstate(invalid="ignore"):
         spread = np.where(np.isfinite(wait), np.square(wait) / 3.0, 0.0)

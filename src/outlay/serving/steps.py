@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from outlay.serving.coefficients import ServingCoefficients
-from outlay.serving.deployment import Deployment, Work
+from outlay.serving.deployment import DEGREES, Deployment, Work
 from outlay.serving.iteration import Iteration, iteration
 from outlay.serving.speculation import Speculation
+from outlay.serving.stacking import short, stacked
 from outlay.serving.tables import Tables, tabulate
 from outlay.workload import Number
 
@@ -32,8 +33,6 @@ class Mixture:
 
 
 _FIELDS = ("decoding", "context", "prefill", "prompts", "past")
-TOGETHER = 1 << 11
-"""Steps that are asked together at most: of more, the arithmetic takes longer than the call."""
 
 
 class Steps(Protocol):
@@ -53,37 +52,31 @@ class ExactSteps:
     coefficients: ServingCoefficients
     drafted: Number = 0.0
     """Tokens beyond the next one that are verified for each decoding sequence."""
-    met: list[tuple[Mixture, Number]] = field(default_factory=list, repr=False, compare=False)
-    """The last two mixtures and what they draw: a cycle is timed first, and its power asked for afterwards."""
+    met: list[tuple[Mixture, Iteration, Any]] = field(default_factory=list, repr=False, compare=False)
+    """The last mixtures, with their steps and which row of those is whose: a cycle is timed first, and its power asked for
+    afterwards."""
 
     def seconds(self, mixture: Mixture) -> Number:
         found = self._iteration(mixture)
-        self._meet(mixture, found.device_watts)
+        self.met[:] = [*self.met[-2:], (mixture, found, ...)]
         return found.seconds
 
     def watts(self, mixture: Mixture, seconds: Number | None = None) -> Number:
-        known = [watts for met, watts in self.met if met is mixture]
-        return known[0] if known else self._iteration(mixture).device_watts
+        for met, found, row in self.met:
+            if met is mixture:
+                return np.asarray(np.broadcast_to(found.device_watts, np.shape(found.seconds))[row])
+        return self._iteration(mixture).device_watts
 
-    def _meet(self, mixture: Mixture, watts: Number) -> None:
-        self.met[:] = [*self.met[-1:], (mixture, watts)]
-
-    def pair(self, first: Mixture, second: Mixture) -> tuple[Number, Number]:
-        """Seconds of two, asked together: short arrays take no longer than one number."""
-        parts = [[getattr(each, name) for name in _FIELDS] for each in (first, second)]
-        layout = self.deployment.layout
-        shape = np.broadcast_shapes(
-            *(np.shape(value) for part in parts for value in part),
-            *(np.shape(getattr(layout, name)) for name in ("tensor", "pipeline", "data", "expert", "expert_tensor")),
-        )
-        if int(np.prod(shape)) > TOGETHER:
-            return self.seconds(first), self.seconds(second)
-        both = (np.stack([np.broadcast_to(value, shape) for value in values]) for values in zip(*parts, strict=True))
-        found = self._iteration(Mixture(**dict(zip(_FIELDS, both, strict=True))))
-        seconds, watts = np.asarray(found.seconds), np.broadcast_to(found.device_watts, np.shape(found.seconds))
-        for mixture, drawn in zip((first, second), watts, strict=True):
-            self._meet(mixture, drawn)
-        return seconds[0], seconds[1]
+    def together(self, mixtures: tuple[Mixture, ...]) -> tuple[Number, ...]:
+        """Seconds of several, asked together: short arrays take no longer than one number."""
+        parts = {name: [getattr(each, name) for each in mixtures] for name in _FIELDS}
+        degrees = (getattr(self.deployment.layout, name) for name in DEGREES)
+        axes = short(*(value for values in parts.values() for value in values), *degrees, times=len(mixtures))
+        if axes is None:
+            return tuple(self.seconds(each) for each in mixtures)
+        found = self._iteration(Mixture(**{name: stacked(values, axes) for name, values in parts.items()}))
+        self.met[:] = [(mixture, found, row) for row, mixture in enumerate(mixtures)]
+        return tuple(np.asarray(found.seconds))
 
     def _iteration(self, mixture: Mixture) -> Iteration:
         prefill, prompts = mixture.prefill, mixture.prompts
@@ -221,11 +214,16 @@ def some_steps(steps: Steps, shape: tuple[int, ...], places: Any) -> Steps:
     return TabledSteps(tables=replace(steps.tables, index=index))
 
 
-def pair(steps: Steps, first: Mixture, second: Mixture) -> tuple[Number, Number]:
-    """Seconds of two steps."""
+def asked_together(steps: Steps, *mixtures: Mixture) -> tuple[Number, ...]:
+    """Seconds of several steps."""
     if isinstance(steps, ExactSteps):
-        return steps.pair(first, second)
-    return steps.seconds(first), steps.seconds(second)
+        return steps.together(mixtures)
+    return tuple(steps.seconds(mixture) for mixture in mixtures)
+
+
+def knows(steps: Steps, mixture: Mixture) -> bool:
+    """Whether the power of a mixture is known because it was timed just now."""
+    return isinstance(steps, ExactSteps) and any(met is mixture for met, _, _ in steps.met)
 
 
 def spread(prefill: Number, prompts: Number, data: Number) -> tuple[Number, Number]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from outlay.workload.architecture import Experts, Mlp
-from outlay.workload.operators import GroupedMatmul, Matmul, Number, Operator
+from outlay.workload.operators import GroupedMatmul, Matmul, Operator
 from outlay.workload.shard import Shard, touch
 
 
 def mlp_operators(mlp: Mlp, hidden: int, shard: Shard) -> list[Operator]:
     """A plain or gated feed-forward."""
-    return _feed_forward("feed-forward", mlp.width, mlp.gated, hidden, shard, tokens=shard.tokens)
+    return _feed_forward("feed-forward", mlp.width, mlp.gated, hidden, shard)
 
 
-def _feed_forward(name: str, width: int, gated: bool, hidden: int, shard: Shard, *, tokens: Number) -> list[Operator]:
+def _feed_forward(name: str, width: int, gated: bool, hidden: int, shard: Shard) -> list[Operator]:
+    tokens = shard.tokens
     columns = width / shard.tensor
     ups = 2 if gated else 1
     apart = gated and not shard.fused_elementwise
@@ -22,7 +23,7 @@ def _feed_forward(name: str, width: int, gated: bool, hidden: int, shard: Shard,
             rows=tokens,
             columns=ups * columns,
             depth=hidden,
-            saved=shard.stored_linear * shard.tokens_between * hidden,
+            saved=shard.kept_between * hidden,
         ),
         touch(
             f"{name} activation",
@@ -32,14 +33,14 @@ def _feed_forward(name: str, width: int, gated: bool, hidden: int, shard: Shard,
             writes=1 + apart,
             kernels=1 + apart,
             shard=shard,
-            saved=shard.stored * tokens * columns * (ups + apart),
+            saved=shard.kept * columns * (ups + apart),
         ),
         Matmul(
             name=f"{name} down-projection",
             rows=tokens,
             columns=hidden,
             depth=columns,
-            saved=shard.stored_linear * tokens * columns,
+            saved=shard.kept_linear * columns,
         ),
     ]
 
@@ -107,7 +108,5 @@ def expert_operators(experts: Experts, hidden: int, shard: Shard) -> list[Operat
         operators.append(Matmul(name="latent expert in-projection", rows=between, columns=width, depth=hidden))
         operators.append(Matmul(name="latent expert out-projection", rows=between, columns=hidden, depth=width))
     if experts.shared_width:
-        operators += _feed_forward(
-            "shared expert", experts.shared_width, experts.gated, hidden, shard, tokens=shard.tokens
-        )
+        operators += _feed_forward("shared expert", experts.shared_width, experts.gated, hidden, shard)
     return operators

@@ -16,7 +16,7 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
     kv_heads = np.maximum(attention.kv_heads / split, 1.0)
     value_width = heads * attention.value_dim
     operators: list[Operator] = []
-    kept = shard.stored_linear * shard.tokens_between * hidden
+    kept = shard.kept_between * hidden
     length = shard.sequence_length
     keys = length + attention.memory
     if attention.kv_rank is None:
@@ -54,7 +54,7 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
                 rows=tokens,
                 columns=heads * (nope + attention.value_dim),
                 depth=attention.kv_rank,
-                saved=shard.stored_linear * tokens * (attention.kv_rank + (attention.query_rank or 0)),
+                saved=shard.kept_linear * (attention.kv_rank + (attention.query_rank or 0)),
             )
         )
         kv_heads = heads
@@ -87,7 +87,7 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
             window=attention.window if attention.window else None,
             relative=attention.relative,
             shards=shard.context,
-            saved=saved_qkv + 4.0 * tokens * heads,
+            saved=saved_qkv if shard.forward else saved_qkv + 4.0 * tokens * heads,
             # Softmax output and its dropped-out copy in 16 bits, and a mask byte (Korthikanti's 5 a s² b).
             saved_unfused=(2.0 * shard.stored + 1.0) * scores,
         )
@@ -98,7 +98,7 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
             rows=tokens,
             columns=hidden,
             depth=value_width,
-            saved=shard.stored * tokens * value_width,
+            saved=shard.kept * value_width,
         )
     )
     return operators
@@ -117,11 +117,9 @@ def state_space_operators(mixer: StateSpace, hidden: int, shard: Shard) -> list[
             rows=tokens,
             columns=width,
             depth=hidden,
-            saved=shard.stored_linear * shard.tokens_between * hidden,
+            saved=shard.kept_between * hidden,
         ),
-        touch(
-            "short convolution", tokens * convolved, reads=1, writes=1, shard=shard, saved=shard.stored * tokens * width
-        ),
+        touch("short convolution", tokens * convolved, reads=1, writes=1, shard=shard, saved=shard.kept * width),
         # Within a chunk: scores (chunk × state) and their product with the inputs; across chunks: state in and out.
         Matmul(
             name="scan within chunks",
@@ -139,12 +137,12 @@ def state_space_operators(mixer: StateSpace, hidden: int, shard: Shard) -> list[
             weights=False,
             low_precision=False,
         ),
-        touch("gated norm", tokens * inner, reads=2, writes=1, shard=shard, saved=shard.stored * tokens * inner * 2),
+        touch("gated norm", tokens * inner, reads=2, writes=1, shard=shard, saved=shard.kept * inner * 2),
         Matmul(
             name="mixer out-projection",
             rows=tokens,
             columns=hidden,
             depth=inner,
-            saved=shard.stored_linear * tokens * inner,
+            saved=shard.kept_linear * inner,
         ),
     ]

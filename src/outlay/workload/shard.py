@@ -40,6 +40,12 @@ class Shard:
     """Tokens of a micro-batch on this device inside tensor-parallel regions."""
     tokens_between: Number = field(init=False, repr=False, compare=False)
     """Tokens between tensor-parallel regions: all of them, or one part each with sequence parallelism."""
+    kept: Number = field(init=False, repr=False, compare=False)
+    """Bytes that are saved of one activation of every token, for the way back; none where there is none."""
+    kept_linear: Number = field(init=False, repr=False, compare=False)
+    """The same of a projection's input."""
+    kept_between: Number = field(init=False, repr=False, compare=False)
+    """The same between tensor-parallel regions."""
 
     def __post_init__(self) -> None:
         # Every operator asks for them.
@@ -49,6 +55,9 @@ class Shard:
         )
         object.__setattr__(self, "tokens", tokens)
         object.__setattr__(self, "tokens_between", between)
+        object.__setattr__(self, "kept", 0.0 if self.forward else self.stored * tokens)
+        object.__setattr__(self, "kept_linear", 0.0 if self.forward else self.stored_linear * tokens)
+        object.__setattr__(self, "kept_between", 0.0 if self.forward else self.stored_linear * between)
 
 
 def touch(
@@ -106,6 +115,6 @@ def residual(name: str, hidden: int, shard: Shard, dropout: float) -> list[Opera
             bytes_forward=numbers * ((5 if apart else 3) * shard.stored + mask),
             kernels_forward=1 + apart,
             bytes_backward=numbers * (2 * shard.stored + mask) if dropout else numbers * shard.stored,
-            saved=numbers * mask,
+            saved=numbers * mask if dropout else 0.0,
         )
     ]

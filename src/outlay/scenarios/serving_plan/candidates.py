@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,10 @@ from outlay.scenarios.serving_plan.block import Block, Counts, Ints, Pool, drawn
 from outlay.scenarios.serving_plan.formats import formats_on
 from outlay.scenarios.serving_plan.question import ServingWanted
 from outlay.search.front import front
-from outlay.serving import Deployment, Engine, Format, Load, Performance, ServingCoefficients, sequence_bytes
+from outlay.serving import Deployment, Engine, Format, Load, ServingCoefficients, sequence_bytes
 from outlay.serving.choose import Ways, fared, replicas_of, ways_of
 from outlay.serving.layouts import layouts_of
-from outlay.serving.loops import Floats, Loops, loops_of
+from outlay.serving.loops import Floats, Make, loops_of
 from outlay.serving.objectives import Objectives
 from outlay.serving.pools import decode_loops, prefill_loops
 
@@ -69,7 +68,7 @@ def _ways(
     *,
     load: Load,
     objectives: Objectives,
-    make: Callable[[Deployment, Load, ServingCoefficients], Loops] = loops_of,
+    make: Make = loops_of,
 ) -> tuple[Ways | None, Counts]:
     """Ways of one pool of instances, and how many were no ways."""
     reach = int(cluster.domain) if cluster.domain > 1 else int(cluster.node_size)
@@ -124,21 +123,19 @@ def _aggregated(
         way.append(every[more])
         replicas.append(count[more])
     pool = Pool(ways=ways, way=np.concatenate(way), replicas=np.concatenate(replicas))
-    performance = fared(ways, pool.way, asked.rate / pool.replicas)
-    size = pool.way.size
+    latencies, device_watts, busy = _fared(asked, ways, pool.way, pool.replicas)
     # Instances that are too few for the load are asked as if they were just full: their queue has no end.
     endless = np.where(asked.rate / pool.replicas < ways.loops.sustained(pool.way), 0.0, np.inf)
-    usual = performance if asked.usual_rate == asked.rate else fared(ways, pool.way, asked.usual_rate / pool.replicas)
-    watts = drawn(cluster.accelerator, pool.devices, usual.device_watts, usual.busy)
+    watts = drawn(cluster.accelerator, pool.devices, device_watts, busy)
     block = Block(
         chip=cluster.accelerator,
         engine=engine,
         form=form,
         decode=pool,
         prefill=None,
-        ttft=wide(performance.ttft, size) + endless,
-        tpot=wide(performance.tpot, size),
-        e2e=wide(performance.e2e, size) + endless,
+        ttft=latencies["ttft"] + endless,
+        tpot=latencies["tpot"],
+        e2e=latencies["e2e"] + endless,
         watts=watts * pool.devices,
         kept=carried[pool.way],
         relaxed={
@@ -157,7 +154,7 @@ def _disaggregated(
     What a request waits for its prompt, for its cache to be sent and for a place to decode must be within one objective, so
     of each way to compute prompts a few counts are joined with each way to decode.
     """
-    objectives, counts, pools = asked.objectives, Counts(), list[tuple[Pool, Performance]]()
+    objectives, counts, pools = asked.objectives, Counts(), list[tuple[Pool, dict[str, Floats]]]()
     for make, part in ((prefill_loops, objectives.without("tpot")), (decode_loops, objectives)):
         ways, seen = _ways(
             asked, cluster, engine, form, most, coefficients, load=asked.load, objectives=part, make=make
@@ -179,14 +176,14 @@ def _disaggregated(
     share = asked.rate * sending / one.replicas
     behind = np.where(share < 1, np.minimum(share, 0.999) / (2.0 * (1.0 - np.minimum(share, 0.999))) * sending, np.inf)
     besides = float(cluster.network_latency) + coefficients.step.front_of(engine)
-    ttft = np.asarray(waits.ttft)[i] + behind + sending + besides + np.asarray(answers.ttft)[j]
+    ttft = waits["ttft"][i] + behind + sending + besides + answers["ttft"][j]
     inside = np.flatnonzero((one.devices + two.devices <= most) & (ttft <= objectives.ttft))
     if not inside.size:
         return None, counts
     i, j, one, two, ttft = i[inside], j[inside], one.at(inside), two.at(inside), ttft[inside]
-    tpot = np.asarray(answers.tpot)[j]
+    tpot = answers["tpot"][j]
     power = [
-        drawn(cluster.accelerator, pool.devices, np.asarray(found.device_watts)[place], 1.0) * pool.devices
+        drawn(cluster.accelerator, pool.devices, found["watts"][place], 1.0) * pool.devices
         for pool, found, place in ((one, waits, i), (two, answers, j))
     ]
     block = Block(
@@ -207,23 +204,32 @@ def _disaggregated(
 
 def _best_of_pool(
     asked: ServingWanted, ways: Ways, places: Ints, least: Ints, *, first: bool
-) -> tuple[Pool, Performance]:
-    """The ways and counts of a pool that none beats in devices, latency and waiting; and how an instance of each fares."""
+) -> tuple[Pool, dict[str, Floats]]:
+    """The ways and counts of a pool that none beats in devices, latency and waiting; and of each the latencies, and watts of
+    a device."""
     more = MORE if first else (0,)
     way = np.concatenate([places for _ in more])
     replicas = np.concatenate([least[places] + extra for extra in more])
-    found = fared(ways, way, asked.rate / replicas)
-    size = way.size
-    columns = (replicas * ways.devices[way], wide(found.tpot, size), wide(found.ttft, size))
+    found, device_watts, _ = _fared(asked, ways, way, replicas)
+    columns = (replicas * ways.devices[way], found["tpot"], found["ttft"])
     best = front(*columns)
-    usual = found if asked.usual_rate == asked.rate else fared(ways, way, asked.usual_rate / replicas)
-    kept = dataclasses.replace(
-        found,
-        ttft=wide(found.ttft, size)[best],
-        tpot=wide(found.tpot, size)[best],
-        device_watts=wide(usual.device_watts, size)[best],
+    return (
+        Pool(ways=ways, way=way[best], replicas=replicas[best]),
+        {"ttft": found["ttft"][best], "tpot": found["tpot"][best], "watts": device_watts[best]},
     )
-    return Pool(ways=ways, way=way[best], replicas=replicas[best]), kept
+
+
+def _fared(asked: ServingWanted, ways: Ways, way: Ints, replicas: Ints) -> tuple[dict[str, Floats], Floats, Floats]:
+    """The latencies of so many `replicas` of each `way` in the busiest hour; watts of a device, and the share of time in
+    which it works, in a usual one.
+
+    Both hours are asked for at once: it takes hardly longer than one.
+    """
+    hours = (asked.rate,) if asked.usual_rate == asked.rate else (asked.rate, asked.usual_rate)
+    found = fared(ways, np.tile(way, len(hours)), np.concatenate([rate / replicas for rate in hours]))
+    whole, busiest, usual = way.size * len(hours), slice(0, way.size), slice(-way.size, None)
+    latencies = {name: wide(getattr(found, name), whole)[busiest] for name in ("ttft", "tpot", "e2e")}
+    return latencies, wide(found.device_watts, whole)[usual], wide(found.busy, whole)[usual]
 
 
 def _cache_bytes(pool: Pool, asked: ServingWanted) -> Floats:

@@ -108,11 +108,12 @@ def priced_by(wanted: ServingWanted, blocks: Sequence[Block], offers: Sequence[O
     """The plans of blocks at each offer; None where no offer links devices enough."""
     parts: list[tuple[int, int, NDArray[np.intp], dict[str, Floats]]] = []
     for number, block in enumerate(blocks):
-        share = block.over_the_day(wanted.rate, wanted.day)
+        known, largest = _known(wanted, block), block.largest
         for which, offer in enumerate(offers):
-            places = np.flatnonzero(block.largest <= offer.most)
+            places = np.flatnonzero(largest <= offer.most)
             if places.size:
-                parts.append((number, which, places, _priced(wanted, block, offer, places, share)))
+                figures = {name: values[places] for name, values in known.items()}
+                parts.append((number, which, places, figures | _priced(wanted, block, offer, places, figures)))
     if not parts:
         return None
     sizes = [places.size for _, _, places, _ in parts]
@@ -143,31 +144,38 @@ def _joined(parts: Sequence[Offered]) -> Offered:
     )
 
 
+def _known(wanted: ServingWanted, block: Block) -> dict[str, Floats]:
+    """The figures of a block's plans that are the same at every seller."""
+    devices = block.devices.astype(float)
+    figures: dict[str, Floats] = {
+        "ttft": block.ttft,
+        "tpot": block.tpot,
+        "e2e": block.e2e,
+        "capacity": block.capacity,
+        "devices": devices,
+        "day": block.over_the_day(wanted.rate, wanted.day),
+        "kept": block.kept.astype(float),
+    }
+    for name in wanted.objectives.stated:
+        count = block.relaxed.get(name, devices).astype(float)
+        figures[f"without_{name}"] = np.where(count > 0, count / devices, np.inf)
+    return figures
+
+
 def _priced(
-    wanted: ServingWanted, block: Block, offer: Offer, places: NDArray[np.intp], share: Floats
+    wanted: ServingWanted, block: Block, offer: Offer, places: NDArray[np.intp], known: Mapping[str, Floats]
 ) -> dict[str, Floats]:
-    """What an offer makes of the plans of a block; a month has 730 hours."""
+    """What an offer makes of the plans of a block of which the rest is known; a month has 730 hours."""
     pue = offer.pue if wanted.pue is None else wanted.pue
-    devices, hours = block.devices[places], HOURS_PER_MONTH * share[places]
+    hours = HOURS_PER_MONTH * known["day"]
     kilowatt_hours: Any = economics.energy(block.watts[places] * hours * 3600.0, pue)
     price = np.inf if offer.price is None else offer.price
-    dollars = devices * hours * price + (kilowatt_hours * wanted.electricity if offer.owned else 0.0)
-    figures: dict[str, Floats] = {
+    dollars = known["devices"] * hours * price + (kilowatt_hours * wanted.electricity if offer.owned else 0.0)
+    return {
         "dollars": dollars,
         "kilowatt_hours": kilowatt_hours,
         "kg_co2e": kilowatt_hours * wanted.grid.intensity,
-        "ttft": block.ttft[places],
-        "tpot": block.tpot[places],
-        "e2e": block.e2e[places],
-        "capacity": block.capacity[places],
-        "devices": devices.astype(float),
-        "day": share[places],
-        "kept": block.kept[places].astype(float),
     }
-    for name in wanted.objectives.stated:
-        count = block.relaxed.get(name, block.devices)[places].astype(float)
-        figures[f"without_{name}"] = np.where(count > 0, count / devices, np.inf)
-    return figures
 
 
 def _verified(
