@@ -9,7 +9,19 @@ import pytest
 
 from outlay.catalog import accelerator
 from outlay.machine import cluster_for
-from outlay.serving import Deployment, Load, Work, engine_for, format_for, iteration, load_serving, perform
+from outlay.serving import (
+    Deployment,
+    Load,
+    Requests,
+    Work,
+    engine_for,
+    format_for,
+    iteration,
+    load_serving,
+    perform,
+    perform_disaggregated,
+    simulate,
+)
 from outlay.serving.task import wave
 from outlay.workload import transformer
 
@@ -155,3 +167,24 @@ def test_equal_answers_stay_in_step_where_prompts_go_first_alone():
         waited = float(equal.ttft) - load_serving().step.front_of(one.engine)
         assert (waited > 8 * prompt) is together, waited / prompt
         assert (waited < 4 * prompt) is not together, waited / prompt
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "trtllm"])
+@pytest.mark.parametrize("stages", [2, 4, 8])
+def test_one_prompt_passes_the_stages_of_a_pipeline_one_after_another(engine: str, stages: int):
+    """A chunk is whole: stages have nothing to share of it. Many prompts fill all of them."""
+    chip = accelerator("h100-sxm-80gb")
+    one = Deployment(architecture=LLAMA, cluster=cluster_for(chip, 8), engine=engine_for(engine))
+    many = replace(one, layout=replace(one.layout, pipeline=stages))
+    load = {"input": 6000, "output": 200, "concurrency": 1.0, "variation": 0.0, "rounds": None}
+    alone, staged = fared(one, **load), fared(many, **load)
+    assert 0.75 < float(staged.ttft) / float(alone.ttft) < 1.2
+    assert 0.8 < float(staged.tpot) / float(alone.tpot) < 1.2
+    full = load | {"concurrency": 64.0 * stages, "variation": 0.3}
+    rate = float(fared(many, **full).requests_per_second) / float(fared(one, **full).requests_per_second)
+    assert 0.75 * stages < rate < 1.3 * stages
+    played = simulate(many, Requests([0.0], [6000], [200]), load_serving())
+    assert float(played.ttft[0]) == pytest.approx(float(staged.ttft), rel=0.05)
+    assert float(played.e2e[0]) == pytest.approx(float(staged.e2e), rel=0.05)
+    apart = perform_disaggregated(many, many, Load(input=6000, output=200, rate=0.01), load_serving())
+    assert float(apart.ttft) > 0.75 * float(alone.ttft)

@@ -101,7 +101,7 @@ def closed_loop(deployment: Deployment, load: Load, task: Task, sequences: Numbe
     if load.rounds is not None:
         # Those that run at once were sent at once; those behind them find a batch that is under way.
         burst = n / load.concurrency * first
-        ttft = ttft + burst * (_burst(deployment, task, n, steps) - ttft)
+        ttft = ttft + burst * (_burst(deployment, task, n, steps, cycle.pure) - ttft)
         queue = queue * (1.0 - first * (1.0 - excess / load.concurrency / 2.0))
         last = first * n / load.concurrency
         if deployment.engine.mixed:
@@ -121,7 +121,7 @@ def closed_loop(deployment: Deployment, load: Load, task: Task, sequences: Numbe
     )
 
 
-def _burst(deployment: Deployment, task: Task, n: Number, steps: Steps) -> Number:
+def _burst(deployment: Deployment, task: Task, n: Number, steps: Steps, pure: Number) -> Number:
     """Mean seconds to the first token of n requests that are sent together to an idle instance."""
     budget = np.maximum(task.chunk - (n / 2.0 * task.verified / task.devices if deployment.engine.mixed else 0.0), 1.0)
     slots = task.devices * np.maximum(budget / task.prompt, 1.0)
@@ -130,7 +130,8 @@ def _burst(deployment: Deployment, task: Task, n: Number, steps: Steps) -> Numbe
     each = task.prompt / chunks
     beside = (n - group) / 2.0 if deployment.engine.mixed else np.zeros_like(n)
     step = Mixture(decoding=beside, context=task.context, prefill=group * each, prompts=group, past=task.past(each))
-    return chunks * (n / group + 1.0) / 2.0 * steps.seconds(step)
+    seconds = steps.seconds(step)
+    return chunks * (n / group + 1.0) / 2.0 * seconds + task.through(seconds - pure, group)
 
 
 def emptying(load: Load, n: Number, cycle: Cycle, steps: Steps) -> Number:

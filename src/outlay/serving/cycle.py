@@ -41,6 +41,8 @@ class Cycle:
     prefilling: Mixture
     """What a step with prompt tokens works on."""
     mix: Mix
+    through: Number = 0.0
+    """Of `seconds` and `ttft`: what a prompt takes beyond its steps on its way through a pipeline."""
 
     def watts(self, steps: Steps) -> Number:
         """Mean of the cycle, of one device."""
@@ -59,17 +61,19 @@ def mixed_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
         mix, mixed = gathered(task, n, mix, (pure, mixed, *other))
         prefilling = prefilling_of(task, mix)
     rest = mix.steps - mix.prefilling
-    seconds = mix.prefilling * mixed + rest * pure
+    through = task.through(mixed - pure, mix.prompts)
+    seconds = mix.prefilling * mixed + rest * pure + through
     waiting = mix.waited * (mix.behind * mixed + (1.0 - mix.behind) * pure)
     return Cycle(
         seconds=seconds,
-        crowded=np.minimum(seconds, crowded),
-        ttft=waiting + mix.own * mixed,
+        crowded=np.minimum(seconds, crowded + through),
+        ttft=waiting + mix.own * mixed + through,
         pure=pure,
         mixed=mixed,
         decoding=decoding,
         prefilling=prefilling,
         mix=mix,
+        through=through,
     )
 
 
@@ -151,13 +155,16 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     if gathers:
         mix, mixed = gathered_first(task, n, mix, (pure, mixed, *other))
         prompts = Mixture(decoding=0.0, context=0.0, prefill=mix.tokens, prompts=mix.prompts, past=prompts.past)
+    through = task.through(mixed - pure, mix.prompts)
+    seconds = passes * pure + mix.prefilling * mixed + through
     return Cycle(
-        seconds=passes * pure + mix.prefilling * mixed,
-        crowded=np.minimum(passes * pure + mix.prefilling * mixed, crowded),
-        ttft=waited * pure + mix.own * mixed,
+        seconds=seconds,
+        crowded=np.minimum(seconds, crowded + through),
+        ttft=waited * pure + mix.own * mixed + through,
         pure=pure,
         mixed=mixed,
         decoding=decoding,
         prefilling=prompts,
         mix=mix,
+        through=through,
     )

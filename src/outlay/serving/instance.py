@@ -51,6 +51,8 @@ class Instance:
         """Requests gather before the first step."""
         self._steps = 0
         self._pieces: list[Piece] = []
+        self._late = 0.0
+        """Seconds that the prompts of this step take beyond it."""
         self.busy = self.joules = self.decoded = self.held = 0.0
         self.most_blocks = self.preemptions = 0
         self.steps = self.prefill_steps = 0
@@ -156,6 +158,11 @@ class Instance:
                 break
         mean = self.context / count if count else 0.0
         seconds, watts = self.timer.step_and_watts(count, mean, pieces)
+        self._late = 0.0
+        if policy.stages > len(pieces):
+            # As in `Task.through`: few prompts pass a pipeline's stages one after another.
+            base, slope = self.timer.decoding(max(count, 1), mean)
+            self._late = max(seconds - base - slope * mean, 0.0) * (policy.stages / len(pieces) - 1.0)
         self._pieces, self._steps = pieces, 1 if decoding else 0
         self._book(seconds, watts, count)
         self.prefill_steps += 1
@@ -242,7 +249,7 @@ class Instance:
         for request in self._ready:
             request.generated += 1
             if request.first < 0:
-                request.first = at
+                request.first, request.late = at + self._late, self._late
             if self.policy.prefill_only or request.generated >= request.output:
                 self._finished(request, at)
             else:
@@ -273,8 +280,11 @@ class Instance:
         else:
             del self._begun[request.index]
             self.used -= request.blocks
+        at += request.late
         if request.generated >= request.output:
             request.finish = at
+        if self.policy.prefill_only:  # whoever answers it goes on from here
+            request.late = 0.0
         self._left(request, at)
 
     def _leave(self, request: Request) -> None:

@@ -59,9 +59,12 @@ def prefill_of(task: Task, steps: Steps) -> Prefill:
     many = np.maximum(task.chunk / task.prompt, 1.0) * task.devices
     alone = Mixture(decoding=0.0, context=0.0, prefill=each, prompts=1.0, past=task.past(each))
     full = Mixture(decoding=0.0, context=0.0, prefill=each * many, prompts=many, past=task.past(each))
-    first, last = asked_together(steps, alone, full)
+    pipelined = bool(np.any(np.greater(task.stages, 1)))
+    read = Mixture(decoding=0.0, context=0.0, prefill=1.0, prompts=1.0)
+    first, last, *least = asked_together(steps, alone, full, *([read] if pipelined else []))
+    through = task.through(first - least[0], 1.0) if pipelined else 0.0
     return Prefill(
-        one=chunks * first,
+        one=chunks * first + through,
         each=chunks * last / many,
         step=full,
         room=np.clip(many - 1.0, 0.0, 1.0),

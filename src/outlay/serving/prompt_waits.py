@@ -64,8 +64,8 @@ def prompt_waits(deployment: Deployment, load: Load, task: Task, found: Cycle, i
     squares = busy * (room * gathered_square + (1.0 - room) * queued_square)
     marginal = room * each + (1.0 - room) * own
     plain = Prompt(
-        first=own_step + waiting,
-        own=own_step,
+        first=own_step + waiting + found.through,
+        own=own_step + found.through,
         each=marginal,
         after=np.where(task.decodes > 0, room * excess * busy, 0.0),
         variance=np.square(load.variation * marginal) + squares - np.square(waiting),
@@ -86,7 +86,7 @@ def in_lockstep(
     mean = share * long + (1.0 - share) * short
     waiting = busy * (share * np.square(long) + (1.0 - share) * np.square(short)) / (2.0 * mean)
     square = busy * (share * long**3 + (1.0 - share) * short**3) / (3.0 * mean)
-    own = long * np.maximum(found.mix.own, 1.0)
+    own = long * np.maximum(found.mix.own, 1.0) + found.through
     # More prompts come during the long step that a prompt is in; with each step after it, that is forgotten.
     again, once = -np.expm1(-load.rate * long), -np.expm1(-load.rate * short)
     if mixed:

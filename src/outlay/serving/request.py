@@ -27,13 +27,15 @@ class Policy:
     """Prompts are computed here, and answered elsewhere."""
     decode_only: bool = False
     """Prompts come with their caches."""
+    stages: int = 1
+    """Of a pipeline."""
 
 
 class Request:
     """A request on its way. Seconds are those of the simulation's clock."""
 
     __slots__ = ("admitted", "arrival", "blocks", "cached", "ending", "finish", "first", "generated", "index", "input",
-                 "output", "preempted", "sent", "started")  # fmt: skip
+                 "late", "output", "preempted", "sent", "started")  # fmt: skip
 
     def __init__(self, index: int, arrival: float, tokens: int, output: int, cached: int) -> None:
         self.index, self.arrival, self.input, self.output, self.cached = index, arrival, tokens, output, cached
@@ -47,4 +49,6 @@ class Request:
         """Clock of steps at which it ends."""
         self.blocks = 0
         """Blocks at the time it was admitted."""
+        self.late = 0.0
+        """Seconds by which its tokens come later than their steps: what its prompt takes through a pipeline."""
         self.preempted = 0

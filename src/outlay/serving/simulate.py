@@ -7,8 +7,8 @@ turn or by what they have to do. Steps take what the tables say (:mod:`outlay.se
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
 from itertools import islice
 from math import inf
 from typing import Literal
@@ -64,6 +64,7 @@ def policy_of(
         per_step=per_step,
         prefill_only=prefill_only,
         decode_only=decode_only,
+        stages=1 if engine.sequential_layers else int(deployment.layout.pipeline),
     )
 
 
@@ -204,8 +205,8 @@ def _closed(
     """A request is sent when one is answered; it arrives while the next step is under way, or a later one."""
     later = iter(requests)
     together = instances[0].policy.static
-    coming: deque[float] = deque([0.0] * min(concurrency, len(requests)))
-    """When the next requests are sent, in order."""
+    coming = [0.0] * min(concurrency, len(requests))
+    """When the next requests are sent: a heap."""
     sent = 0
 
     def send(count: int, at: float) -> None:
@@ -227,11 +228,12 @@ def _closed(
         if coming and coming[0] + front_end <= instance.end:
             at, count = coming[0], coming.count(coming[0])
             for _ in range(count):
-                coming.popleft()
+                heappop(coming)
             send(count, at)
         elif instance.end < inf:
             instance.next_event()
-            coming.extend(answered)
+            for time_answered in answered:
+                heappush(coming, time_answered)
             answered.clear()
         else:
             break

@@ -39,6 +39,8 @@ class Task:
     """Data-parallel devices, each with a chunk of its own."""
     verified: Number
     """Tokens of a decoding sequence in a step."""
+    stages: Number
+    """Stages of a pipeline, which a step's work passes in as many groups."""
 
     @staticmethod
     def of(deployment: Deployment, load: Load, speculation: Speculation | None) -> Task:
@@ -58,7 +60,14 @@ class Task:
             polled=float(deployment.engine.poll_steps),
             devices=deployment.layout.data,
             verified=1.0 if speculation is None else 1.0 + np.asarray(speculation.drafted),
+            stages=1.0 if deployment.engine.sequential_layers else deployment.layout.pipeline,
         )
+
+    def through(self, excess: Number, prompts: Number) -> Number:
+        """Seconds that a prompt takes longer than its steps, whose prompts make them longer by `excess`: a step stands for one of
+        the groups that stages work on at a time, as if each had its share of the prompts; few are in fewer of them, and those
+        pass all stages one after another."""
+        return np.maximum(excess, 0.0) * np.maximum(self.stages / np.maximum(prompts, 1.0) - 1.0, 0.0)
 
     def come_in(self, n: Number) -> Number:
         """Share of a cycle in which n requests come: the wave, longer by the steps that their prompts took from each other."""

@@ -83,8 +83,17 @@ class ServingRun:
         each = computed / steps
         past = float(load.input) - computed + (computed - each) / 2.0
         step = iteration(deployment, Work(prefill=each, prompts=1.0, past=past), self.coefficients)
-        parts = {name: seconds * steps for name, seconds in step.breakdown.items()}
-        return replace(step, seconds=step.seconds * steps, breakdown=parts)
+        stages = 1 if deployment.engine.sequential_layers else int(deployment.layout.pipeline)
+        if stages == 1:
+            parts = {name: seconds * steps for name, seconds in step.breakdown.items()}
+            return replace(step, seconds=step.seconds * steps, breakdown=parts)
+        # It passes the stages of a pipeline one after another; a step alone has a share of it in each.
+        read = iteration(deployment, Work(prefill=1.0, prompts=1.0), self.coefficients)
+        parts = {
+            name: seconds * steps + max(float(seconds - read.breakdown[name]), 0.0) * (stages - 1)
+            for name, seconds in step.breakdown.items()
+        }
+        return replace(step, seconds=sum(parts.values()), breakdown=parts)
 
     @cached_property
     def decoding(self) -> Iteration:
