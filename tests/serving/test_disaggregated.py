@@ -21,6 +21,7 @@ from outlay.serving import (
     engine_for,
     iteration,
     perform_disaggregated,
+    poisson,
     prompts_kept_up_with,
     simulate_disaggregated,
     timed,
@@ -238,3 +239,21 @@ def test_the_slower_network_decides() -> None:
     )
     there, back = Transfer.over_network(quick, slow), Transfer.over_network(slow, quick)
     assert float(there.bandwidth) == float(back.bandwidth) < float(Transfer.over_network(quick).bandwidth)
+
+
+@pytest.mark.parametrize("instances", [1, 4, 12])
+@pytest.mark.parametrize("busy", [0.5, 0.8])
+def test_many_instances_of_prompts_are_one_queue(
+    one: Deployment, coefficients: ServingCoefficients, instances: int, busy: float
+) -> None:
+    """A router sends each prompt to the least loaded one."""
+    lengths = {"input": 8000, "output": 2}
+    alone = perform_disaggregated(
+        one, one, Load(**lengths, rate=1.0), coefficients, decode_instances=4, transfer=Transfer.instant()
+    )
+    rate = busy / float(alone.utilisation) * instances
+    requests = poisson(rate, 4000, **lengths, seed=7)
+    pools = {"prefill_instances": instances, "decode_instances": 4 * instances, "transfer": Transfer.instant()}
+    found = perform_disaggregated(one, one, Load(**lengths, rate=requests.rate), coefficients, **pools)
+    played = simulate_disaggregated(one, one, requests, coefficients, **pools)
+    assert float(found.ttft) == pytest.approx(float(played.ttft.mean()), rel=0.12)

@@ -53,6 +53,21 @@ class Prefill:
         return np.square(variation * self.one) + np.square(wait) + rate * self.one**3 * cubed / (3.0 * (1.0 - share))
 
 
+def behind_many(instances: Number, utilisation: Number) -> Number:
+    r"""Waiting at one of k instances, each of which is `utilisation` busy, over that at one alone with its part of the load:
+    a router sends each prompt to the least loaded one.
+
+    .. math:: \rho^{\sqrt{2(k+1)} - 2} / k
+
+    (Sakasegawa 1977, of the queue in front of k servers over that in front of one).
+
+    >>> round(float(behind_many(1, 0.8)), 3), round(float(behind_many(8, 0.8)), 3)
+    (1.0, 0.076)
+    """
+    share = np.clip(utilisation, 1e-9, 1.0)
+    return np.asarray(share ** (np.sqrt(2.0 * (np.asarray(instances, dtype=float) + 1.0)) - 2.0) / instances)
+
+
 def prefill_of(task: Task, steps: Steps) -> Prefill:
     chunks = np.ceil(task.prompt / task.chunk)
     each = task.prompt / chunks

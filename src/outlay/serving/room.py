@@ -26,9 +26,10 @@ from outlay.serving.load import Load
 from outlay.serving.memory import memory
 from outlay.workload import Number
 
-RESERVING = ("trtllm", "trtllm-cpp")
+RESERVING = ("trtllm", "trtllm-cpp", "llamacpp", "llamacpp-server")
 """Families whose scheduler admits a request only where its whole answer fits (TensorRT-LLM's `GUARANTEED_NO_EVICT`, its
-default: https://nvidia.github.io/TensorRT-LLM/performance/performance-tuning-guide/useful-runtime-flags.html). The others
+default: https://nvidia.github.io/TensorRT-LLM/performance/performance-tuning-guide/useful-runtime-flags.html; llama.cpp's
+slots, each of which has its part of the context). The others
 admit what fits now, and compute a sequence again when blocks run out."""
 
 

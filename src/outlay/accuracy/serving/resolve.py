@@ -329,12 +329,14 @@ def _precision_in(record: Record) -> str:
 
 def _usual(record: Record, deployment: Deployment, batch: float | None) -> Protocol:
     """How a row was measured where its notes do not say: serving latencies under a load come from a client."""
+    # llama.cpp's own programs measure one batch after another; its server is rarely measured.
+    served = deployment.engine.batching == "continuous" and deployment.engine.kernels != "ggml"
     if batch is None:
-        return "most" if deployment.engine.batching == "continuous" else "batch"
+        return "most" if served else "batch"
     latencies = "ttft_ms" in record.numbers and "tpot_ms" in record.numbers
     if record.word("request_rate").lower() in ("inf", "infinite", "infinity"):
         return "client"
-    if deployment.engine.batching == "continuous" and latencies and batch > 1:
+    if served and latencies and batch > 1:
         return "client"
     return "batch"
 

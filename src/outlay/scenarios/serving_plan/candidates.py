@@ -20,9 +20,12 @@ from outlay.serving.layouts import layouts_of
 from outlay.serving.loops import Floats, Make, loops_of
 from outlay.serving.objectives import Objectives
 from outlay.serving.pools import decode_loops, prefill_loops
+from outlay.serving.prefill import behind_many
 
 LARGEST = 64
 """Devices of one instance that are looked at."""
+LATENCIES = ("ttft", "tpot", "e2e", "queue", "utilisation")
+"""What is kept of how an instance fares."""
 MORE = (0, 1, 2)
 """Instances beyond the least that a pool of prompts may have."""
 MULTIPLES_OF_TAILS = (1, 1.15, 1.35, 1.6, 2, 3, 4)
@@ -49,7 +52,7 @@ def blocks_of(
         counts += Counts(formats=len(forms), lacking=lacking)
         for form in forms:
             for mode in asked.modes:
-                if mode == "disaggregated" and (most < 2 or engine.batching == "static"):
+                if mode == "disaggregated" and (most < 2 or engine.batching == "static" or engine.kernels == "ggml"):
                     continue
                 look = _aggregated if mode == "aggregated" else _disaggregated
                 block, seen = look(asked, cluster, engine, form, most, coefficients)
@@ -211,6 +214,9 @@ def _best_of_pool(
     way = np.concatenate([places for _ in more])
     replicas = np.concatenate([least[places] + extra for extra in more])
     found, device_watts, _ = _fared(asked, ways, way, replicas)
+    if first:
+        shared = behind_many(replicas, found["utilisation"])
+        found["ttft"] = found["ttft"] - found["queue"] * (1.0 - shared)
     columns = (replicas * ways.devices[way], found["tpot"], found["ttft"])
     best = front(*columns)
     return (
@@ -228,7 +234,7 @@ def _fared(asked: ServingWanted, ways: Ways, way: Ints, replicas: Ints) -> tuple
     hours = (asked.rate,) if asked.usual_rate == asked.rate else (asked.rate, asked.usual_rate)
     found = fared(ways, np.tile(way, len(hours)), np.concatenate([rate / replicas for rate in hours]))
     whole, busiest, usual = way.size * len(hours), slice(0, way.size), slice(-way.size, None)
-    latencies = {name: wide(getattr(found, name), whole)[busiest] for name in ("ttft", "tpot", "e2e")}
+    latencies = {name: wide(getattr(found, name), whole)[busiest] for name in LATENCIES}
     return latencies, wide(found.device_watts, whole)[usual], wide(found.busy, whole)[usual]
 
 
