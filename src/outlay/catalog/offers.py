@@ -144,7 +144,7 @@ def price_for(
         chosen = ranked[(len(ranked) - 1) // 2]
         spread = [price.dollars_per_device_hour for price in ranked]
         said = (
-            f"{kind} price of {chosen.provider}, the median of {len(ranked)} providers"
+            f"{kind} price of {chosen.provider}, the {'cheaper' if len(ranked) == 2 else 'median'} of {len(ranked)} providers"
             if len(ranked) > 1
             else f"{kind} price of {chosen.provider}, the only provider listed"
         )

@@ -8,6 +8,7 @@ import click
 
 from outlay.cli.answer import answer_options_of_tokens, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, engines, formats, grids, models, providers, tiers
+from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb, came_from
 
 EXAMPLE = "outlay compare llama-3.1-8b --users 10000 --on l4 --api any"
@@ -80,6 +81,7 @@ def command(
         --cached 40% --batch-share 20% --people '40h/month:$90'
     """
     form = prepare(output, format)
+    check_apart(output, (model, *catalog))
     use_catalogs(catalog)
     origins = came_from(context)
     asked = {_LONG.get(name, name): value for name, value in asked.items() if value is not None}

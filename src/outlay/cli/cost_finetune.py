@@ -8,6 +8,7 @@ import click
 
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, models, optimizers, precisions, providers, tiers
+from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb, came_from
 from outlay.cli.terms import terms_options
 
@@ -81,6 +82,7 @@ def command(
         --answer-length 1024 --generation-rate 2500 --method full --on h100-sxm:16
     """
     form = prepare(output, format)
+    check_apart(output, (model, asked.get("dataset"), *catalog))
     use_catalogs(catalog)
     given = {_LONG.get(name, name): value for name, value in asked.items() if value is not None}
     from outlay.cli.cache import keep_answer

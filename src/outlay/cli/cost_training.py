@@ -9,6 +9,7 @@ import click
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, models, optimizers, precisions, providers, tiers
 from outlay.cli.export import check_target, deliver, export_options
+from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb, came_from
 from outlay.cli.terms import terms_options
 
@@ -80,6 +81,7 @@ def command(
     """
     check_target(export, output, format, overwrite=overwrite)
     form = "text" if export else prepare(output, format)
+    check_apart(output, (asked.get("model"), launch, *catalog))
     use_catalogs(catalog)
     origins = came_from(context)
     asked = _renamed(asked)

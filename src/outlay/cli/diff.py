@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from outlay.cli.answer import answer_options, emit, prepare
+from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb
 
 
@@ -18,6 +19,7 @@ def command(before: str, after: str, format: str | None, output: str | None) -> 
     Both were saved with `-o FILE.json`. Lines that only one of them has are shown too.
     """
     form = prepare(output, format)
+    check_apart(output, (before, after))
     from outlay.statement import diff, load
 
     emit(diff(load(before), load(after)), format=form, output=output)

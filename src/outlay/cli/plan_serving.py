@@ -10,6 +10,7 @@ from outlay.cli.answer import answer_options_of_tokens, catalog_option, emit, pr
 from outlay.cli.complete import bare_accelerators, engines, formats, models, providers, tiers
 from outlay.cli.export import check_target, deliver
 from outlay.cli.plan_training import progress_bar
+from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb, came_from
 from outlay.cli.terms import serving_terms_options
 
@@ -102,6 +103,7 @@ def command(
     """
     check_target(export, output, format, overwrite=overwrite)
     form = "text" if export else prepare(output, format)
+    check_apart(output, (model, asked.get("day"), *catalog))
     use_catalogs(catalog)
     origins = came_from(context)
     asked = {_LONG.get(name, name): value for name, value in asked.items() if value not in (None, False)}

@@ -12,6 +12,7 @@ import click
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import bare_accelerators, models, optimizers, precisions, providers, tiers
 from outlay.cli.export import check_target, deliver, export_options
+from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb, came_from
 from outlay.cli.terms import terms_options
 from outlay.errors import InputError
@@ -95,6 +96,7 @@ def command(
         )
     check_target(export, output, format, overwrite=overwrite)
     form = "text" if export else prepare(output, format)
+    check_apart(output, (*names, *catalog))
     use_catalogs(catalog)
     if export:
         from outlay.scenarios.training_plan.exporting import export_plan

@@ -8,6 +8,7 @@ import click
 
 from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, laws, providers, tiers
+from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb, came_from
 
 
@@ -57,6 +58,7 @@ def command(
     outlay size --fit losses.csv --flop 1e22
     """
     form = prepare(output, format)
+    check_apart(output, (fit, *catalog))
     use_catalogs(catalog)
     from outlay.cli.cache import keep_answer
     from outlay.scenarios.sizing.best import best_size

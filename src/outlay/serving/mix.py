@@ -119,7 +119,7 @@ def _loose(task: Task, n: Number) -> Mix:
     beside = np.minimum(n * wave.decodes / _round(wave, n, waited, _budget(task, n)), most)
     budget = _budget(task, beside)
     total = _round(wave, n, waited, budget)
-    chunks = np.ceil(task.prompt / budget)
+    chunks = _whole(task.prompt / budget)
     arriving = n / total
     # Of the steps of a prompt, those that no other one shares.
     others = (arriving - 1.0 / total) * chunks
@@ -144,8 +144,13 @@ def _round(task: Task, n: Number, waited: Number, budget: Number) -> Number:
     work = task.prompt / (budget * task.devices)
     lack = n * work - task.decodes
     queued = (lack + np.sqrt(np.square(lack) + 4.0 * work * task.decodes)) / 2.0
-    own = np.ceil(task.prompt / budget) + np.maximum(queued - work, 0.0) * task.queueing
+    own = _whole(task.prompt / budget) + np.maximum(queued - work, 0.0) * task.queueing
     return np.asarray(np.maximum(task.decodes + own + waited, n * work))
+
+
+def _whole(steps: Number) -> Number:
+    """Steps of a prompt; a hair more than fills them takes no further one."""
+    return np.ceil(np.subtract(steps, 1e-6))
 
 
 def alone_of(mean: Number) -> Number:

@@ -117,7 +117,7 @@ def compare(
         "electricity": electricity,
         "hardware": hardware,
         "life": life,
-        "use": use,
+        "use": 1.0 if use is None and hardware is not None else use,  # a month of serving pays for every hour
     }
     owns = _owns(model, on, asked=words, money=money, batch=batch, coefficients=coefficients, level=level)
     bills = one_each(tuple(bill_of(entry, architecture.name, demand, batch=batch) for entry in prices))
@@ -179,6 +179,7 @@ def _statement(
             *_sure(own, bill, beside, level),
             *_prices(bills, date),
             *price_notes(own.run.terms, date),
+            *_sellers(own),
             *_energy(own),
             *notes,
         ),
@@ -282,6 +283,15 @@ def _of_many(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
         f"{many.unit.devices:,} × {many.unit.chip}, as many as it takes: cheaper than {bill.called} from "
         f"{format_number(other.lasting / DAYS)} requests/day for good (`--on {many.unit.chip}`)."
     )
+
+
+def _sellers(own: Own) -> Iterator[str]:
+    """What a search would find for less."""
+    if own.run.terms.choice is not None and own.run.question.devices:
+        yield (
+            "Own machines are at the price in the middle of their sellers' and run as they carry most; `outlay plan serving` "
+            "looks for the cheapest seller, layout and steps."
+        )
 
 
 def _tier(own: Own, tier: str) -> str:

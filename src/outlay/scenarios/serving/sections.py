@@ -41,7 +41,8 @@ def _costs(run: ServingRun) -> Table:
     prompts = format_quantity(run.input_share, "%", digits=2)
     notes = [
         f"Input and output are told apart by device time: prompts {prompts}, answers the rest; "
-        + ("each has devices of its own." if run.served.prefill is not None else "idle time goes with them.")
+        + ("each has devices of its own." if run.served.prefill is not None else "idle time goes with them."),
+        "CO₂e counts what making the devices emitted, which the first line leaves out.",
     ]
     if run.terms.price is None:
         notes.append("The accelerators have no price, so dollars are of the rest alone.")
