@@ -321,12 +321,13 @@ def _electricity(
         return dollars, yours(dollars, "$/kWh", "--electricity")
     if tier != "owned":
         return None, None
-    if place.electricity_price is not None:
+    if place.electricity_price is not None and place.kind != "world":
         receipt, dollars, of = place.receipts["electricity_price"], place.electricity_price, place.title
     else:
         world = catalog.factor("electricity", "world")
         receipt, dollars, of = world.receipt, world.likely, "businesses, the world over"
-    assumed.append(Assumption("electricity", value=f"${dollars:.3f} a kWh", why=f"price of {of}", receipt=receipt))
+    why = f"price of {of}; `--electricity` says yours, and a household pays more than a business"
+    assumed.append(Assumption("electricity", value=f"${dollars:.3f} a kWh", why=why, receipt=receipt))
     return dollars, receipt
 
 

@@ -170,7 +170,7 @@ def ask_serving(
     drafting = problems.attempt(lambda: read_draft(draft, draft_tokens, acceptance, architecture, assumed))
     loaded = problems.attempt(lambda: read_adapters(adapters, assumed))
     server = catalog.server_for(chip, count)
-    joules = problems.attempt(lambda: _battery(battery, server, count, assumed))
+    joules = problems.attempt(lambda: _battery(battery, chip, server, count, assumed))
     problems.settle()
     assert cluster is not None and wanted is not None
     software = told(engine_of(engine, quant, chip, assumed), chunk, most, assumed)
@@ -311,7 +311,9 @@ def _objectives(ttft: str | float | None, tpot: str | float | None) -> Objective
     return Objectives(ttft=seconds(ttft, "--ttft", "500ms"), tpot=seconds(tpot, "--tpot", "50ms"))
 
 
-def _battery(text: str | float | None, server: Server, count: int, assumed: list[Assumption]) -> float | None:
+def _battery(
+    text: str | float | None, chip: Accelerator, server: Server, count: int, assumed: list[Assumption]
+) -> float | None:
     """Joules: as asked, or of the one machine whose battery is known; what that machine is, is said."""
     if server.idle_watts is not None:
         rest = f"{units.format_quantity(server.idle_watts, 'W')} at rest"
@@ -320,6 +322,10 @@ def _battery(text: str | float | None, server: Server, count: int, assumed: list
         assumed.append(
             Assumption("machine", value=f"{server.name}, {rest}{work}", why=why, receipt=server.receipts["idle_watts"])
         )
+        if chip.category == "apple":
+            why = "the most that this chip is sold with; less is a chip of your own in `--catalog`"
+            value = units.format_quantity(chip.memory, "B")
+            assumed.append(Assumption("memory", value=value, why=why, receipt=chip.receipts["memory"]))
     if text is None:
         if server.battery is None or count > 1:
             return None
