@@ -72,6 +72,8 @@ def refuses(engine: Engine, chip: Accelerator) -> str:
     if chip.generation in _TOO_OLD.get(engine.name, ()):
         return f"it has left the generation {chip.generation} behind"
     name = "llamacpp" if engine.kernels == "ggml" else engine.name
+    if name in _APART and chip.category == "edge" and chip.vendor not in ("nvidia", "amd"):
+        return "it is for servers, and has no kernels for boards and phones"
     if name in _PLUGINS and chip.category in _OTHER_CHIPS:
         cloud = _CLOUD[name]
         if chip.category not in cloud and chip.generation not in _PLUGINS[name]:

@@ -21,6 +21,10 @@ from outlay.workload import Architecture
 
 STEP = 256
 """Tokens in whose multiples the context of a slot is cut."""
+LONG = 8
+"""Times a request of the load beyond which a slot holds no memory for one."""
+SPARE = 4
+"""Slots over the requests that are inside at a load's rate: for a burst of them."""
 ROOMY = 2
 """Times a request of the load for which a slot has room where memory allows: nobody said how long the longest is."""
 
@@ -105,8 +109,8 @@ def _longest(deployment: Deployment, wanted: ServingWanted) -> int:
 
 
 def _slots(best: Plan, wanted: ServingWanted, running: int, *, request: int, most: int) -> Slots:
-    """Slots of which each has its room from the start, all of them at once: as many as may run together, unless fewer leave
-    each room for :data:`ROOMY` requests of the load and still hold those that are inside at its rate."""
+    """Slots of which each has its room from the start, all of them at once: :data:`SPARE` times those that are inside at the
+    load's rate, unless fewer leave each room for :data:`ROOMY` requests of the load and still hold those."""
     deployment = best.decode
     free = float(memory(deployment, load_serving()).cache)
 
@@ -114,9 +118,11 @@ def _slots(best: Plan, wanted: ServingWanted, running: int, *, request: int, mos
         return int(free / float(sequence_bytes(deployment, tokens)))
 
     inside = int(np.ceil(wanted.rate / best.replicas * best.e2e)) + 1
-    fewest = running if wanted.most_sequences is not None else min(inside, running)
-    count = max(min(max(fit(ROOMY * request), fewest), running, fit(request)), 1)
-    tokens = np.arange(STEP, most + 1, STEP)
+    told = wanted.most_sequences is not None
+    fewest = running if told else min(inside, running)
+    most_slots = running if told else min(SPARE * fewest, running)
+    count = max(min(max(fit(ROOMY * request), fewest), most_slots, fit(request)), 1)
+    tokens = np.arange(STEP, min(most, max(LONG * request, STEP)) + 1, STEP)
     fits = tokens[count * sequence_bytes(deployment, tokens) <= free]
     return Slots(count=count, tokens=max(request, min(int(fits.max(initial=0)), most)))
 
