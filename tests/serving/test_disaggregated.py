@@ -257,3 +257,35 @@ def test_many_instances_of_prompts_are_one_queue(
     found = perform_disaggregated(one, one, Load(**lengths, rate=requests.rate), coefficients, **pools)
     played = simulate_disaggregated(one, one, requests, coefficients, **pools)
     assert float(found.ttft) == pytest.approx(float(played.ttft.mean()), rel=0.12)
+
+
+def test_clients_get_no_more_than_caches_can_be_sent(one: Deployment, coefficients: ServingCoefficients) -> None:
+    """The most at a rate, and with clients that never let go, are the same."""
+    slow = Transfer(bandwidth=2e9, latency=1e-3)
+    pools = {"decode_instances": 8, "transfer": slow}
+    load = Load(input=4000, output=100, rate=1.0)
+    highest = 1.0 / float(perform_disaggregated(one, one, load, coefficients, **pools).utilisation)
+    clients = replace(load, rate=None, concurrency=2000.0, variation=0.3)
+    found = perform_disaggregated(one, one, clients, coefficients, **pools)
+    assert float(found.requests_per_second) == pytest.approx(highest, rel=0.02)
+
+
+def test_an_answer_of_one_token_ends_where_its_prompt_does(one: Deployment, coefficients: ServingCoefficients) -> None:
+    load = Load(input=4000, output=1, rate=0.5)
+    near, far = (
+        perform_disaggregated(one, one, load, coefficients, transfer=transfer)
+        for transfer in (Transfer.instant(), Transfer(bandwidth=1e8, latency=1.0))
+    )
+    assert float(near.ttft) == pytest.approx(float(far.ttft))
+
+
+def test_devices_that_compute_prompts_in_step_are_met_once(one: Deployment, coefficients: ServingCoefficients) -> None:
+    """Eight of them share a step: a prompt waits for one that is under way, however many were in it."""
+    many = replace(one, layout=replace(one.layout, data=8))
+    pools = {"decode_instances": 16, "transfer": Transfer.instant()}
+    alone = perform_disaggregated(many, one, Load(input=4000, output=20, rate=1.0), coefficients, **pools)
+    for busy in (0.3, 0.6, 0.8):
+        requests = poisson(busy / float(alone.utilisation), 3000, input=4000, output=20, seed=3)
+        found = perform_disaggregated(many, one, Load(input=4000, output=20, rate=requests.rate), coefficients, **pools)
+        played = simulate_disaggregated(many, one, requests, coefficients, **pools)
+        assert 0.6 < float(found.ttft) / float(played.ttft.mean()) < 1.6

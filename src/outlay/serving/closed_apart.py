@@ -52,13 +52,15 @@ def closed_apart(
     decode_instances: Number,
     most: Number,
     travel: Number,
+    sent: Number = np.inf,
 ) -> ClosedApart:
-    """How clients fare; `answer`: the cycle of so many in one decoding instance, `most`: places of one."""
+    """How clients fare; `answer`: the cycle of so many in one decoding instance, `most`: places of one, `sent`: caches a second
+    that prefilling instances send at most."""
     assert load.concurrency is not None
     clients = np.asarray(load.concurrency, dtype=float)
     places, decodes = most * decode_instances, np.greater(task.decodes, 0)
     others = (clients - 1.0) / clients
-    limit = prefill_instances / prefill.each
+    limit = np.minimum(prefill_instances / prefill.each, sent)
     together = load.rounds is not None
 
     def decoding(n: Number) -> tuple[Number, Number]:

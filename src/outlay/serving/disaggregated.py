@@ -62,6 +62,7 @@ def perform_disaggregated(
     """
     transfer = Transfer.over_network(prefill_deployment, decode_deployment) if transfer is None else transfer
     prefill_steps = timed(prefill_deployment, coefficients)
+    sent = np.greater(load.output, 1) * 1.0  # an answer of one token ends where its prompt does
     front = coefficients.step.front_of(decode_deployment.engine) if front_end is None else front_end
     pools = _Pools(
         prefill=prefill_of(Task.of(prefill_deployment, load, None), prefill_steps),
@@ -70,8 +71,8 @@ def perform_disaggregated(
         decode_instances=decode_instances,
         space=room(decode_deployment, load, coefficients, most_sequences=most_sequences),
         steps=timed(decode_deployment, coefficients, speculation),
-        sending=transfer.seconds(prefill_deployment, decode_deployment, load.input) - transfer.latency,
-        latency=transfer.latency + front,
+        sending=sent * (transfer.seconds(prefill_deployment, decode_deployment, load.input) - transfer.latency),
+        latency=sent * transfer.latency + front,
     )
     flow = pools.open(load) if load.rate is not None else pools.closed(load)
     fits = np.greater(pools.space.sequences, 0)
@@ -227,6 +228,7 @@ class _Pools:
                 decode_instances=self.decode_instances,
                 most=self.most,
                 travel=self.sending + self.latency,
+                sent=np.divide(self.prefill_instances, np.maximum(self.sending, 1e-12)),
             ).__dict__
         )
 

@@ -125,23 +125,27 @@ def prefill_loops(
     shape = np.shape(deployment.layout.tensor)
     steps = timed(deployment, coefficients)
     prompts = prefill_of(Task.of(deployment, load, None), steps)
-    one, each, several = (np.broadcast_to(part, shape) for part in (prompts.one, prompts.each, prompts.room))
+    spelled: dict[str, Any] = {name: np.broadcast_to(getattr(prompts, name), shape) for name in _BY_PLACE}
     limits = limits or room(deployment, load, coefficients)
     return PrefillLoops(
         deployment=deployment,
         load=load,
         coefficients=coefficients,
         limits=_spelled(limits, np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)),
-        first=np.asarray(one, dtype=float),
-        full=np.asarray(each, dtype=float),
-        prompts=dataclasses.replace(prompts, one=one, each=each, room=several),
+        first=np.asarray(spelled["one"], dtype=float),
+        full=np.asarray(spelled["each"], dtype=float),
+        prompts=dataclasses.replace(prompts, **spelled),
         working=np.broadcast_to(np.asarray(steps.watts(prompts.step), dtype=float), shape),
     )
 
 
+_BY_PLACE = ("one", "each", "room", "places", "in_step")
+"""What of the prompts of many deployments is an array."""
+
+
 def _prompts_at(prompts: Prefill, places: Any) -> Prefill:
-    one, each, several = (np.asarray(part)[places] for part in (prompts.one, prompts.each, prompts.room))
-    return dataclasses.replace(prompts, one=one, each=each, room=several)
+    some: dict[str, Any] = {name: np.asarray(getattr(prompts, name))[places] for name in _BY_PLACE}
+    return dataclasses.replace(prompts, **some)
 
 
 def _spelled(limits: Room, sequences: Floats) -> Room:

@@ -2,7 +2,7 @@ r"""An instance that computes prompts and nothing else: a queue of them, several
 
 With S seconds for one alone and β for each of many in one step, at λ prompts a second,
 
-.. math:: ttft = S + \frac{\lambda S^2 v}{1 - \lambda^2\beta^2}\,(1/2 + \lambda\beta)
+.. math:: ttft = S + \min(\lambda S, 1)\,\frac{S v}{1 - \lambda^2\beta^2}\,(1/2 + \lambda\beta)
 
 where v is 1 + c² for independent arrivals, and less for those that come more evenly (Kingman 1961); :math:`\lambda S^2 v
 / (2 (1 - \lambda S))` where one prompt fills a step (M/G/1).
@@ -30,11 +30,20 @@ class Prefill:
     step: Mixture
     room: Number
     """How far several prompts share a step: 0 where one fills it, 1 where two and more fit."""
+    places: Number
+    """Prompts of a step at most."""
+    in_step: Number
+    """Several devices compute a prompt each in one step (data-parallel attention)."""
 
     def first(self, rate: Number, squared: Number) -> Number:
         """Mean seconds of a prompt, waiting included, at a rate; `squared`: v, 1 + c² for independent arrivals."""
         share = np.minimum(rate * self.each, 0.999)
-        gathered = rate * np.square(self.one) * squared / (1.0 - np.square(share)) * (0.5 + share)
+        # A step is met by no more than all: where many prompts share one, they come as often as they may.
+        met = np.minimum(rate * self.one, 1.0)
+        longer = (0.5 + share) / (1.0 - np.square(share))
+        # Devices in step have a place each: a step takes no longer for more prompts until all of them are taken.
+        left = share ** (np.sqrt(2.0 * (self.places + 1.0)) - 1.0) / (self.places * (1.0 - share))
+        gathered = met * self.one * squared * np.where(self.in_step, 0.5 + left, longer)
         alone = np.minimum(rate * self.one, 0.999)
         queued = rate * np.square(self.one) * squared / (2.0 * (1.0 - alone))
         return self.one + self.room * gathered + (1.0 - self.room) * queued
@@ -83,4 +92,6 @@ def prefill_of(task: Task, steps: Steps) -> Prefill:
         each=chunks * last / many,
         step=full,
         room=np.clip(many - 1.0, 0.0, 1.0),
+        places=many,
+        in_step=np.greater(task.devices, 1),
     )

@@ -587,3 +587,16 @@ def test_slots_of_llama_cpp_have_room_for_longer_requests(asked: dict[str, Any])
     assert f"each of {count:,} slots takes requests of up to {each:,} tokens" in text
     # Those that are inside at the load have a slot each.
     assert count >= min(asked.get("max_num_seqs", count), float(best.e2e) * 0.03)
+
+
+@pytest.mark.parametrize(
+    ("model", "on", "load"),
+    [
+        ("mistral-7b", "v100-sxm-32gb", {"rate": "10/s", "input": 2000, "output": 64}),
+        ("llama-3.2-1b", "rtx-4090", {"rate": "400/s", "input": 2000, "output": 256}),
+        ("nemotron-nano-9b-v2", "rtx-3090", {"rate": "260/s", "input": 128, "output": 16}),
+    ],
+)
+def test_a_plan_without_limits_still_has_an_end_to_its_waits(model: str, on: str, load: dict[str, object]) -> None:
+    found = plan_serving(model, on=on, **load)
+    assert all(np.isfinite(found.answer[name].value.likely) for name in ("ttft", "tpot", "e2e"))

@@ -258,10 +258,10 @@ def _messages(text: str | float | None) -> float:
     if text is None:
         return float(MESSAGES.value or 0.0)
     found = units.parse(text, "", name="--requests-per-user", example="10")
-    if found > 1e6:
+    if not 1e-4 <= found <= 1e6:
         raise InputError(
             f"`--requests-per-user` is {text}",
-            expected="at most a million a day",
+            expected="from one in 10,000 days to a million a day",
             hint="write `--requests-per-user 10`",
         )
     return found

@@ -10,6 +10,8 @@ from outlay.units import format_number
 
 MOST_RATE = 1e7
 """Requests a second beyond which a number is a slip: all of ChatGPT had some 30,000 messages a second in July 2025."""
+LEAST_RATE = 1e-9
+"""Requests a second below which a number is a slip."""
 _PERIODS = {
     **dict.fromkeys(("s", "sec", "second"), 1.0),
     **dict.fromkeys(("m", "min", "minute"), 60.0),
@@ -38,6 +40,8 @@ def read_rate(text: str | float | None) -> float:
         found = _scaled(match["number"], words) / period
     if found > MOST_RATE:
         raise InputError(f"`--rate` is {text}", expected=f"at most {MOST_RATE:,.0f} a second", hint=hint)
+    if found < LEAST_RATE:
+        raise InputError(f"`--rate` is {text}", expected="a request in thirty years or more", hint=hint)
     return found
 
 

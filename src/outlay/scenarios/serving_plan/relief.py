@@ -46,6 +46,8 @@ def relief_table(found: ServingFound, coefficients: ServingCoefficients) -> Tabl
         plan = _again(relief, best, coefficients)
         if plan is None or float(getattr(plan, key)) > now * (1.0 - LEAST):
             continue
+        if not (np.isfinite(plan.ttft) and np.isfinite(plan.tpot)):  # it carries the load in arrays, and not by itself
+            continue
         change = float(getattr(plan, key)) / now - 1.0
         rows.append(
             (

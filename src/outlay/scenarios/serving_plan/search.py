@@ -187,7 +187,8 @@ def _verified(
     """
     for first, index in enumerate(usable):
         plan = alone(offered.plan(int(index)), wanted, coefficients)
-        if all(getattr(plan, name) <= getattr(wanted.objectives, name) for name in wanted.objectives.stated):
+        kept = all(getattr(plan, name) <= getattr(wanted.objectives, name) for name in wanted.objectives.stated)
+        if kept and np.isfinite(plan.ttft) and np.isfinite(plan.tpot):
             return usable[first:], plan
     return usable[:0], None
 
