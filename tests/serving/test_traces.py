@@ -193,3 +193,9 @@ def test_wrong_requests_are_refused(call: object) -> None:
     with pytest.raises(InputError) as caught:
         call()
     assert caught.value.hint
+
+
+def test_arrivals_are_within_a_life() -> None:
+    with pytest.raises(InputError, match="thirty years"):
+        Requests([0.0, 1e308], [100, 100], [10, 10])
+    assert Requests([0.0, 1e-300], [100, 100], [10, 10]).seconds == 0.0

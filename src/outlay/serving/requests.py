@@ -11,6 +11,8 @@ import numpy.typing as npt
 from outlay.errors import InputError
 
 Array = npt.NDArray[Any]
+LONGEST, SHORTEST = 1e9, 1e-6
+"""Seconds of a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,12 @@ class Requests:
             raise InputError("arrival, input, output and cached differ in length", hint="give one of each a request")
         if len(arrival) and not (np.isfinite(arrival).all() and arrival[0] >= 0 and (np.diff(arrival) >= 0).all()):
             raise InputError("arrivals are negative or not in order", hint="sort the requests by their arrival")
+        if len(arrival) and arrival[-1] > LONGEST:
+            raise InputError(
+                f"a request arrives after {arrival[-1]:.3g} s",
+                expected="seconds since the beginning, thirty years at most",
+                hint="write seconds from 0",
+            )
         if any((part < 1).any() for part in tokens):
             raise InputError("a request without a token of input or output", hint="leave such requests out")
         for name, value in (("arrival", arrival), ("input", tokens[0].astype(np.int64)),
@@ -49,8 +57,9 @@ class Requests:
 
     @property
     def seconds(self) -> float:
-        """From the first arrival to the last."""
-        return float(self.arrival[-1] - self.arrival[0]) if len(self.arrival) else 0.0
+        """From the first arrival to the last; what is shorter than any clock tells is none."""
+        span = float(self.arrival[-1] - self.arrival[0]) if len(self.arrival) else 0.0
+        return span if span >= SHORTEST else 0.0
 
     @property
     def rate(self) -> float:
