@@ -25,7 +25,7 @@ from outlay.serving import (
     perform,
 )
 
-ENGINES = ("vllm", "sglang", "trtllm", "vllm-0", "llamacpp", "jetstream")
+ENGINES = ("vllm", "sglang", "trtllm", "vllm-0", "llamacpp", "transformers", "jetstream")
 
 
 def engine(name: str) -> object:
@@ -65,7 +65,10 @@ def test_littles_law_and_the_floor(
     np.testing.assert_allclose(found.requests_per_second * found.e2e, found.concurrency, rtol=1e-6)
     assert (found.e2e >= found.e2e[0] * (1 - 1e-9)).all()
     assert (found.tpot >= found.tpot[0] * (1 - 1e-9)).all()
-    assert (np.diff(found.requests_per_second) >= -0.03 * found.requests_per_second[1:]).all()
+    if (
+        on(one, name).engine.batching == "continuous" or not variation
+    ):  # a larger static batch waits for a longer answer
+        assert (np.diff(found.requests_per_second) >= -0.03 * found.requests_per_second[1:]).all()
     assert (found.cache_share <= 1).all()
 
 

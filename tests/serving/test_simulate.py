@@ -139,14 +139,14 @@ def test_replicas_share_and_nothing_is_lost(
 CLOSED = [(1024, 256), (200, 1000), (6000, 300)]
 
 
-@pytest.mark.parametrize("name", ["vllm", "sglang", "llamacpp"])
+@pytest.mark.parametrize("name", ["vllm", "sglang", "transformers"])
 @pytest.mark.parametrize("sizes", CLOSED)
 @pytest.mark.parametrize("clients", [1, 4, 24, 96])
 def test_closed_forms_and_the_simulator_agree_on_clients(
     one: Deployment, coefficients: ServingCoefficients, name: str, sizes: tuple[int, int], clients: int
 ) -> None:
     deployment = replace(one, engine=engine_for(name))
-    if name == "llamacpp" and clients * sum(sizes) > 300_000:
+    if name == "transformers" and clients * sum(sizes) > 300_000:
         pytest.skip("a static batch does not wait for those that it answered")
     rounds = 6
     load = Load(input=sizes[0], output=sizes[1], concurrency=clients, rounds=rounds)

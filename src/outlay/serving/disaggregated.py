@@ -228,7 +228,7 @@ class _Pools:
                 decode_instances=self.decode_instances,
                 most=self.most,
                 travel=self.sending + self.latency,
-                sent=np.divide(self.prefill_instances, np.maximum(self.sending, 1e-12)),
+                sent=self.prefill_instances / np.maximum(self.sending, 1e-12),
             ).__dict__
         )
 

@@ -21,7 +21,8 @@ from outlay.workload import Number
 
 
 def left_inside(load: Load, found: Performance, front_end: Number) -> Load:
-    """A closed loop without the requests that are with the front end; `found`: how it fares with them."""
+    """A closed loop without the requests that are with the front end; `found`: how it fares with them, whose rate is taken for
+    that without."""
     assert load.concurrency is not None
     return replace(load, concurrency=np.maximum(load.concurrency - found.requests_per_second * front_end, 1.0))
 

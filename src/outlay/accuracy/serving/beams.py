@@ -42,7 +42,7 @@ def read_of_prompt(chip: Accelerator, beams: Number) -> Number:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BeamSteps:
+class RereadingSteps:
     """Steps of sequences that read more than they hold: beams, and slots of a cache that was compiled for one length."""
 
     plain: Steps

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.accuracy.serving.beams import BeamSteps, read_of_prompt
+from outlay.accuracy.serving.beams import RereadingSteps, read_of_prompt
 from outlay.accuracy.serving.manner import Protocol
 from outlay.serving import (
     Deployment,
@@ -109,7 +109,7 @@ class Session:
         if not np.any(self.beams > 1) and not np.any(self.slots > 0):
             return None
         plain = timed(self.deployment, self.coefficients, self.speculation)
-        return BeamSteps(plain=plain, reread=self.reread, beams=self.beams)
+        return RereadingSteps(plain=plain, reread=self.reread, beams=self.beams)
 
     @property
     def prompt(self) -> Floats:
@@ -246,7 +246,7 @@ def _client(session: Session) -> Fare:
     serial = deployment.engine.family in SERIAL and not full.any()
     most = 1.0 if serial else np.floor(session.room()) if np.any(session.slots > 0) else None
     # Where an instance is always full, the next request has passed the front end before there is a place for it.
-    front = np.where(np.isnan(session.batch), 0.0, coefficients.step.front_of(deployment.engine))
+    front = np.where(full, 0.0, coefficients.step.front_of(deployment.engine))
     found = perform(
         deployment,
         load,

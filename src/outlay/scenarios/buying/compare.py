@@ -287,7 +287,7 @@ def _of_many(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
 
 def _sellers(own: Own) -> Iterator[str]:
     """What a search would find for less."""
-    if own.run.terms.choice is not None and own.run.question.devices:
+    if own.run.terms.choice is not None:
         yield (
             "Own machines are at the price in the middle of their sellers' and run as they carry most; `outlay plan serving` "
             "looks for the cheapest seller, layout and steps."
