@@ -49,8 +49,6 @@ class Ways:
     """A rate beyond, at which the objectives are not kept."""
     least: float
     """Requests a second down to which was looked."""
-    seen: tuple[Floats, Floats]
-    """Requests inside and the rates that they keep up, as the search met them first (ways, numbers)."""
     relaxed: Mapping[str, Floats] = field(default_factory=dict)
     """The most with one objective given up, by its name; as near as the instances for a known load hang on it."""
 
@@ -117,7 +115,6 @@ def ways_of(
         inside=found.good[0],
         beyond=found.at_bad[0],
         least=least,
-        seen=(found.tried, found.measured),
         # What carries a rate within all objectives carries it within fewer, wherever the search for fewer stopped.
         relaxed={name: np.maximum(row, carried[0]) for name, row in zip(kinds, carried, strict=True) if name},
     )
@@ -157,15 +154,14 @@ def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
         fewer = open_ones[(count[open_ones] > 1) & (rate / np.maximum(count[open_ones] - 1, 1) < below[open_ones])]
         if not fewer.size:
             return count.astype(np.int64)
-        near = (ways.seen[0][fewer], ways.seen[1][fewer])
-        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), near=near, watts=False)
+        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), watts=False)
         open_ones = fewer[ways.objectives.at(fewer).kept(found)]
         count[open_ones] -= 1
 
 
 def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
     """How an instance of each of the ways at `places` fares when `rate` requests a second reach it."""
-    return ways.loops.at_rate(places, rate, near=(ways.seen[0][places], ways.seen[1][places]))
+    return ways.loops.at_rate(places, rate)
 
 
 def _most(

@@ -89,7 +89,7 @@ def inside(cycle: Cycles, task: Task, most: Number, rate: Number, steps: Steps, 
     shape = np.broadcast_shapes(alike, rate.shape)
     fits = np.broadcast_to(np.asarray(most, dtype=float), (1,) * (len(shape) - len(alike)) + alike)
     first, kind = _kinds(task, fits, layouts)
-    looked = look_up(cycle, _some_of(task, first), fits[first], steps)
+    looked = look_up(times_of(cycle, _some_of(task, first), steps), fits[first])
     ends = _around(looked, rate, kind, shape)
     others, found = _narrowed(cycle, task, rate, ends, steps)
     full = fits / looked.highest[kind]
@@ -112,19 +112,35 @@ class Looked:
         found: Floats = (self.running / self.crowded).max(axis=0)
         return found
 
+    @property
+    def best(self) -> Floats:
+        """The requests that run together then."""
+        place = (self.running / self.crowded).argmax(axis=0)
+        return np.asarray(np.take_along_axis(self.running, place[None], axis=0)[0])
 
-def look_up(cycle: Cycles, task: Task, most: Floats, steps: Steps) -> Looked:
-    """The cycles of 1 to `most` requests."""
-    count = int(np.searchsorted(NUMBERS, np.max(most, initial=1.0))) + 1
+
+def look_up(ask: Callable[[Floats], tuple[Number, Number]], most: Floats) -> Looked:
+    """The cycles of 1 to `most` requests; `ask` says what one takes, and what while others wait."""
+    count = max(int(np.searchsorted(NUMBERS, np.max(most, initial=1.0))), 1) + 1
     running = np.minimum(NUMBERS[:count].reshape(-1, *(1,) * most.ndim), most)
-    asked = [running] if running.size <= SMALL else list(running)
-    cycles = [cycle(task, n, steps) for n in asked]
+    parts = [running] if running.size <= SMALL else list(running)
+    asked = [ask(n) for n in parts]
 
-    def spelled_out(name: str) -> Floats:
-        parts = [np.broadcast_to(getattr(one, name), n.shape) for one, n in zip(cycles, asked, strict=True)]
-        return np.asarray(np.stack(parts).reshape(running.shape), dtype=float)
+    def spelled_out(place: int) -> Floats:
+        values = [np.broadcast_to(one[place], n.shape) for one, n in zip(asked, parts, strict=True)]
+        return np.asarray(np.stack(values).reshape(running.shape), dtype=float)
 
-    return Looked(running=running, seconds=spelled_out("seconds"), crowded=spelled_out("crowded"))
+    return Looked(running=running, seconds=spelled_out(0), crowded=spelled_out(1))
+
+
+def times_of(cycle: Cycles, task: Task, steps: Steps) -> Callable[[Floats], tuple[Number, Number]]:
+    """What the cycle of so many requests takes, and what while others wait."""
+
+    def ask(n: Floats) -> tuple[Number, Number]:
+        found = cycle(task, n, steps)
+        return found.seconds, found.crowded
+
+    return ask
 
 
 def _kinds(task: Task, most: Floats, layouts: tuple[int, ...]) -> tuple[Any, Any]:

@@ -15,17 +15,18 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.serving.batching import perform, performance_of
+from outlay.serving.batching import performance_of
 from outlay.serving.closed_loop import cycle_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.front_end import behind
+from outlay.serving.inside import Looked, look_up, times_of
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
 from outlay.serving.spelling import spelled, write
-from outlay.serving.static_batching import Batch, batch_of, batch_seconds, static_among
+from outlay.serving.static_batching import Batch, batch_of, batch_seconds, batch_times, static_among
 from outlay.serving.steps import Steps, asked_together, knows, timed
 from outlay.serving.task import Task
 
@@ -69,7 +70,9 @@ class Loops:
     first: Floats
     """Seconds of a request that is alone."""
     full: Floats
-    """Seconds of a request among as many as fit."""
+    """Seconds of a request among as many as fit, were they answered at the highest rate."""
+    looked: Looked | None
+    """Of some numbers of requests, by place on the last axis; None where a rate is known without."""
 
     def at(self, places: Any, inside: Floats, *, watts: bool = False) -> tuple[Floats, Performance]:
         """The rate that keeps `inside` requests in instances at `places`, and how they fare; below the most that fit.
@@ -107,20 +110,15 @@ class Loops:
         front_end = self.coefficients.step.front_of(deployment.engine)
         return rate, behind(found, load, deployment, front_end)
 
-    def at_rate(
-        self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
-    ) -> Performance:
-        """How they fare when `rate` requests a second reach each. `near`: requests inside and the rates that they are known to
-        keep up, in rising order (places, numbers), from which the search begins.
+    def at_rate(self, places: Any, rate: Any, *, watts: bool = True) -> Performance:
+        """How they fare when `rate` requests a second reach each.
 
-        n = rate · Z(n) is solved along straight lines for Z, the seconds of a request among n: at first that between the two
-        that are known on both sides.
+        The least n = rate · Z(n) is solved along straight lines for Z, the seconds of a request among n: at first that between
+        the two of those that were looked up on both sides.
         """
         alone = self.first[places]
         rate = np.broadcast_to(np.asarray(rate, dtype=float), alone.shape)
-        last, was, slope = np.zeros(alone.shape), alone, np.zeros(alone.shape)
-        if near is not None:
-            last, was, slope = _around(alone, rate, *near)
+        last, was, slope = self._around(places, rate)
         now = self._meets(places, rate, was - slope * last, slope, rate * alone)
         met = self._met(places, now, watts=watts).spelled(now.shape)
         was, far = was.copy(), np.arange(alone.size)
@@ -138,6 +136,19 @@ class Loops:
             )
             met.write(self._met(places[far], now[far], watts=watts), far)
         return self._fares(places, now, self._with_watts(places, met) if watts else met)[1]
+
+    def _around(self, places: Any, rate: Floats) -> tuple[Floats, Floats, Floats]:
+        """The first of the requests inside that keep up a rate, their seconds, and the slope to those before them."""
+        assert self.looked is not None
+        inside = self.looked.running[:, places] - (0.0 if self._static else 1.0)
+        seconds = self.looked.seconds[:, places]
+        enough = inside / seconds >= rate
+        above = np.where(enough.any(axis=0), np.maximum(enough.argmax(axis=0), 1), len(inside) - 1)
+        place = np.arange(rate.size)
+        apart = inside[above, place] - inside[above - 1, place]
+        rise = seconds[above, place] - seconds[above - 1, place]
+        slope = np.divide(rise, apart, out=np.zeros(rate.shape), where=apart > 0)
+        return inside[above, place], seconds[above, place], slope
 
     def _meets(self, places: Any, rate: Floats, seconds: Floats, slope: Floats, usual: Floats) -> Floats:
         """n = rate · (seconds + slope · n), and `usual` where that line says nothing; no more than fit."""
@@ -192,18 +203,6 @@ class Loops:
         return cycle_of(deployment)(Task.of(deployment, self.load, None), running, steps)
 
 
-def _around(alone: Floats, rate: Floats, inside: Floats, carried: Floats) -> tuple[Floats, Floats, Floats]:
-    """By place, the first of the requests inside that keep up `rate`, their seconds, and the slope to those before them."""
-    n = np.concatenate([np.zeros((alone.size, 1)), inside], axis=1)
-    seconds = np.concatenate([alone[:, None], inside / carried], axis=1)
-    enough = carried >= rate[:, None]
-    above = np.where(enough.any(axis=1), enough.argmax(axis=1), inside.shape[1] - 1) + 1
-    row = np.arange(alone.size)
-    apart = n[row, above] - n[row, above - 1]
-    rise = seconds[row, above] - seconds[row, above - 1]
-    return n[row, above], seconds[row, above], np.divide(rise, apart, out=np.zeros(alone.size), where=apart > 0)
-
-
 Make: TypeAlias = Callable[[Deployment, Load, ServingCoefficients, Room | None], "Loops"]
 """What makes loops of deployments: of whole instances, or of one kind of pool."""
 
@@ -215,7 +214,7 @@ def loops_of(
     shape = np.shape(deployment.layout.tensor)
     limits = limits or room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
-    first, full = _alone_and_full(deployment, load, coefficients, np.stack([np.ones(shape), sequences]))
+    looked = _looked(deployment, load, coefficients, sequences)
     return Loops(
         deployment=deployment,
         load=load,
@@ -225,26 +224,17 @@ def loops_of(
             cache_bytes=np.broadcast_to(limits.cache_bytes, shape),
             mean_bytes=np.broadcast_to(limits.mean_bytes, shape),
         ),
-        first=first,
-        full=full,
+        first=looked.seconds[0],
+        full=sequences / looked.highest,
+        looked=looked,
     )
 
 
-def _alone_and_full(
-    deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats
-) -> tuple[Floats, Floats]:
-    """Seconds of a request that is alone, and among as many as fit while others wait for their places: the rows of `running`."""
-    if deployment.engine.batching == "static":
-        closed = perform(
-            deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients, front_end=0.0
-        )
-        alone: Any = running / closed.requests_per_second
-        full = alone
-    else:
-        cycle = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients))
-        alone, full = cycle.seconds, cycle.crowded
-    alone, full = (np.broadcast_to(np.asarray(found, dtype=float), running.shape) for found in (alone, full))
-    return alone[0], full[1]
+def _looked(deployment: Deployment, load: Load, coefficients: ServingCoefficients, most: Floats) -> Looked:
+    """Cycles of 1 to `most` requests, or the batches that they make."""
+    task, steps = Task.of(deployment, load, None), timed(deployment, coefficients)
+    static = deployment.engine.batching == "static"
+    return look_up(batch_times(task, load, steps) if static else times_of(cycle_of(deployment), task, steps), most)
 
 
 def some_of(deployment: Deployment, places: Any) -> Deployment:

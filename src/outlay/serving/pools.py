@@ -16,6 +16,7 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.disaggregated import mean_watts
+from outlay.serving.inside import look_up, times_of
 from outlay.serving.load import Load, Performance
 from outlay.serving.loops import Floats, Loops, Met, some_of
 from outlay.serving.open_loop import slot_wait
@@ -78,9 +79,7 @@ class PrefillLoops(Loops):
         """A rate over that at which a prompt comes as fast as one is computed."""
         return np.asarray(rate * np.asarray(self.prompts.each)[places])
 
-    def at_rate(
-        self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
-    ) -> Performance:
+    def at_rate(self, places: Any, rate: Any, *, watts: bool = True) -> Performance:
         """How they fare at a rate: nothing has to be looked for."""
         return self.at(places, np.broadcast_to(np.asarray(rate, dtype=float), np.shape(places)), watts=watts)[1]
 
@@ -106,15 +105,15 @@ def decode_loops(
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
     task, steps = Task.of(deployment, load, None), timed(deployment, coefficients)
 
-    running = np.stack([np.ones(shape), sequences])
-    first, full = np.broadcast_to(np.asarray(answering_cycle(task, running, steps).seconds, dtype=float), running.shape)
+    looked = look_up(times_of(answering_cycle, task, steps), sequences)
     return DecodeLoops(
         deployment=deployment,
         load=load,
         coefficients=coefficients,
         limits=_spelled(limits, sequences),
-        first=first,
-        full=full,
+        first=looked.seconds[0],
+        full=sequences / looked.highest,
+        looked=looked,
     )
 
 
@@ -134,6 +133,7 @@ def prefill_loops(
         limits=_spelled(limits, np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)),
         first=np.asarray(spelled["one"], dtype=float),
         full=np.asarray(spelled["each"], dtype=float),
+        looked=None,
         prompts=dataclasses.replace(prompts, **spelled),
         working=np.broadcast_to(np.asarray(steps.watts(prompts.step), dtype=float), shape),
     )
