@@ -40,12 +40,19 @@ class Case:
     cache: str = "bf16"
     layout: Layout = ONE
     within: float = 0.1
+    names: tuple[str, ...] = ("ttft", "tpot", "e2e")
 
 
 TILES = Case(
     "qwen3-30b-a3b", "a100-sxm-80gb", "sglang", (12.0, 23.0, 26.0, 34.0), 128, 128, 0.5, "nvfp4", "fp8", within=0.15
 )
 """Two prompts begin one more tile than one and a half."""
+
+QUEUE = Case("llama-3-8b", "h100-sxm", "vllm", (0.5, 1.4, 2.3, 3.2, 4.1), 7000, 64, within=0.12, names=("tpot",))
+"""Prompts that fill a step, one after the other."""
+SHORT = Case("llama-3-8b", "h100-sxm", "vllm", (1.5, 2.5, 3.5, 4.5), 7000, 4, within=0.31, names=("tpot",))
+"""And answers that end before the next ones are through."""
+SHORTEST = Case("qwen3-30b-a3b", "h100-sxm", "vllm", (0.6, 1.8, 3.0), 12000, 2, 0.5, within=0.35, names=("tpot",))
 
 
 def deployment_of(case: Case) -> Deployment:
@@ -69,12 +76,15 @@ def played(deployment: Deployment, load: Load, coefficients: ServingCoefficients
     return {"ttft": float(found.ttft[middle].mean()), "tpot": float(after), "e2e": float(found.e2e[middle].mean())}
 
 
-@pytest.mark.parametrize("case", [TILES], ids=lambda case: f"{case.model} {case.engine}")
+@pytest.mark.parametrize(
+    "case", [TILES, QUEUE, SHORT, SHORTEST], ids=lambda case: f"{case.model} {case.engine} {case.output}"
+)
 def test_times_are_those_of_the_simulator(coefficients: ServingCoefficients, case: Case) -> None:
     deployment = deployment_of(case)
     for rate in case.rates:
         load = Load(input=case.input, output=case.output, variation=case.variation, rate=rate)
         found = perform(deployment, load, coefficients)
         count = int(np.clip(30 * float(found.concurrency), 1500, 8000))
-        for name, value in played(deployment, load, coefficients, count).items():
-            assert float(getattr(found, name)) == pytest.approx(value, rel=case.within), (rate, name)
+        truth = played(deployment, load, coefficients, count)
+        for name in case.names:
+            assert float(getattr(found, name)) == pytest.approx(truth[name], rel=case.within), (rate, name)
