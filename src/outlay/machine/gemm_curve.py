@@ -266,8 +266,9 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
     """A relative's coefficients, with the fraction of the peak that the accelerator's power allows: in a burst, `most` of it."""
     values = dict(record["coefficients"])
     allowed, had = accelerator.tdp / peak, record["tdp"] / record["peak_flops"]
-    if peak == record["peak_flops"]:
-        allowed = min(allowed, had)  # the same silicon: a larger figure is that of a module with a CPU
+    module = "grace" in accelerator.generation or getattr(accelerator, "category", "") == "edge"
+    if module or peak == record["peak_flops"]:
+        allowed = min(allowed, had)  # the watts of a module feed its CPU too
     ratio = (allowed / had) ** POWER_EXPONENT if allowed > 0 else 1.0
     if dtype in ("bf16", "fp16") and accelerator.peak("int8") > HALVED * peak:
         values["fraction"], most = at_half_rate(values["fraction"]), at_half_rate(most)

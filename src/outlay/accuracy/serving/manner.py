@@ -35,8 +35,6 @@ _CLIENT = (
     r"closed[- ]loop|max[- ]concurrency|concurrency \d|locust|benchmark_serving|concurrent (users|requests|clients)"
 )
 
-_COLD = r"(?<![\w.-])\./main\b"
-
 _SERVER = r"\bhttp\b|\bweb-?ui\b|\bopenllm\b|\bfastchat\b"
 
 _RANDOM = r"inferencemax|inferencex|random[-_ ]range|src id (20\d\d_|\S+_cfg\d+|\S*gap_analysis)"
@@ -98,8 +96,7 @@ class Manner:
     kernel: str
     """The 4-bit kernel that the notes name (`gemm`, `gemv`); empty where they name none."""
     cold: bool
-    """The first call of a process was timed: AutoAWQ's benchmark warms up one product, and no layer (examples/benchmark.py);
-    llama.cpp's `main` warms up with two tokens, and not the kernels of prompts (llama-bench does)."""
+    """The first call of a process was timed: AutoAWQ's benchmark warms up one product, and no layer (examples/benchmark.py)."""
     threads: int | None
     """Threads of a processor that worked, where the notes state them."""
     chunk: int | None
@@ -155,7 +152,7 @@ def manner_of(record: Record) -> Manner:
         truncated=re.search(_CHATS, text) is not None,
         prompt=int(short.group(1)) if short else None,
         kernel=kernel.group(1) if kernel else "",
-        cold=("autoawq" in text and not library) or re.search(_COLD, text) is not None,
+        cold="autoawq" in text and not library,
         threads=int(threads.group(1)) if threads and int(threads.group(1)) > 0 else None,
         chunk=max(int(chunk.group(1)), 1) if chunk else None,
         unprompted=re.search(r"pp ?\d+ and tg ?\d+ run separately|\bpp ?\d+ ?/ ?tg ?\d+", text) is not None,
