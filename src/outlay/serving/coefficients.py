@@ -37,9 +37,9 @@ class StepCoefficients:
     chip or its relatives (NVIDIA's)."""
     attention_slowdown: Mapping[str, float]
     """Attention kernels inside a step against a table of kernels, by generation of chip."""
-    prompt_slowdown: Mapping[str, float]
-    """Kernels of prompts inside an engine against the same kernels timed alone and briefly, on chips on which they were, by
-    generation of silicon: clocks fall under arithmetic that lasts, further where there are fewer watts for each FLOP."""
+    prompt_slowdown: float
+    """Kernels of prompts inside an engine against the same kernels timed alone and briefly, on chips on which they were: clocks
+    fall under arithmetic that lasts."""
     request_gap: float
     """Seconds that a client and the engine's front end, a process each, take for a request before the next."""
     front_end: Mapping[str, float]
@@ -70,10 +70,6 @@ class StepCoefficients:
     def projections_of(self, generation: str, *, measured: bool) -> float:
         """The factor on products of a generation of chip."""
         return 1.0 if measured else self.projections.get(generation, self.projections["other"])
-
-    def prompts_of(self, generation: str) -> float:
-        """The factor on kernels of prompts on a generation of chip."""
-        return self.prompt_slowdown.get(silicon(generation), self.prompt_slowdown["other"])
 
     def front_of(self, engine: Engine) -> float:
         """Seconds that an engine's front end adds to a first token; 0 where it has none."""
@@ -107,15 +103,6 @@ class StepCoefficients:
     def replace(self, **changes: Any) -> StepCoefficients:
         """These coefficients with some changed."""
         return dataclasses.replace(self, **changes)
-
-
-def silicon(generation: str) -> str:
-    """A generation without the processor beside it, and whatever its name for more memory.
-
-    >>> silicon("grace-blackwell-ultra"), silicon("hopper")
-    ('blackwell', 'hopper')
-    """
-    return generation.removeprefix("grace-").removesuffix("-ultra")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -223,11 +223,11 @@ def _layer(
         many = np.greater(work.tokens / deployment.layout.data, MANY_ROWS)
         parts["projections"] = parts["projections"] * np.where(many, step.widening_of(deployment.engine.family), 1.0)
     if slowed:
-        longer = step.prompts_of(chip)
+        more = step.prompt_slowdown - 1.0
         for name, seconds in before.items():
             lasting = np.where(np.greater(work.prefill, 0), np.maximum(parts[name] - seconds, 0.0), 0.0)
-            parts[name] = parts[name] + (longer - 1.0) * lasting
-        parts["prompt attention"] = parts["prompt attention"] * longer
+            parts[name] = parts[name] + more * lasting
+        parts["prompt attention"] = parts["prompt attention"] * step.prompt_slowdown
     if isinstance(layer.mixer, Attention):
         slow = step.attention_of(chip)
         parts["prompt attention"] = slow * parts["prompt attention"]

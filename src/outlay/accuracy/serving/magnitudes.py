@@ -12,7 +12,7 @@ from typing import Any
 from outlay.accuracy.records import Record
 from outlay.accuracy.serving.resolve import Question
 from outlay.serving.awq import awq_runs
-from outlay.serving.coefficients import StepCoefficients, silicon
+from outlay.serving.coefficients import StepCoefficients
 from outlay.serving.ggml import backend_of
 
 
@@ -72,14 +72,9 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             if host in hosts
         ),
         Magnitude(path=("attention_slowdown", "other"), prior=1.0, spread=0.2, affects=_known, own=False),
+        Magnitude(path=("prompt_slowdown",), prior=1.1, spread=0.2, affects=_known, own=False),
         Magnitude(path=("request_gap",), prior=4e-3, spread=0.7, affects=_in_step, own=False),
     ]
-    for kind in sorted({silicon(row.generation) for row in rows if _known(row)}):
-
-        def made_so(row: Row, kind: str = kind) -> bool:
-            return _known(row) and silicon(row.generation) == kind
-
-        found.append(Magnitude(path=("prompt_slowdown", kind), prior=1.1, spread=0.2, affects=made_so))
     for family in sorted({row.family for row in rows if not row.backend}):
 
         def of(row: Row, family: str = family) -> bool:
@@ -238,7 +233,7 @@ def assembled(start: StepCoefficients, chosen: Sequence[Magnitude], point: Seque
                 place[step] = copy.deepcopy(place["other"])
             place = place.setdefault(step, {})
         place[last] = math.exp(float(at))
-    for group in ("front_end", "step_fixed", "step_sequence", "projections", "prompt_slowdown"):
+    for group in ("front_end", "step_fixed", "step_sequence", "projections"):
         values = [value for name, value in tree[group].items() if name not in LOOPS]
         if values:
             tree[group]["other"] = math.exp(math.fsum(map(math.log, values)) / len(values))
