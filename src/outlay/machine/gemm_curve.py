@@ -273,6 +273,7 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
     if dtype in ("bf16", "fp16") and accelerator.peak("int8") > HALVED * peak:
         values["fraction"], most = at_half_rate(values["fraction"]), at_half_rate(most)
     sustained = values["fraction"] / (1.0 + values["throttle"]) * ratio
+    borrowed = peak * values["fraction"] * min(ratio, 1.0)
     # Watts to spare lift the clock to its own limit.
     values["fraction"] = min(values["fraction"] * ratio, max(values["fraction"], most))
     values["throttle"] = max(values["fraction"] / min(sustained, values["fraction"]) - 1.0, 0.0)
@@ -289,7 +290,7 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
         return replace(curve, short_rows=SHORT_FILL[False])
     measured = record["coefficients"]["fraction"] * record["peak_flops"]
     read = record["coefficients"]["bandwidth_fraction"] * record["memory_bandwidth"]
-    return replace(curve, short_rows=short_fill(curve.flops / curve.bandwidth, measured / read))
+    return replace(curve, short_rows=short_fill(borrowed / curve.bandwidth, measured / read))
 
 
 def at_half_rate(fraction: float) -> float:
