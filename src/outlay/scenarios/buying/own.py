@@ -150,7 +150,7 @@ def _most(question: ServingQuestion, layouts: Layout, coefficients: ServingCoeff
     """The most requests a second of an instance in each layout: what it sustains, or what keeps the objectives."""
     demand = question.demand
     load = Load(input=demand.input, output=demand.output, rate=LEAST_RATE, cached=demand.cached)
-    return carried(question.deployment(layouts), load, question.objectives, coefficients, least=LEAST_RATE)
+    return carried(question.deployment(layouts), load, question.objectives, coefficients)
 
 
 def own_on(
