@@ -61,18 +61,8 @@ def largest(
     kind, place = (part.reshape(-1) for part in np.indices(shape))
     row, tried = place, figures
     holds, value = look(np.arange(len(figures))[:, None], figures)
-    measured = value
-    for number in range(rounds):
-        if number:
-            kind, place = np.nonzero(live)
-            if not kind.size:
-                break
-            ranges, row = np.unique(
-                np.stack([place, good[kind, place], bad[kind, place]], axis=1), axis=0, return_inverse=True
-            )
-            row, share = row.reshape(-1), np.linspace(0.0, 1.0, points + 2)[1:-1]  # both ends are known
-            tried = ranges[:, 1:2] * (ranges[:, 2:] / ranges[:, 1:2]) ** share
-            holds, value = look(ranges[:, :1].astype(np.intp), tried)
+    measured, share = value, np.linspace(0.0, 1.0, points + 2)[1:-1]  # both ends of a range are known
+    for left in reversed(range(rounds)):
         kept = np.cumprod(holds[kind, row], axis=1).sum(axis=1)  # up to the first that does not
         most = np.maximum(np.maximum.accumulate(value, axis=1)[row], at_good[kind, place][:, None])
         some, last = kept > 0, np.maximum(kept - 1, 0)
@@ -81,7 +71,15 @@ def largest(
         some, first = kept < tried.shape[1], np.minimum(kept, tried.shape[1] - 1)
         bad[kind, place] = np.where(some, tried[row, first], bad[kind, place])
         at_bad[kind, place] = np.where(some, most[np.arange(row.size), first], at_bad[kind, place])
-        live = (good > 0) & np.isfinite(bad)
+        live: NDArray[np.bool_] = (good > 0) & np.isfinite(bad)
         if enough is not None:
             live = live & ~enough(at_good, at_bad)
+        kind, place = np.nonzero(live)
+        if not left or not kind.size:
+            break
+        ranges = np.stack([place, good[kind, place], bad[kind, place]], axis=1)
+        ranges, row = np.unique(ranges, axis=0, return_inverse=True)
+        row = row.reshape(-1)
+        tried = ranges[:, 1:2] * (ranges[:, 2:] / ranges[:, 1:2]) ** share
+        holds, value = look(ranges[:, :1].astype(np.intp), tried)
     return Bracket(good, bad, at_good, at_bad, measured)

@@ -190,7 +190,7 @@ def _around(alone: Floats, rate: Floats, inside: Floats, carried: Floats) -> End
     n = np.concatenate([np.zeros((alone.size, 1)), inside], axis=1)
     seconds = np.concatenate([alone[:, None], inside / carried], axis=1)
     enough = carried >= rate[:, None]
-    over = ~enough.any(axis=1)
+    over: NDArray[np.bool_] = np.logical_not(enough.any(axis=1))
     row, above = np.arange(alone.size), np.where(over, inside.shape[1] - 1, enough.argmax(axis=1)) + 1
     low, high = n[row, above - 1], n[row, above]
     return Ends(
