@@ -96,7 +96,7 @@ def test_what_crosses_at_any_load_is_said_in_words():
 
 
 def test_never_names_the_seller_whose_price_it_is_and_one_at_whose_price_they_do():
-    found = compare("llama-3.1-8b", api="groq", users=10_000, on="l4", today=DAY)
+    found = compare("llama-3.1-8b", api="groq", users=10_000, on="l4", provider="runpod", today=DAY)
     rows = {(row[0], row[1]): row[-1] for row in found.find("sellers").rows}
     (first, second) = (note for note in found.notes if note.startswith("At "))
     assert first.startswith("At the price of runpod, on-demand, own machines never become cheaper than groq")

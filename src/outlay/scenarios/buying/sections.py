@@ -77,11 +77,11 @@ def apis(bills: Sequence[Bill], own: Own, beside: Beside) -> Table:
     )
 
 
-def cheaper_from(own: Own, bill: Bill, beside: Beside, *, step: float | None = None) -> str | float:
+def cheaper_from(own: Own, bill: Bill, beside: Beside, *, price: float = 1.0) -> str | float:
     """The requests of a day from which machines are cheaper than an API, or in words why there are none."""
-    if own.step is None and step is None:
+    if own.step is None:
         return "not priced"
-    found = crossing(own, bill, beside, step=step)
+    found = crossing(own, bill, beside, price=price)
     if found.first is None:
         return _NEVER
     return "any load" if found.first == 0 else found.first / DAYS
@@ -166,10 +166,10 @@ def sellers(own: Own, bill: Bill, beside: Beside) -> Table | None:
     found = sorted(_offers(own), key=lambda offer: offer[2])
     if len(found) < 2:
         return None
-    rows = []
+    rows, now = [], _now(own)
     for seller, tier, price in found[:_MOST]:
         dollars = month_at(own, price)
-        there = cheaper_from(own, bill, beside, step=dollars / own.unit.count)
+        there = cheaper_from(own, bill, beside, price=price / now)
         rows.append((seller, tier, price, dollars + beside.of_own, there))
     left = len(found) - len(rows)
     return Table(
@@ -188,10 +188,16 @@ def sold_cheaper(own: Own, bill: Bill, beside: Beside) -> Iterator[tuple[str, st
         return
     found = []
     for seller, tier, price in _offers(own):
-        crossed = crossing(own, bill, beside, step=month_at(own, price) / own.unit.count)
+        crossed = crossing(own, bill, beside, price=price / _now(own))
         if crossed.first is not None:
             found.append((tier != own.run.terms.tier, crossed.first / DAYS, seller, tier))
     yield from ((seller, tier, requests) for _, requests, seller, tier in sorted(found))
+
+
+def _now(own: Own) -> float:
+    """Dollars of a device-hour that the machines are priced at."""
+    assert own.run.terms.price is not None
+    return own.run.terms.price.likely
 
 
 def _offers(own: Own) -> Iterator[tuple[str, str, float]]:
