@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,7 @@ def compare(
     data_leaving: str | float | None = None,
     interval: str | float | None = None,
     notes: tuple[str, ...] = (),
+    progress: Callable[[int, int], None] | None = None,
     coefficients: ServingCoefficients | None = None,
     today: datetime.date | None = None,
 ) -> Statement:
@@ -84,7 +85,9 @@ def compare(
     :raises InputError: for anything that cannot be read, for unknown names, and where no host has the model.
     :raises DoesNotFit: if the machines do not carry the load.
     """
-    asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
+    asked = {
+        name: value for name, value in locals().items() if name not in ("notes", "progress", "coefficients", "today")
+    }
     check_texts(asked, "api", "on", "engine", "quant", "kv", "provider", "tier", "grid")
     date, coefficients, level = today or day(), coefficients or load_serving(), parse_level(interval)
     problems = Problems()
@@ -120,14 +123,15 @@ def compare(
         "life": life,
         "use": 1.0 if use is None and hardware is not None else use,  # a month of serving pays for every hour
     }
-    owns = _owns(model, on, asked=words, money=money, batch=batch, coefficients=coefficients, level=level)
+    terms = {"asked": words, "money": money, "batch": batch, "coefficients": coefficients, "level": level}
+    owns = _owns(model, on, progress, **terms)
     bills = one_each(tuple(bill_of(entry, architecture.name, demand, batch=batch) for entry in prices))
     return _statement(
         owns, bills, demand, beside, batch=batch, date=date, level=level, asked=inputs_of(asked), notes=notes
     )
 
 
-def _owns(model: str, on: str | None, **terms: Any) -> tuple[Own, ...]:
+def _owns(model: str, on: str | None, progress: Callable[[int, int], None] | None, **terms: Any) -> tuple[Own, ...]:
     if on is not None and not on.strip():
         raise InputError("`--on` is empty", hint="write `--on l4`, `--on l4:2`, or leave it out for any")
     if on is not None and on.strip().lower() != "any":
@@ -136,7 +140,7 @@ def _owns(model: str, on: str | None, **terms: Any) -> tuple[Own, ...]:
     if given or terms["money"]["tier"] == "owned":
         flag = f"`--{given[0]}`" if given else "`--tier owned`"
         raise InputError(f"{flag} is of one accelerator, and none is named", hint="add `--on l4`")
-    return cheapest(model, **terms)
+    return cheapest(model, progress=progress, **terms)
 
 
 def _statement(

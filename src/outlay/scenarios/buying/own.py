@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -212,6 +212,7 @@ def cheapest(
     batch: float,
     coefficients: ServingCoefficients,
     level: float,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Own, ...]:
     """The cheapest machines of each accelerator that somebody rents out, cheapest first; of the first, `kinds` are those of all.
 
@@ -222,7 +223,9 @@ def cheapest(
     chips = list(rentable(money))
     if not chips:
         raise nobody_lists(money)
-    for chip in chips:
+    for place, chip in enumerate(chips):
+        if progress is not None:
+            progress(place, len(chips))
         for size in _SIZES:
             try:
                 question = relieved(ask_serving(model, on=f"{chip.name}:{size}", **asked), batch)
@@ -238,6 +241,8 @@ def cheapest(
                 found.append((prices[unit.devices] * unit.devices * unit.count, unit))
                 kinds[chip.name] = kinds_of(units, month)
                 break
+    if progress is not None:
+        progress(len(chips), len(chips))
     if not found:
         raise _nothing(model, last, refused, coefficients)
     made: list[Own] = []

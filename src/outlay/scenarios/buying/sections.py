@@ -16,6 +16,14 @@ from outlay.units import format_quantity
 _MOST = 8
 _FULL = (0.05, 0.1, 0.25, 0.5, 1.0)
 _NEVER = "never"
+_ASKED = {
+    "input": "Input",
+    "cached": "Cached",
+    "output": "Output",
+    "batch_input": "Batch in",
+    "batch_output": "Batch out",
+}
+"""What a million tokens may have a price of."""
 
 
 def two_bills(own: tuple[Line, ...], api: tuple[Line, ...], name: str) -> Table:
@@ -91,6 +99,10 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
     """What APIs ask for a million tokens, and how old the figure is."""
     ranked = sorted(bills, key=lambda bill: (not bill.same, bill.month.likely))[: _MOST + 1]
     rows, called = [], labels(tuple(bills))
+    # What none of them has a price of is no column.
+    asking = {
+        name: word for name, word in _ASKED.items() if any(getattr(bill.price, name) is not None for bill in ranked)
+    }
     for bill in ranked:
         price = bill.price
         age = f"{catalog.age_days(price.receipt.date, today)} d ago" if price.receipt.date else "yours"
@@ -99,7 +111,7 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
             (
                 called[price.name].partition("/")[0],
                 sold,
-                *(price.input, price.cached, price.output, price.batch_input, price.batch_output),
+                *(getattr(price, name) for name in asking),
                 age,
             )
         )
@@ -117,7 +129,7 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
         "What they ask for a million tokens",
         columns=(
             *("API", "Sold as"),
-            *(Column(word, unit="$/M") for word in ("Input", "Cached", "Output", "Batch in", "Batch out")),
+            *(Column(word, unit="$/M") for word in asking.values()),
             "Checked",
         ),
         rows=rows,
