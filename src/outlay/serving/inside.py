@@ -48,7 +48,7 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Ends:
+class Ends:
     """Two numbers of requests with n between them, and λ Z - n at each; arrays of one shape."""
 
     low: Floats
@@ -63,10 +63,10 @@ class _Ends:
         found = self.low + (self.high - self.low) * self.at_low / np.where(apart > 0, apart, 1.0)
         return np.asarray(np.where(self.over, self.high, np.clip(found, self.low, self.high)))
 
-    def past(self, n: Floats, at: Floats, side: Floats) -> tuple[_Ends, Floats]:
+    def past(self, n: Floats, at: Floats, side: Floats) -> tuple[Ends, Floats]:
         """The ends when n was looked at, and which of them it took the place of."""
         above = at > 0
-        ends = _Ends(
+        ends = Ends(
             low=np.where(above, n, self.low),
             high=np.where(above | self.over, self.high, n),
             at_low=np.where(above, at, np.where(side < 0, self.at_low / 2.0, self.at_low)),
@@ -75,9 +75,9 @@ class _Ends:
         )
         return ends, np.where(above, 1.0, -1.0)
 
-    def at(self, places: Any) -> _Ends:
+    def at(self, places: Any) -> Ends:
         """Some of them, in one row."""
-        return _Ends(**{name: getattr(self, name).reshape(-1)[places] for name in self.__slots__})
+        return Ends(**{name: getattr(self, name).reshape(-1)[places] for name in self.__slots__})
 
 
 def inside(cycle: Cycles, task: Task, most: Number, rate: Number, steps: Steps, *, layouts: tuple[int, ...]) -> Inside:
@@ -119,10 +119,19 @@ class Looked:
         return np.asarray(np.take_along_axis(self.running, place[None], axis=0)[0])
 
 
+def looked_at(most: Floats) -> Floats:
+    """The numbers of others at which Z is looked up, in rising order on a first axis.
+
+    >>> looked_at(np.array([5.0, 256.0])).T.tolist()[0]
+    [0.0, 1.0, 3.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0]
+    """
+    count = max(int(np.searchsorted(NUMBERS, np.max(most, initial=1.0))), 1) + 1
+    return np.asarray(np.minimum(NUMBERS[:count].reshape(-1, *(1,) * most.ndim), most) - 1.0)
+
+
 def look_up(ask: Callable[[Floats], tuple[Number, Number]], most: Floats) -> Looked:
     """The cycles of 1 to `most` requests; `ask` says what one takes, and what while others wait."""
-    count = max(int(np.searchsorted(NUMBERS, np.max(most, initial=1.0))), 1) + 1
-    running = np.minimum(NUMBERS[:count].reshape(-1, *(1,) * most.ndim), most)
+    running = looked_at(most) + 1.0
     parts = [running] if running.size <= SMALL else list(running)
     asked = [ask(n) for n in parts]
 
@@ -166,7 +175,7 @@ def _some_of(task: Task, places: Any) -> Task:
     return Task(**{name: some(getattr(task, name)) for name in task.__slots__})
 
 
-def _around(looked: Looked, rate: Floats, kind: Any, shape: tuple[int, ...]) -> _Ends:
+def _around(looked: Looked, rate: Floats, kind: Any, shape: tuple[int, ...]) -> Ends:
     """The first two points with n between them; `kind` says which of the loads that were looked up each one is."""
     others, seconds = looked.running - 1.0, looked.seconds
     rows = np.arange(others[0].size).reshape(others.shape[1:])[kind]
@@ -176,16 +185,16 @@ def _around(looked: Looked, rate: Floats, kind: Any, shape: tuple[int, ...]) -> 
     place = rows + point * others[0].size
     low, high = others.take(place - others[0].size), others.take(place)
     at_low, at_high = rate * seconds.take(place - others[0].size) - low, rate * seconds.take(place) - high
-    return _Ends(low=low, high=high, at_low=at_low, at_high=at_high, over=over)
+    return Ends(low=low, high=high, at_low=at_low, at_high=at_high, over=over)
 
 
-def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: _Ends, steps: Steps) -> tuple[Floats, Cycle]:
+def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: Ends, steps: Steps) -> tuple[Floats, Cycle]:
     """n, near enough, and the cycle of one more."""
     others = ends.chord()
     shape = others.shape
     found = cycle(task, others + 1.0, steps)
     at = np.asarray(rate * found.seconds - others)
-    far = _far(at, others) & ~ends.over
+    far = far_off(at, others) & ~ends.over
     if not far.any():
         return others, found
     apart = divides(steps)
@@ -197,7 +206,7 @@ def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: _Ends, steps: Steps
     ends, n, side = ends.at(places), others[places], np.zeros(places.size)
     for _ in range(SEARCHES - 1):
         ends, side = ends.past(n, at, side)
-        n = np.where(_far(at, n) & ~ends.over, ends.chord(), n)
+        n = np.where(far_off(at, n) & ~ends.over, ends.chord(), n)
         if apart:
             one = cycle(_some(task, places, shape), n + 1.0, some_steps(steps, shape, places))
             write(found, one, places)
@@ -205,7 +214,7 @@ def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: _Ends, steps: Steps
             found = one = cycle(task, n.reshape(shape) + 1.0, steps)
         others[places] = n
         at = rates * np.reshape(one.seconds, -1) - n
-        left = _far(at, n) & ~ends.over
+        left = far_off(at, n) & ~ends.over
         if not left.any():
             break
         if apart:
@@ -213,7 +222,7 @@ def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: _Ends, steps: Steps
     return others.reshape(shape), found
 
 
-def _far(at: Floats, n: Floats) -> NDArray[np.bool_]:
+def far_off(at: Floats, n: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.abs(at) > CLOSE * (1.0 + n))
 
 

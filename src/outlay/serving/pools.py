@@ -18,12 +18,15 @@ from outlay.serving.deployment import Deployment
 from outlay.serving.disaggregated import mean_watts
 from outlay.serving.inside import look_up, times_of
 from outlay.serving.load import Load, Performance
-from outlay.serving.loops import Floats, Loops, Met, some_of
+from outlay.serving.loops import FEW, Floats, Loops, Met, some_of
 from outlay.serving.open_loop import slot_wait
 from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.room import Room, room
 from outlay.serving.steps import Steps, timed
 from outlay.serving.task import Task
+
+POINTS = 24
+"""Rates of prompts that are looked at first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +82,15 @@ class PrefillLoops(Loops):
         """A rate over that at which a prompt comes as fast as one is computed."""
         return np.asarray(rate * np.asarray(self.prompts.each)[places])
 
-    def at_rate(self, places: Any, rate: Any, *, watts: bool = True) -> Performance:
+    def at_rate(
+        self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
+    ) -> Performance:
         """How they fare at a rate: nothing has to be looked for."""
         return self.at(places, np.broadcast_to(np.asarray(rate, dtype=float), np.shape(places)), watts=watts)[1]
 
-    def least(self, rate: float) -> Floats:
-        """The rate itself."""
-        return np.full_like(self.first, rate)
+    def grid(self) -> Floats:
+        """Rates, from hardly any to the most."""
+        return np.asarray(np.geomspace(FEW[0], 1.0, POINTS) * self.most(slice(None))[:, None])
 
     def most(self, places: Any) -> Floats:
         """The rate at which a prompt comes as fast as one is computed."""
@@ -113,7 +118,6 @@ def decode_loops(
         limits=_spelled(limits, sequences),
         first=looked.seconds[0],
         full=sequences / looked.highest,
-        looked=looked,
     )
 
 
@@ -133,7 +137,6 @@ def prefill_loops(
         limits=_spelled(limits, np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)),
         first=np.asarray(spelled["one"], dtype=float),
         full=np.asarray(spelled["each"], dtype=float),
-        looked=None,
         prompts=dataclasses.replace(prompts, **spelled),
         working=np.broadcast_to(np.asarray(steps.watts(prompts.step), dtype=float), shape),
     )
