@@ -21,7 +21,7 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.front_end import behind
-from outlay.serving.inside import SEARCHES, Ends, Looked, far_off, look_up, looked_at, times_of
+from outlay.serving.inside import SEARCHES, Cycles, Ends, far_off, looked_at, times_of
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
@@ -29,6 +29,7 @@ from outlay.serving.spelling import spelled, write
 from outlay.serving.static_batching import Batch, batch_of, batch_seconds, batch_times, static_among
 from outlay.serving.steps import Steps, asked_together, knows, timed
 from outlay.serving.task import Task
+from outlay.workload import Number
 
 Floats = NDArray[np.float64]
 FEW = (1e-3, 1e-2, 1e-1)
@@ -213,7 +214,7 @@ def loops_of(
     shape = np.shape(deployment.layout.tensor)
     limits = limits or room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
-    looked = _looked(deployment, load, coefficients, sequences)
+    first, full = alone_and_full(deployment, load, coefficients, sequences, cycle_of(deployment))
     return Loops(
         deployment=deployment,
         load=load,
@@ -223,16 +224,39 @@ def loops_of(
             cache_bytes=np.broadcast_to(limits.cache_bytes, shape),
             mean_bytes=np.broadcast_to(limits.mean_bytes, shape),
         ),
-        first=looked.seconds[0],
-        full=sequences / looked.highest,
+        first=first,
+        full=full,
     )
 
 
-def _looked(deployment: Deployment, load: Load, coefficients: ServingCoefficients, most: Floats) -> Looked:
-    """Cycles of 1 to `most` requests, or the batches that they make."""
-    task, steps = Task.of(deployment, load, None), timed(deployment, coefficients)
-    static = deployment.engine.batching == "static"
-    return look_up(batch_times(task, load, steps) if static else times_of(cycle_of(deployment), task, steps), most)
+def alone_and_full(
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, most: Floats, cycle: Cycles
+) -> tuple[Floats, Floats]:
+    """Seconds of a request that is alone, and among `most`, were they answered at the highest rate.
+
+    Of the numbers that :func:`~outlay.serving.inside.look_up` looks at, those are asked below `most` which carry more than the
+    next one: of most layouts none does.
+    """
+
+    def asked(places: Any, n: Floats) -> tuple[Number, Number]:
+        some = some_of(deployment, places)
+        task, steps = Task.of(some, load, None), timed(some, coefficients)
+        static = deployment.engine.batching == "static"
+        return (batch_times(task, load, steps) if static else times_of(cycle, task, steps))(n)
+
+    everywhere = np.arange(most.size)
+    rows = np.stack([np.ones_like(most), most])
+    alone, full = (np.broadcast_to(np.asarray(found, dtype=float), rows.shape) for found in asked(everywhere, rows))
+    highest, n = most / full[1], 2.0 ** np.ceil(np.log2(most))
+    left = everywhere
+    while left.size:
+        n[left] /= 2.0
+        left = left[n[left] >= 1.0]
+        carried = n[left] / asked(left, n[left])[1]
+        more = carried > highest[left]
+        highest[left] = np.maximum(highest[left], carried)
+        left = left[more]
+    return alone[0], most / highest
 
 
 def some_of(deployment: Deployment, places: Any) -> Deployment:

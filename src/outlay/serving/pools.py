@@ -16,9 +16,8 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.disaggregated import mean_watts
-from outlay.serving.inside import look_up, times_of
 from outlay.serving.load import Load, Performance
-from outlay.serving.loops import FEW, Floats, Loops, Met, some_of
+from outlay.serving.loops import FEW, Floats, Loops, Met, alone_and_full, some_of
 from outlay.serving.open_loop import slot_wait
 from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.room import Room, room
@@ -108,16 +107,15 @@ def decode_loops(
     shape = np.shape(deployment.layout.tensor)
     limits = limits or room(deployment, load, coefficients)
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
-    task, steps = Task.of(deployment, load, None), timed(deployment, coefficients)
 
-    looked = look_up(times_of(answering_cycle, task, steps), sequences)
+    first, full = alone_and_full(deployment, load, coefficients, sequences, answering_cycle)
     return DecodeLoops(
         deployment=deployment,
         load=load,
         coefficients=coefficients,
         limits=_spelled(limits, sequences),
-        first=looked.seconds[0],
-        full=sequences / looked.highest,
+        first=first,
+        full=full,
     )
 
 
