@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -88,3 +88,30 @@ def test_times_are_those_of_the_simulator(coefficients: ServingCoefficients, cas
         truth = played(deployment, load, coefficients, count)
         for name in case.names:
             assert float(getattr(found, name)) == pytest.approx(truth[name], rel=case.within), (rate, name)
+
+
+ON_THE_WAY = {
+    "large mixture on eight": ("deepseek-v3", "h200", 8, 2048, 64, 95),
+    "longer answers": ("deepseek-v3", "h200", 8, 2048, 256, 200),
+    "dense on eight": ("mistral-7b", "rtx-4090", 8, 2048, 64, 95),
+    "dense on one": ("llama-3-8b", "h100-sxm", 1, 1024, 128, 64),
+}
+"""Prompts go first, and take longer than a request is on its way: who comes meanwhile comes together."""
+
+
+@pytest.mark.parametrize("name", ON_THE_WAY)
+@pytest.mark.parametrize("front_end", [None, 0.0])
+def test_clients_that_take_a_while_to_come_again(
+    coefficients: ServingCoefficients, name: str, front_end: float | None
+) -> None:
+    model, on, devices, tokens, output, clients = ON_THE_WAY[name]
+    case = Case(model, on, "sglang", (), tokens, output, 0.3, weights="fp8-block" if model == "deepseek-v3" else "bf16")
+    layout = Layout(data=devices, expert=devices if model == "deepseek-v3" else 1, sequence_parallel=False)
+    deployment = deployment_of(replace(case, layout=layout))
+    load = Load(input=tokens, output=output, variation=0.3, concurrency=clients)
+    found = perform(deployment, load, coefficients, front_end=front_end)
+    count = max(10 * clients, 1200)
+    sent = poisson(rate=1.0, count=count, seed=4, input=tokens, output=output, variation=0.3)
+    ended = np.sort(simulate(deployment, sent, coefficients, concurrency=clients, front_end=front_end).finish)
+    first, last = int(count * 0.3), int(count * 0.9 - clients)
+    assert float(found.requests_per_second) == pytest.approx((last - first) / (ended[last] - ended[first]), rel=0.1)

@@ -69,6 +69,7 @@ def perform(
         found = performance_of(deployment, load, limits, fared, utilisation, busy)
         return behind(found, load, deployment, front)
     ways = static_closed if static else in_and_out_of_step
+    task = dataclasses.replace(task, away=front)
 
     def closed(load: Load) -> Performance:
         fared = ways(deployment, load, task, limits.sequences, steps)
