@@ -35,6 +35,8 @@ ANSWERED = [
     "compare llama-3-8b --on l4 --rate 2/s --cached 20% --input 1024 --output 256",
     "compare llama-3.1-8b --users 20k --tier spot --ttft 1s --people 40h/month:$90",
     "compare llama-3-8b --on l4:4 --price 0.5 --rate 2/s --quant fp8",
+    "compare llama-3.3-70b --on h100-sxm --users 200k --batch-share 60%",
+    "compare llama-3.3-70b --on h100-sxm --users 200k --peak 3 --batch-share 25%",
 ]
 UNDONE = "leave"
 """Of a hint that takes flags away too: it is not typed here."""

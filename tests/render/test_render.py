@@ -344,3 +344,13 @@ def test_a_name_in_a_first_column_ends_its_line_at_a_joint() -> None:
     columns = ["Accelerators", "Instances", *(Column(f"Column {place}", unit="$") for place in range(4))]
     lines = render(Table("T", columns=columns, rows=[row]), format="text", width=80).splitlines()
     assert [line[1:].split("  ")[0] for line in lines[2:]] == ["Accelerators", machines.removesuffix("288gb"), "288gb"]
+
+
+def test_names_are_broken_at_their_joints_where_there_is_room() -> None:
+    """The widest column gives way, not a word of a narrower one."""
+    from outlay.render.grid import Entry, grid
+
+    rows = [[Entry("a"), Entry("databricks-meta-instruct"), Entry("one two three four five six seven eight nine")]]
+    lines = grid(["Name", "Sold as", "Why"], rows, right=[False] * 3, width=44)
+    assert any("databricks-" in line for line in lines)
+    assert max(map(len, lines)) <= 44

@@ -42,7 +42,7 @@ def ways(model: str, chip: str, engine: str, rate: float, load: Load, wanted: Ob
     deployment = Deployment(
         architecture=architecture, cluster=cluster_for(accelerator(chip), 8), layout=layouts, engine=software
     )
-    found, seen, legal = ways_of(deployment, load, wanted, load_serving(), least=rate / MOST)
+    found, seen, legal = ways_of(deployment, load, wanted, load_serving())
     assert seen >= legal >= (0 if found is None else found.count)
     return found
 
@@ -89,7 +89,7 @@ def test_how_they_fare_is_what_perform_says(case: tuple[str, str, str]) -> None:
         some_of(found.loops.deployment, places), dataclasses.replace(load, rate=rate / least[places]), load_serving()
     )
     for name in ("ttft", "tpot", "e2e", "utilisation", "device_watts"):
-        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=0.03, err_msg=name)
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=0.02, err_msg=name)
 
 
 def test_giving_up_an_objective_never_takes_more() -> None:

@@ -105,8 +105,7 @@ def test_results_are_written_where_they_stood() -> None:
 def test_a_rate_alone_is_the_rate_of_those_that_fare_so(served: tuple[str, ...], make: Any) -> None:
     loops = make(deployed(*served), LOAD, COEFFICIENTS)
     places = np.arange(loops.first.size)[:, None]
-    low, high = np.minimum(loops.least(0.01), loops.most(slice(None))), loops.most(slice(None))
-    inside = low[:, None] * (high / low)[:, None] ** np.linspace(0.0, 1.0, 7)
+    inside = loops.grid()[:, ::4]
     rate, found = loops.at(places, inside)
     assert loops.kept_up(places, inside) == pytest.approx(rate, rel=1e-12)
     assert (np.less(loops.utilisation(places, rate), 1.0) == Objectives().kept(found)).all()
@@ -116,7 +115,7 @@ def test_a_rate_alone_is_the_rate_of_those_that_fare_so(served: tuple[str, ...],
 def test_ways_without_objectives_carry_what_they_carry_with_loose_ones(served: tuple[str, ...]) -> None:
     deployment = deployed(*served)
     (none, _, _), (loose, _, _) = (
-        ways_of(deployment, LOAD, objectives, COEFFICIENTS, least=0.005)
+        ways_of(deployment, LOAD, objectives, COEFFICIENTS)
         for objectives in (Objectives(), Objectives(ttft=1e9, tpot=1e9))
     )
     assert none is not None and loose is not None

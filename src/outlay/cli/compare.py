@@ -8,6 +8,7 @@ import click
 
 from outlay.cli.answer import answer_options_of_tokens, catalog_option, emit, prepare, use_catalogs
 from outlay.cli.complete import accelerators, engines, formats, grids, models, providers, tiers
+from outlay.cli.plan_training import progress_bar
 from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb, came_from
 
@@ -93,7 +94,7 @@ def command(
         for name, origin in origins.items()
         if _LONG.get(name, name) in asked
     )
-    statement = compare(model, **asked, notes=notes)
+    statement = compare(model, **asked, notes=notes, progress=progress_bar())
     from outlay.statement import to_json
 
     kept = keep_answer(to_json(statement, indent=None))

@@ -10,6 +10,7 @@ import errno
 import gc
 import os
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -139,13 +140,19 @@ def _click_error(error: click.ClickException) -> str:
 
 
 def _wrapped(screen: str) -> str:
-    """The details on lines of at most 80 columns; the error and its hint stay whole, so that they can be searched for."""
+    """The details on lines of at most 80 columns; the error and its hint stay whole where a program may search for them, and
+    are broken between words on a terminal."""
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    width = max(min(shutil.get_terminal_size((80, 24)).columns, 120), 40) if shown else 80
     lines = []
     for line in screen.split("\n"):
-        if line.startswith("  ") and len(line) > 80:
+        if (shown or line.startswith("  ")) and len(line) > width:
             import textwrap
 
-            lines += textwrap.wrap(line, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+            indent = "    " if line.startswith("  ") else "  "
+            lines += textwrap.wrap(
+                line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
         else:
             lines.append(line)
     return "\n".join(lines)

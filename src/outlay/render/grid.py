@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from outlay.render.width import cells, clean, pad, wrap
+from outlay.render.width import cells, clean, joined, pad, wrap
 
 _MARGIN, _GAP = " ", "  "
 _NARROWEST_COLUMN = 8
@@ -53,13 +53,22 @@ def grid(
         max(cells(entry.first) + cells(clean(entry.text)) for entry in column)
         for column in zip(header, *bodies, strict=True)
     ]
-    floors = [
-        size if right[place] else min(size, max(_least(row[place], whole=place == 0) for row in [header, *bodies]))
-        for place, size in enumerate(natural)
-    ]
     room = width - len(_MARGIN) - len(_GAP) * (len(headings) - 1)
+
+    def floors_of(least: Callable[[Entry], int]) -> list[int]:
+        """Of the first column, in which names stand whole, and of the others."""
+        return [
+            size
+            if right[place]
+            else min(size, max((least if place else _whole)(row[place]) for row in [header, *bodies]))
+            for place, size in enumerate(natural)
+        ]
+
+    floors = floors_of(_joined)
+    if sum(floors) > room:
+        floors = floors_of(_least)
     if sum(floors) > room:  # rather a long name on two lines than no table
-        least = max(_least(header[0], whole=True), *(_least(row[0], whole=False) for row in bodies))
+        least = max(_whole(header[0]), *(_least(row[0]) for row in bodies))
         floors[0] = floors[0] if right[0] else min(natural[0], least)
     if sum(floors) > room:
         return _stacked(header, rows, width=width, color=color)
@@ -76,9 +85,19 @@ def grid(
     return lines
 
 
-def _least(entry: Entry, *, whole: bool) -> int:
-    """Columns that a cell needs at least; with `whole`, so many that no word of a name is broken."""
-    longest = max(map(cells, clean(entry.text).split()), default=0) if whole else 0
+def _whole(entry: Entry) -> int:
+    """Columns with which no word of a name is broken."""
+    return _least(entry, clean(entry.text).split())
+
+
+def _joined(entry: Entry) -> int:
+    """Columns with which words are broken at their joints alone."""
+    return _least(entry, [piece for word in clean(entry.text).split() for piece in joined(word)])
+
+
+def _least(entry: Entry, pieces: Sequence[str] = ()) -> int:
+    """Columns that a cell needs at least, with no piece of a name broken."""
+    longest = max(map(cells, pieces), default=0)
     return cells(entry.first) + max(_NARROWEST_COLUMN, longest if longest <= _LONGEST_NAME else 0)
 
 

@@ -90,6 +90,17 @@ def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]
     return [*lines, line.rstrip(" ") if line != lead else line]
 
 
+def joined(word: str) -> list[str]:
+    """The parts of a name, each with the joint that ends it.
+
+    >>> joined("meta-llama/Llama_3")
+    ['meta-', 'llama/', 'Llama_', '3']
+    """
+    for joint in _JOINTS:
+        word = word.replace(joint, f"{joint} ")
+    return word.split()
+
+
 def _pieces(word: str, first: int, rest: int) -> Iterator[str]:
     """A word in pieces of at most so many columns; marks stay with the character that they sit on.
 

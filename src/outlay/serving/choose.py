@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.search.bracket import ROUNDS, Bracket, largest_of
+from outlay.search.bracket import ROUNDS, Bracket, largest
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
@@ -42,13 +42,11 @@ class Ways:
     loops: Loops
     objectives: Objectives
     rate: Floats
-    """The most requests a second of one instance within the objectives; 0 where not even the least load is."""
+    """The most requests a second of one instance within the objectives; 0 where a request that is alone is not."""
     inside: Floats
     """Requests inside then."""
     beyond: Floats
     """A rate beyond, at which the objectives are not kept."""
-    least: float
-    """Requests a second down to which was looked."""
     seen: tuple[Floats, Floats]
     """Requests inside and the rates that they keep up, as the search met them first (ways, numbers)."""
     relaxed: Mapping[str, Floats] = field(default_factory=dict)
@@ -78,13 +76,12 @@ def ways_of(
     objectives: Objectives,
     coefficients: ServingCoefficients,
     *,
-    least: float,
     rate: float | None = None,
     looked_at: int = 0,
     prompts: bool = True,
     make: Make = loops_of,
 ) -> tuple[Ways | None, int, int]:
-    """What each layout of `deployment` carries within the objectives, down to `least` requests a second; None if none fits.
+    """What each layout of `deployment` carries within the objectives; None if none fits.
 
     And how many were looked at, and how many of those are legal. The layout's degrees are arrays of one length, and so may
     objectives be. Chunks of
@@ -108,7 +105,7 @@ def ways_of(
     loops = make(some_of(spread, fits), load, coefficients, spelled(limits, every.shape).at(fits))
     objectives = objectives.at(every[fits])
     kinds = {"": objectives} | {name: objectives.without(name) for name in objectives.stated}
-    found = _most(loops, tuple(kinds.values()), least, load_rate=rate)
+    found = _most(loops, tuple(kinds.values()), load_rate=rate)
     carried = found.at_good
     ways = Ways(
         loops=loops,
@@ -116,29 +113,24 @@ def ways_of(
         rate=carried[0],
         inside=found.good[0],
         beyond=found.at_bad[0],
-        least=least,
-        seen=(found.tried, found.measured),
+        seen=(loops.grid(), found.measured),
         # What carries a rate within all objectives carries it within fewer, wherever the search for fewer stopped.
         relaxed={name: np.maximum(row, carried[0]) for name, row in zip(kinds, carried, strict=True) if name},
     )
     return ways, seen, legal
 
 
-def carried(
-    deployment: Deployment, load: Load, objectives: Objectives, coefficients: ServingCoefficients, *, least: float
-) -> Floats:
+def carried(deployment: Deployment, load: Load, objectives: Objectives, coefficients: ServingCoefficients) -> Floats:
     """The most requests a second of an instance in each layout of `deployment`, with the engine's own limit of a step: within
-    the objectives, or of what can be sustained at all where none is stated. 0 where the model does not fit, or where not even
-    `least` requests a second keep them."""
+    the objectives, or of what can be sustained at all where none is stated. 0 where the model does not fit, or where a request
+    that is alone does not keep them."""
     limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     found = np.zeros(np.shape(deployment.layout.tensor))
     fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), found.shape))
     if fits.size:
         loops = loops_of(some_of(deployment, fits), load, coefficients)
         kinds = (objectives.at(fits),)
-        most = (
-            _most(loops, kinds, least, rounds=EXACT).at_good[0] if objectives.stated else loops.sustained(slice(None))
-        )
+        most = _most(loops, kinds, rounds=EXACT).at_good[0] if objectives.stated else loops.sustained(slice(None))
         found[fits] = most
     return found
 
@@ -171,7 +163,6 @@ def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
 def _most(
     loops: Loops,
     kinds: tuple[Objectives, ...],
-    least: float,
     *,
     rounds: int = ROUNDS,
     load_rate: float | None = None,
@@ -203,11 +194,9 @@ def _most(
         same[0] = False
         return same
 
-    high = loops.most(np.arange(count))
-    return largest_of(
+    return largest(
         look,
-        np.minimum(loops.least(least), high),
-        high,
+        loops.grid(),
         kinds=len(kinds),
         rounds=rounds,
         enough=None if load_rate is None else settled,

@@ -47,7 +47,7 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Ends:
+class Ends:
     """Two numbers of requests with n between them, and λ Z - n at each; arrays of one shape."""
 
     low: Floats
@@ -62,10 +62,10 @@ class _Ends:
         found = self.low + (self.high - self.low) * self.at_low / np.where(apart > 0, apart, 1.0)
         return np.asarray(np.where(self.over, self.high, np.clip(found, self.low, self.high)))
 
-    def past(self, n: Floats, at: Floats, side: Floats) -> tuple[_Ends, Floats]:
+    def past(self, n: Floats, at: Floats, side: Floats) -> tuple[Ends, Floats]:
         """The ends when n was looked at, and which of them it took the place of."""
         above = at > 0
-        ends = _Ends(
+        ends = Ends(
             low=np.where(above, n, self.low),
             high=np.where(above | self.over, self.high, n),
             at_low=np.where(above, at, np.where(side < 0, self.at_low / 2.0, self.at_low)),
@@ -74,9 +74,9 @@ class _Ends:
         )
         return ends, np.where(above, 1.0, -1.0)
 
-    def at(self, places: Any) -> _Ends:
+    def at(self, places: Any) -> Ends:
         """Some of them, in one row."""
-        return _Ends(**{name: getattr(self, name).reshape(-1)[places] for name in self.__slots__})
+        return Ends(**{name: getattr(self, name).reshape(-1)[places] for name in self.__slots__})
 
 
 def inside(cycle: Cycles, task: Task, most: Number, rate: Number, steps: Steps, *, layouts: tuple[int, ...]) -> Inside:
@@ -95,8 +95,7 @@ def inside(cycle: Cycles, task: Task, most: Number, rate: Number, steps: Steps, 
         full = np.broadcast_to(cycles[-1].crowded, fits.shape)
     else:
         few, of = (fits, task) if starts is None else (fits[..., starts], _first(task, starts))
-        others = few ** np.linspace(0.0, 1.0, POINTS).reshape(-1, *(1,) * few.ndim) - 1.0
-        others[-1] = few - 1.0  # powers are not exact
+        others = looked_at(few)
         looked = cycle(of, others + 1.0, steps)
         seconds = np.broadcast_to(looked.seconds, others.shape)
         full = np.broadcast_to(looked.crowded, others.shape)[-1]
@@ -104,6 +103,17 @@ def inside(cycle: Cycles, task: Task, most: Number, rate: Number, steps: Steps, 
     full = full if number is None else full[..., number]
     others, found = _narrowed(cycle, task, rate, ends, steps)
     return Inside(others=others, found=found, full_seconds=np.broadcast_to(full, shape))
+
+
+def looked_at(most: Floats) -> Floats:
+    """The numbers of others at which Z is looked up, in rising order on a first axis.
+
+    >>> looked_at(np.array([256.0]))[[0, 12, -1], 0].round(1).tolist()
+    [0.0, 17.1, 255.0]
+    """
+    others: Floats = most ** np.linspace(0.0, 1.0, POINTS).reshape(-1, *(1,) * most.ndim) - 1.0
+    others[-1] = most - 1.0  # powers are not exact
+    return others
 
 
 def _runs(task: Task, most: Floats, layouts: tuple[int, ...]) -> tuple[Any, Any]:
@@ -131,7 +141,7 @@ def _first(task: Task, starts: NDArray[np.intp]) -> Task:
 
 def _around(
     others: Floats, seconds: Floats, rate: Floats, number: NDArray[np.intp] | None, shape: tuple[int, ...]
-) -> _Ends:
+) -> Ends:
     """The first two points with n between them; `number` says which run each load is in."""
     rows = np.arange(others[0].size).reshape(others.shape[1:])
     carried = others / seconds
@@ -142,16 +152,16 @@ def _around(
     place = rows + point * others[0].size
     low, high = others.take(place - others[0].size), others.take(place)
     at_low, at_high = rate * seconds.take(place - others[0].size) - low, rate * seconds.take(place) - high
-    return _Ends(low=low, high=high, at_low=at_low, at_high=at_high, over=over)
+    return Ends(low=low, high=high, at_low=at_low, at_high=at_high, over=over)
 
 
-def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: _Ends, steps: Steps) -> tuple[Floats, Cycle]:
+def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: Ends, steps: Steps) -> tuple[Floats, Cycle]:
     """n, near enough, and the cycle of one more."""
     others = ends.chord()
     shape = others.shape
     found = cycle(task, others + 1.0, steps)
     at = np.asarray(rate * found.seconds - others)
-    far = _far(at, others) & ~ends.over
+    far = far_off(at, others) & ~ends.over
     if not far.any():
         return others, found
     apart = divides(steps)
@@ -163,7 +173,7 @@ def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: _Ends, steps: Steps
     ends, n, side = ends.at(places), others[places], np.zeros(places.size)
     for _ in range(SEARCHES - 1):
         ends, side = ends.past(n, at, side)
-        n = np.where(_far(at, n) & ~ends.over, ends.chord(), n)
+        n = np.where(far_off(at, n) & ~ends.over, ends.chord(), n)
         if apart:
             one = cycle(_some(task, places, shape), n + 1.0, some_steps(steps, shape, places))
             write(found, one, places)
@@ -171,7 +181,7 @@ def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: _Ends, steps: Steps
             found = one = cycle(task, n.reshape(shape) + 1.0, steps)
         others[places] = n
         at = rates * np.reshape(one.seconds, -1) - n
-        left = _far(at, n) & ~ends.over
+        left = far_off(at, n) & ~ends.over
         if not left.any():
             break
         if apart:
@@ -179,7 +189,7 @@ def _narrowed(cycle: Cycles, task: Task, rate: Floats, ends: _Ends, steps: Steps
     return others.reshape(shape), found
 
 
-def _far(at: Floats, n: Floats) -> NDArray[np.bool_]:
+def far_off(at: Floats, n: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.abs(at) > CLOSE * (1.0 + n))
 
 

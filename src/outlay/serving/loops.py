@@ -21,6 +21,7 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.front_end import behind
+from outlay.serving.inside import SEARCHES, Ends, far_off, looked_at
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
@@ -30,12 +31,8 @@ from outlay.serving.steps import Steps, asked_together, knows, timed
 from outlay.serving.task import Task
 
 Floats = NDArray[np.float64]
-SECANTS = 4
-"""Steps at most from a rate to the requests inside."""
-STEEP = 0.02
-"""Of a place in the batch, what is left at the least of each request that comes: a steeper line is none."""
-CLOSE = 1e-4
-"""Error of the rate that is small enough."""
+FEW = (1e-3, 1e-2, 1e-1)
+"""Requests inside, on average, of instances that hardly any reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,49 +107,45 @@ class Loops:
     def at_rate(
         self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
     ) -> Performance:
-        """How they fare when `rate` requests a second reach each. `near`: requests inside and the rates that they are known to
-        keep up, in rising order (places, numbers), from which the search begins.
+        """How they fare when `rate` requests a second reach each. `near`: the rates that requests inside of :meth:`grid` keep
+        up, where they are known.
 
-        n = rate · Z(n) is solved along straight lines for Z, the seconds of a request among n: at first that between the two
-        that are known on both sides.
+        Of several n with n = rate · Z(n), which there are where a step jumps, it is the one that
+        :func:`~outlay.serving.batching.perform` finds: between the first two numbers of the grid that enclose one.
         """
         alone = self.first[places]
         rate = np.broadcast_to(np.asarray(rate, dtype=float), alone.shape)
-        last, was, slope = np.zeros(alone.shape), alone, np.zeros(alone.shape)
-        if near is not None:
-            last, was, slope = _around(alone, rate, *near)
-        now = self._meets(places, rate, was - slope * last, slope, rate * alone)
+        ends = _around(alone, rate, *(self._looked_up(places) if near is None else near))
+        now = ends.chord()
         met = self._met(places, now, watts=watts).spelled(now.shape)
-        was, far = was.copy(), np.arange(alone.size)
-        for _ in range(SECANTS):
-            n, wanted, seconds = now[far], rate[far], met.seconds[far]
-            off = np.abs(n - wanted * seconds) > CLOSE * n
+        far, side = np.arange(alone.size), np.zeros(alone.size)
+        for _ in range(SEARCHES - 1):
+            at = rate[far] * met.seconds[far] - now[far]
+            off = far_off(at, now[far]) & ~ends.over
             if not off.any():
                 break
-            far, n, wanted, seconds = far[off], n[off], wanted[off], seconds[off]
-            apart = n - last[far]
-            slope = np.divide(seconds - was[far], apart, out=np.zeros(n.shape), where=apart != 0)
-            last[far], was[far] = n, seconds
-            now[far] = np.maximum(
-                self._meets(places[far], wanted, seconds - slope * n, slope, wanted * seconds), n / 4.0
-            )
+            ends, side = ends.at(off).past(now[far[off]], at[off], side[off])
+            far = far[off]
+            now[far] = ends.chord()
             met.write(self._met(places[far], now[far], watts=watts), far)
         return self._fares(places, now, self._with_watts(places, met) if watts else met)[1]
 
-    def _meets(self, places: Any, rate: Floats, seconds: Floats, slope: Floats, usual: Floats) -> Floats:
-        """n = rate · (seconds + slope · n), and `usual` where that line says nothing; no more than fit."""
-        left = 1.0 - rate * slope
-        told = (left > STEEP) & (seconds > 0)
-        return np.minimum(np.where(told, rate * seconds / np.where(told, left, 1.0), usual), self.most(places))
+    def grid(self) -> Floats:
+        """Requests inside that are looked at first (places, numbers), in rising order: hardly any, those at which
+        :func:`~outlay.serving.inside.inside` looks, and as many as can be carried. Nothing of the load's size is in them, so
+        that more machines or fewer requests find the same."""
+        most = np.asarray(self.limits.sequences, dtype=float)
+        numbers = [*(few + 0.0 * most for few in FEW), *looked_at(most), self.most(slice(None))]
+        return np.sort(np.maximum(np.stack(numbers, axis=-1), FEW[0]), axis=-1)
+
+    def _looked_up(self, places: Any) -> tuple[Floats, Floats]:
+        numbers = self.grid()[places]
+        return numbers, self.kept_up(np.asarray(places)[:, None], numbers)
 
     def sustained(self, places: Any) -> Floats:
         """The most requests a second that can be sustained at all."""
         most: Floats = np.asarray(self.limits.sequences, dtype=float)[places] / self.full[places]
         return most
-
-    def least(self, rate: float) -> Floats:
-        """Requests inside at `rate` a second or less: as if each were alone."""
-        return rate * self.first
 
     def most(self, places: Any) -> Floats:
         """Requests inside just before no more can be carried."""
@@ -192,16 +185,21 @@ class Loops:
         return cycle_of(deployment)(Task.of(deployment, self.load, None), running, steps)
 
 
-def _around(alone: Floats, rate: Floats, inside: Floats, carried: Floats) -> tuple[Floats, Floats, Floats]:
-    """By place, the first of the requests inside that keep up `rate`, their seconds, and the slope to those before them."""
+def _around(alone: Floats, rate: Floats, inside: Floats, carried: Floats) -> Ends:
+    """By place, the first of the requests inside that keep up `rate`, and those before them."""
     n = np.concatenate([np.zeros((alone.size, 1)), inside], axis=1)
     seconds = np.concatenate([alone[:, None], inside / carried], axis=1)
     enough = carried >= rate[:, None]
-    above = np.where(enough.any(axis=1), enough.argmax(axis=1), inside.shape[1] - 1) + 1
-    row = np.arange(alone.size)
-    apart = n[row, above] - n[row, above - 1]
-    rise = seconds[row, above] - seconds[row, above - 1]
-    return n[row, above], seconds[row, above], np.divide(rise, apart, out=np.zeros(alone.size), where=apart > 0)
+    over: NDArray[np.bool_] = np.logical_not(enough.any(axis=1))
+    row, above = np.arange(alone.size), np.where(over, inside.shape[1] - 1, enough.argmax(axis=1)) + 1
+    low, high = n[row, above - 1], n[row, above]
+    return Ends(
+        low=low,
+        high=high,
+        at_low=rate * seconds[row, above - 1] - low,
+        at_high=rate * seconds[row, above] - high,
+        over=over,
+    )
 
 
 Make: TypeAlias = Callable[[Deployment, Load, ServingCoefficients, Room | None], "Loops"]

@@ -16,8 +16,9 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.disaggregated import mean_watts
+from outlay.serving.inside import POINTS
 from outlay.serving.load import Load, Performance
-from outlay.serving.loops import Floats, Loops, Met, some_of
+from outlay.serving.loops import FEW, Floats, Loops, Met, some_of
 from outlay.serving.open_loop import slot_wait
 from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.room import Room, room
@@ -84,9 +85,9 @@ class PrefillLoops(Loops):
         """How they fare at a rate: nothing has to be looked for."""
         return self.at(places, np.broadcast_to(np.asarray(rate, dtype=float), np.shape(places)), watts=watts)[1]
 
-    def least(self, rate: float) -> Floats:
-        """The rate itself."""
-        return np.full_like(self.first, rate)
+    def grid(self) -> Floats:
+        """Rates, from hardly any to the most."""
+        return np.asarray(np.geomspace(FEW[0], 1.0, POINTS) * self.most(slice(None))[:, None])
 
     def most(self, places: Any) -> Floats:
         """The rate at which a prompt comes as fast as one is computed."""

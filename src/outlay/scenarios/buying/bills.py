@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from outlay.catalog.hosted import ApiPrice
 from outlay.economics.api import Tariff, break_even
-from outlay.scenarios.buying.own import SECONDS, Own
+from outlay.scenarios.buying.own import SECONDS, Kind, Own
 from outlay.scenarios.buying.question import Beside
 from outlay.scenarios.serving.demand import Demand
 from outlay.statement import Interval
@@ -81,6 +83,8 @@ class Crossing:
 
     first: float | None
     lasting: float | None
+    kind: Kind | None
+    """Of what machines are that cross first."""
 
     @property
     def wavers(self) -> bool:
@@ -88,14 +92,31 @@ class Crossing:
         return self.first is not None and (self.lasting is None or self.lasting > NO_MORE * self.first)
 
 
-def crossing(own: Own, bill: Bill, beside: Beside, *, step: float | None = None) -> Crossing:
-    """Where the bills cross, with what was said to come with either; `step` is another price of an instance's month."""
-    dollars = own.step if step is None else step
-    if dollars is None or not bill.each:
-        return Crossing(first=None, lasting=None)
-    found = break_even(dollars, own.unit.capacity, bill.each, fixed=beside.of_own - beside.of_api, least=own.least)
-    first, lasting = float(found.first), float(found.lasting)
-    return Crossing(first=first if math.isfinite(first) else None, lasting=lasting if math.isfinite(lasting) else None)
+def crossing(own: Own, bill: Bill, beside: Beside, *, price: float = 1.0) -> Crossing:
+    """Where the bills cross, with what was said to come with either, at `price` times the dollars of the machines.
+
+    Machines are of the kind that is the first to cross, and of that which crosses for good with the least load, so that the
+    load that was asked about has no say; those that were counted (`--on l4:2`) stay, and more come as they are.
+    """
+    if own.step is None or not bill.each:
+        return Crossing(first=None, lasting=None, kind=None)
+    kinds = own.kinds or (
+        Kind(chip=own.unit.chip, devices=own.unit.devices, capacity=own.unit.capacity, step=own.step),
+    )
+    found = break_even(
+        [price * kind.step for kind in kinds],
+        [kind.capacity for kind in kinds],
+        bill.each,
+        fixed=beside.of_own - beside.of_api,
+        least=own.least,
+    )
+    place = int(np.lexsort((found.lasting, found.first))[0])
+    first, lasting = float(found.first[place]), float(found.lasting.min())
+    return Crossing(
+        first=first if math.isfinite(first) else None,
+        lasting=lasting if math.isfinite(lasting) else None,
+        kind=kinds[place] if math.isfinite(first) else None,
+    )
 
 
 def spread(own: Own, bill: Bill, beside: Beside) -> Interval:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__, catalog
@@ -67,6 +68,7 @@ def compare(
     data_leaving: str | float | None = None,
     interval: str | float | None = None,
     notes: tuple[str, ...] = (),
+    progress: Callable[[int, int], None] | None = None,
     coefficients: ServingCoefficients | None = None,
     today: datetime.date | None = None,
 ) -> Statement:
@@ -83,7 +85,9 @@ def compare(
     :raises InputError: for anything that cannot be read, for unknown names, and where no host has the model.
     :raises DoesNotFit: if the machines do not carry the load.
     """
-    asked = {name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today")}
+    asked = {
+        name: value for name, value in locals().items() if name not in ("notes", "progress", "coefficients", "today")
+    }
     check_texts(asked, "api", "on", "engine", "quant", "kv", "provider", "tier", "grid")
     date, coefficients, level = today or day(), coefficients or load_serving(), parse_level(interval)
     problems = Problems()
@@ -119,14 +123,15 @@ def compare(
         "life": life,
         "use": 1.0 if use is None and hardware is not None else use,  # a month of serving pays for every hour
     }
-    owns = _owns(model, on, asked=words, money=money, batch=batch, coefficients=coefficients, level=level)
+    terms = {"asked": words, "money": money, "batch": batch, "coefficients": coefficients, "level": level}
+    owns = _owns(model, on, progress, **terms)
     bills = one_each(tuple(bill_of(entry, architecture.name, demand, batch=batch) for entry in prices))
     return _statement(
         owns, bills, demand, beside, batch=batch, date=date, level=level, asked=inputs_of(asked), notes=notes
     )
 
 
-def _owns(model: str, on: str | None, **terms: Any) -> tuple[Own, ...]:
+def _owns(model: str, on: str | None, progress: Callable[[int, int], None] | None, **terms: Any) -> tuple[Own, ...]:
     if on is not None and not on.strip():
         raise InputError("`--on` is empty", hint="write `--on l4`, `--on l4:2`, or leave it out for any")
     if on is not None and on.strip().lower() != "any":
@@ -135,7 +140,7 @@ def _owns(model: str, on: str | None, **terms: Any) -> tuple[Own, ...]:
     if given or terms["money"]["tier"] == "owned":
         flag = f"`--{given[0]}`" if given else "`--tier owned`"
         raise InputError(f"{flag} is of one accelerator, and none is named", hint="add `--on l4`")
-    return cheapest(model, **terms)
+    return cheapest(model, progress=progress, **terms)
 
 
 def _statement(
@@ -175,11 +180,11 @@ def _statement(
         assumed=(*own.run.assumed, *_assumed(own, demand, batch)),
         notes=(
             *_verdict(own, bill, crossed, beside),
-            *_of_many(own, bill, crossed, beside),
+            *_kind(own, crossed),
             *_sure(own, bill, beside, level),
             *_prices(bills, date),
             *price_notes(own.run.terms, date),
-            *_sellers(own),
+            *_sellers(own, asked),
             *_energy(own),
             *notes,
         ),
@@ -242,10 +247,9 @@ def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
     full = own.step / (unit.capacity * tokens)
     if crossed.first is None:
         found = list(tables.sold_cheaper(own, bill, beside))
-        kind = "" if own.many is None else " of this kind"
         at = f"At the price of {own.run.terms.provider}, {own.run.terms.tier}, own" if found else "Own"
         yield (
-            f"{at} machines{kind} never become cheaper than {name}: as full as the busiest hour lets them be they cost "
+            f"{at} machines never become cheaper than {name}: as full as the busiest hour lets them be they cost "
             f"{format_money(full, cents=True)} a million tokens, and it asks {format_money(bill.each / tokens, cents=True)}."
         )
         for seller, tier, requests in found[:1]:
@@ -269,28 +273,23 @@ def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
         )
 
 
-def _of_many(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterator[str]:
-    """What is counted where the bills cross, and what other machines would carry a larger load for less."""
-    unit, many = own.unit, own.many
-    each = f"{unit.devices:,} × {unit.chip}"
-    if many is None or own.step is None or (many.unit.chip, many.unit.devices) == (unit.chip, unit.devices):
-        return
-    other = crossing(replace(own, unit=many.unit, least=1), bill, beside, step=many.step)
-    if other.lasting is None or (crossed.lasting is not None and crossed.lasting <= other.lasting):
+def _kind(own: Own, crossed: Crossing) -> Iterator[str]:
+    """What machines are where the bills cross, where they are others than those of the load asked about."""
+    unit, kind = own.unit, crossed.kind
+    if kind is None or not crossed.first or (kind.chip, kind.devices) == (unit.chip, unit.devices):
         return
     yield (
-        f"That counts instances of {each}, the cheapest for the load asked about. A larger one is carried for less by "
-        f"{many.unit.devices:,} × {many.unit.chip}, as many as it takes: cheaper than {bill.called} from "
-        f"{format_number(other.lasting / DAYS)} requests/day for good (`--on {many.unit.chip}`)."
+        f"Where the bills cross first, instances are of {kind.devices:,} × {kind.chip}, not of {unit.devices:,} × {unit.chip} "
+        "as for the load asked about: the crossing hangs on no load."
     )
 
 
-def _sellers(own: Own) -> Iterator[str]:
+def _sellers(own: Own, asked: Mapping[str, object]) -> Iterator[str]:
     """What a search would find for less."""
-    if own.run.terms.choice is not None:
+    if own.run.terms.choice is not None and "provider" not in asked:
         yield (
-            "Own machines are at the price in the middle of their sellers' and run as they carry most; `outlay plan serving` "
-            "looks for the cheapest seller, layout and steps."
+            f"Own machines are those of {own.run.terms.provider}, the cheapest that links as many, and run as they carry most; "
+            "`--provider` takes another's, and `outlay plan serving` looks for the cheapest layout and steps."
         )
 
 
@@ -385,6 +384,10 @@ def _hints(own: Own, beside: Beside, asked: Mapping[str, str | int | float]) -> 
         yield "`--people '40h/month:$90'` puts people on the bill of own machines"
     flags = {"on": f"{question.accelerator.name}:{question.devices}"}
     flags |= {name: _typed(name, asked[name]) for name in _ALIKE if name in asked}
+    if own.unit.peak != 1.0 or "peak" in asked or "users" in asked:
+        flags["peak"] = f"{np.floor(own.unit.peak * 1e4) / 1e4:g}"  # what waits has left the busiest hour
+    if own.run.terms.choice is not None and own.run.terms.provider is not None:
+        flags["provider"] = own.run.terms.provider
     if "cached" in asked:
         flags["prefix_hit"] = _typed("cached", asked["cached"])
     words = " ".join(f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in flags.items())

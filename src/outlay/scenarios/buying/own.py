@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from outlay.economics import HOURS_PER_MONTH
 from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout
 from outlay.scenarios.buying.no import LEAST_RATE, nobody_lists, nothing, quickest
+from outlay.scenarios.buying.sellers import cheapest_seller
 from outlay.scenarios.named import MOST_DEVICES, read_on
 from outlay.scenarios.serving.fit import serve
 from outlay.scenarios.serving.provenance import serving_receipts
@@ -32,8 +33,6 @@ from outlay.statement import Interval
 SECONDS = HOURS_PER_MONTH * 3600.0
 _SIZES = (8, 32)
 """Devices of which an instance is looked for: one server, then several where the model is too large for it."""
-LARGE = 1000.0
-"""Times the load that show which machines are cheapest when all of them are full."""
 _SHOWN = 5
 _SERVER = 8
 RENTED = ("datacenter-gpu", "workstation-gpu")
@@ -61,10 +60,14 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Many:
-    """The instance that carries a load of :data:`LARGE` times the one asked about for the least dollars."""
+class Kind:
+    """A size of instance of which machines can be made, whatever the load."""
 
-    unit: Unit
+    chip: str
+    devices: int
+    """Of one instance."""
+    capacity: float
+    """Requests of a month that one carries, its busiest hour full."""
     step: float
     """Dollars of a month of one."""
 
@@ -81,12 +84,13 @@ class Own:
     """Instances that are kept however small the load is."""
     relative: Interval = field(default_factory=lambda: Interval.of(1.0))
     """Measured time of answers over that predicted."""
-    many: Many | None = None
-    """What carries a much larger load for the least, where any accelerator may be taken."""
+    kinds: tuple[Kind, ...] = ()
+    """Of what machines for other loads would be made, each as many as the load takes."""
 
     def with_speed(self, factor: float) -> Own:
         """The same machines, each carrying `factor` times the requests; their number and bill stay."""
-        return replace(self, unit=replace(self.unit, peak_rate=self.unit.peak_rate * factor))
+        kinds = tuple(replace(kind, capacity=kind.capacity * factor) for kind in self.kinds)
+        return replace(self, unit=replace(self.unit, peak_rate=self.unit.peak_rate * factor), kinds=kinds)
 
     @property
     def step(self) -> float | None:
@@ -99,17 +103,9 @@ class Own:
         return self.run.requests / (self.unit.capacity * self.unit.peak * self.unit.count)
 
 
-def unit_of(question: ServingQuestion, coefficients: ServingCoefficients, count: int | None) -> Unit | None:
-    """The instance with which the load takes the fewest devices, or with which `count` devices carry the most; None where
-    nothing fits."""
-    found = units_of(question, coefficients, count, loads=(1.0,))
-    return found[0] if found else None
-
-
-def units_of(
-    question: ServingQuestion, coefficients: ServingCoefficients, count: int | None, *, loads: Sequence[float]
-) -> list[Unit]:
-    """The same for the load times each of `loads`."""
+def units_of(question: ServingQuestion, coefficients: ServingCoefficients, count: int | None) -> list[Unit]:
+    """Instances of each size: first that with which the load takes the fewest devices, or with which `count` devices carry the
+    most; none where nothing fits."""
     demand = question.demand
     assert demand.rate is not None
     layouts = layouts_of(
@@ -117,27 +113,32 @@ def units_of(
     ).layouts
     devices = np.asarray(layouts.devices, dtype=np.int64)
     rates = _most(question, layouts, coefficients)
-    if not (rates > 0).any():
-        return []
-    found = []
-    for times in loads:
-        need = times * demand.rate * demand.peak
-        needed = np.maximum(np.ceil(need / np.maximum(rates, 1e-300) * (1.0 - 1e-12)), 1.0)
-        counts = needed if count is None else count // devices
-        score = counts * devices if count is None else -(counts * rates)
-        total = np.where(rates > 0, score, np.inf)
-        # Of as many devices, the instance that carries the most of it; of that, the smaller one.
-        place = int(np.lexsort((devices, -rates / devices, total))[0])
-        found.append(
-            Unit(
-                chip=question.accelerator.name,
-                devices=int(devices[place]),
-                peak_rate=float(rates[place]),
-                peak=demand.peak,
-                count=int(counts[place]),
-            )
+    needed = np.maximum(np.ceil(demand.rate * demand.peak / np.maximum(rates, 1e-300) * (1.0 - 1e-12)), 1.0)
+    counts = needed if count is None else count // devices
+    score = counts * devices if count is None else -(counts * rates)
+    total = np.where(rates > 0, score, np.inf)
+    # Of as many devices, the instance that carries the most of it; of that, the smaller one.
+    order = np.lexsort((devices, -rates / devices, total))
+    _, first = np.unique(devices[order], return_index=True)
+    return [
+        Unit(
+            chip=question.accelerator.name,
+            devices=int(devices[place]),
+            peak_rate=float(rates[place]),
+            peak=demand.peak,
+            count=int(counts[place]),
         )
-    return found
+        for place in order[np.sort(first)]
+        if rates[place] > 0
+    ]
+
+
+def kinds_of(units: Sequence[Unit], dollars: Mapping[int, float]) -> tuple[Kind, ...]:
+    """The sizes of instances where a device of each takes so many dollars in a month."""
+    return tuple(
+        Kind(chip=unit.chip, devices=unit.devices, capacity=unit.capacity, step=dollars[unit.devices] * unit.devices)
+        for unit in units
+    )
 
 
 def _domain(question: ServingQuestion) -> int:
@@ -150,7 +151,7 @@ def _most(question: ServingQuestion, layouts: Layout, coefficients: ServingCoeff
     """The most requests a second of an instance in each layout: what it sustains, or what keeps the objectives."""
     demand = question.demand
     load = Load(input=demand.input, output=demand.output, rate=LEAST_RATE, cached=demand.cached)
-    return carried(question.deployment(layouts), load, question.objectives, coefficients, least=LEAST_RATE)
+    return carried(question.deployment(layouts), load, question.objectives, coefficients)
 
 
 def own_on(
@@ -170,9 +171,9 @@ def own_on(
     name, count = read_on(on)
     if ":" in on:
         question = relieved(ask_serving(model, on=on, **asked), batch)
-        known = unit_of(question, coefficients, count)
+        known = units_of(question, coefficients, count)
         served = serve(question, coefficients)
-        if isinstance(served, Tried) or known is None:
+        if isinstance(served, Tried) or not known:
             raise (
                 refusal(question, served, coefficients)
                 if isinstance(served, Tried)
@@ -181,18 +182,26 @@ def own_on(
                     hint=f"write `--on {name}`",
                 )
             )
-        return _priced(question, known, known.count, money, coefficients, level)
-    unit: Unit | None = None
+        return _priced(question, known[0], known[0].count, money, coefficients, level)
+    units: list[Unit] = []
     for size in _SIZES:
         question = relieved(ask_serving(model, on=f"{name}:{size}", **asked), batch)
-        if (unit := unit_of(question, coefficients, None)) is not None:
+        if units := units_of(question, coefficients, None):
             break
-    if unit is None:
+    if not units:
         served = serve(question, coefficients)
         assert isinstance(served, Tried)
         raise refusal(question, served, coefficients)
+    unit = units[0]
     question = relieved(ask_serving(model, on=f"{name}:{unit.devices * unit.count}", **asked), batch)
-    return _priced(question, unit, 1, money, coefficients, level)
+    own = _priced(question, unit, 1, money, coefficients, level)
+    if own.step is None:
+        return own
+    chip, asked_for = question.accelerator, {**money, "tier": own.run.terms.tier}
+    listed = own.run.terms.choice is not None
+    ask = {one.devices: _price(chip, one.devices, asked_for) if listed else 1.0 for one in units}
+    each = own.step / unit.devices / ask[unit.devices]  # other sizes may be linked by others
+    return replace(own, kinds=kinds_of(units, {size: each * price for size, price in ask.items()}))
 
 
 def cheapest(
@@ -203,37 +212,42 @@ def cheapest(
     batch: float,
     coefficients: ServingCoefficients,
     level: float,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Own, ...]:
-    """The cheapest machines of each accelerator that somebody rents out, cheapest first.
+    """The cheapest machines of each accelerator that somebody rents out, cheapest first; of the first, `kinds` are those of all.
 
     :raises InputError: if the question is refused on all of them.
     :raises DoesNotFit: if none of them serves the load.
     """
-    units, last, refused, many = [], list[ServingQuestion](), list[InputError](), list[Many]()
+    found, last, refused, kinds = [], list[ServingQuestion](), list[InputError](), dict[str, tuple[Kind, ...]]()
     chips = list(rentable(money))
     if not chips:
         raise nobody_lists(money)
-    for chip in chips:
+    for place, chip in enumerate(chips):
+        if progress is not None:
+            progress(place, len(chips))
         for size in _SIZES:
             try:
                 question = relieved(ask_serving(model, on=f"{chip.name}:{size}", **asked), batch)
-                price = catalog.price_for(chip, money.get("provider"), money.get("tier") or "on-demand").likely
+                units = [unit for unit in units_of(question, coefficients, None) if linked(chip, unit.devices)]
+                prices = {unit.devices: _price(chip, unit.devices, money) for unit in units}
+                month = {size: price * HOURS_PER_MONTH for size, price in prices.items()}
             except InputError as error:
                 refused.append(error)
                 break
             last = [entry for entry in last if entry.accelerator != chip] + [question]
-            both = units_of(question, coefficients, None, loads=(1.0, LARGE))
-            for unit in both[1:]:
-                if linked(chip, unit.devices):
-                    many.append(Many(unit=unit, step=price * unit.devices * HOURS_PER_MONTH))
-            if both and linked(chip, both[0].devices):
-                units.append((price * both[0].devices * both[0].count, both[0]))
+            if units:
+                unit = units[0]
+                found.append((prices[unit.devices] * unit.devices * unit.count, unit))
+                kinds[chip.name] = kinds_of(units, month)
                 break
-    if not units:
+    if progress is not None:
+        progress(len(chips), len(chips))
+    if not found:
         raise _nothing(model, last, refused, coefficients)
     made: list[Own] = []
     failed: InputError | DoesNotFit | None = None
-    for _, unit in sorted(units, key=lambda entry: entry[0]):
+    for _, unit in sorted(found, key=lambda entry: entry[0]):
         try:
             question = relieved(ask_serving(model, on=f"{unit.chip}:{unit.devices * unit.count}", **asked), batch)
             made.append(_priced(question, unit, 1, money, coefficients, level))
@@ -244,8 +258,8 @@ def cheapest(
             break
     if not made and failed is not None:
         raise failed
-    most = min(many, key=lambda entry: entry.step * entry.unit.count, default=None)
-    return tuple(replace(own, many=most) for own in made)
+    every = tuple(kind for some in kinds.values() for kind in some)
+    return tuple(replace(own, kinds=kinds[own.unit.chip] if place else every) for place, own in enumerate(made))
 
 
 def _nothing(
@@ -270,6 +284,12 @@ def rentable(money: Mapping[str, Any]) -> Iterator[Accelerator]:
     for chip in catalog.accelerators():
         if chip.category in RENTED and catalog.prices(chip, money.get("provider"), tier):
             yield chip
+
+
+def _price(chip: Accelerator, devices: int, money: Mapping[str, Any]) -> float:
+    """Dollars of a device-hour where so many are linked."""
+    seller = cheapest_seller(chip, devices, money)
+    return catalog.price_for(chip, seller, money.get("tier") or "on-demand").likely
 
 
 def linked(chip: Accelerator, devices: int) -> bool:
@@ -302,7 +322,8 @@ def _priced(
     from outlay.scenarios.serving.lines import lines_of
     from outlay.statement.line import total
 
-    terms = agree(question, data=None, checkpoints=0, lost_work=None, **money)
+    seller = cheapest_seller(question.accelerator, unit.devices, money)
+    terms = agree(question, data=None, checkpoints=0, lost_work=None, **{**money, "provider": seller})
     served = serve(question, coefficients)
     if isinstance(served, Tried):
         raise refusal(question, served, coefficients)

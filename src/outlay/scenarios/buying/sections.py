@@ -16,6 +16,14 @@ from outlay.units import format_quantity
 _MOST = 8
 _FULL = (0.05, 0.1, 0.25, 0.5, 1.0)
 _NEVER = "never"
+_ASKED = {
+    "input": "Input",
+    "cached": "Cached",
+    "output": "Output",
+    "batch_input": "Batch in",
+    "batch_output": "Batch out",
+}
+"""What a million tokens may have a price of."""
 
 
 def two_bills(own: tuple[Line, ...], api: tuple[Line, ...], name: str) -> Table:
@@ -77,11 +85,11 @@ def apis(bills: Sequence[Bill], own: Own, beside: Beside) -> Table:
     )
 
 
-def cheaper_from(own: Own, bill: Bill, beside: Beside, *, step: float | None = None) -> str | float:
+def cheaper_from(own: Own, bill: Bill, beside: Beside, *, price: float = 1.0) -> str | float:
     """The requests of a day from which machines are cheaper than an API, or in words why there are none."""
-    if own.step is None and step is None:
+    if own.step is None:
         return "not priced"
-    found = crossing(own, bill, beside, step=step)
+    found = crossing(own, bill, beside, price=price)
     if found.first is None:
         return _NEVER
     return "any load" if found.first == 0 else found.first / DAYS
@@ -91,6 +99,10 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
     """What APIs ask for a million tokens, and how old the figure is."""
     ranked = sorted(bills, key=lambda bill: (not bill.same, bill.month.likely))[: _MOST + 1]
     rows, called = [], labels(tuple(bills))
+    # What none of them has a price of is no column.
+    asking = {
+        name: word for name, word in _ASKED.items() if any(getattr(bill.price, name) is not None for bill in ranked)
+    }
     for bill in ranked:
         price = bill.price
         age = f"{catalog.age_days(price.receipt.date, today)} d ago" if price.receipt.date else "yours"
@@ -99,7 +111,7 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
             (
                 called[price.name].partition("/")[0],
                 sold,
-                *(price.input, price.cached, price.output, price.batch_input, price.batch_output),
+                *(getattr(price, name) for name in asking),
                 age,
             )
         )
@@ -117,7 +129,7 @@ def asked(bills: Sequence[Bill], today: datetime.date) -> Table:
         "What they ask for a million tokens",
         columns=(
             *("API", "Sold as"),
-            *(Column(word, unit="$/M") for word in ("Input", "Cached", "Output", "Batch in", "Batch out")),
+            *(Column(word, unit="$/M") for word in asking.values()),
             "Checked",
         ),
         rows=rows,
@@ -166,10 +178,10 @@ def sellers(own: Own, bill: Bill, beside: Beside) -> Table | None:
     found = sorted(_offers(own), key=lambda offer: offer[2])
     if len(found) < 2:
         return None
-    rows = []
+    rows, now = [], _now(own)
     for seller, tier, price in found[:_MOST]:
         dollars = month_at(own, price)
-        there = cheaper_from(own, bill, beside, step=dollars / own.unit.count)
+        there = cheaper_from(own, bill, beside, price=price / now)
         rows.append((seller, tier, price, dollars + beside.of_own, there))
     left = len(found) - len(rows)
     return Table(
@@ -188,10 +200,16 @@ def sold_cheaper(own: Own, bill: Bill, beside: Beside) -> Iterator[tuple[str, st
         return
     found = []
     for seller, tier, price in _offers(own):
-        crossed = crossing(own, bill, beside, step=month_at(own, price) / own.unit.count)
+        crossed = crossing(own, bill, beside, price=price / _now(own))
         if crossed.first is not None:
             found.append((tier != own.run.terms.tier, crossed.first / DAYS, seller, tier))
     yield from ((seller, tier, requests) for _, requests, seller, tier in sorted(found))
+
+
+def _now(own: Own) -> float:
+    """Dollars of a device-hour that the machines are priced at."""
+    assert own.run.terms.price is not None
+    return own.run.terms.price.likely
 
 
 def _offers(own: Own) -> Iterator[tuple[str, str, float]]:

@@ -94,7 +94,6 @@ def _ways(
         load,
         objectives,
         coefficients,
-        least=asked.rate / most,
         rate=asked.rate,
         looked_at=found.looked_at,
         prompts=make is not decode_loops,

@@ -70,7 +70,7 @@ def offers_of(wanted: Wanted, chip: Accelerator, money: Money) -> Iterator[Offer
                 provider=who,
                 tier=tier,
                 price=_listed(chip, who, tier, money),
-                most=_linked(chip, who, node),
+                most=most_linked(chip, who, node),
                 pue=catalog.pue(who).likely,
             )
 
@@ -87,7 +87,7 @@ def _pue(chip: Accelerator, tier: str) -> float:
     return catalog.pue("on-premise" if tier == "owned" else None).likely
 
 
-def _linked(chip: Accelerator, who: str, node: int) -> int:
+def most_linked(chip: Accelerator, who: str, node: int) -> int:
     """Devices of one instance that a seller links: of a whole node more than one, of less as many as it lists. TPUs are
     listed by the chip and rented in linked slices."""
     if chip.category == "tpu":
