@@ -106,14 +106,10 @@ def exchange_seconds(op: Matmul, deployment: Deployment, backend: Backend, *, pa
     others = deployment.layout.pipeline - 1.0
     if not by_rows(deployment):
         return 0.0 * others
+    chip = deployment.cluster.accelerator
     sent = WHOLE * op.rows * (parts * op.depth * others + op.columns * others / (others + 1.0))
-    link = host_link(deployment, backend)
+    link = (chip.pcie_bandwidth or PCIE) * backend.link_share
     return 2.0 * parts * others * backend.copy_seconds + np.where(np.greater(op.rows, 0), sent / link, 0.0)
-
-
-def host_link(deployment: Deployment, backend: Backend) -> float:
-    """Bytes a second that copies between a card and its host reach."""
-    return (deployment.cluster.accelerator.pcie_bandwidth or PCIE) * backend.link_share
 
 
 PCIE = 31.5e9

@@ -30,11 +30,11 @@ from outlay.serving.awq import awq_parts, awq_runs
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.ggml_step import backend_for, by_rows, ggml_layer, ggml_product, host_link, spilled
+from outlay.serving.ggml_step import backend_for, by_rows, ggml_layer, ggml_product, spilled
 from outlay.serving.kv_cache import copied_bytes, state_bytes
 from outlay.serving.lanes import on_lanes
 from outlay.serving.memo import Seen, but_for_windows, remembered
-from outlay.serving.memory import BESIDE, weight_bytes
+from outlay.serving.memory import BESIDE
 from outlay.serving.mixtures import own_layer
 from outlay.serving.operators import ends
 from outlay.serving.passes import moved_seconds, passes_seconds
@@ -139,16 +139,7 @@ def _one_after_another(first: Deployment, then: Deployment, work: Work, coeffici
     """A step through the layers of one kind of device, then through those of another; the engine's own time counts once."""
     near = iteration(dataclasses.replace(first, beyond=None), work, coefficients)
     far = iteration(then, work, coefficients)
-    beyond = dict(far.breakdown)
-    if first.architecture.depth:
-        # Products of many rows are cheaper on the first device, copies of their weights included.
-        alike = then.architecture.depth / first.architecture.depth
-        many = np.greater_equal(work.tokens, LENT_ROWS)
-        copies = weight_bytes(then) / host_link(first, backend_for(first, coefficients.step))
-        for name in ("projections", "experts"):
-            beyond[name] = np.where(many, alike * near.breakdown[name], beyond[name])
-        beyond["pipeline communication"] = beyond["pipeline communication"] + np.where(many, copies, 0.0)
-    causes = {name: near.breakdown[name] + beyond[name] for name in CAUSES if name != "engine"}
+    causes = {name: near.breakdown[name] + far.breakdown[name] for name in CAUSES if name != "engine"}
     causes["engine"] = near.breakdown["engine"]
     idle = power_watts(first.cluster.accelerator, {})
     total = sum(causes.values())
@@ -157,11 +148,6 @@ def _one_after_another(first: Deployment, then: Deployment, work: Work, coeffici
         breakdown=causes,
         power=lambda: (near.seconds * near.device_watts + (total - near.seconds) * idle) / total,
     )
-
-
-LENT_ROWS = 32
-"""Rows from which llama.cpp copies the weights that a processor holds to the first device and multiplies there
-(ggml/src/ggml-cuda/ggml-cuda.cu, `GGML_OP_OFFLOAD_MIN_BATCH`; https://github.com/ggml-org/llama.cpp/pull/6083)."""
 
 
 def _share(deployment: Deployment, work: Work) -> Work:

@@ -283,12 +283,6 @@ def test_layers_on_the_processor_are_those_that_do_not_fit():
     assert "of 80 on the accelerator" in said.value
 
 
-def test_prompts_of_many_tokens_borrow_the_accelerator_for_layers_of_the_processor():
-    asked = {"on": "rtx-4090", "quant": "q4_k_m", "output": 128, "concurrency": 1, "offload_to": "ryzen-9-7950x"}
-    few, many = (figure(cost_serving("llama-3-70b", input=count, **asked), "ttft") for count in (24, 512))
-    assert many < 5 * few  # 24 tokens are multiplied by the processor; for 512 the weights are copied to the card
-
-
 def test_split_layers_make_the_model():
     model = read_model("deepseek-v3")[0]
     for near in (0, 2, 3, 30, 61):
