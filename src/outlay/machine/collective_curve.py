@@ -87,7 +87,7 @@ def collective_curve(accelerator: Linked, coefficients: Mapping[str, Any] | None
 def ranks_of(accelerator: Linked) -> float:
     """Members of a group on one chip: the cores of Trainium and Inferentia have memory and work of their own, and each sends.
 
-    Since Trainium2 two of them act as one unless told otherwise (AWS Neuron's documentation, `NEURON_LOGICAL_NC_CONFIG`, 2026-11).
+    Since Trainium2 two act as one unless told otherwise (AWS Neuron's documentation, `NEURON_LOGICAL_NC_CONFIG`, 2026-11).
 
     >>> from outlay.catalog import accelerator
     >>> [ranks_of(accelerator(chip)) for chip in ("inferentia2", "trainium2", "h100-sxm")]
