@@ -36,6 +36,9 @@ USUAL_CORES = 132
 MOST_CORES = 1024
 """Data sheets that give more count single lanes, not processors that hold a tile of their own (a wafer has 900,000)."""
 
+OTHER_MAKER = "xe2"
+"""The generation of measured chips that are no relatives of the others."""
+
 RELATED = {"volta": "ampere", "turing": "ada", "pascal": "ampere", "maxwell": "ampere", "rubin": "blackwell"}
 """Generations without tables and the one whose kernels are built most like theirs."""
 
@@ -182,7 +185,8 @@ def _curve(accelerator: Device, dtype: str, content: Mapping[str, Any], peak: fl
     prior = next((entry for entry in content["priors"] if accelerator.name.startswith(entry["prefix"])), None)
     if not own and (prior or _generation(accelerator.generation) is None or _early(accelerator, peak)):
         return _pooled(content["pooled"], prior, accelerator, dtype, peak)
-    return _carried_over(_relative(content["curves"], accelerator, kind), accelerator, dtype, peak)
+    relative = _relative(content["curves"], accelerator, kind)
+    return _carried_over(relative, accelerator, dtype, peak, most=_unlimited(relative, content["curves"]))
 
 
 def _native(accelerator: Device, dtype: str) -> str:
@@ -243,24 +247,35 @@ def _relative(records: Sequence[Mapping[str, Any]], accelerator: Device, kind: s
 
     def distance(record: Mapping[str, Any]) -> float:
         apart = abs(math.log(float(record["memory_bandwidth"]) / accelerator.memory_bandwidth))
-        penalty = 10.0 if record["generation"] == "xe2" else 0.0
+        penalty = 10.0 if record["generation"] == OTHER_MAKER else 0.0
         return apart + penalty + (0.0 if record["generation"] == family else ANOTHER_GENERATION)
 
     same_kind = [record for record in records if record["dtype"] == kind]
     return min(same_kind or records, key=distance)
 
 
-def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, peak: float) -> GemmCurve:
-    """A relative's coefficients, with the fraction of the peak that the accelerator's power allows."""
+def _unlimited(relative: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> float:
+    """The fraction of the peak that the maker's chips reach in a short burst where their power does not limit them."""
+    alike = (
+        record for record in records if record["dtype"] == relative["dtype"] and record["generation"] != OTHER_MAKER
+    )
+    return max((float(record["coefficients"]["fraction"]) for record in alike), default=1.0)
+
+
+def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, peak: float, *, most: float) -> GemmCurve:
+    """A relative's coefficients, with the fraction of the peak that the accelerator's power allows: in a burst, `most` of it."""
     values = dict(record["coefficients"])
     allowed, had = accelerator.tdp / peak, record["tdp"] / record["peak_flops"]
-    if peak == record["peak_flops"]:
-        allowed = min(allowed, had)  # the same silicon: a larger figure is that of a module with a CPU
+    module = "grace" in accelerator.generation or getattr(accelerator, "category", "") == "edge"
+    if module or peak == record["peak_flops"]:
+        allowed = min(allowed, had)  # the watts of a module feed its CPU too
     ratio = (allowed / had) ** POWER_EXPONENT if allowed > 0 else 1.0
     if dtype in ("bf16", "fp16") and accelerator.peak("int8") > HALVED * peak:
-        values["fraction"] = at_half_rate(values["fraction"])
+        values["fraction"], most = at_half_rate(values["fraction"]), at_half_rate(most)
     sustained = values["fraction"] / (1.0 + values["throttle"]) * ratio
-    values["fraction"] *= min(ratio, 1.0)  # watts to spare lift the clock to its own limit: what a short burst reaches
+    borrowed = peak * values["fraction"] * min(ratio, 1.0)
+    # Watts to spare lift the clock to its own limit.
+    values["fraction"] = min(values["fraction"] * ratio, max(values["fraction"], most))
     values["throttle"] = max(values["fraction"] / min(sustained, values["fraction"]) - 1.0, 0.0)
     curve = curve_from_fractions(
         values,
@@ -275,7 +290,7 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
         return replace(curve, short_rows=SHORT_FILL[False])
     measured = record["coefficients"]["fraction"] * record["peak_flops"]
     read = record["coefficients"]["bandwidth_fraction"] * record["memory_bandwidth"]
-    return replace(curve, short_rows=short_fill(curve.flops / curve.bandwidth, measured / read))
+    return replace(curve, short_rows=short_fill(borrowed / curve.bandwidth, measured / read))
 
 
 def at_half_rate(fraction: float) -> float:

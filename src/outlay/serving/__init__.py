@@ -14,7 +14,7 @@ from outlay.serving.replay import Replay
 from outlay.serving.requests import Requests
 from outlay.serving.simulate import simulate
 from outlay.serving.simulate_disaggregated import simulate_disaggregated
-from outlay.serving.speculation import Speculation
+from outlay.serving.speculation import Speculation, own_share
 from outlay.serving.steps import Steps, timed
 from outlay.serving.synthetic import diurnal, poisson
 from outlay.serving.traces import load_trace, read_trace
@@ -47,6 +47,7 @@ __all__ = [
     "maximum",
     "memory",
     "most_sequences",
+    "own_share",
     "perform",
     "perform_disaggregated",
     "poisson",

@@ -29,6 +29,8 @@ from outlay.workload import Attention, GroupedMatmul, Layer, Matmul, Number, Ope
 
 TENSOR_ROWS = 16.0
 """Rows of a tile of the kernel for tensor cores: weights are widened once for each tile."""
+PARTS, HALF = 8.0, 2.0
+"""Parts of a product's depth in that kernel, whatever the rows (`split_k_iters`), and bytes of each of their numbers."""
 FEW_ROWS = 8.0
 """Rows up to which the kernel for single rows runs."""
 SCORE_BYTES = 32.0
@@ -115,9 +117,8 @@ def awq_parts(
     experts: Number = 0.0
     for op in operators:
         if isinstance(op, Matmul) and op.low_precision:
-            projections = projections + op.count * awq_product_seconds(
-                op.rows, op.columns * op.depth, deployment, kernels
-            )
+            product = awq_product_seconds(op.rows, op.columns * op.depth, deployment, kernels)
+            projections = projections + op.count * (product + summing_seconds(op, deployment, curves))
         elif isinstance(op, Matmul):
             projections = projections + gemm_seconds(
                 op.rows, op.columns, op.depth, batch=op.count, curve=curves.gemm_base
@@ -130,6 +131,14 @@ def awq_parts(
         parts["prompt attention"] = written_out(attention, deployment, work, curves)
         parts["decode attention"] = one_block_a_head(attention, deployment, work, kernels)
     return parts
+
+
+def summing_seconds(op: Matmul, deployment: Deployment, curves: Curves) -> Number:
+    """Seconds of the parts that the kernel for tensor cores splits a product's depth into: it writes each, and another kernel
+    adds them up."""
+    if by_rows(deployment):
+        return 0.0
+    return memory_seconds((2.0 * PARTS + 1.0) * HALF * op.rows * op.columns, curve=curves.memory)
 
 
 def _experts(op: GroupedMatmul, deployment: Deployment, curves: Curves, kernels: AwqKernels) -> Number:

@@ -71,6 +71,9 @@ class Engine:
     """The year of the software."""
     poll_steps: int = 1
     """Decoding steps after which the engine looks for new requests (SGLang's `--scheduler-recv-interval`)."""
+    expert_kernels: str | None = None
+    """The format whose kernels multiply experts, where it was told to take others than it does by itself (vLLM's
+    `VLLM_MXFP4_USE_MARLIN` takes those of `w4a16`)."""
 
     @property
     def lane(self) -> str:

@@ -28,7 +28,7 @@ TIMES = 12
 
 def another(task: Task, prefilling: Mixture) -> Mixture:
     """A step with another number of the same prompts: with what it takes, that of any number follows."""
-    prompts = np.where(_few(task, prefilling.prompts), _bend(task), 1.0)
+    prompts = _other(task, prefilling.prompts)
     return replace(prefilling, prefill=prompts * (prefilling.prefill / prefilling.prompts), prompts=prompts)
 
 
@@ -102,9 +102,10 @@ def _bend(task: Task) -> Number:
     return np.maximum(task.devices, 2.0)
 
 
-def _few(task: Task, prompts: Number) -> Number:
-    """Whether a step has fewer."""
-    return np.less(prompts, _bend(task) * 0.99)
+def _other(task: Task, prompts: Number) -> Number:
+    """Prompts of :func:`another` step: those at the bend, or one, whichever is further away."""
+    bend = _bend(task)
+    return np.where(np.square(prompts) < bend, bend, 1.0)
 
 
 def _seconds(
@@ -115,19 +116,19 @@ def _seconds(
 
     Up to one prompt on every device it grows by what experts take; beyond, as the fullest device has more.
     """
-    # Two points of the first line: the one that is known, or one prompt, and its end.
-    bend, few = _bend(task), _few(task, prompts)
-    beyond = np.where(few, at_other / bend, known / prompts) - beside / np.maximum(bend, prompts)
-    straight = (known - at_other) / np.where(few, 1.0, prompts - 1.0)
-    beyond = np.where(np.greater(task.devices, 1), beyond, np.where(few, 0.0, straight))
-    at_bend = np.where(few, at_other, known - beyond * (prompts - bend))
-    first, at_first = np.where(few, prompts, 1.0), np.where(few, known, at_other)
-    below = (at_bend - at_first) / (bend - first)
-    bent = np.where(np.greater(task.devices, 1), np.maximum(beyond - below, 0.0), 0.0)
+    # A line through the two that are known leads to the bend; where more prompts are known, what each of them adds leads back.
+    bend, alone = _bend(task), np.less_equal(task.devices, 1)
+    other = _other(task, prompts)
+    slope = np.maximum((known - at_other) / (prompts - other), 0.0)
+    within = np.less_equal(prompts, bend) | alone
+    each = (known - beside) / prompts
+    at_bend = known + np.where(within, slope, each) * (bend - prompts)
+    below = np.where(within, slope, (at_bend - at_other) / (bend - 1.0))
+    bent = np.where(alone, 0.0, np.maximum(np.where(within, (at_bend - beside) / bend, each) - below, 0.0))
 
     # A step takes no less than one without prompts, nor than its share of one with more of them, wherever a line leads
     # that was drawn through the two sides of a tile.
-    least = np.maximum(beside, np.minimum(known / np.maximum(prompts, 1.0), at_other / np.where(few, bend, 1.0)))
+    least = np.maximum(beside, np.minimum(known / np.maximum(prompts, 1.0), at_other / other))
     slots = _slots(task)
 
     def long(together: Number) -> Number:

@@ -15,6 +15,7 @@ from outlay.serving.ggml_prompts import product_seconds, score_seconds
 from outlay.serving.kv_cache import token_numbers
 from outlay.serving.memory import BESIDE, table_bytes, weight_bytes
 from outlay.workload import Attention, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator
+from outlay.workload.parameters import attention_widths
 
 
 def backend_for(deployment: Deployment, step: StepCoefficients) -> Backend:
@@ -42,10 +43,11 @@ def ggml_layer(
             stored = (
                 form.weight_bytes if form.scope == "all" or (op.low_precision and form.scope == "linear") else BESIDE
             )
+            parts_of = _parts(op, layer)
             projections = projections + ggml_product(
-                op, deployment, backend, stored=stored, share=beyond, tables=tables
+                op, deployment, backend, stored=stored, share=beyond, parts=parts_of, tables=tables
             )
-            exchanged = exchanged + op.count * exchange_seconds(op, deployment, backend, parts=_parts(op, layer))
+            exchanged = exchanged + op.count * exchange_seconds(op, deployment, backend, parts=len(parts_of))
         elif isinstance(op, GroupedMatmul):
             experts = experts + _experts(op, deployment, backend, tables)
     attention = layer.mixer if isinstance(layer.mixer, Attention) else None
@@ -86,12 +88,14 @@ def by_rows(deployment: Deployment) -> bool:
     return deployment.engine.year < LAYERS_SINCE
 
 
-def _parts(op: Matmul, layer: Layer) -> int:
-    """Products that ggml runs one by one where other engines join their weights: queries, keys and values; gate and up."""
-    if op.name.startswith("query-key-value"):
-        return 3
+def _parts(op: Matmul, layer: Layer) -> tuple[float, ...]:
+    """Shares of the columns that ggml multiplies one after another where other engines join their weights: queries, keys and
+    values; gate and up."""
+    if op.name.startswith("query-key-value") and isinstance(layer.mixer, Attention):
+        widths = attention_widths(layer.mixer)
+        return tuple(width / sum(widths) for width in widths)
     gated = layer.feed_forward is not None and layer.feed_forward.gated
-    return 2 if gated and op.name.startswith("feed-forward up") else 1
+    return (0.5, 0.5) if gated and op.name.startswith("feed-forward up") else (1.0,)
 
 
 def exchange_seconds(op: Matmul, deployment: Deployment, backend: Backend, *, parts: int) -> Number:
@@ -135,21 +139,26 @@ def ggml_product(
     *,
     stored: float,
     share: Number,
+    parts: tuple[float, ...] = (1.0,),
     tables: Mapping[str, Any] | None = None,
 ) -> Number:
-    """Seconds of one dense product, of whose weights a `share` is with the host."""
+    """Seconds of one dense product, in `parts` of its columns, of whose weights a `share` is with the host."""
     chip, form = deployment.cluster.accelerator, deployment.weights
     columns = op.columns / deployment.layout.pipeline if by_rows(deployment) else op.columns
-    here = product_seconds(
-        op.rows,
-        columns,
-        op.depth,
-        chip,
-        form,
-        backend,
-        weight_bytes=stored,
-        year=deployment.engine.year,
-        tables=tables,
+    here: Number = sum(
+        parts.count(part)
+        * product_seconds(
+            op.rows,
+            part * columns,
+            op.depth,
+            chip,
+            form,
+            backend,
+            weight_bytes=stored,
+            year=deployment.engine.year,
+            tables=tables,
+        )
+        for part in dict.fromkeys(parts)
     )
     return op.count * ((1.0 - share) * here + share * op.columns * op.depth * stored / HOST_RATE)
 

@@ -232,8 +232,9 @@ def _layer(
         slow = step.attention_of(chip)
         parts["prompt attention"] = slow * parts["prompt attention"]
         parts["decode attention"] = slow * parts["decode attention"]
-    device = sum(parts.values())
-    parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - device, 0.0)
+    host = kernels * _launch(deployment, work, step)
+    # A processor is its own host: it does not compute while it launches.
+    parts["launches"] = host if lanes else np.maximum(host - sum(parts.values()), 0.0)
     return parts
 
 
@@ -274,7 +275,13 @@ def _kernels(
         "decode attention": decoding,
     }
     parts |= layer_communication(layer, deployment, work, curves)
-    return parts, sum(op.kernels_forward if isinstance(op, MemoryBound) else 1 for op in operators) + 2
+    unfused = UNFUSED if deployment.engine.family == "transformers" else 1
+    return parts, sum(unfused * op.kernels_forward if isinstance(op, MemoryBound) else 1 for op in operators) + 2
+
+
+UNFUSED = 5
+"""Kernels of a library that fuses none, for one of those that engines fuse: a norm is seven (transformers' `LlamaRMSNorm`),
+rotary positions ten for queries and keys, an activation two, a residual one."""
 
 
 def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Number:

@@ -9,7 +9,7 @@ from outlay.accuracy.serving.drafting import Drafting
 from outlay.accuracy.serving.models import architecture_of
 from outlay.errors import InputError
 from outlay.layout import Layout
-from outlay.serving import Deployment, Speculation, prediction_bytes, weight_bytes
+from outlay.serving import Deployment, Speculation, own_share, prediction_bytes, weight_bytes
 
 
 def drafting_bytes(deployment: Deployment, speculation: Speculation) -> float:
@@ -43,6 +43,5 @@ def speculation_of(found: Drafting | None, deployment: Deployment) -> tuple[Spec
         draft = replace(deployment, architecture=architecture, layout=split, held=0.0)
         said = (*found.assumed, *(f"draft: {text}" for text in assumed))
         return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft=draft), said
-    # A layer that drafts takes the share of a layer; a lookup takes none.
-    share = 0.0 if found.means == "lookup" else 1.0 / deployment.architecture.depth
+    share = 0.0 if found.means == "lookup" else own_share(deployment.architecture)
     return Speculation(drafted=found.drafted, acceptance=found.acceptance, draft_share=share), found.assumed

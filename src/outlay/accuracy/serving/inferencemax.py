@@ -2,7 +2,8 @@
 
 https://github.com/InferenceMAX/InferenceMAX and its successor https://github.com/SemiAnalysisAI/InferenceX, `benchmarks/`,
 read 2026-11-26: `dsr1_fp4_b200_docker.sh`, `dsr1_fp8_b200_docker.sh`, `dsr1_fp8_h200_slurm.sh`, `dsr1_fp8_h200_trt_slurm.sh`,
-`gptoss_fp4_b200_trt_slurm.sh`, `gptoss_fp4_h200_slurm.sh`, `single_node/qwen3.5_fp8_b200.sh`.
+`gptoss_fp4_b200_trt_slurm.sh`, `gptoss_fp4_h200_slurm.sh`, `single_node/gptoss_fp4_h200.sh`,
+`single_node/qwen3.5_fp8_b200.sh`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ def as_set(engine: Engine, *, model: str, weights: Format, chip: Accelerator, pr
     30
     >>> as_set(engine_for("tensorrt-llm", 2025.9), model="deepseek-r1", **how).chunk_tokens
     1152
+    >>> how["weights"], how["chip"] = format_for("mxfp4"), accelerator("h200-sxm")
+    >>> as_set(engine_for("vllm", 2025.9), model="gpt-oss-120b", **how).expert_kernels
+    'w4a16'
     """
     name = re.sub(r"[^a-z0-9]", "", model.lower())
     latent = re.search(r"deepseek|dsr1", name) is not None
@@ -43,6 +47,8 @@ def as_set(engine: Engine, *, model: str, weights: Format, chip: Accelerator, pr
         # One nominal prompt beside the batch, up to the next 64.
         tokens = int((batch + prompt + 127.0) // 64.0 * 64.0) if latent else 20000
         return replace(engine, chunk_tokens=tokens)
+    if engine.name == "vllm" and weights.name == "mxfp4" and chip.generation == "hopper":
+        return replace(engine, expert_kernels="w4a16")
     return engine
 
 

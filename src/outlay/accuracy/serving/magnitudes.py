@@ -156,8 +156,10 @@ def _scheduled_by(name: str, row: Row) -> bool:
 
 
 def _hosts(row: Row) -> frozenset[str]:
-    """Who launches kernels in the steps of a row."""
+    """Who launches kernels in the steps of a row; of a processor, whose kernels end in barriers, nobody that others have."""
     one = row.question.deployment
+    if one.cluster.accelerator.category == "cpu":
+        return frozenset()
     return frozenset({"eager"} if one.eager else {one.engine.host, one.engine.prompt_host}) - {""}
 
 

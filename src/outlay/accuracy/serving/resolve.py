@@ -268,7 +268,7 @@ def resolve(record: Record) -> Question:
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
         assumed=tuple(dict.fromkeys(filter(None, (*said, *notes)))),
-        slots=float(max(manner.slots or 0, 0)),
+        slots=prompt + answer if engine.name == "neuronx" else float(max(manner.slots or 0, 0)),
         apart=apart,
         speculation=speculation,
     )

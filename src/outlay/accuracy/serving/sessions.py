@@ -202,7 +202,7 @@ def _batch(session: Session) -> Fare:
 def _running(session: Session) -> Fare:
     """`batch` sequences decode all the time: rates are those of all steps, the time between tokens that of the median step.
 
-    As many prompts begin in it as in the median of a Poisson distribution.
+    Prompts begin in a step as in a Poisson distribution, and their lengths vary.
     """
     count, answer = session.batch, np.maximum(session.output, 1.0)
     plain, plain_joules = session.token(count * session.beams)
@@ -210,7 +210,8 @@ def _running(session: Session) -> Fare:
     begun = count / answer
     step = plain + begun * prompt
     rate = count / step
-    usual = plain + np.floor(begun + 1.0 / 3.0) * prompt
+    variation = np.where(session.scattered, VARIATION, 0.0)
+    usual = plain + begun * prompt * median_share(begun, variation)
     return Fare(
         ttft=prompt,
         tpot=usual,
@@ -222,6 +223,21 @@ def _running(session: Session) -> Fare:
         requests_per_second=rate / answer,
         joules_per_token=(plain_joules + begun * prompt_joules) / count,
     )
+
+
+def median_share(mean: Floats, variation: Floats) -> Floats:
+    r"""Median over mean of the sum of Poisson-many lengths: that of a gamma distribution of the same two moments, whose shape is
+    :math:`k = \lambda / (1 + c^2)`,
+
+    .. math:: (1 - 1 / 9k)^3
+
+    (Wilson & Hilferty 1931), and 0 where most sums are of none.
+
+    >>> median_share(np.array([0.1, 1.0, 10.0]), np.array([0.0, 0.0, 0.8])).round(2).tolist()
+    [0.0, 0.7, 0.95]
+    """
+    shape = mean / (1.0 + np.square(variation))
+    return np.maximum(1.0 - 1.0 / (9.0 * np.maximum(shape, 1e-9)), 0.0) ** 3
 
 
 def _client(session: Session) -> Fare:

@@ -88,14 +88,15 @@ less of plain ones, which reach a library that is tuned for batches."""
 
 AWQ: Final[dict[str, Any]] = {
     "bandwidth_share": {"gemm": 0.85, "gemv": 0.85},
-    "tensor_share": 0.5,
+    "tensor_share": 0.75,
     "weights_clock": {"few": 16.0, "many": 16.0},
     "block_bytes": 8.0,
 }
-"""Fields of :class:`~outlay.serving.awq.AwqKernels`: weights are read as by other long reads; tiles of 16 rows, whose weights
-each warp widens itself, leave half of the tensor cores' time; a weight takes eight instructions of a lane (shift, mask,
-conversion, scale, product and their addresses), of which a processor has 128; a block of 256 threads has few loads under
-way."""
+"""Fields of :class:`~outlay.serving.awq.AwqKernels`: weights are read as by other long reads; a weight of a tile of 16 rows is
+widened in some two instructions (four bit operations and four of arithmetic for eight weights, then zero and scale for two at a
+time), which leaves tensor cores three quarters of the time; in the kernel for single rows it takes eight instructions of a lane
+(shift, mask, conversion, scale, product and their addresses), of which a processor has 128; a block of 256 threads has few loads
+under way."""
 
 GGML["vulkan"] = copy.deepcopy(GGML["other"]) | {"layer_seconds": 1.5e-4, "graph_seconds": 1.5e-4}
 GGML["vulkan-nvidia"] = copy.deepcopy(GGML["cuda"]) | {"graph_seconds": 7.6e-5, "library": 0.0, "widen_clock": 0.0}

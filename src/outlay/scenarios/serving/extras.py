@@ -15,6 +15,7 @@ from outlay.serving import (
     ServingCoefficients,
     Speculation,
     memory,
+    own_share,
     prediction_bytes,
     sequence_bytes,
     weight_bytes,
@@ -140,7 +141,7 @@ def read_draft(
         assumed.append(Assumption("acceptance", value=value, why="published for DeepSeek-V3", receipt=ACCEPTED))
     else:
         share = units.parse(acceptance, "%", name="--acceptance", zero=True, example="70%")
-    return Draft(drafted=count, acceptance=share, model=model, own_share=1.0 / architecture.depth if own else 0.0)
+    return Draft(drafted=count, acceptance=share, model=model, own_share=own_share(architecture) if own else 0.0)
 
 
 def read_adapters(text: str | int | None, assumed: list[Assumption]) -> int:
