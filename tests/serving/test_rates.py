@@ -22,6 +22,8 @@ from outlay.serving import (
     simulate,
 )
 
+ONE = Layout()
+
 
 @dataclass(frozen=True)
 class Case:
@@ -36,7 +38,7 @@ class Case:
     variation: float = 0.0
     weights: str = "bf16"
     cache: str = "bf16"
-    layout: Layout = Layout()
+    layout: Layout = ONE
     within: float = 0.1
 
 

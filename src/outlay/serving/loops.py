@@ -21,7 +21,7 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.front_end import behind
-from outlay.serving.inside import SEARCHES, Ends, far_off, looked_at
+from outlay.serving.inside import SEARCHES, Ends, far_off, look_up, looked_at
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
@@ -66,7 +66,7 @@ class Loops:
     first: Floats
     """Seconds of a request that is alone."""
     full: Floats
-    """Seconds of a request among as many as fit."""
+    """Seconds of a request among as many as fit, were they answered at the highest rate."""
 
     def at(self, places: Any, inside: Floats, *, watts: bool = False) -> tuple[Floats, Performance]:
         """The rate that keeps `inside` requests in instances at `places`, and how they fare; below the most that fit.
@@ -135,7 +135,7 @@ class Loops:
         :func:`~outlay.serving.inside.inside` looks, and as many as can be carried. Nothing of the load's size is in them, so
         that more machines or fewer requests find the same."""
         most = np.asarray(self.limits.sequences, dtype=float)
-        numbers = [*(few + 0.0 * most for few in FEW), *looked_at(most), self.most(slice(None))]
+        numbers = [*(few + 0.0 * most for few in FEW), *(looked_at(most) - 1.0), self.most(slice(None))]
         return np.sort(np.maximum(np.stack(numbers, axis=-1), FEW[0]), axis=-1)
 
     def _looked_up(self, places: Any) -> tuple[Floats, Floats]:
@@ -213,7 +213,7 @@ def loops_of(
     shape = np.shape(deployment.layout.tensor)
     limits = limits or room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
-    first, full = _alone_and_full(deployment, load, coefficients, np.stack([np.ones(shape), sequences]))
+    first, full = _alone_and_full(deployment, load, coefficients, sequences)
     return Loops(
         deployment=deployment,
         load=load,
@@ -229,20 +229,19 @@ def loops_of(
 
 
 def _alone_and_full(
-    deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats
+    deployment: Deployment, load: Load, coefficients: ServingCoefficients, sequences: Floats
 ) -> tuple[Floats, Floats]:
-    """Seconds of a request that is alone, and among as many as fit while others wait for their places: the rows of `running`."""
+    """Seconds of a request that is alone, and of as many as fit, were they answered at the highest rate."""
     if deployment.engine.batching == "static":
+        running = np.stack([np.ones(sequences.shape), sequences])
         closed = perform(
             deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients, front_end=0.0
         )
-        alone: Any = running / closed.requests_per_second
-        full = alone
-    else:
-        cycle = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients))
-        alone, full = cycle.seconds, cycle.crowded
-    alone, full = (np.broadcast_to(np.asarray(found, dtype=float), running.shape) for found in (alone, full))
-    return alone[0], full[1]
+        alone, full = np.broadcast_to(np.asarray(running / closed.requests_per_second, dtype=float), running.shape)
+        return alone, full
+    task, steps = Task.of(deployment, load, None), timed(deployment, coefficients)
+    looked = look_up(cycle_of(deployment), task, sequences, steps)
+    return looked.seconds[0], sequences / looked.highest
 
 
 def some_of(deployment: Deployment, places: Any) -> Deployment:

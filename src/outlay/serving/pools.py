@@ -16,7 +16,6 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.disaggregated import mean_watts
-from outlay.serving.inside import POINTS
 from outlay.serving.load import Load, Performance
 from outlay.serving.loops import FEW, Floats, Loops, Met, some_of
 from outlay.serving.open_loop import slot_wait
@@ -24,6 +23,9 @@ from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.room import Room, room
 from outlay.serving.steps import Steps, timed
 from outlay.serving.task import Task
+
+NUMBERS = 12
+"""Rates that are looked at first, of instances that compute prompts alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class PrefillLoops(Loops):
 
     def grid(self) -> Floats:
         """Rates, from hardly any to the most."""
-        return np.asarray(np.geomspace(FEW[0], 1.0, POINTS) * self.most(slice(None))[:, None])
+        return np.asarray(np.geomspace(FEW[0], 1.0, NUMBERS) * self.most(slice(None))[:, None])
 
     def most(self, places: Any) -> Floats:
         """The rate at which a prompt comes as fast as one is computed."""
