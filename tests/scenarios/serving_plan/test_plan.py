@@ -600,3 +600,10 @@ def test_slots_of_llama_cpp_have_room_for_longer_requests(asked: dict[str, Any])
 def test_a_plan_without_limits_still_has_an_end_to_its_waits(model: str, on: str, load: dict[str, object]) -> None:
     found = plan_serving(model, on=on, **load)
     assert all(np.isfinite(found.answer[name].value.likely) for name in ("ttft", "tpot", "e2e"))
+
+
+@pytest.mark.parametrize("rate", [733.0, 9_999.0, 20_000.0])
+def test_a_plan_carries_its_load(rate: float) -> None:
+    """Rounding of the search: 603 carried 99,990 of 100,000 requests a second."""
+    answer = plan_serving("llama-3-8b", on="h100-sxm", rate=rate, input=10, output=10)
+    assert answer.answer["requests_per_second"].value.likely >= rate

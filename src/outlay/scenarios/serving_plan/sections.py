@@ -58,7 +58,7 @@ def plan_table(priced: Priced) -> Table:
 
 def _carries(plan: Plan, wanted: ServingWanted) -> str:
     """The most requests: within the latencies, and however long they wait."""
-    most = float(plan.block.sustained[plan.place])
+    most = max(float(plan.block.sustained[plan.place]), plan.capacity)
     if not wanted.objectives.stated:
         return rate_words(plan.capacity)
     within = f"{rate_words(plan.capacity)} within the latencies"
