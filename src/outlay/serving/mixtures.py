@@ -63,4 +63,6 @@ def own_layer(deployment: Deployment, curves: Curves) -> ExpertLayer | None:
     weights = deployment.weights
     if not weights.dequantized and deployment.widened:
         return None
-    return curves.expert_layer(deployment.engine.expert_kernels or weights.name, deployment.engine.lane, deployment.engine.year)
+    return curves.expert_layer(
+        deployment.engine.expert_kernels or weights.name, deployment.engine.lane, deployment.engine.year
+    )
