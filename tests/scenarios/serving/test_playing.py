@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from outlay.catalog import accelerator
+from outlay.errors import DoesNotFit
 from outlay.machine import cluster_for
 from outlay.scenarios.serving import playing
 from outlay.scenarios.serving.cost import cost_serving
@@ -74,3 +77,17 @@ def test_a_limit_for_99_of_100_is_never_cheaper_than_for_the_mean() -> None:
     mean, tail = plan_serving("llama-3-8b", **asked), plan_serving("llama-3-8b", p99=True, **asked)
     assert tail.total is not None and mean.total is not None
     assert tail.total.amount.likely >= mean.total.amount.likely * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("count", [2, 400])
+@pytest.mark.parametrize("name", ["ttft", "tpot"])
+def test_what_is_allowed_is_held_against_the_trace_as_it_was_played(count: int, name: str) -> None:
+    """In closed form two requests wait longer than they do: what the screen said was refused, with a hint at more."""
+    trace = poisson(2.0, count, input=380, output=90, variation=0.7)
+    said = cost_serving("llama-3-8b", on="l4:1", trace=trace, price=1).answer[name].value.likely
+    near = cost_serving("llama-3-8b", on="l4:1", trace=trace, price=1, **{name: said * 1.003})
+    assert near.answer[name].value.likely <= said * 1.003
+    with pytest.raises(DoesNotFit) as refused:
+        cost_serving("llama-3-8b", on="l4:1", trace=trace, price=1, **{name: said * 0.99})
+    offered = re.findall(rf"--{name} ([\d.]+m?s)", refused.value.hint)[-1]
+    assert cost_serving("llama-3-8b", on="l4:1", trace=trace, price=1, **{name: offered})

@@ -12,10 +12,10 @@ from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
 from outlay.machine import cluster_for
 from outlay.scenarios.named import MOST_DEVICES
-from outlay.scenarios.serving.fit import try_layouts
+from outlay.scenarios.serving.fit import serve, try_layouts
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.rates import rate_words
-from outlay.scenarios.serving.ways import Tried, instances, layout_words
+from outlay.scenarios.serving.ways import Served, Tried, instances, layout_words
 from outlay.serving import Format, ServingCoefficients, format_for, memory
 from outlay.serving.objectives import Objectives
 from outlay.units import format_quantity
@@ -200,6 +200,9 @@ def _more_of_them(question: ServingQuestion, verb: str, coefficients: ServingCoe
             more = on_count(question, count)
             _, loose = _nearest(more, try_layouts(more, coefficients))
     if count is None or (verb == "keep" and loose):
+        return ""
+    decided = question.demand.requests is not None and question.objectives.stated  # by playing: means are a guess
+    if decided and not isinstance(serve(on_count(question, count), coefficients), Served):
         return ""
     every = on_count(question, count).all_devices
     return f"{every:,} {verb} it: write `{words_on(question, count)}{loose and ' '}{loose}`"
