@@ -17,6 +17,8 @@ from outlay.serving.engines import Engine, engine_for
 from outlay.serving.formats import CACHE_BYTES, Format, format_for
 from outlay.workload import Architecture, Number
 
+SKEW = 0.6
+"""Power with which the popularity of experts falls: that of the kernel tables' uneven routing."""
 DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
 """Degrees of a layout that serving has."""
 
@@ -38,6 +40,8 @@ class Deployment:
     """The number format of the key-value cache: one of :data:`~outlay.serving.formats.CACHE_BYTES`."""
     imbalance: float = 1.0
     """Fullest expert-parallel device's tokens over the mean."""
+    skew: float = SKEW
+    """Power with which the popularity of experts falls with their rank."""
     eager: bool = False
     """Graphs are switched off (`--enforce-eager`)."""
     truncated: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from outlay.catalog import Accelerator
 from outlay.machine import from_memory
 from outlay.serving.coefficients import StepCoefficients
 from outlay.serving.deployment import Deployment, Work
@@ -110,6 +111,16 @@ def exchange_seconds(op: Matmul, deployment: Deployment, backend: Backend, *, pa
     sent = WHOLE * op.rows * (parts * op.depth * others + op.columns * others / (others + 1.0))
     link = (chip.pcie_bandwidth or PCIE) * backend.link_share
     return 2.0 * parts * others * backend.copy_seconds + np.where(np.greater(op.rows, 0), sent / link, 0.0)
+
+
+FETCHED_ROWS = 32
+"""Rows from which a card fetches weights that the processor keeps, and multiplies them itself (`op_offload`: ggml-cuda and
+ggml-vulkan of https://github.com/ggml-org/llama.cpp, `min_batch_size`)."""
+
+
+def fetching_seconds(kept: Deployment, card: Accelerator, backend: Backend) -> Number:
+    """Seconds in which a card fetches the weights of the layers that the processor keeps."""
+    return weight_bytes(kept) / ((card.pcie_bandwidth or PCIE) * backend.link_share)
 
 
 PCIE = 31.5e9

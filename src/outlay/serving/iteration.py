@@ -30,7 +30,15 @@ from outlay.serving.awq import awq_parts, awq_runs
 from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.ggml_step import backend_for, by_rows, ggml_layer, ggml_product, spilled
+from outlay.serving.ggml_step import (
+    FETCHED_ROWS,
+    backend_for,
+    by_rows,
+    fetching_seconds,
+    ggml_layer,
+    ggml_product,
+    spilled,
+)
 from outlay.serving.kv_cache import copied_bytes, state_bytes
 from outlay.serving.lanes import on_lanes
 from outlay.serving.memo import Seen, but_for_windows, remembered
@@ -136,18 +144,31 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
 
 
 def _one_after_another(first: Deployment, then: Deployment, work: Work, coefficients: ServingCoefficients) -> Iteration:
-    """A step through the layers of one kind of device, then through those of another; the engine's own time counts once."""
+    """A step through the layers of one kind of device, then through those of another; the engine's own time counts once.
+
+    For many rows the first device fetches the weights of the other's layers, and works on those too.
+    """
     near = iteration(dataclasses.replace(first, beyond=None), work, coefficients)
     far = iteration(then, work, coefficients)
-    causes = {name: near.breakdown[name] + far.breakdown[name] for name in CAUSES if name != "engine"}
+    fetched = iteration(dataclasses.replace(then, cluster=first.cluster), work, coefficients)
+    fetching = fetching_seconds(then, first.cluster.accelerator, backend_for(first, coefficients.step))
+    many = np.greater_equal(work.tokens, FETCHED_ROWS)
+
+    def other(name: str) -> Number:
+        there = fetched.breakdown[name] + (fetching if name == "pipeline communication" else 0.0)
+        return np.where(many, there, far.breakdown[name])
+
+    causes = {name: near.breakdown[name] + other(name) for name in CAUSES if name != "engine"}
     causes["engine"] = near.breakdown["engine"]
     idle = power_watts(first.cluster.accelerator, {})
     total = sum(causes.values())
-    return Iteration(
-        seconds=total,
-        breakdown=causes,
-        power=lambda: (near.seconds * near.device_watts + (total - near.seconds) * idle) / total,
-    )
+
+    def power() -> Number:
+        working = np.where(many, fetched.seconds - fetched.breakdown["engine"], 0.0)
+        busy = near.seconds * near.device_watts + working * fetched.device_watts
+        return (busy + (total - near.seconds - working) * idle) / total
+
+    return Iteration(seconds=total, breakdown=causes, power=power)
 
 
 def _share(deployment: Deployment, work: Work) -> Work:

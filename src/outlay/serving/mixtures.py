@@ -8,9 +8,6 @@ from outlay.machine import Curves, ExpertLayer, expert_layer_seconds, fullest, g
 from outlay.serving.deployment import Deployment, Work
 from outlay.workload import Experts, GroupedMatmul, Layer, Number, Operator
 
-SKEW = 0.6
-"""Power with which the popularity of experts falls: that of the kernel tables' uneven routing."""
-
 
 def experts_seconds(
     layer: Layer,
@@ -25,7 +22,7 @@ def experts_seconds(
     experts = layer.feed_forward
     up, down = (op for op in operators if isinstance(op, GroupedMatmul))
     divided = deployment.layout.expert
-    visited, rows = fullest(work.tokens, experts.active, experts.count, divided, skew=SKEW)
+    visited, rows = fullest(work.tokens, experts.active, experts.count, divided, skew=deployment.skew)
     fuller = np.maximum(deployment.imbalance, rows)
     own = own_layer(deployment, curves)
     if own is not None:

@@ -283,6 +283,14 @@ def test_layers_on_the_processor_are_those_that_do_not_fit():
     assert "of 80 on the accelerator" in said.value
 
 
+def test_prompts_fetch_the_processors_layers():
+    asked = {"on": "rtx-4090", "quant": "q4_k_m", "output": 128, "concurrency": 1, "offload_to": "ryzen-9-7950x"}
+    one, other = (figure(cost_serving("llama-3-70b", input=tokens, **asked), "ttft") for tokens in (512, 1024))
+    # Some 20 GB of weights come over 32 GB/s of link, once for every 512 tokens.
+    assert 20 / 32 < one < 8
+    assert other / one == pytest.approx(2, rel=0.15)
+
+
 def test_split_layers_make_the_model():
     model = read_model("deepseek-v3")[0]
     for near in (0, 2, 3, 30, 61):

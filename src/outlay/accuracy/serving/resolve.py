@@ -32,6 +32,7 @@ from outlay.serving import (
     memory,
     sequence_bytes,
 )
+from outlay.serving.deployment import SKEW
 from outlay.serving.ggml import era
 from outlay.serving.lanes import on_threads, with_memory
 from outlay.workload import parameters
@@ -49,6 +50,11 @@ NOT_YET: Final = {
 ENTERED: Final = "-entered"
 """Marks the family of an engine that a chip's maker has tuned for an entry in a benchmark: how slow a release of the engine
 was on such chips says nothing of it."""
+
+RANDOM_SKEW: Final = 0.9
+"""Power with which the popularity of experts falls where prompts are tokens drawn at random, which no training has balanced:
+lengths that are not those of a data set. Steps of such runs take less than with the tables' uneven routing, of real prompts not
+(aiconfigurator's silicon_sample.csv and vLLM's blog against ML.ENERGY)."""
 
 PIPELINED: Final = 2024.2
 """Since when llama.cpp lets the devices that hold its layers work on chunks of a prompt at the same time (pull request 6017)."""
@@ -193,6 +199,7 @@ def resolve(record: Record) -> Question:
         cache=cache,
         eager=manner.eager,
         truncated=manner.truncated,
+        skew=SKEW if manner.lengths is not None else RANDOM_SKEW,
     )
     apart: Apart | None = None
     count = row.whole("gpus")
