@@ -715,9 +715,11 @@ def test_where_mean_and_single_requests_part_it_is_said():
     assert not any(said in note for note in calm.notes)
     most = float(str(dict(calm.find("load").rows)["requests"]).split(";")[1].split()[0])
     layout = next(entry.value for entry in calm.assumed if entry.name == "layout").partition(" × ")
-    near = cost_serving("llama-3-8b", on="l4:4", rate=0.995 * most, layout=layout[2], replicas=layout[0])
-    mean, (half, _, last) = figure(near, "ttft"), cells(near, "latency")["first token"]
-    assert any(said in note for note in near.notes) == (not 0.5 * half <= mean < last)
+    for share, full in ((0.93, False), (0.96, True), (0.995, True)):
+        near = cost_serving("llama-3-8b", on="l4:4", rate=share * most, layout=layout[2], replicas=layout[0])
+        mean, (half, _, last) = figure(near, "ttft"), cells(near, "latency")["first token"]
+        assert any(said in note and "Do not plan so" in note for note in near.notes) == full
+        assert any("load without end" in note for note in near.notes) == (not 0.5 * half <= mean < last)
 
 
 def test_a_draft_is_smaller_than_what_it_drafts_for():
