@@ -13,6 +13,10 @@ from outlay.workload import Number
 
 NAMES = ("ttft", "tpot")
 
+FULL = 0.95
+"""Share of the most that is answered from which on nobody should plan. A queue comes to rest in some W / (1 - share) seconds
+where the mean wait is W: beside the last percents that takes hours, and the busiest hour is one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objectives:

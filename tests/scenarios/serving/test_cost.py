@@ -715,9 +715,11 @@ def test_where_mean_and_single_requests_part_it_is_said():
     assert not any(said in note for note in calm.notes)
     most = float(str(dict(calm.find("load").rows)["requests"]).split(";")[1].split()[0])
     layout = next(entry.value for entry in calm.assumed if entry.name == "layout").partition(" × ")
-    near = cost_serving("llama-3-8b", on="l4:4", rate=0.995 * most, layout=layout[2], replicas=layout[0])
-    mean, (half, _, last) = figure(near, "ttft"), cells(near, "latency")["first token"]
-    assert any(said in note for note in near.notes) == (not 0.5 * half <= mean <= last)
+    for share, full in ((0.93, False), (0.96, True), (0.995, True)):
+        near = cost_serving("llama-3-8b", on="l4:4", rate=share * most, layout=layout[2], replicas=layout[0])
+        mean, (half, _, last) = figure(near, "ttft"), cells(near, "latency")["first token"]
+        assert any(said in note and "Do not plan so" in note for note in near.notes) == full
+        assert any("load without end" in note for note in near.notes) == (not 0.5 * half <= mean < last)
 
 
 def test_a_draft_is_smaller_than_what_it_drafts_for():
@@ -864,3 +866,28 @@ def test_clients_of_pools_come_one_by_one_too():
     middle = slice(600, 1500)
     assert figure(found, "ttft") == pytest.approx(float(played.ttft[middle].mean()), rel=0.1)
     assert figure(found, "tpot") == pytest.approx(float(played.tpot[middle].mean()), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        ("llama-3-8b", {"on": "h100-sxm:1", "rate": 12}),
+        ("llama-3.1-70b", {"on": "h100-sxm:8", "rate": 5, "layout": "tp=4,pp=2"}),
+        ("llama-3-8b", {"on": "rtx-4090", "quant": "q4_k_m", "concurrency": 1}),
+        ("llama-3.1-70b", {"on": "h100-sxm:4", "rate": 2, "draft": "llama-3.2-1b", "acceptance": "70%"}),
+        ("llama-3-70b", {"prefill_on": "h100-sxm:8", "decode_on": "h100-sxm:8", "rate": 2}),
+    ],
+)
+def test_what_a_token_takes_is_the_sum_of_its_parts(model, asked):
+    answer = cost_serving(model, input=1024, output=256, price=2, **asked)
+    (step,) = (table for table in answer.sections if table.key == "step")
+    whole = sum(row[1] or 0.0 for row in step.rows)
+    for name in ("ttft", "tpot"):
+        figure = answer.answer[name]
+        parts = {part.label: part.value.likely for part in figure.parts if part.unit == "s"}
+        assert sum(parts.values()) == pytest.approx(figure.value.likely, rel=1e-6)
+    others = [seconds for label, seconds in parts.items() if "compute prompts" in label]
+    if "draft" not in asked:  # of drafts a step yields several tokens
+        own = figure.value.likely - sum(others)
+        assert own == pytest.approx(whole, rel=0.02)
+        assert bool(others) == (asked.get("rate") is not None and "on" in asked)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from typing import Any
 
 import numpy as np
 import pytest
 
+from outlay.cli.main import main
 from outlay.errors import DoesNotFit, InputError, UnknownName
 from outlay.render import render
 from outlay.scenarios.serving.cost import cost_serving
@@ -22,6 +24,7 @@ from outlay.scenarios.serving_plan.sections import unbeaten
 from outlay.scenarios.serving_plan.words import degrees
 from outlay.serving import Load, load_serving, memory, sequence_bytes
 from outlay.serving.disaggregated import perform_disaggregated
+from outlay.serving.objectives import FULL
 from outlay.statement import to_json
 from outlay.units import format_quantity
 
@@ -600,3 +603,37 @@ def test_slots_of_llama_cpp_have_room_for_longer_requests(asked: dict[str, Any])
 def test_a_plan_without_limits_still_has_an_end_to_its_waits(model: str, on: str, load: dict[str, object]) -> None:
     found = plan_serving(model, on=on, **load)
     assert all(np.isfinite(found.answer[name].value.likely) for name in ("ttft", "tpot", "e2e"))
+
+
+@pytest.mark.parametrize(("rate", "limits"), [(3_000.0, {}), (999.0, {"ttft": "200ms", "tpot": "30ms"})])
+def test_a_plan_carries_its_load(rate: float, limits: dict[str, str]) -> None:
+    """Rounding of the search: 603 accelerators carried 99,990 of 100,000 requests a second."""
+    found = search_serving("llama-3-8b", {"rate": rate, "input": 10, "output": 10, **limits})
+    figures = found.offered.figures
+    assert (figures["capacity"][figures["kept"] > 0] >= rate).all()
+    assert found.best.capacity >= rate
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"users": 10_000},
+        {"rate": "1/s"},
+        {"rate": "20/s", "input": 512, "output": 256, "on": "l4"},
+        {"rate": "100/s", "input": 1000, "output": 4000},
+        {"rate": "100/s", "input": 1000, "output": 4000, "on": "h100-sxm", "mode": "disaggregated", "tpot": "50ms"},
+        {"rate": "30/s", "ttft": "60s"},
+    ],
+)
+def test_no_plan_is_as_full_as_nobody_should_plan(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """One L4 at 99 % was the cheapest for 10,000 users, and its own hint said: do not plan so."""
+    found = search_serving("llama-3-8b", asked)
+    figures = found.offered.figures
+    blocks = found.offered.blocks
+    for place in found.usable[:50]:
+        block = blocks[int(found.offered.block[place])]
+        assert found.wanted.rate <= FULL * block.sustained[int(found.offered.place[place])] * (1 + 1e-9)
+    assert (figures["kept"] > 0).any()
+    hint = next(hint for hint in plan_serving("llama-3-8b", **asked).hints if "outlay cost serving" in hint)
+    assert main(shlex.split(hint.split("`")[1])[1:]) == 0
+    assert "Do not plan so" not in " ".join(capsys.readouterr().out.split())

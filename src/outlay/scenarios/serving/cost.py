@@ -25,12 +25,15 @@ from outlay.scenarios.serving.ways import Served, Tried, layout_words
 from outlay.scenarios.terms import Terms, agree, price_notes
 from outlay.scenarios.today import today as day
 from outlay.serving import Requests, ServingCoefficients, load_serving
+from outlay.serving.objectives import FULL
 from outlay.statement import Assumption, Figure, Statement
 from outlay.training.ranges import parse_level, percent
 from outlay.units import format_quantity
 from outlay.workload import Architecture
 
 assert _render.FORMATS
+NEAR = 1e-3
+"""Share by which the most of a plan and that of the same machines alone may differ."""
 _TEXTS = (
     *("on", "prefill_on", "decode_on", "engine", "quant", "kv", "layout", "draft"),
     *("offload_to", "interconnect", "provider", "tier", "grid"),
@@ -293,11 +296,22 @@ def notes_of(run: ServingRun) -> Iterator[str]:
             "(connection, tokenizer, queues; fitted). The network to your users comes on top."
         )
     if run.waits is not None and served.replay is None:
-        waited = run.waits.quantile("ttft", 0.5)
-        if not 0.5 * waited <= float(served.busiest.ttft) <= run.waits.quantile("ttft", 0.99):
+        share = float(served.busiest.utilisation)
+        if share > FULL * (1.0 + NEAR):
             yield (
-                "So close to the most that is answered, waits grow for hours: the mean is that of a load without end, and "
-                "what is played are its first requests. Do not plan so."
+                f"The load is {format_quantity(share, '%')} of the most that is answered: so close to it waits grow for hours, "
+                "and a little more of it has no end. Do not plan so."
+            )
+        waited, slow = (run.waits.quantile("ttft", quantile) for quantile in (0.5, 0.99))
+        if not 0.5 * waited <= float(served.busiest.ttft) <= slow:
+            yield (
+                "The mean wait is that of a load without end, and what is played are its first requests: 99 in 100 are put no "
+                "sooner than the mean."
+            )
+        if not run.waits.lasting:
+            yield (
+                "More requests are inside at a time than are played: they meet emptier instances than those that come later, "
+                "and 99 in 100 are put no sooner than the mean."
             )
     if served.replay is not None:
         yield "The layout was chosen by the means of the trace; the month is as busy as the trace, all along."

@@ -14,6 +14,8 @@ from outlay.statement.line import total
 MILLION = 1e6
 _EACH = ("request", "input", "output", "token")
 _KINDS = {"ttft": "first", "tpot": "decode", "e2e": "answers"}
+ROUNDING = 1e-3
+"""Share of a time between tokens that is not told apart from a step."""
 """Latency → the kind of measurements that says how far off it is."""
 
 
@@ -259,13 +261,18 @@ def _first_parts(run: ServingRun) -> tuple[Figure, ...]:
 
 
 def _step_parts(run: ServingRun) -> tuple[Figure, ...]:
-    """What a decoding step is made of, the model, and the data sheet."""
-    question = run.question
-    causes = tuple(
-        Figure(Interval.of(float(seconds)), unit="s", label=name)
-        for name, seconds in run.decoding.breakdown.items()
-        if float(seconds) > 0
-    )
+    """What the seconds of a token are made of, which sum to them; the model, and the data sheet."""
+    question, speculation = run.question, run.question.speculation(run.served.deployment)
+    token = float(run.served.busiest.tpot)
+    tokens = 1.0 if speculation is None else float(speculation.tokens_per_step)
+    spent = {name: float(seconds) / tokens for name, seconds in run.decoding.breakdown.items() if float(seconds) > 0}
+    step = sum(spent.values())
+    if token > step * (1.0 + ROUNDING):
+        others = "Steps between that compute prompts too, and take longer"
+        spent[others if speculation is None else f"Drafting, and {others[0].lower()}{others[1:]}"] = token - step
+    else:  # a step of the mean number together is a hair longer than the mean step
+        spent = {name: seconds * token / step for name, seconds in spent.items()}
+    causes = tuple(Figure(Interval.of(seconds), unit="s", label=name) for name, seconds in spent.items())
     size = Figure(
         Interval.exact(question.parameters),
         unit="parameters",

@@ -32,11 +32,19 @@ def serve(
     that answers most. :class:`InputError` if the degrees asked for break a rule.
     """
     tried = try_layouts(question, coefficients)
+    if question.demand.requests is not None and question.objectives.stated and tried.fits.any():
+        return _held(question, tried, coefficients, progress)
     if not tried.carries.any():
         place = _fastest(question, tried)
         if place is None:
             return tried
         return _played(question, served_at(question, tried, place, coefficients), coefficients, progress)
+    served = served_at(question, tried, _best(question, tried), coefficients)
+    return served if question.demand.requests is None else _played(question, served, coefficients, progress)
+
+
+def _best(question: ServingQuestion, tried: Tried) -> int:
+    """Of the layouts that carry the load."""
     score = _score(question, tried)
     best = float(np.min(score))
     close = np.flatnonzero(score <= best * TIE)
@@ -44,9 +52,36 @@ def serve(
         first = np.broadcast_to(np.asarray(tried.performance.ttft, dtype=float), score.shape)[close]
         close = close[first <= np.min(first) * TIE]
     # Of layouts that are as good, the fewest devices an instance: what fails then takes less with it.
-    place = int(close[np.argmin(np.asarray(tried.layouts.devices)[close])])
-    served = served_at(question, tried, place, coefficients)
-    return served if question.demand.requests is None else _played(question, served, coefficients, progress)
+    return int(close[np.argmin(np.asarray(tried.layouts.devices)[close])])
+
+
+def _held(
+    question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients, progress: Progress | None
+) -> Served | Tried:
+    """A layout that keeps its objectives when the trace is played; else the nearest alone, as it was played.
+
+    Those that may are the best that keeps them in closed form, and the quickest in each latency, whatever is asked.
+    """
+    shape, fastest = tried.fits.shape, _fastest(question, tried)
+    names = ("e2e", "ttft", "tpot")
+    seconds = {
+        name: np.broadcast_to(np.asarray(getattr(tried.performance, name), dtype=float), shape) for name in names
+    }
+    over = np.broadcast_to(np.asarray(tried.performance.utilisation, dtype=float), shape)
+    usable = tried.fits & (over < 1) if fastest is None else np.arange(shape[0]) == fastest
+    places = [_best(question, tried)] if tried.carries.any() else []
+    places += [int(np.argmin(np.where(usable, values, np.inf))) for values in seconds.values()]
+    wanted, nearest = question.objectives, (np.inf, tried)
+    for place in dict.fromkeys(places):
+        served = _played(question, served_at(question, tried, place, coefficients), coefficients, progress)
+        excess = max(float(getattr(served.busiest, name)) / float(getattr(wanted, name)) for name in wanted.stated)
+        if excess <= 1.0:
+            return served
+        if excess < nearest[0]:
+            alone = np.arange(shape[0]) == place
+            found = replace(served.busiest, utilisation=over)
+            nearest = excess, replace(tried, performance=found, fits=alone, carries=np.zeros(shape, dtype=bool))
+    return nearest[1]
 
 
 def _fastest(question: ServingQuestion, tried: Tried) -> int | None:

@@ -27,9 +27,10 @@ Progress = Callable[[int, int], None]
 
 PLAYED = 3000
 """Requests that count: 30 of them are slower than the 99 of 100."""
-FILLING = 3
-"""How often those that are inside at a time come before, and do not count: the first ones meet an empty machine."""
-MOST_FILLING = 30_000
+MOST_INSIDE = 40_000
+"""Requests that a play begins with at most; where more are inside at a time, it does not come to what lasts."""
+BEFORE, AFTER = 0.5, 1.2
+"""Times that those inside at a time come before the first that counts, and after the last: till it is answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,33 +71,40 @@ def play(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waits:
-    """Requests that were played, and from which on they count."""
+    """Requests that were played, and which of them count."""
 
     replay: Replay
-    skip: int = 0
+    first: int = 0
+    last: int | None = None
+    lasting: bool = True
+    """The instances were as full before the first that counts and after the last as between."""
+
+    @property
+    def counted(self) -> slice:
+        return slice(self.first, self.last)
 
     def quantile(self, latency: str, share: float) -> float:
         """Seconds of `ttft`, `tpot` or `e2e` that a share of the requests does not exceed."""
-        seconds = getattr(self.replay, latency)[self.skip :]
+        seconds = getattr(self.replay, latency)[self.counted]
         seconds = seconds[~np.isnan(seconds)]  # answers of one token have no further ones
         return float(np.quantile(seconds, share)) if len(seconds) else 0.0
 
     def mean(self, latency: str) -> float:
         """Mean seconds of `ttft`, `tpot` or `e2e`."""
-        seconds = getattr(self.replay, latency)[self.skip :]
+        seconds = getattr(self.replay, latency)[self.counted]
         seconds = seconds[~np.isnan(seconds)]
         return float(seconds.mean()) if len(seconds) else 0.0
 
     def good(self, *, ttft: float, tpot: float) -> float:
         """Share of the requests that keep both."""
-        return float(self.replay.good(ttft=ttft, tpot=tpot)[self.skip :].mean())
+        return float(self.replay.good(ttft=ttft, tpot=tpot)[self.counted].mean())
 
     @property
     def preempted(self) -> NDArray[Any]:
-        return np.asarray(self.replay.preempted[self.skip :])
+        return np.asarray(self.replay.preempted[self.counted])
 
     def __len__(self) -> int:
-        return len(self.replay.arrival) - self.skip
+        return len(self.replay.arrival[self.counted])
 
 
 def play_at_random(
@@ -114,10 +122,37 @@ def play_at_random(
     """
     alone = fleet.prefill is None
     share = rate / fleet.replicas if alone else rate
-    skip = min(math.ceil(FILLING * share * seconds), MOST_FILLING)
-    requests = poisson(share, PLAYED + skip, input=demand.input, output=demand.output, burstiness=demand.burstiness)
+    inside = math.ceil(share * seconds) if share * seconds < MOST_INSIDE else MOST_INSIDE
+    before, after = math.ceil(BEFORE * inside), math.ceil(AFTER * inside)
+    count = before + PLAYED + after
+    coming = poisson(share, count, input=demand.input, output=demand.output, burstiness=demand.burstiness)
     if demand.cached:
-        cached = np.minimum(np.round(requests.input * demand.cached), requests.input - 1).astype(np.int64)
-        requests = dataclasses.replace(requests, cached=cached)
+        cached = np.minimum(np.round(coming.input * demand.cached), coming.input - 1).astype(np.int64)
+        coming = dataclasses.replace(coming, cached=cached)
     played = dataclasses.replace(fleet, replicas=1) if alone else fleet
-    return Waits(replay=play(played, requests, coefficients, progress), skip=skip)
+    return Waits(
+        replay=play(played, begun(coming, inside), coefficients, progress),
+        first=inside + before,
+        last=inside + before + PLAYED,
+        lasting=share * seconds <= MOST_INSIDE,
+    )
+
+
+def begun(coming: Requests, inside: int) -> Requests:
+    """With so many before them that are inside when they come, each with another part of its answer done.
+
+    These bring what is done in their caches, so that nothing of it is computed again.
+
+    >>> found = begun(poisson(2.0, 3, input=100, output=40), 4)
+    >>> found.arrival[:5].tolist(), found.input[:5].tolist(), found.output[:5].tolist()
+    ([0.0, 0.0, 0.0, 0.0, 0.0], [135, 125, 115, 105, 100], [5, 15, 25, 35, 40])
+    """
+    whole = np.resize(coming.output, inside)
+    done = np.floor(whole * (1.0 - (np.arange(inside) + 0.5) / max(inside, 1))).astype(np.int64)
+    prompt = np.resize(coming.input, inside) + done
+    return Requests(
+        np.concatenate([np.zeros(inside), coming.arrival]),
+        np.concatenate([prompt, coming.input]),
+        np.concatenate([np.maximum(whole - done, 1), coming.output]),
+        np.concatenate([prompt - 1, coming.cached]),
+    )

@@ -12,10 +12,10 @@ from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
 from outlay.machine import cluster_for
 from outlay.scenarios.named import MOST_DEVICES
-from outlay.scenarios.serving.fit import try_layouts
+from outlay.scenarios.serving.fit import serve, try_layouts
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.rates import rate_words
-from outlay.scenarios.serving.ways import Tried, instances, layout_words
+from outlay.scenarios.serving.ways import Served, Tried, instances, layout_words
 from outlay.serving import Format, ServingCoefficients, format_for, memory
 from outlay.serving.objectives import Objectives
 from outlay.units import format_quantity
@@ -216,6 +216,9 @@ def _more_of_them(question: ServingQuestion, verb: str, coefficients: ServingCoe
             more = replace(more, objectives=question.objectives)
             _, loose = _nearest(more, try_layouts(more, coefficients))
     if more is None or (verb == "keep" and loose):
+        return ""
+    decided = question.demand.requests is not None and question.objectives.stated  # by playing: means are a guess
+    if decided and not isinstance(serve(more, coefficients), Served):
         return ""
     return f"{more.all_devices:,} {verb} it: write `{words_on(more)}{loose and ' '}{loose}`"
 

@@ -18,7 +18,7 @@ from outlay.serving import Deployment, Engine, Format, Load, ServingCoefficients
 from outlay.serving.choose import Ways, fared, replicas_of, ways_of
 from outlay.serving.layouts import layouts_of
 from outlay.serving.loops import Floats, Make, loops_of
-from outlay.serving.objectives import Objectives
+from outlay.serving.objectives import FULL, Objectives
 from outlay.serving.pools import decode_loops, prefill_loops
 from outlay.serving.prefill import behind_many
 
@@ -99,8 +99,21 @@ def _ways(
         prompts=make is not decode_loops,
         make=make,
     )
+    if ways is not None:
+        ways = _not_full(ways)
     fitting = 0 if ways is None else ways.count
     return ways, Counts(looked_at=seen, illegal=seen - legal, too_big=legal - fitting)
+
+
+def _not_full(ways: Ways) -> Ways:
+    """The same, each of which carries no more than an instance that is not quite full."""
+    most = FULL * ways.loops.sustained(slice(None))
+    return dataclasses.replace(
+        ways,
+        rate=np.minimum(ways.rate, most),
+        beyond=np.minimum(ways.beyond, most),
+        relaxed={name: np.minimum(rate, most) for name, rate in ways.relaxed.items()},
+    )
 
 
 def _aggregated(

@@ -27,7 +27,7 @@ from outlay.scenarios.serving_plan.words import (
     why,
 )
 from outlay.search.limits import Judged
-from outlay.serving.objectives import Objectives
+from outlay.serving.objectives import FULL, Objectives
 
 _TRIES = 5
 """Times that four times as many accelerators are tried for a hint."""
@@ -107,7 +107,7 @@ def none_within(wanted: ServingWanted, offered: Offered, judged: Judged, again: 
             helps = [_unlimited(wanted, chips, again), "take larger accelerators"]
         hint = ", or ".join(filter(None, helps))
         return DoesNotFit(
-            f"{head}\n  no count up to {most:,} carries the load",
+            f"{head}\n  no count up to {most:,} carries the load at {FULL:.0%} of the most that it answers",
             hint=hint if helps[0] or not helps[1].startswith("a lower") else f"write {hint}",
         )
     near = offered.plan(place)

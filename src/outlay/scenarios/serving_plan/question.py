@@ -32,7 +32,7 @@ from outlay.scenarios.serving_plan.offers import Money, unsold
 from outlay.scenarios.training_plan.question import Wanted, ask_plan, read_counts
 from outlay.serving import Engine, Format, Load, engine_for
 from outlay.serving.engines import engine_on
-from outlay.serving.objectives import Objectives
+from outlay.serving.objectives import FULL, Objectives
 from outlay.statement import Assumption, Receipt
 from outlay.units import with_article
 from outlay.workload import Architecture
@@ -244,6 +244,8 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         assumed.append(Assumption("requests played", value="all of the mean length, coming at random", why=why))
     if not objectives.stated:
         assumed.append(Assumption("latencies", value="any", why="nobody asked for one (`--ttft`, `--tpot`)"))
+    why = "of the most that an instance answers: beyond it waits grow for hours"
+    assumed.append(Assumption("fullest", value=f"{FULL:.0%}", why=why))
     grid = catalog.grid(asked.get("grid") or "world")
     own = None if hardware is None else amortised(hardware, asked.get("life"), asked.get("use"), assumed)[0].likely
     _check_money(asked, wanted)

@@ -151,7 +151,8 @@ def _known(wanted: ServingWanted, block: Block) -> dict[str, Floats]:
         "ttft": block.ttft,
         "tpot": block.tpot,
         "e2e": block.e2e,
-        "capacity": block.capacity,
+        # The most is known to a step of the search; that a plan carries the load was asked exactly.
+        "capacity": np.where(block.kept, np.maximum(block.capacity, wanted.rate), block.capacity),
         "devices": devices,
         "day": block.over_the_day(wanted.rate, wanted.day),
         "kept": block.kept.astype(float),

@@ -58,9 +58,9 @@ def plan_table(priced: Priced) -> Table:
 
 def _carries(plan: Plan, wanted: ServingWanted) -> str:
     """The most requests: within the latencies, and however long they wait."""
-    most = float(plan.block.sustained[plan.place])
+    most = max(float(plan.block.sustained[plan.place]), plan.capacity)
     if not wanted.objectives.stated:
-        return rate_words(plan.capacity)
+        return f"{rate_words(plan.capacity)}; {rate_words(most, beside=plan.capacity)} at most, as full as they get"
     within = f"{rate_words(plan.capacity)} within the latencies"
     return f"{within}; {rate_words(most, beside=plan.capacity)} at most, however long they wait"
 

@@ -40,7 +40,9 @@ def played(plan: Plan, wanted: ServingWanted, coefficients: ServingCoefficients)
         prefill_replicas=plan.prefill_replicas,
     )
     found = play_at_random(fleet, wanted.demand, coefficients, rate=wanted.rate, seconds=plan.e2e)
-    return dataclasses.replace(plan, tails=(found.quantile("ttft", 0.99), found.quantile("tpot", 0.99)))
+    # A load without end, whose mean the plan has, is played for a while: so near to the most that is carried, not to its end.
+    tails = max(found.quantile("ttft", 0.99), plan.ttft), max(found.quantile("tpot", 0.99), plan.tpot)
+    return dataclasses.replace(plan, tails=tails)
 
 
 def excess(plan: Plan, wanted: ServingWanted) -> float:
