@@ -135,20 +135,21 @@ def carried(deployment: Deployment, load: Load, objectives: Objectives, coeffici
 def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
     """The least instances of each way that carry `rate` requests a second; 0 where no count does.
 
-    The most that an instance carries is known between two figures; where one instance less would lie between them, it is
-    asked.
+    The most that an instance carries is known between two figures, and so is the count; between, it is halved.
     """
     with np.errstate(divide="ignore"):
-        count = np.where(ways.rate > 0, np.ceil(rate / ways.rate * (1.0 - 1e-12)), 0.0)
-    open_ones = np.arange(ways.count)
-    below = np.minimum(ways.beyond, ways.loops.sustained(open_ones))
+        high = np.where(ways.rate > 0, np.ceil(rate / ways.rate * (1.0 - 1e-12)), 0.0)
+        below = np.minimum(ways.beyond, ways.loops.sustained(np.arange(ways.count)))
+        low = np.where(ways.rate > 0, np.floor(rate / below) + 1.0, 0.0)
     while True:
-        fewer = open_ones[(count[open_ones] > 1) & (rate / np.maximum(count[open_ones] - 1, 1) < below[open_ones])]
-        if not fewer.size:
-            return count.astype(np.int64)
-        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), watts=False)
-        open_ones = fewer[ways.objectives.at(fewer).kept(found)]
-        count[open_ones] -= 1
+        left = np.flatnonzero(low < high)
+        if not left.size:
+            return high.astype(np.int64)
+        middle = np.floor((low[left] + high[left]) / 2.0)
+        found = ways.loops.at_rate(left, rate / middle, watts=False)
+        enough = ways.objectives.at(left).kept(found)
+        high[left] = np.where(enough, middle, high[left])
+        low[left] = np.where(enough, low[left], middle + 1.0)
 
 
 def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
