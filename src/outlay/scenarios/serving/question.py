@@ -19,7 +19,7 @@ from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.degrees import read_degrees
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.extras import RANK, Draft, read_adapters, read_draft, read_offload
-from outlay.scenarios.serving.runs_on import refuses, sends_caches
+from outlay.scenarios.serving.runs_on import likewise, refuses, sends_caches
 from outlay.scenarios.serving.software import cache_of, engine_of, format_of, read_sequences, told
 from outlay.serving import Deployment, Engine, Format, Requests, Speculation
 from outlay.serving.adapters import Adapters, adapter_bytes
@@ -224,6 +224,12 @@ def _apart(
     if why_not := refuses(engine, chip):
         raise InputError(
             f"{engine.name} does not run on {chip.name}: {why_not}", hint="name devices that run one engine"
+        )
+    if not likewise(chip, question.accelerator):
+        raise InputError(
+            f"no pool of {engine.name} spans {chip.name} and {question.accelerator.name}",
+            expected="chips of servers on both sides",
+            hint=f"write `--prefill-on {question.on}:{count} --decode-on {question.on}:{question.devices}`",
         )
     more: list[Assumption] = []
     cluster = _cluster(chip, count, None, interconnect, more)
