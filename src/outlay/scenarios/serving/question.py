@@ -140,7 +140,7 @@ def ask_serving(
     """Read a question; :class:`InputError` names what cannot be read."""
     assumed: list[Assumption] = []
     architecture, receipt = read_model(model)
-    _served(architecture)
+    check_served(architecture)
     for name, why in architecture.assumed.items():
         assumed.append(Assumption(name, value=why.partition(" (")[0], why=why.partition(" (")[2].rstrip(")") or why))
     on, prompts_on = _pools(on, prefill_on, decode_on, replicas, offload_to)
@@ -274,7 +274,7 @@ def _pools(
     return decode_on, prefill_on
 
 
-def _served(architecture: Architecture) -> None:
+def check_served(architecture: Architecture) -> None:
     """Only what answers token by token is served so."""
     if architecture.family != "decoder":
         raise InputError(
