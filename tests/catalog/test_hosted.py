@@ -113,3 +113,11 @@ def test_the_command_line_starts_without_the_prices():
     run = "import sys, outlay.cli.main, outlay.cli.compare, outlay.scenarios.buying.compare; print('genai_prices' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "False"
+
+
+def test_a_maker_sells_nothing_at_a_router_s_price() -> None:
+    """OpenAI published the weights of gpt-oss and answers with them nowhere; the list has a router's price under its name."""
+    for model in ("gpt-oss-120b", "gpt-oss-20b"):
+        hosts = {price.seller for price in hosted.same_weights(model, tokens=1000, day=datetime.date(2026, 11, 26))}
+        assert "openai" not in hosts
+        assert {"groq", "aws"} <= hosts

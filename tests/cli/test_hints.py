@@ -108,6 +108,28 @@ def test_no_fewer_accelerators_do(ask, command):
     assert ask(*words).code == 1
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cost serving llama-3-8b --prefill-on h100-sxm:1 --decode-on h100-sxm:1 --rate 60/s",
+        "cost serving llama-3-8b --prefill-on h100-sxm:2 --decode-on h100-sxm:1 --rate 60/s --input 128 --output 800",
+        "cost serving llama-3-8b --prefill-on h100-sxm:8 --decode-on h100-sxm:8 --rate 2/s",
+    ],
+)
+def test_neither_pool_has_one_to_spare(ask, command):
+    answer = ask(*shlex.split(command))
+    hint = next(
+        hint for hint in hints_in((answer.err + answer.out).replace("(`--", "hint: (`--")) if "--decode-on" in hint
+    )
+    words = typed(command, hint)
+    assert ask(*words).code == 0
+    for flag in ("--prefill-on", "--decode-on"):
+        fewer = list(words)
+        chip, _, count = words[words.index(flag) + 1].rpartition(":")
+        fewer[words.index(flag) + 1] = f"{chip}:{int(count) - 1}"
+        assert ask(*fewer).code == (1 if int(count) > 1 else 2)
+
+
 def test_patience_is_offered_only_where_it_helps(ask):
     """On a Mac no plan has its first token within a second of a prompt of 4,000 tokens, and nobody says so."""
     slow = "plan serving llama-3-8b --on m3-max --count 4 --rate 1/min --input 4000 --output 100"

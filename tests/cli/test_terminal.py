@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
-
-import pytest
+import sys
 
 from outlay.cli import main
 from outlay.cli.plan_training import progress_bar
@@ -13,17 +13,19 @@ from outlay.cli.plan_training import progress_bar
 NO = ["cost", "serving", "llama-3-8b", "--prefill-on", "h100-sxm:1", "--decode-on", "h100-sxm:1", "--rate", "60/s"]
 
 
-@pytest.fixture
-def terminal(monkeypatch, capsys):
-    """stderr as a terminal of 60 columns."""
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+def terminal(monkeypatch):
+    """stderr as a terminal of 60 columns; what it shows."""
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr("shutil.get_terminal_size", lambda *_: os.terminal_size((60, 24)))
-    return lambda: capsys.readouterr().err
+    return screen.getvalue
 
 
-def test_refusals_are_broken_between_words_at_its_width(terminal, capsys):
+def test_refusals_are_broken_between_words_at_its_width(monkeypatch):
+    shown = terminal(monkeypatch)
     assert main(NO) == 1
-    err = terminal()
+    err = shown()
     lines = err.splitlines()
     assert max(map(len, lines)) <= 60 < len(" ".join(lines))
     assert "hint: " in err
@@ -36,16 +38,17 @@ def test_a_hint_stays_whole_for_programs(capsys):
     assert hints[0].count("`") % 2 == 0
 
 
-def test_a_bar_once_a_second_has_passed(terminal, monkeypatch):
+def test_a_bar_once_a_second_has_passed(monkeypatch):
+    shown = terminal(monkeypatch)
     clock = itertools.chain([0.0, 0.4], itertools.repeat(2.0))
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     show = progress_bar()
     show(0, 4)
-    assert terminal() == ""
+    assert shown() == ""
     show(2, 4)
-    assert "2 of 4" in terminal()
+    assert "2 of 4" in shown()
     show(4, 4)
-    assert terminal().endswith("\r")
+    assert shown().endswith("\r")
 
 
 def test_none_where_nobody_looks(monkeypatch, capsys):

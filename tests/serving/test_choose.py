@@ -89,7 +89,7 @@ def test_how_they_fare_is_what_perform_says(case: tuple[str, str, str]) -> None:
         some_of(found.loops.deployment, places), dataclasses.replace(load, rate=rate / least[places]), load_serving()
     )
     for name in ("ttft", "tpot", "e2e", "utilisation", "device_watts"):
-        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=0.02, err_msg=name)
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-3, err_msg=name)
 
 
 def test_giving_up_an_objective_never_takes_more() -> None:

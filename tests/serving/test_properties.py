@@ -120,3 +120,41 @@ def test_the_highest_throughput_is_the_highest(coefficients: ServingCoefficients
         coefficients,
     )
     assert sustained.utilisation[0] < 1 < sustained.utilisation[1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(work=WORK, chunk=st.sampled_from([256, 512, 8192]), variation=st.sampled_from([0.0, 0.5]))
+def test_more_memory_never_carries_less(
+    coefficients: ServingCoefficients, work: tuple[str, str, int, int, int], chunk: int, variation: float
+) -> None:
+    """Who has room for more need not let them run."""
+    model, engine, tokens, output, _ = work
+    highest = []
+    for factor in (1.0, 1.1, 1.3, 2.0):
+        deployment = deployed(model, engine, 1.0, factor)
+        deployment = replace(deployment, engine=replace(deployment.engine, chunk_tokens=chunk))
+        load = Load(input=tokens, output=output, rate=1.0, variation=variation)
+        highest.append(1.0 / float(perform(deployment, load, coefficients).utilisation))
+    # Between two numbers of requests that are looked at, a tile may begin.
+    assert (np.diff(highest) >= -0.05 * np.array(highest[1:])).all()
+
+
+def test_the_highest_rate_is_of_the_number_that_carries_most(coefficients: ServingCoefficients) -> None:
+    """Where as many as fit carry less than half of what fewer do."""
+    chip = accelerator("a100-sxm-80gb")
+    deployment = Deployment(
+        architecture=from_config(model_config("qwen3-30b-a3b").config),
+        cluster=cluster_for(chip, 4),
+        layout=Layout(tensor=4, sequence_parallel=False),
+        engine=engine_for("llamacpp"),
+        weights=format_for("nvfp4"),
+    )
+    asked = {"input": 64, "output": 2, "variation": 0.5}
+    clients = np.array([1.0, 8.0, 32.0, 64.0, 256.0])
+    carried = perform(deployment, Load(**asked, concurrency=clients), coefficients, front_end=0.0).requests_per_second
+    assert carried[-1] < 0.6 * carried.max()
+    highest = 1.0 / float(perform(deployment, Load(**asked, rate=1.0), coefficients).utilisation)
+    assert highest >= 0.95 * carried.max()
+    most = maximum(deployment, **asked, coefficients=coefficients)
+    assert most.concurrency < 256
+    assert float(most.requests_per_second) == pytest.approx(highest, rel=0.05)

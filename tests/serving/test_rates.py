@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -22,6 +22,8 @@ from outlay.serving import (
     simulate,
 )
 
+ONE = Layout()
+
 
 @dataclass(frozen=True)
 class Case:
@@ -36,14 +38,21 @@ class Case:
     variation: float = 0.0
     weights: str = "bf16"
     cache: str = "bf16"
-    layout: Layout = Layout()
+    layout: Layout = ONE
     within: float = 0.1
+    names: tuple[str, ...] = ("ttft", "tpot", "e2e")
 
 
 TILES = Case(
     "qwen3-30b-a3b", "a100-sxm-80gb", "sglang", (12.0, 23.0, 26.0, 34.0), 128, 128, 0.5, "nvfp4", "fp8", within=0.15
 )
 """Two prompts begin one more tile than one and a half."""
+
+QUEUE = Case("llama-3-8b", "h100-sxm", "vllm", (0.5, 1.4, 2.3, 3.2, 4.1), 7000, 64, within=0.12, names=("tpot",))
+"""Prompts that fill a step, one after the other."""
+SHORT = Case("llama-3-8b", "h100-sxm", "vllm", (1.5, 2.5, 3.5, 4.5), 7000, 4, within=0.31, names=("tpot",))
+"""And answers that end before the next ones are through."""
+SHORTEST = Case("qwen3-30b-a3b", "h100-sxm", "vllm", (0.6, 1.8, 3.0), 12000, 2, 0.5, within=0.35, names=("tpot",))
 
 
 def deployment_of(case: Case) -> Deployment:
@@ -67,12 +76,42 @@ def played(deployment: Deployment, load: Load, coefficients: ServingCoefficients
     return {"ttft": float(found.ttft[middle].mean()), "tpot": float(after), "e2e": float(found.e2e[middle].mean())}
 
 
-@pytest.mark.parametrize("case", [TILES], ids=lambda case: f"{case.model} {case.engine}")
+@pytest.mark.parametrize(
+    "case", [TILES, QUEUE, SHORT, SHORTEST], ids=lambda case: f"{case.model} {case.engine} {case.output}"
+)
 def test_times_are_those_of_the_simulator(coefficients: ServingCoefficients, case: Case) -> None:
     deployment = deployment_of(case)
     for rate in case.rates:
         load = Load(input=case.input, output=case.output, variation=case.variation, rate=rate)
         found = perform(deployment, load, coefficients)
         count = int(np.clip(30 * float(found.concurrency), 1500, 8000))
-        for name, value in played(deployment, load, coefficients, count).items():
-            assert float(getattr(found, name)) == pytest.approx(value, rel=case.within), (rate, name)
+        truth = played(deployment, load, coefficients, count)
+        for name in case.names:
+            assert float(getattr(found, name)) == pytest.approx(truth[name], rel=case.within), (rate, name)
+
+
+ON_THE_WAY = {
+    "large mixture on eight": ("deepseek-v3", "h200", 8, 2048, 64, 95),
+    "longer answers": ("deepseek-v3", "h200", 8, 2048, 256, 200),
+    "dense on eight": ("mistral-7b", "rtx-4090", 8, 2048, 64, 95),
+    "dense on one": ("llama-3-8b", "h100-sxm", 1, 1024, 128, 64),
+}
+"""Prompts go first, and take longer than a request is on its way: who comes meanwhile comes together."""
+
+
+@pytest.mark.parametrize("name", ON_THE_WAY)
+@pytest.mark.parametrize("front_end", [None, 0.0])
+def test_clients_that_take_a_while_to_come_again(
+    coefficients: ServingCoefficients, name: str, front_end: float | None
+) -> None:
+    model, on, devices, tokens, output, clients = ON_THE_WAY[name]
+    case = Case(model, on, "sglang", (), tokens, output, 0.3, weights="fp8-block" if model == "deepseek-v3" else "bf16")
+    layout = Layout(data=devices, expert=devices if model == "deepseek-v3" else 1, sequence_parallel=False)
+    deployment = deployment_of(replace(case, layout=layout))
+    load = Load(input=tokens, output=output, variation=0.3, concurrency=clients)
+    found = perform(deployment, load, coefficients, front_end=front_end)
+    count = max(10 * clients, 1200)
+    sent = poisson(rate=1.0, count=count, seed=4, input=tokens, output=output, variation=0.3)
+    ended = np.sort(simulate(deployment, sent, coefficients, concurrency=clients, front_end=front_end).finish)
+    first, last = int(count * 0.3), int(count * 0.9 - clients)
+    assert float(found.requests_per_second) == pytest.approx((last - first) / (ended[last] - ended[first]), rel=0.1)

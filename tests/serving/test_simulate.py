@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from math import ceil, inf
 
@@ -304,3 +305,20 @@ def test_no_requests_is_no_work(one: Deployment, coefficients: ServingCoefficien
     found: Replay = simulate(one, Requests([], [], []), coefficients)
     assert found.seconds == 0
     assert found.goodput() == 0
+
+
+def test_instances_that_nothing_is_sent_to_take_no_time(one: Deployment, coefficients: ServingCoefficients) -> None:
+    """A hundred thousand answer as so many do as are ever busy together, in hardly more time; all of them draw power."""
+    requests = poisson(4.0, 60, input=500, output=60, seed=3)
+    few = simulate(one, requests, coefficients, replicas=60)
+    begun = time.process_time()
+    many = simulate(one, requests, coefficients, replicas=100_000)
+    assert time.process_time() - begun < 3.0
+    np.testing.assert_array_equal(few.finish, many.finish)
+    np.testing.assert_array_equal(few.first, many.first)
+    assert many.joules > 1000 * few.joules
+    apart = [
+        simulate_disaggregated(one, one, requests, coefficients, prefill_instances=count, decode_instances=count)
+        for count in (60, 20_000)
+    ]
+    np.testing.assert_array_equal(apart[0].finish, apart[1].finish)

@@ -105,7 +105,7 @@ def test_results_are_written_where_they_stood() -> None:
 def test_a_rate_alone_is_the_rate_of_those_that_fare_so(served: tuple[str, ...], make: Any) -> None:
     loops = make(deployed(*served), LOAD, COEFFICIENTS)
     places = np.arange(loops.first.size)[:, None]
-    inside = loops.grid()[:, ::4]
+    inside = loops.numbers[:, ::4]
     rate, found = loops.at(places, inside)
     assert loops.kept_up(places, inside) == pytest.approx(rate, rel=1e-12)
     assert (np.less(loops.utilisation(places, rate), 1.0) == Objectives().kept(found)).all()

@@ -103,9 +103,14 @@ def same_weights(model: str, *, tokens: float, day: datetime.date, seller: str |
         for provider in _providers()
         if (provider.id == seller if seller else not is_router(provider.id))
         for entry in provider.models
-        if weights_of(entry.id) == model and not entry.id.endswith(":free")
+        if weights_of(entry.id) == model and not entry.id.endswith(":free") and not _a_router_s(entry)
     )
     return tuple(price for price in found if price is not None)
+
+
+def _a_router_s(entry: Any) -> bool:
+    """Whether a price under a maker's name is a router's, as the list says of it: the maker may sell no such thing."""
+    return "imported from openrouter" in (entry.price_comments or "").lower()
 
 
 def api_price(name: str, *, tokens: float, day: datetime.date) -> ApiPrice:

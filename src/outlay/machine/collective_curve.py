@@ -75,7 +75,7 @@ def collective_curve(accelerator: Linked, coefficients: Mapping[str, Any] | None
     host = next(candidate for candidate in content["assumed"] if candidate["chip"] == "pcie")
     source = record["source"] if basis == "fitted" else f"as {record['chip']}: {record['source']}"
     return CollectiveCurve(
-        link=_kinds(record["kinds"]),
+        link=_kinds(record["kinds"], ranks=ranks_of(accelerator)),
         host=_kinds(host["kinds"]),
         network_share=content["network_share"],
         switched_size=record.get("switched_size") or math.inf,
@@ -84,13 +84,28 @@ def collective_curve(accelerator: Linked, coefficients: Mapping[str, Any] | None
     )
 
 
-def _kinds(records: Mapping[str, Any]) -> dict[str, KindCurve]:
+def ranks_of(accelerator: Linked) -> float:
+    """Members of a group on one chip: the cores of Trainium and Inferentia have memory and work of their own, and each sends.
+
+    Since Trainium2 two act as one unless told otherwise (AWS Neuron's documentation, `NEURON_LOGICAL_NC_CONFIG`, 2026-11).
+
+    >>> from outlay.catalog import accelerator
+    >>> [ranks_of(accelerator(chip)) for chip in ("inferentia2", "trainium2", "h100-sxm")]
+    [2.0, 4.0, 1.0]
+    """
+    if getattr(accelerator, "category", "") != "trainium":
+        return 1.0
+    cores = float(getattr(accelerator, "cores", None) or 1)
+    return cores / 2.0 if getattr(accelerator, "year", 0) >= 2024 else cores
+
+
+def _kinds(records: Mapping[str, Any], *, ranks: float = 1.0) -> dict[str, KindCurve]:
     return {
         kind: KindCurve(
             sizes=tuple(values["sizes"]),
             share=tuple(values["share"]),
             start_seconds=values["start_seconds"],
-            rank_seconds=values["rank_seconds"],
+            rank_seconds=ranks * values["rank_seconds"],
             large_start_seconds=values["large_start_seconds"],
             large_rank_seconds=values["large_rank_seconds"],
             small_share=values["small_share"],

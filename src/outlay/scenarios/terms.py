@@ -216,7 +216,9 @@ def agree_price(
         if not offered:
             kind = "owned"
             assumed.append(
-                Assumption("tier", value="owned", why=f"nobody in the catalog rents out {with_article(chip.name)}")
+                Assumption(
+                    "tier", value="owned", why=f"no seller of {with_article(chip.name)} is known here (`--price`)"
+                )
             )
         elif kind not in offered:
             kind = next(entry for entry in ("reserved", "spot", *sorted(offered)) if entry in offered)

@@ -24,8 +24,6 @@ class Bracket:
     bad: _Floats
     at_good: _Floats
     at_bad: _Floats
-    measured: _Floats
-    """What was measured at the figures that were tried first (candidates, numbers)."""
 
 
 def largest(
@@ -54,14 +52,13 @@ def largest(
     >>> found.good[0].round(2).tolist(), found.bad[0].round(2).tolist(), found.at_good[0].round(2).tolist()
     ([3.0, 20.0, 0.0], [3.0, inf, 1.0], [5.99, 40.0, 0.0])
     """
-    figures = np.asarray(figures, dtype=float)
     shape = (kinds, len(figures))
     good, bad = np.zeros(shape), np.full(shape, np.inf)
     at_good, at_bad = good.copy(), bad.copy()
     kind, place = (part.reshape(-1) for part in np.indices(shape))
     row, tried = place, figures
     holds, value = look(np.arange(len(figures))[:, None], figures)
-    measured, share = value, np.linspace(0.0, 1.0, points + 2)[1:-1]  # both ends of a range are known
+    share = np.linspace(0.0, 1.0, points + 2)[1:-1]  # both ends of a range are known
     for left in reversed(range(rounds)):
         kept = np.cumprod(holds[kind, row], axis=1).sum(axis=1)  # up to the first that does not
         most = np.maximum(np.maximum.accumulate(value, axis=1)[row], at_good[kind, place][:, None])
@@ -82,4 +79,4 @@ def largest(
         row = row.reshape(-1)
         tried = ranges[:, 1:2] * (ranges[:, 2:] / ranges[:, 1:2]) ** share
         holds, value = look(ranges[:, :1].astype(np.intp), tried)
-    return Bracket(good, bad, at_good, at_bad, measured)
+    return Bracket(good, bad, at_good, at_bad)

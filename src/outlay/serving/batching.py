@@ -12,6 +12,7 @@ from outlay.serving.closed_loop import Fared, in_and_out_of_step
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.front_end import behind, left_inside
+from outlay.serving.inside import look_up
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import open_loop
 from outlay.serving.quantiles import Quantiles, Spread
@@ -68,6 +69,7 @@ def perform(
         found = performance_of(deployment, load, limits, fared, utilisation, busy)
         return behind(found, load, deployment, front)
     ways = static_closed if static else in_and_out_of_step
+    task = dataclasses.replace(task, away=front)
 
     def closed(load: Load) -> Performance:
         fared = ways(deployment, load, task, limits.sequences, steps)
@@ -91,7 +93,8 @@ def maximum(
     variation: Number = 0.0,
     steps: Steps | None = None,
 ) -> Performance:
-    """The highest throughput: as many requests as fit run together, and the next one is always there, past the front end.
+    """The highest throughput: as many requests as are answered fastest run together, most often as many as fit, and the next one
+    is always there, past the front end.
 
     >>> from outlay.catalog import accelerator
     >>> from outlay.machine import cluster_for
@@ -105,16 +108,24 @@ def maximum(
     """
     load = Load(input=input, output=output, cached=cached, concurrency=1.0, variation=variation)
     limits = room(deployment, load, coefficients, most_sequences=most_sequences)
-    load = dataclasses.replace(load, concurrency=np.maximum(limits.sequences, 1.0))
-    return perform(
-        deployment,
-        load,
-        coefficients,
-        most_sequences=most_sequences,
-        speculation=speculation,
-        steps=steps,
-        front_end=0.0,
-    )
+    most = np.maximum(limits.sequences, 1.0)
+
+    def among(n: Number) -> Performance:
+        return perform(
+            deployment,
+            dataclasses.replace(load, concurrency=n),
+            coefficients,
+            most_sequences=most_sequences,
+            speculation=speculation,
+            steps=steps,
+            front_end=0.0,
+        )
+
+    def seconds(n: Number) -> tuple[Number, Number]:
+        each = n / np.maximum(among(n).requests_per_second, 1e-300)
+        return each, each
+
+    return among(look_up(seconds, np.asarray(most, dtype=float)).best)
 
 
 def performance_of(

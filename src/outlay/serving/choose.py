@@ -47,8 +47,6 @@ class Ways:
     """Requests inside then."""
     beyond: Floats
     """A rate beyond, at which the objectives are not kept."""
-    seen: tuple[Floats, Floats]
-    """Requests inside and the rates that they keep up, as the search met them first (ways, numbers)."""
     relaxed: Mapping[str, Floats] = field(default_factory=dict)
     """The most with one objective given up, by its name; as near as the instances for a known load hang on it."""
 
@@ -113,7 +111,6 @@ def ways_of(
         rate=carried[0],
         inside=found.good[0],
         beyond=found.at_bad[0],
-        seen=(loops.grid(), found.measured),
         # What carries a rate within all objectives carries it within fewer, wherever the search for fewer stopped.
         relaxed={name: np.maximum(row, carried[0]) for name, row in zip(kinds, carried, strict=True) if name},
     )
@@ -149,15 +146,14 @@ def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:
         fewer = open_ones[(count[open_ones] > 1) & (rate / np.maximum(count[open_ones] - 1, 1) < below[open_ones])]
         if not fewer.size:
             return count.astype(np.int64)
-        near = (ways.seen[0][fewer], ways.seen[1][fewer])
-        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), near=near, watts=False)
+        found = ways.loops.at_rate(fewer, rate / (count[fewer] - 1), watts=False)
         open_ones = fewer[ways.objectives.at(fewer).kept(found)]
         count[open_ones] -= 1
 
 
 def fared(ways: Ways, places: NDArray[np.intp], rate: Any) -> Performance:
     """How an instance of each of the ways at `places` fares when `rate` requests a second reach it."""
-    return ways.loops.at_rate(places, rate, near=(ways.seen[0][places], ways.seen[1][places]))
+    return ways.loops.at_rate(places, rate)
 
 
 def _most(
@@ -179,9 +175,9 @@ def _most(
 
     def look(places: NDArray[np.intp], inside: Floats) -> tuple[NDArray[np.bool_], Floats]:
         if not asks:
-            rate = loops.kept_up(places, inside)
+            rate = loops.looked()[0] if inside is loops.numbers else loops.kept_up(places, inside)
             return np.less(loops.utilisation(places, rate), 1.0)[None].repeat(len(kinds), axis=0), rate
-        rate, found = loops.at(places, inside)
+        rate, found = loops.looked() if inside is loops.numbers else loops.at(places, inside)
         return np.stack([np.broadcast_to(kind.at(places).kept(found), inside.shape) for kind in wide]), rate
 
     def settled(at_good: Floats, at_bad: Floats) -> NDArray[np.bool_]:
@@ -196,7 +192,7 @@ def _most(
 
     return largest(
         look,
-        loops.grid(),
+        loops.numbers,
         kinds=len(kinds),
         rounds=rounds,
         enough=None if load_rate is None else settled,

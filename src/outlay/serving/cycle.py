@@ -126,17 +126,27 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     arriving = np.where(task.loose, n * between, n)
     others = arriving - between
     visits = np.where(task.loose, n * alone_of(others), 1.0)
-    together = np.maximum(n / visits, 1.0)
-    group = np.minimum(together, slots)
-    chunks = chunks_of(task.prompt / task.chunk, together / slots)
-    each = task.prompt / chunks
-    each_visit = together / group * chunks
     together_decoding = np.where(np.greater(passes, 0), n * task.decodes / np.maximum(passes, 1e-9), 0.0)
     alone = np.maximum(together_decoding, np.minimum(n, 1.0))
     decoding = Mixture(decoding=alone, context=task.context)
-    prompts = Mixture(decoding=0.0, context=0.0, prefill=group * each, prompts=group, past=task.past(each))
+
+    def visiting(visits: Number) -> tuple[Number, Number, Number, Mixture]:
+        """Prompts of a step, steps of one of them, steps of a visit, and such a step."""
+        together = np.maximum(n / visits, 1.0)
+        group = np.minimum(together, slots)
+        chunks = chunks_of(task.prompt / task.chunk, together / slots)
+        each = task.prompt / chunks
+        step = Mixture(decoding=0.0, context=0.0, prefill=group * each, prompts=group, past=task.past(each))
+        return group, chunks, together / group * chunks, step
+
+    group, chunks, each_visit, prompts = visiting(visits)
     gathers = task.independent and bool(np.all(np.greater(task.decodes, 0)))
     pure, mixed, *other = asked_together(steps, decoding, prompts, *([another(task, prompts)] if gathers else []))
+    if np.any(task.away) and np.any(task.loose):
+        visits = np.where(task.loose, together_again(task, n, visits, passes, pure, each_visit * mixed), visits)
+        group, chunks, each_visit, prompts = visiting(visits)
+        pure, mixed = asked_together(steps, decoding, prompts)
+    each, together = task.prompt / chunks, np.maximum(n / visits, 1.0)
     prefilling = visits * each_visit
     # Those of the same visit end one group after the other; without answers, each is sent again at once.
     own = np.where(task.decodes > 0, chunks * (together / group + 1.0) / 2.0, prefilling)
@@ -168,3 +178,18 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
         mix=mix,
         through=through,
     )
+
+
+def together_again(task: Task, n: Number, visits: Number, passes: Number, pure: Number, long: Number) -> Number:
+    r"""Visits of a cycle whose requests take a while to come again, where prompts go first and take `long`.
+
+    What was on its way when the first prompt came is there when that one is through; then nobody is on the way, and for as long
+    as that takes nobody comes. Where a others end in a step of t seconds, and those of g seconds are held up,
+
+    .. math:: \frac{2 - e^{-a g / t}}{g / t + 1 / (1 - e^{-a})}
+
+    visits come to a step: :math:`1 - e^{-a}` where nothing is on the way, and a where hardly any come.
+    """
+    held = np.minimum(task.away, long) / pure
+    others = np.maximum(n - 1.0, 0.0) / np.maximum(passes, 1.0)
+    return visits * np.minimum((1.0 - np.expm1(-others * held)) / (1.0 - held * np.expm1(-others)), 1.0)

@@ -17,6 +17,7 @@ from outlay.serving.closed_apart import closed_apart
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
+from outlay.serving.inside import look_up, times_of
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import number_inside, slope_of, slot_wait, wait_variance
 from outlay.serving.prefill import Prefill, behind_many, prefill_of
@@ -185,23 +186,24 @@ class _Pools:
         """Requests at a rate: each place has its queue."""
         assert load.rate is not None
         rate, most = np.asarray(load.rate, dtype=float), self.most
-        full = self.answer(most)
+        looked = look_up(times_of(answering_cycle, self.answering, self.steps), np.asarray(most, dtype=float))
+        full_seconds = most / looked.highest
         each, sending = rate / self.decode_instances, rate * self.sending / self.prefill_instances
-        decoding = each * full.seconds / most
+        decoding = each * full_seconds / most
         utilisation = np.maximum(np.maximum(rate * self.prefill.each / self.prefill_instances, decoding), sending)
         sustained = np.less(utilisation, 1.0)
         passed = np.where(sustained, rate, rate / np.maximum(utilisation, 1e-9))
         inside = number_inside(lambda n: self.answer(n + 1.0).seconds, passed / self.decode_instances, most - 1.0)
         found = self.answer(inside + 1.0)
         one = replace(load, rate=passed / self.decode_instances)
-        place = slot_wait(one, self.answering, most, full.seconds, found, inside, decoding)
+        place = slot_wait(one, self.answering, most, full_seconds, found, inside, decoding)
         share = np.minimum(sending, 0.999)
         behind = share / (2.0 * (1.0 - share)) * self.sending
         squared = 1.0 + np.square(load.variation)
         first = self.prefill.first(rate / self.prefill_instances, squared)
         busy = rate * self.prefill.each / self.prefill_instances
         first = self.prefill.one + (first - self.prefill.one) * behind_many(self.prefill_instances, busy)
-        slope, steady = slope_of(one, most, full.seconds, found, inside)
+        slope, steady = slope_of(one, most, full_seconds, found, inside)
         queued = self.prefill.variance(rate / self.prefill_instances, load.variation)
         behind_place = wait_variance(place, self.answering.queueing * found.seconds / most, decoding)
         shortest = self.prefill.one * (1.0 - np.minimum(load.variation, 1.0))

@@ -1,9 +1,12 @@
-r"""How many requests a batch holds at a rate: the n with :math:`n = \lambda\,Z(n + 1)`, for many loads with few cycles.
+r"""How many requests a batch holds at a rate, the least n with :math:`n = \lambda\,Z(n + 1)`; and the highest rate.
 
-Loads that differ in their rate alone share Z. So Z is looked up at :data:`POINTS` numbers of requests, evenly apart in their
-logarithm, once for each run of equal loads; the first two between which n falls enclose it, and a chord between them is so
-near that nine n of ten need one cycle of their own, which is the answer. Those that are not near go on with false position,
-by themselves; an end that stays twice counts half (the Illinois rule), or it would stay for ever.
+Z is looked up at numbers of requests that are the same for every load (:data:`NUMBERS`), once for loads that differ in their
+rate alone. The first two of them between which n falls enclose it, so that a batch which would carry less once it is fuller
+is not taken for full. A chord between the two is so near that most n need one cycle of their own, which is the answer. Those
+that are not near go on with false position, by themselves; an end that stays twice counts half (the Illinois rule), or it
+would stay for ever. What is found of a load hangs on nothing that stands beside it.
+
+Nor does more room make less of a batch: who runs an engine may let it run as many as it answers fastest.
 """
 
 from __future__ import annotations
@@ -23,16 +26,14 @@ from outlay.workload import Number
 
 Floats = NDArray[np.float64]
 Cycles = Callable[[Task, Number, Steps], Cycle]
-POINTS = 24
-"""Numbers of requests at which Z is looked up."""
+NUMBERS = 2.0 ** np.arange(20)
+"""Numbers of requests at which Z is looked up, besides as many as fit."""
 SEARCHES = 8
 """Cycles that find one n at most, beside those."""
 CLOSE = 2e-4
 """Error of n, over n + 1, that is small enough."""
 SMALL = 1 << 11
 """Cycles that are asked together for little more than one."""
-SHARED = 4
-"""Loads in a run from which it pays to look Z up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class Inside:
     found: Cycle
     """Of one more than those."""
     full_seconds: Floats
-    """Z of as many as fit, while others wait for their places."""
+    """Z of as many as fit, were they answered at the highest rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,68 +88,100 @@ def inside(cycle: Cycles, task: Task, most: Number, rate: Number, steps: Steps, 
     rate = np.asarray(rate, dtype=float)
     shape = np.broadcast_shapes(alike, rate.shape)
     fits = np.broadcast_to(np.asarray(most, dtype=float), (1,) * (len(shape) - len(alike)) + alike)
-    starts, number = _runs(task, fits, layouts)
-    if starts is None and fits.size * POINTS > SMALL:
-        others = np.stack([fits * 0.0, fits - 1.0])
-        cycles = [cycle(task, n + 1.0, steps) for n in others]
-        seconds = np.stack([np.broadcast_to(one.seconds, fits.shape) for one in cycles])
-        full = np.broadcast_to(cycles[-1].crowded, fits.shape)
-    else:
-        few, of = (fits, task) if starts is None else (fits[..., starts], _first(task, starts))
-        others = looked_at(few)
-        looked = cycle(of, others + 1.0, steps)
-        seconds = np.broadcast_to(looked.seconds, others.shape)
-        full = np.broadcast_to(looked.crowded, others.shape)[-1]
-    ends = _around(others, np.asarray(seconds, dtype=float), rate, number, shape)
-    full = full if number is None else full[..., number]
+    first, kind = _kinds(task, fits, layouts)
+    looked = look_up(times_of(cycle, _some_of(task, first), steps), fits[first])
+    ends = _around(looked, rate, kind, shape)
     others, found = _narrowed(cycle, task, rate, ends, steps)
+    full = fits / looked.highest[kind]
     return Inside(others=others, found=found, full_seconds=np.broadcast_to(full, shape))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """Cycles of some numbers of requests: arrays with those on the first axis."""
+
+    running: Floats
+    seconds: Floats
+    """Z."""
+    crowded: Floats
+    """Z while others wait for their places."""
+
+    @property
+    def highest(self) -> Floats:
+        """The most requests a second, however many run together for that."""
+        found: Floats = (self.running / self.crowded).max(axis=0)
+        return found
+
+    @property
+    def best(self) -> Floats:
+        """The requests that run together then."""
+        place = (self.running / self.crowded).argmax(axis=0)
+        return np.asarray(np.take_along_axis(self.running, place[None], axis=0)[0])
 
 
 def looked_at(most: Floats) -> Floats:
     """The numbers of others at which Z is looked up, in rising order on a first axis.
 
-    >>> looked_at(np.array([256.0]))[[0, 12, -1], 0].round(1).tolist()
-    [0.0, 17.1, 255.0]
+    >>> looked_at(np.array([5.0, 256.0])).T.tolist()[0]
+    [0.0, 1.0, 3.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0]
     """
-    others: Floats = most ** np.linspace(0.0, 1.0, POINTS).reshape(-1, *(1,) * most.ndim) - 1.0
-    others[-1] = most - 1.0  # powers are not exact
-    return others
+    count = max(int(np.searchsorted(NUMBERS, np.max(most, initial=1.0))), 1) + 1
+    return np.asarray(np.minimum(NUMBERS[:count].reshape(-1, *(1,) * most.ndim), most) - 1.0)
 
 
-def _runs(task: Task, most: Floats, layouts: tuple[int, ...]) -> tuple[Any, Any]:
-    """Where runs of equal loads begin on the last axis, and the run of each load; None where loads hardly repeat."""
+def look_up(ask: Callable[[Floats], tuple[Number, Number]], most: Floats) -> Looked:
+    """The cycles of 1 to `most` requests; `ask` says what one takes, and what while others wait."""
+    running = looked_at(most) + 1.0
+    parts = [running] if running.size <= SMALL else list(running)
+    asked = [ask(n) for n in parts]
+
+    def spelled_out(place: int) -> Floats:
+        values = [np.broadcast_to(one[place], n.shape) for one, n in zip(asked, parts, strict=True)]
+        return np.asarray(np.stack(values).reshape(running.shape), dtype=float)
+
+    return Looked(running=running, seconds=spelled_out(0), crowded=spelled_out(1))
+
+
+def times_of(cycle: Cycles, task: Task, steps: Steps) -> Callable[[Floats], tuple[Number, Number]]:
+    """What the cycle of so many requests takes, and what while others wait."""
+
+    def ask(n: Floats) -> tuple[Number, Number]:
+        found = cycle(task, n, steps)
+        return found.seconds, found.crowded
+
+    return ask
+
+
+def _kinds(task: Task, most: Floats, layouts: tuple[int, ...]) -> tuple[Any, Any]:
+    """The first load of each kind on the last axis, and the kind of each: they differ in their rate alone."""
     if not most.ndim or most.shape[-1] == 1 or (layouts and layouts[-1] != 1):
-        return None, None
-    changes = np.zeros(most.shape[-1] - 1, dtype=bool)
-    for values in (most, *(np.asarray(getattr(task, name)) for name in task.__slots__)):
-        if values.ndim and values.shape[-1] > 1:
-            changes |= (values[..., 1:] != values[..., :-1]).reshape(-1, changes.size).any(axis=0)
-    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    if starts.size * SHARED > most.shape[-1]:
-        return None, None
-    return starts, np.concatenate([[0], np.cumsum(changes)])
+        return ..., ...
+    size = most.shape[-1]
+    parts = [most, *(np.asarray(getattr(task, name)) for name in task.__slots__)]
+    rows = np.concatenate([part.reshape(-1, size) for part in parts if part.ndim and part.shape[-1] == size])
+    order = np.lexsort(rows)
+    changes = (np.diff(rows[:, order], axis=1) != 0).any(axis=0)
+    kind = np.empty(size, dtype=np.intp)
+    kind[order] = np.concatenate([[0], np.cumsum(changes)])
+    return (..., order[np.concatenate([[0], np.flatnonzero(changes) + 1])]), (..., kind)
 
 
-def _first(task: Task, starts: NDArray[np.intp]) -> Task:
-    """The first load of each run."""
+def _some_of(task: Task, places: Any) -> Task:
+    """Some of the loads on the last axis."""
 
-    def first(values: Any) -> Any:
-        return values[..., starts] if np.ndim(values) and np.shape(values)[-1] > 1 else values
+    def some(values: Any) -> Any:
+        return values[places] if np.ndim(values) and np.shape(values)[-1] > 1 else values
 
-    return Task(**{name: first(getattr(task, name)) for name in task.__slots__})
+    return Task(**{name: some(getattr(task, name)) for name in task.__slots__})
 
 
-def _around(
-    others: Floats, seconds: Floats, rate: Floats, number: NDArray[np.intp] | None, shape: tuple[int, ...]
-) -> Ends:
-    """The first two points with n between them; `number` says which run each load is in."""
-    rows = np.arange(others[0].size).reshape(others.shape[1:])
-    carried = others / seconds
-    if number is not None:
-        rows, carried = rows[..., number], carried[..., number]
-    over = np.broadcast_to(rate >= carried[-1], shape)
-    point = np.where(over, len(others) - 1, np.maximum(np.argmax(carried >= rate, axis=0), 1))
+def _around(looked: Looked, rate: Floats, kind: Any, shape: tuple[int, ...]) -> Ends:
+    """The first two points with n between them; `kind` says which of the loads that were looked up each one is."""
+    others, seconds = looked.running - 1.0, looked.seconds
+    rows = np.arange(others[0].size).reshape(others.shape[1:])[kind]
+    enough = np.stack([row[kind] for row in others / seconds]) >= rate
+    over = np.broadcast_to(~enough.any(axis=0), shape)
+    point = np.where(over, len(others) - 1, np.maximum(np.argmax(enough, axis=0), 1))
     place = rows + point * others[0].size
     low, high = others.take(place - others[0].size), others.take(place)
     at_low, at_high = rate * seconds.take(place - others[0].size) - low, rate * seconds.take(place) - high

@@ -45,7 +45,7 @@ from outlay.serving.memo import Seen, but_for_windows, remembered
 from outlay.serving.memory import BESIDE
 from outlay.serving.mixtures import own_layer
 from outlay.serving.operators import ends
-from outlay.serving.passes import moved_seconds, passes_seconds
+from outlay.serving.passes import moved_seconds, passes_seconds, sorting_seconds
 from outlay.serving.products import before_prompts, operators_of, product, products_of
 from outlay.workload import Attention, Experts, Layer, Matmul, MemoryBound, Number, StateSpace
 
@@ -396,12 +396,5 @@ def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: Serv
             total = total + product(op, deployment, curves)
     if deployment.truncated and deployment.engine.sorts and deployment.architecture.head:
         logits = work.logits / deployment.layout.data * deployment.architecture.vocab
-        total = total + memory_seconds(SORTED_BYTES * logits, kernels=SORTING_KERNELS, curve=curves.memory)
+        total = total + sorting_seconds(logits, curves)
     return total
-
-
-SORTED_BYTES = 350.0
-"""Bytes that sorting and masking move for each logit: four passes of 32-bit keys with 64-bit places and one by the row, each
-read and written, and ten passes of softmax, sum, mask and scatter. (2.3 ms for 128 rows of 131,072 logits, measured in vLLM's
-pull request 40376 on a chip that it does not name, are 0.14 ns each: 350 bytes at 2.5 TB/s.)"""
-SORTING_KERNELS = 20

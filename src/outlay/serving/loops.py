@@ -10,12 +10,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.serving.batching import perform, performance_of
+from outlay.serving.batching import performance_of
 from outlay.serving.closed_loop import cycle_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle
@@ -26,7 +26,7 @@ from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
 from outlay.serving.room import Room, room
 from outlay.serving.spelling import spelled, write
-from outlay.serving.static_batching import Batch, batch_of, batch_seconds, static_among
+from outlay.serving.static_batching import Batch, batch_of, batch_seconds, batch_times, static_among
 from outlay.serving.steps import Steps, asked_together, knows, timed
 from outlay.serving.task import Task
 
@@ -66,7 +66,18 @@ class Loops:
     first: Floats
     """Seconds of a request that is alone."""
     full: Floats
-    """Seconds of a request among as many as fit."""
+    """Seconds of a request among as many as fit, were they answered at the highest rate."""
+    numbers: Floats
+    """Requests inside that are looked at first (places, numbers), in rising order: hardly any, those at which
+    :func:`~outlay.serving.inside.inside` looks, and as many as can be carried. Nothing of the load's size is in them, so that
+    more machines or fewer requests find the same."""
+    met: Met | None = None
+    """What requests meet there."""
+
+    def looked(self) -> tuple[Floats, Performance]:
+        """The rates that :attr:`numbers` keep up, and how they fare."""
+        places = np.arange(self.first.size)[:, None]
+        return self.at(places, self.numbers) if self.met is None else self._fares(places, self.numbers, self.met)
 
     def at(self, places: Any, inside: Floats, *, watts: bool = False) -> tuple[Floats, Performance]:
         """The rate that keeps `inside` requests in instances at `places`, and how they fare; below the most that fit.
@@ -104,18 +115,16 @@ class Loops:
         front_end = self.coefficients.step.front_of(deployment.engine)
         return rate, behind(found, load, deployment, front_end)
 
-    def at_rate(
-        self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
-    ) -> Performance:
-        """How they fare when `rate` requests a second reach each. `near`: the rates that requests inside of :meth:`grid` keep
-        up, where they are known.
+    def at_rate(self, places: Any, rate: Any, *, watts: bool = True) -> Performance:
+        """How they fare when `rate` requests a second reach each.
 
         Of several n with n = rate · Z(n), which there are where a step jumps, it is the one that
         :func:`~outlay.serving.batching.perform` finds: between the first two numbers of the grid that enclose one.
         """
         alone = self.first[places]
         rate = np.broadcast_to(np.asarray(rate, dtype=float), alone.shape)
-        ends = _around(alone, rate, *(self._looked_up(places) if near is None else near))
+        assert self.met is not None
+        ends = _around(alone, rate, self.numbers[places], self.met.seconds[places])
         now = ends.chord()
         met = self._met(places, now, watts=watts).spelled(now.shape)
         far, side = np.arange(alone.size), np.zeros(alone.size)
@@ -130,18 +139,6 @@ class Loops:
             met.write(self._met(places[far], now[far], watts=watts), far)
         return self._fares(places, now, self._with_watts(places, met) if watts else met)[1]
 
-    def grid(self) -> Floats:
-        """Requests inside that are looked at first (places, numbers), in rising order: hardly any, those at which
-        :func:`~outlay.serving.inside.inside` looks, and as many as can be carried. Nothing of the load's size is in them, so
-        that more machines or fewer requests find the same."""
-        most = np.asarray(self.limits.sequences, dtype=float)
-        numbers = [*(few + 0.0 * most for few in FEW), *looked_at(most), self.most(slice(None))]
-        return np.sort(np.maximum(np.stack(numbers, axis=-1), FEW[0]), axis=-1)
-
-    def _looked_up(self, places: Any) -> tuple[Floats, Floats]:
-        numbers = self.grid()[places]
-        return numbers, self.kept_up(np.asarray(places)[:, None], numbers)
-
     def sustained(self, places: Any) -> Floats:
         """The most requests a second that can be sustained at all."""
         most: Floats = np.asarray(self.limits.sequences, dtype=float)[places] / self.full[places]
@@ -155,6 +152,10 @@ class Loops:
     @property
     def _static(self) -> bool:
         return self.deployment.engine.batching == "static"
+
+    def meet(self, places: Any, inside: Floats) -> Met:
+        """What a request meets that finds so many inside, but for watts."""
+        return self._met(places, inside, watts=False)
 
     def _met(self, places: Any, inside: Floats, *, watts: bool) -> Met:
         """What a request meets that finds so many inside."""
@@ -185,11 +186,11 @@ class Loops:
         return cycle_of(deployment)(Task.of(deployment, self.load, None), running, steps)
 
 
-def _around(alone: Floats, rate: Floats, inside: Floats, carried: Floats) -> Ends:
-    """By place, the first of the requests inside that keep up `rate`, and those before them."""
+def _around(alone: Floats, rate: Floats, inside: Floats, taken: Floats) -> Ends:
+    """By place, the first of the requests inside that keep up `rate`, and those before them; each takes so many seconds."""
     n = np.concatenate([np.zeros((alone.size, 1)), inside], axis=1)
-    seconds = np.concatenate([alone[:, None], inside / carried], axis=1)
-    enough = carried >= rate[:, None]
+    seconds = np.concatenate([alone[:, None], taken], axis=1)
+    enough = inside >= rate[:, None] * taken
     over: NDArray[np.bool_] = np.logical_not(enough.any(axis=1))
     row, above = np.arange(alone.size), np.where(over, inside.shape[1] - 1, enough.argmax(axis=1)) + 1
     low, high = n[row, above - 1], n[row, above]
@@ -213,8 +214,7 @@ def loops_of(
     shape = np.shape(deployment.layout.tensor)
     limits = limits or room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
-    first, full = _alone_and_full(deployment, load, coefficients, np.stack([np.ones(shape), sequences]))
-    return Loops(
+    loops = Loops(
         deployment=deployment,
         load=load,
         coefficients=coefficients,
@@ -223,26 +223,47 @@ def loops_of(
             cache_bytes=np.broadcast_to(limits.cache_bytes, shape),
             mean_bytes=np.broadcast_to(limits.mean_bytes, shape),
         ),
-        first=first,
-        full=full,
+        first=np.zeros(shape),
+        full=np.zeros(shape),
+        numbers=numbers_of(sequences),
     )
+    return looked_up(loops)
 
 
-def _alone_and_full(
-    deployment: Deployment, load: Load, coefficients: ServingCoefficients, running: Floats
-) -> tuple[Floats, Floats]:
-    """Seconds of a request that is alone, and among as many as fit while others wait for their places: the rows of `running`."""
-    if deployment.engine.batching == "static":
-        closed = perform(
-            deployment, dataclasses.replace(load, rate=None, concurrency=running), coefficients, front_end=0.0
-        )
-        alone: Any = running / closed.requests_per_second
-        full = alone
+def numbers_of(sequences: Floats) -> Floats:
+    """The requests inside that are looked at first, of instances in which so many run together at most.
+
+    >>> numbers_of(np.array([6.0]))[0].round(3).tolist()
+    [0.001, 0.01, 0.1, 1.0, 3.0, 5.0, 6.0]
+    """
+    others = [*np.minimum(np.reshape(FEW, (-1, 1)), sequences - 1.0), *looked_at(sequences)[1:]]
+    numbers: Floats = np.maximum(np.stack([*others, sequences * (1.0 - 1e-6)], axis=-1), FEW[0])
+    return numbers
+
+
+AnyLoops = TypeVar("AnyLoops", bound=Loops)
+
+
+def looked_up(loops: AnyLoops) -> AnyLoops:
+    """The same, with what requests meet at :attr:`Loops.numbers`."""
+    met = loops.meet(np.arange(loops.first.size)[:, None], loops.numbers)
+    met = dataclasses.replace(met, seconds=np.broadcast_to(met.seconds, loops.numbers.shape))
+    return dataclasses.replace(loops, met=met, first=met.seconds[:, 0], full=_full_seconds(loops, met))
+
+
+def _full_seconds(loops: Loops, met: Met) -> Floats:
+    """Seconds of a request among as many as fit, were they answered at the highest rate, however many run together for that."""
+    sequences = np.asarray(loops.limits.sequences, dtype=float)
+    running = np.minimum(loops.numbers, sequences[:, None] - 1.0) + 1.0
+    if isinstance(met.found, Cycle):
+        crowded = met.found.crowded
     else:
-        cycle = cycle_of(deployment)(Task.of(deployment, load, None), running, timed(deployment, coefficients))
-        alone, full = cycle.seconds, cycle.crowded
-    alone, full = (np.broadcast_to(np.asarray(found, dtype=float), running.shape) for found in (alone, full))
-    return alone[0], full[1]
+        deployment = some_of(loops.deployment, np.arange(sequences.size)[:, None])
+        task = Task.of(deployment, loops.load, None)
+        _, crowded = batch_times(task, loops.load, timed(deployment, loops.coefficients))(running)
+    # Between hardly any and one there is nothing to carry more.
+    rates = np.delete(running / np.broadcast_to(crowded, running.shape), range(1, len(FEW)), axis=1)
+    return np.asarray(sequences / rates.max(axis=1))
 
 
 def some_of(deployment: Deployment, places: Any) -> Deployment:

@@ -66,7 +66,14 @@ def fared_among(
     busy = -np.expm1(-load.rate * found.seconds)
     prompt = prompt_waits(deployment, load, task, found, inside, busy)
     wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation)
-    decoding = np.clip(found.seconds - found.ttft + prompt.after, 0.0, np.maximum(most / rate, full_seconds))
+    longest = np.maximum(most / rate, full_seconds)
+    if deployment.engine.mixed:
+        alone = np.less_equal(task.devices, 1)
+        longest = np.where(alone, np.minimum(longest, task.decodes * np.maximum(found.mixed, found.pure)), longest)
+    # What a cycle has left beside its own prompt is no less than steps that others' prompts share as they do any step.
+    shared = found.mix.behind * inside / (inside + 1.0)
+    least = task.decodes * (found.pure + shared * np.maximum(found.mixed - found.pure, 0.0))
+    decoding = np.minimum(np.maximum(found.seconds - found.ttft, least) + prompt.after, longest)
     slope, steady = slope_of(load, most, full_seconds, found, inside)
     # Prompts of others that fall into an answer, and how many share the batch while it lasts.
     squared = 1.0 + np.square(load.variation)

@@ -16,14 +16,16 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.disaggregated import mean_watts
-from outlay.serving.inside import POINTS
 from outlay.serving.load import Load, Performance
-from outlay.serving.loops import FEW, Floats, Loops, Met, some_of
+from outlay.serving.loops import FEW, Floats, Loops, Met, looked_up, numbers_of, some_of
 from outlay.serving.open_loop import slot_wait
 from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.room import Room, room
 from outlay.serving.steps import Steps, timed
 from outlay.serving.task import Task
+
+NUMBERS = 12
+"""Rates that are looked at first, of instances that compute prompts alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +81,9 @@ class PrefillLoops(Loops):
         """A rate over that at which a prompt comes as fast as one is computed."""
         return np.asarray(rate * np.asarray(self.prompts.each)[places])
 
-    def at_rate(
-        self, places: Any, rate: Any, *, near: tuple[Floats, Floats] | None = None, watts: bool = True
-    ) -> Performance:
+    def at_rate(self, places: Any, rate: Any, *, watts: bool = True) -> Performance:
         """How they fare at a rate: nothing has to be looked for."""
         return self.at(places, np.broadcast_to(np.asarray(rate, dtype=float), np.shape(places)), watts=watts)[1]
-
-    def grid(self) -> Floats:
-        """Rates, from hardly any to the most."""
-        return np.asarray(np.geomspace(FEW[0], 1.0, POINTS) * self.most(slice(None))[:, None])
 
     def most(self, places: Any) -> Floats:
         """The rate at which a prompt comes as fast as one is computed."""
@@ -105,17 +101,16 @@ def decode_loops(
     shape = np.shape(deployment.layout.tensor)
     limits = limits or room(deployment, load, coefficients)
     sequences = np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)
-    task, steps = Task.of(deployment, load, None), timed(deployment, coefficients)
-
-    running = np.stack([np.ones(shape), sequences])
-    first, full = np.broadcast_to(np.asarray(answering_cycle(task, running, steps).seconds, dtype=float), running.shape)
-    return DecodeLoops(
-        deployment=deployment,
-        load=load,
-        coefficients=coefficients,
-        limits=_spelled(limits, sequences),
-        first=first,
-        full=full,
+    return looked_up(
+        DecodeLoops(
+            deployment=deployment,
+            load=load,
+            coefficients=coefficients,
+            limits=_spelled(limits, sequences),
+            first=np.zeros(shape),
+            full=np.zeros(shape),
+            numbers=numbers_of(sequences),
+        )
     )
 
 
@@ -135,6 +130,7 @@ def prefill_loops(
         limits=_spelled(limits, np.maximum(np.broadcast_to(limits.sequences, shape), 1.0)),
         first=np.asarray(spelled["one"], dtype=float),
         full=np.asarray(spelled["each"], dtype=float),
+        numbers=np.geomspace(FEW[0], 1.0, NUMBERS) * (1.0 - 1e-6) / np.asarray(spelled["each"], dtype=float)[:, None],
         prompts=dataclasses.replace(prompts, **spelled),
         working=np.broadcast_to(np.asarray(steps.watts(prompts.step), dtype=float), shape),
     )

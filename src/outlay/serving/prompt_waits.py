@@ -51,6 +51,9 @@ def prompt_waits(deployment: Deployment, load: Load, task: Task, found: Cycle, i
     mean = found.seconds / np.maximum(found.mix.steps + (0.0 if mixed else found.mix.prefilling), 1.0)
     one = found.mixed - np.maximum(found.mixed - alone, 0.0) * (1.0 - np.minimum(steps, 1.0))
     excess = np.maximum(one + taken * met - mean, 0.0) * taken / (1.0 - taken)
+    left = room * excess * busy
+    if mixed:
+        left = left + (1.0 - room) * left_behind(load, task, found, steps)
     own_step = room * one + (1.0 - room) * own
     # A step with prompts that is met under way is much longer than the others: its share of the time decides.
     long = np.clip(found.mix.prefilling * found.mixed / found.seconds, 1e-9, 1.0)
@@ -67,12 +70,28 @@ def prompt_waits(deployment: Deployment, load: Load, task: Task, found: Cycle, i
         first=own_step + waiting + found.through,
         own=own_step + found.through,
         each=marginal,
-        after=np.where(task.decodes > 0, room * excess * busy, 0.0),
+        after=np.where(task.decodes > 0, left, 0.0),
         variance=np.square(load.variation * marginal) + squares - np.square(waiting),
     )
     # Devices that wait for each other, and engines whose prompts go first, compute in the next step all that came in one.
     in_step = np.greater(task.devices, 1) if mixed else np.greater_equal(task.chunk, task.prompt)
     return in_lockstep(load, task, found, busy, plain, in_step, mixed=mixed) if np.any(in_step) else plain
+
+
+def left_behind(load: Load, task: Task, found: Cycle, steps: Number) -> Number:
+    r"""Seconds that prompts which queue one by one, `steps` each, cost the tokens of the one before them beyond the mean.
+
+    Who leaves such a queue finds it busy as often as whoever comes to it, ρ of the time, which are many more than ρ of the
+    steps. It leaves K prompts (Pollaczek and Khinchine), and with those that come meanwhile the queue stays busy for
+    :math:`K / (1 - \rho)` of them; so many steps later, that is forgotten.
+    """
+    assert load.rate is not None
+    share = np.minimum(load.rate * found.mixed * steps, 0.99)
+    squared = 1.0 + np.square(load.variation)
+    kept = np.maximum(steps, 1.0) * (1.0 + share * squared / (2.0 * (1.0 - share))) / (1.0 - share)
+    decay = np.exp(-1.0 / kept)
+    more = np.maximum(share - found.mix.prefilling / found.mix.steps, 0.0) * (1.0 - decay**task.decodes) / (1.0 - decay)
+    return more * np.maximum(found.mixed - found.pure, 0.0)
 
 
 def in_lockstep(

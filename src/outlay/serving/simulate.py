@@ -7,7 +7,7 @@ turn or by what they have to do. Steps take what the tables say (:mod:`outlay.se
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from itertools import islice
 from math import inf
@@ -176,21 +176,34 @@ class Pacer:
                 self._progress(self._done, self._count)
 
 
-def choose(instances: list[Instance], place: int, routing: Routing) -> Instance:
-    """Which instance gets the next request."""
-    return instances[place % len(instances)] if routing == "round-robin" else min(instances, key=_load)
+def asked_and_fresh(instances: list[Instance], routing: Routing) -> tuple[list[Instance], Iterator[Instance]]:
+    """Those that are looked through for each request, and those that nothing has been sent to: where the least loaded is taken,
+    one of these comes only when all others have work, so that of a hundred thousand those few count that are ever used."""
+    return (instances, iter(())) if routing == "round-robin" else (instances[:1], iter(instances[1:]))
+
+
+def choose(instances: list[Instance], place: int, routing: Routing, fresh: Iterator[Instance] = iter(())) -> Instance:  # noqa: B008 - it is empty
+    """Which instance gets the next request; one of the `fresh` ones joins the others when all of those have work."""
+    if routing == "round-robin":
+        return instances[place % len(instances)]
+    found = min(instances, key=_load)
+    if found.load > 0 and (another := next(fresh, None)) is not None:
+        instances.append(another)
+        return another
+    return found
 
 
 def _open(instances: list[Instance], requests: list[Request], routing: Routing, front_end: float) -> None:
     """Requests at their own times, each so much later at the engine."""
     blind = routing == "round-robin" or len(instances) == 1
+    asked, fresh = asked_and_fresh(instances, routing)
     for place, request in enumerate(requests):
         at = request.arrival + front_end
-        for each in [instances[place % len(instances)]] if blind else instances:
+        for each in [instances[place % len(instances)]] if blind else asked:
             if each.end <= at:
                 each.run_until(at)
-        choose(instances, place, "round-robin" if blind else routing).add(request, at)
-    for instance in instances:
+        choose(asked, place, "round-robin" if blind else routing, fresh).add(request, at)
+    for instance in asked:
         instance.run_until(inf)
 
 
@@ -258,8 +271,10 @@ def replay_of(
     arrival, finish = column("arrival"), column("finish")
     whole = float(finish.max() - arrival.min()) if played else 0.0
     joules = 0.0
+    chips = {id(deployment): deployment.cluster.accelerator for deployment in deployments}
+    watts = {key: float(power_watts(chip, {})) for key, chip in chips.items()}
     for instance, deployment in zip(instances, deployments, strict=True):
-        idle = float(power_watts(deployment.cluster.accelerator, {}))
+        idle = watts[id(deployment)]
         joules += float(deployment.devices) * (instance.joules + idle * max(whole - instance.busy, 0.0))
     return Replay(
         arrival=arrival,

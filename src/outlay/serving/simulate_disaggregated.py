@@ -17,6 +17,7 @@ from outlay.serving.simulate import (
     Progress,
     Routing,
     all_of,
+    asked_and_fresh,
     check,
     choose,
     policy_of,
@@ -80,7 +81,8 @@ def simulate_disaggregated(
         Instance(first_timer, first_policy, lambda r, at: prompted.append((at, r))) for _ in range(prefill_instances)
     ]
     lasts = [Instance(last_timer, last_policy, lambda r, at: answered.append((at, r))) for _ in range(decode_instances)]
-    everyone = firsts + lasts
+    asked_first, fresh_first = asked_and_fresh(firsts, routing)
+    asked_last, fresh_last = asked_and_fresh(lasts, routing)
     order = count()
     coming: list[tuple[float, int, Request]] = []
     """Requests on their way to a prefilling instance."""
@@ -94,19 +96,19 @@ def simulate_disaggregated(
     sent = taken = 0
     while True:
         times = (coming[0][0] + front if coming else inf, travelling[0][0] if travelling else inf)
-        working = min(everyone, key=lambda instance: instance.end)
+        working = min((*asked_first, *asked_last), key=lambda instance: instance.end)
         if working.end == inf and min(times) == inf:
             break
         if working.end <= min(times):
             working.next_event()
         elif times[1] <= times[0]:
             at, _, request = heappop(travelling)
-            choose(lasts, taken, routing).add(request, at)
+            choose(asked_last, taken, routing, fresh_last).add(request, at)
             taken += 1
         else:
             at, _, request = heappop(coming)
             request.arrival = at
-            choose(firsts, sent, routing).add(request, at + front)
+            choose(asked_first, sent, routing, fresh_first).add(request, at + front)
             sent += 1
         for at, request in prompted:
             if request.finish >= 0:
@@ -123,4 +125,4 @@ def simulate_disaggregated(
         prompted.clear()
         answered.clear()
     deployments = [*[prefill_deployment] * len(firsts), *[decode_deployment] * len(lasts)]
-    return replay_of(played, everyone, deployments, front_end=front)
+    return replay_of(played, firsts + lasts, deployments, front_end=front)

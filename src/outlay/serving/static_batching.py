@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from outlay.serving.closed_loop import Fared
 from outlay.serving.deployment import Deployment
+from outlay.serving.inside import look_up
 from outlay.serving.load import Load
 from outlay.serving.steps import Mixture, Steps, asked_together
 from outlay.serving.task import Task
@@ -96,7 +98,13 @@ def static_open(
         more = load.rate * seconds(middle) > middle
         low, high = np.where(more, middle, low), np.where(more, high, middle)
     batch = _batch(task, high, steps)
-    fared, utilisation, busy = static_among(high, batch, batch_seconds(batch, load, high), load, most, seconds(most))
+    full = (
+        most
+        / look_up(
+            batch_times(task, load, steps), np.broadcast_to(most, np.broadcast(most, seconds(most)).shape)
+        ).highest
+    )
+    fared, utilisation, busy = static_among(high, batch, batch_seconds(batch, load, high), load, most, full)
     return replace(fared, watts=batch.watts(steps)), utilisation, busy
 
 
@@ -108,6 +116,16 @@ def batch_seconds(batch: Batch, load: Load, n: Number) -> Number:
 def batch_of(task: Task, n: Number, steps: Steps) -> Batch:
     """A batch of n requests."""
     return _batch(task, n, steps)
+
+
+def batch_times(task: Task, load: Load, steps: Steps) -> Callable[[Number], tuple[Number, Number]]:
+    """What a batch of so many requests takes, and the same while others wait."""
+
+    def ask(n: Number) -> tuple[Number, Number]:
+        seconds = batch_seconds(_batch(task, n, steps), load, n)
+        return seconds, seconds
+
+    return ask
 
 
 def static_among(

@@ -149,7 +149,8 @@ class TabledSteps:
         share = self.reading(decoding, context) / np.maximum(
             self.seconds(mixture) if seconds is None else seconds, 1e-12
         )
-        return share * alone + (1.0 - share) * tables.prompt_watts.line(row, tokens)
+        both = share * alone + (1.0 - share) * tables.prompt_watts.line(row, tokens)
+        return np.where(np.equal(mixture.prefill, 0), alone, both)
 
     def _place(self, decoding: np.ndarray, context: np.ndarray) -> np.ndarray:
         tables = self.tables

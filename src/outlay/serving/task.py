@@ -42,6 +42,9 @@ class Task:
     stages: Number
     """Stages of a pipeline, which a step's work passes in as many groups."""
 
+    away: Number = 0.0
+    """Seconds in which a client's next request is on its way, of clients that keep requests open."""
+
     @staticmethod
     def of(deployment: Deployment, load: Load, speculation: Speculation | None) -> Task:
         per_step = 1.0 if speculation is None else speculation.tokens_per_step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from outlay.scenarios.serving.fit import serve
-from outlay.scenarios.serving.refusal import carries, fewest, on_count, words_on
+from outlay.scenarios.serving.refusal import carries, fewest, words_on
 from outlay.scenarios.serving.run import HOURS, ServingRun
 from outlay.scenarios.serving.ways import Served
 from outlay.units import format_money, format_quantity
@@ -34,8 +34,7 @@ def _fewer(run: ServingRun) -> Iterator[str]:
         count //= 2
     if count == question.devices:
         return
-    count = fewest(question, low, count, run.coefficients)
-    fewer = on_count(question, count)
+    fewer = fewest(question, low, count, run.coefficients)
     served = serve(fewer, run.coefficients)
     if not isinstance(served, Served):
         return
@@ -50,7 +49,7 @@ def _fewer(run: ServingRun) -> Iterator[str]:
     cheaper = "" if None in prices else f"cost{'s' if one else ''} {format_money(saved)} less and "
     yield (
         f"{fewer.all_devices:,} accelerator{' carries' if one else 's carry'} the load too: "
-        f"{'it' if one else 'they'} {cheaper}answer{'s' if one else ''} in {slower} (`{words_on(question, count)}`)"
+        f"{'it' if one else 'they'} {cheaper}answer{'s' if one else ''} in {slower} (`{words_on(fewer)}`)"
     )
 
 

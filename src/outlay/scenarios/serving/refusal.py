@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -48,13 +48,11 @@ def on_count(question: ServingQuestion, count: int) -> ServingQuestion:
     return replace(question, cluster=replace(cluster, network_bandwidth=old.network_bandwidth), prefill=prompts)
 
 
-def words_on(question: ServingQuestion, count: int) -> str:
-    """The flags that ask for another number of devices, in the same proportion."""
+def words_on(question: ServingQuestion) -> str:
+    """The flags that ask for the devices of a question."""
     if question.prefill is None:
-        return f"--on {question.on}:{count}"
-    other = on_count(question, count)
-    assert other.prefill is not None
-    return f"--prefill-on {other.prefill.on}:{other.prefill.devices} --decode-on {question.on}:{count}"
+        return f"--on {question.on}:{question.devices}"
+    return f"--prefill-on {question.prefill.on}:{question.prefill.devices} --decode-on {question.on}:{question.devices}"
 
 
 def devices_of(question: ServingQuestion) -> str:
@@ -63,25 +61,44 @@ def devices_of(question: ServingQuestion) -> str:
     return words[0] if len(words) == 1 else f"{words[0]} for prompts and {words[1]} for answers"
 
 
-def carried_by(question: ServingQuestion, coefficients: ServingCoefficients) -> int | None:
-    """The fewest accelerators that carry the load; None where no number that is tried does."""
+def carried_by(question: ServingQuestion, coefficients: ServingCoefficients) -> ServingQuestion | None:
+    """The question on the fewest accelerators that carry the load; None where no number that is tried does."""
     low, high = question.devices, question.devices
     for _ in range(ROUNDS):
         low, high = high, high * 2
         if high > MOST_DEVICES:
             return None
         if carries(question, high, coefficients):
-            break
-    else:
-        return None
-    return fewest(question, low, high, coefficients)
+            return fewest(question, low, high, coefficients)
+    return None
 
 
-def fewest(question: ServingQuestion, low: int, high: int, coefficients: ServingCoefficients) -> int:
-    """The fewest accelerators that carry the load, where `low` do not and `high` do."""
+def fewest(question: ServingQuestion, low: int, high: int, coefficients: ServingCoefficients) -> ServingQuestion:
+    """The question on the fewest accelerators that carry the load, where `low` do not and `high` do. Pools grow in proportion,
+    and then each is left without what it can spare."""
+    found = on_count(question, _least(low, high, lambda count: carries(question, count, coefficients)))
+    if (prompts := found.prefill) is None:
+        return found
+
+    def computed_by(count: int) -> ServingQuestion:
+        return replace(found, prefill=on_count(prompts, count))
+
+    def answered_by(count: int) -> ServingQuestion:
+        return replace(on_count(found, count), prefill=found.prefill)
+
+    found = computed_by(_least(0, prompts.devices, lambda count: _serves(computed_by(count), coefficients)))
+    return answered_by(_least(0, found.devices, lambda count: _serves(answered_by(count), coefficients)))
+
+
+def _least(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """The least number of which something holds, where it does not of `low` and does of `high`.
+
+    >>> _least(0, 100, lambda count: count >= 37)
+    37
+    """
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if carries(question, middle, coefficients) else (middle, high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
     return high
 
 
@@ -153,7 +170,7 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
     for count in _doubled(question.devices):
         if carries(free_of, count, coefficients):
             free = "--layout auto " if question.fixed else ""
-            yield f"write `{free}{words_on(question, fewest(free_of, count // 2, count, coefficients))}`"
+            yield f"write `{free}{words_on(fewest(free_of, count // 2, count, coefficients))}`"
             return
 
 
@@ -206,20 +223,18 @@ def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
 def _more_of_them(question: ServingQuestion, verb: str, coefficients: ServingCoefficients) -> str:
     """The fewest accelerators that carry the load, and the objectives that they have where they cannot keep those asked for;
     empty where no number carries it."""
-    count, loose = carried_by(question, coefficients), ""
-    if count is None and question.objectives.stated:
-        free = replace(question, objectives=Objectives())
-        count = carried_by(free, coefficients)
-        if count is not None:
-            more = on_count(question, count)
+    more, loose = carried_by(question, coefficients), ""
+    if more is None and question.objectives.stated:
+        more = carried_by(replace(question, objectives=Objectives()), coefficients)
+        if more is not None:
+            more = replace(more, objectives=question.objectives)
             _, loose = _nearest(more, try_layouts(more, coefficients))
-    if count is None or (verb == "keep" and loose):
+    if more is None or (verb == "keep" and loose):
         return ""
     decided = question.demand.requests is not None and question.objectives.stated  # by playing: means are a guess
-    if decided and not isinstance(serve(on_count(question, count), coefficients), Served):
+    if decided and not isinstance(serve(more, coefficients), Served):
         return ""
-    every = on_count(question, count).all_devices
-    return f"{every:,} {verb} it: write `{words_on(question, count)}{loose and ' '}{loose}`"
+    return f"{more.all_devices:,} {verb} it: write `{words_on(more)}{loose and ' '}{loose}`"
 
 
 def _too_slow(question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients) -> DoesNotFit:

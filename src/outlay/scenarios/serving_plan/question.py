@@ -284,7 +284,7 @@ def _own_what_nobody_rents_out(wanted: Wanted, asked: Mapping[str, Any], assumed
     if said or wanted.any_chip or not unsold([catalog.accelerator(name) for name in wanted.machines]):
         return wanted
     names = " or ".join(wanted.machines)
-    assumed.append(Assumption("tier", value="owned", why=f"nobody in the catalog rents out {names}"))
+    assumed.append(Assumption("tier", value="owned", why=f"no seller of {names} is known here (`--price`)"))
     return replace(wanted, tiers=("owned",))
 
 
