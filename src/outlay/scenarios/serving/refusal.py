@@ -158,7 +158,7 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
             small = _stored(question, format_for(narrowest))
             more = [count for count in _doubled(question.devices) if carries(small, count, coefficients)][:1]
             yield from (
-                f"write `--quant {narrowest} {words_on(question, fewest(small, count // 2, count, coefficients))}`"
+                f"write `--quant {narrowest} {words_on(fewest(small, count // 2, count, coefficients))}`"
                 for count in more
             )
     if _offloads(question) and _serves(replace(question, host=catalog.accelerator(PROCESSOR)), coefficients):
