@@ -94,7 +94,7 @@ def _api_beside(bill: Bill, beside: Beside) -> Iterator[Line]:
     yield _missing("People", "people", "fewer than for machines, but who keeps prompts, limits and bills in order")
     why = {
         True: (
-            f"sold as {sold}: weights of the same size, tuned further or cut; how the host stores them it does not say"
+            f"sold as {sold}: the same size, not for sure the same answers; how the host stores them it does not say"
             if (sold := sold_as(bill.price))
             else "the same weights; how the host stores and cuts them it does not say"
         ),
