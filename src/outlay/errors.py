@@ -52,12 +52,13 @@ class UnknownName(InputError):
     did you mean `h100-sxm-80gb`? `outlay show accelerators` lists all
     """
 
-    def __init__(self, what: str, name: str, known: Iterable[str], *, listing: str = "") -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str], *, listing: str = "", flag: str = "") -> None:
         import difflib  # only where a name is wrong: answers start without it
 
         spelt = {entry.lower(): entry for entry in known}
         close = [spelt[entry] for entry in difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=0.6)]
-        guess = f"did you mean {' or '.join(f'`{entry}`' for entry in close)}? " if close else ""
+        meant = " or ".join(f"`{flag} {entry}`" if flag else f"`{entry}`" for entry in close)
+        guess = f"did you mean {meant}? " if close else ""
         article = "an" if what[0] in "aeiou" else "a"
         shown = name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…"
         message = f"`{shown}` is not {article} {what} that outlay knows" if name.strip() else f"the {what} is empty"
@@ -65,7 +66,7 @@ class UnknownName(InputError):
         rest = (
             f"{guess}`{listing}` lists all"
             if listing
-            else guess.strip() or f"write `{next(iter(spelt.values()), name)}`"
+            else guess.strip() or f"write `{flag and f'{flag} '}{next(iter(spelt.values()), name)}`"
         )
         super().__init__(message, expected=f"one of {', '.join(spelt.values())}" if few else "", hint=rest)
         self.name = name

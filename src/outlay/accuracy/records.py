@@ -26,7 +26,12 @@ _YES = frozenset({"1", "1.0", "true", "yes", "on"})
 _NO = frozenset({"0", "0.0", "false", "no", "off"})
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _SMALLEST, _LARGEST = 1e-12, 1e15
-_HINT = "`docs/reference/records.md` lists the columns; the first line of the file must name them"
+MOST_FOREIGN = 0.3
+"""Of the letters of a table, those beyond ASCII: more of them are no text of one byte a letter."""
+_HINT = (
+    "the first line of the file must name columns: `docs/reference/records.md`, `serving-records.md` and `whole-runs.md` list "
+    "them"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +225,8 @@ def _text_of(path: Path) -> str:
         text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
+        if sum(byte >= 0x80 for byte in raw) > MOST_FOREIGN * len(raw):
+            raise InputError(f"`{path}` is not text", expected="a CSV file", hint=hint) from None
     if re.search(r"[\x00-\x08\x0e-\x1f]", text):
         raise InputError(f"`{path}` is not text", expected="a CSV file", hint=hint)
     text = text.lstrip("\r\n")

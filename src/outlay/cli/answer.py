@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -82,6 +83,12 @@ def prepare(output: str | None, format: str | None) -> str:
     path = Path(output)
     check_writable(path)
     usual = SUFFIXES.get(path.suffix.lower())
+    if format is None and usual is None and re.fullmatch(r"\.[A-Za-z]\w*", path.suffix):
+        raise InputError(
+            f"`-o {output}` names a {path.suffix} file, which outlay does not write",
+            expected=f"a file that ends in {', '.join(list(SUFFIXES)[:5])}",
+            hint=f"write `-o {path.with_suffix('.html')}`, or add `--format text`",
+        )
     if format is not None and usual not in (None, format):
         raise InputError(
             f"`-o {output}` names a {path.suffix} file, and `--format {format}` is not what belongs in one",

@@ -11,7 +11,7 @@ from outlay.cli.settings import Verb
 from outlay.errors import InputError
 
 
-@click.command(cls=Verb, name="explain")
+@click.command(cls=Verb, name="explain", example="outlay explain total")
 @click.argument("line", metavar="LINE")
 @click.argument("statement", metavar="[STATEMENT.json]", required=False)
 @answer_options

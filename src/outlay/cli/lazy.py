@@ -11,7 +11,7 @@ from importlib import import_module
 
 import click
 
-from outlay.errors import UnknownName
+from outlay.errors import InputError, UnknownName
 
 
 class LazyGroup(click.Group):
@@ -40,6 +40,11 @@ class LazyGroup(click.Group):
         """As click does it, but an unknown verb is said in our own words."""
         name = args[0]
         if name not in self.verbs and not name.startswith("-"):
+            if name == "export":
+                raise InputError(
+                    "`export` is an option, not a verb",
+                    hint="write `outlay plan serving llama-3-8b --rate 5/s --export vllm`",
+                )
             raise UnknownName("verb", name, self.verbs, listing=f"{ctx.command_path} --help")
         return super().resolve_command(ctx, args)
 

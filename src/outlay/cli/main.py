@@ -118,6 +118,7 @@ def _click_error(error: click.ClickException) -> str:
         ]
         message = f"`{path}` has no option `{error.option_name}`"
         hint = f"did you mean {' or '.join(near)}?" if near else hint
+        hint = getattr(context.command, "instead", {}).get(error.option_name, hint) if context else hint
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         name = error.param.opts[0] if isinstance(error.param, click.Option) else _metavar(error.param)
         message = f"`{name}` is missing"

@@ -21,6 +21,10 @@ ENGINES = ("vllm", "sglang", "trtllm", "llamacpp", "dynamo", "k8s")
     cls=Verb,
     name="serving",
     example="outlay plan serving llama-3-70b --rate 5/s --input 1024 --output 256 --ttft 500ms",
+    instead={
+        "--concurrency": "a plan takes `--rate 5/s` or `--users 10000`; `outlay cost serving` takes `--concurrency`",
+        "--trace": "a plan takes `--rate 5/s` or `--users 10000`; `outlay cost serving` takes `--trace`",
+    },
 )
 @click.argument("model", metavar="MODEL|config.json", shell_complete=models)
 @click.option("input_tokens", "--input", metavar="N", help="Tokens of a prompt (with --turns, those that are new).")

@@ -29,10 +29,12 @@ PREFIX = "OUTLAY_"
 class Verb(click.Command):
     """A verb whose options also come from the environment and from `outlay.toml`."""
 
-    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, example: str = "", instead: Mapping[str, str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.example = example
         """What to write, for whoever left something out."""
+        self.instead = instead or {}
+        """Hints for options of other verbs that this one has not, by what it has instead."""
         self.context_settings = {"max_content_width": 80, **self.context_settings}
         for parameter in self.params:
             if isinstance(parameter, click.Option) and parameter.envvar is None and parameter.name:

@@ -62,13 +62,16 @@ def read_people(text: str | float) -> People:
     """
     words = str(text).strip()
     if (match := _PEOPLE.fullmatch(words)) is None:
-        if "h" in words.lower():
+        try:
+            return people_of(text, unit="month", example="3k")
+        except InputError as error:
+            if isinstance(text, int | float) or (any(sign.isdigit() for sign in words) and "h" not in words.lower()):
+                raise error
             raise InputError(
-                f"`--people` is {words[:40]}",
+                f"`--people` is {words[:40] or 'empty'}",
                 expected="hours of a month and the price of one, or dollars of a month",
                 hint="write `--people '40h/month:$90'`, or `--people 3k`",
-            )
-        return people_of(text, unit="month", example="3k")
+            ) from error
     hours = units.parse(match["hours"], "", name="--people", zero=True, example="40h/month:$90")
     rate = units.parse(match["rate"], "$", name="--people", zero=True, example="40h/month:$90")
     receipt = Receipt(words, unit="", source="--people", date="", basis="yours")

@@ -201,7 +201,7 @@ def agree_price(
     """Tier, listing, dollars of a device-hour with the discount taken off, their basis and receipts; `assumed` grows."""
     kind = "on-demand" if tier is None else tier.strip().lower().replace("_", "-").replace(" ", "-")
     if kind not in catalog_tiers():
-        raise UnknownName("price tier", kind, catalog_tiers())
+        raise UnknownName("price tier", kind, catalog_tiers(), flag="--tier")
     _agree_with_each_other(kind, provider, tier, price)
     off = 0.0 if discount is None else units.parse(discount, "%", name="--discount", zero=True)
     cut = () if discount is None else (yours(off, "", "--discount"),)

@@ -55,7 +55,26 @@ class Bill:
         """What answers there, in words."""
         if not self.same:
             return "another"
-        return "the same" + (f", in {self.price.format}" if self.price.format else "")
+        sold = sold_as(self.price)
+        return f"the same{sold and f', as {sold}'}" + (f", in {self.price.format}" if self.price.format else "")
+
+
+VARIANTS = ("instruct", "chat", "it", "turbo", "lite", "fast")
+"""Words of a seller's name that tell weights apart which are alike in size: tuned further, cut or stored in fewer bits."""
+
+
+def sold_as(price: ApiPrice) -> str:
+    """What a seller adds to the name of the weights; "" where it adds nothing.
+
+    >>> from outlay.catalog import hosted
+    >>> import datetime
+    >>> price = hosted.api_price("novita/meta-llama/llama-3-8b-instruct", tokens=1024, day=datetime.date(2026, 11, 26))
+    >>> sold_as(price)
+    'Instruct'
+    """
+    own = (price.weights or "").lower().split("-")
+    words = price.model.rpartition("/")[2].lower().replace(":", "-").split("-")
+    return "-".join(word.capitalize() for word in words if word in VARIANTS and word not in own)
 
 
 def bill_of(price: ApiPrice, model: str, demand: Demand, *, batch: float) -> Bill:

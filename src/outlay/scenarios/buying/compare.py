@@ -18,8 +18,8 @@ from outlay.scenarios.buying import sections as tables
 from outlay.scenarios.buying.bills import DAYS, Bill, Crossing, bill_of, crossing, one_each, reference, spread
 from outlay.scenarios.buying.lines import api_lines, own_lines
 from outlay.scenarios.buying.own import Own, cheapest, own_on
-from outlay.scenarios.buying.question import Beside, read_apis, read_beside, read_share
-from outlay.scenarios.named import check_texts, read_model
+from outlay.scenarios.buying.question import Beside, read_apis, read_beside, read_share, read_weights
+from outlay.scenarios.named import check_texts
 from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.quality import published_of, quality_note, quality_sections
@@ -97,7 +97,7 @@ def compare(
     if rate is None and users is None:
         problems.add("the load is missing", hint="add `--rate 5/s`, `--rate 100k/day`, or `--users 10000`")
     problems.settle()
-    architecture, _ = read_model(model)
+    architecture = read_weights(model, users=users, rate=rate)
     load: dict[str, Any] = {
         "input": input,
         "output": output,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from outlay.scenarios.buying.bills import Bill
+from outlay.scenarios.buying.bills import Bill, sold_as
 from outlay.scenarios.buying.own import Own
 from outlay.scenarios.buying.question import Beside
 from outlay.scenarios.serving.lines import lines_of
@@ -93,7 +93,11 @@ def _own_beside(own: Own, beside: Beside, note: QualityNote) -> Iterator[Line]:
 def _api_beside(bill: Bill, beside: Beside) -> Iterator[Line]:
     yield _missing("People", "people", "fewer than for machines, but who keeps prompts, limits and bills in order")
     why = {
-        True: "the same weights; how the host stores and cuts them it does not say",
+        True: (
+            f"sold as {sold}: the same size, not for sure the same answers; how the host stores them it does not say"
+            if (sold := sold_as(bill.price))
+            else "the same weights; how the host stores and cuts them it does not say"
+        ),
         False: "another model: measure it on your own questions",
     }[bill.same]
     yield _said("Quality difference", "quality", beside.quality_difference, "--quality-difference", why)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import datetime
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from outlay import units
 from outlay.catalog import hosted
 from outlay.catalog.hosted import ApiPrice
-from outlay.errors import InputError
+from outlay.errors import AmbiguousName, InputError, UnknownName
+from outlay.scenarios.named import read_model
 from outlay.scenarios.people import People, read_people
 from outlay.scenarios.problems import Problems
+from outlay.scenarios.serving.question import check_served
+from outlay.scenarios.today import today as today_of
 from outlay.statement import Receipt
+from outlay.workload import Architecture
 
 HINT = "write `--api any`, `--api groq,together`, `--api openai/gpt-5-mini`, or your own price: `--api mine=0.10/0.40`"
 BESIDE = ("quality_difference", "lock_in", "data_leaving")
@@ -78,6 +83,40 @@ def read_beside(
     )
 
 
+_BRANDS = {"chatgpt": "openai/gpt-5-mini"}
+"""What people call a service whose models have other names."""
+_OPEN = "llama-3.3-70b"
+"""Open weights for a hint."""
+
+
+def read_weights(model: Any, *, users: str | int | None, rate: str | float | None) -> Architecture:
+    """The model that own machines would run; one that is sold by the token alone is what it is held against."""
+    try:
+        architecture = read_model(model)[0]
+    except UnknownName as error:
+        if isinstance(model, str) and "/" not in model and (name := _sold(model)):
+            load = f"--users {users}" if users is not None else f"--rate {rate}"
+            raise InputError(
+                f"`{model}` is sold by the token, and nobody else has its weights",
+                expected="a model with open weights, and after `--api` what it is held against",
+                hint=f"write `outlay compare {_OPEN} --api {name} {load}`",
+            ) from error
+        raise
+    check_served(architecture)
+    return architecture
+
+
+def _sold(model: str) -> str:
+    """Seller and name of a model that is sold by the token; "" for what nobody sells."""
+    name = model.strip().lower()
+    try:
+        return hosted.api_price(_BRANDS.get(name, name), tokens=1000.0, day=today_of()).name
+    except AmbiguousName as error:
+        return error.details[0].split()[0]
+    except InputError:
+        return ""
+
+
 def read_apis(text: str | None, model: str, *, tokens: float, day: datetime.date) -> tuple[ApiPrice, ...]:
     """The APIs that are asked for, each once: `any` is every host of the same weights.
 
@@ -99,7 +138,7 @@ def read_apis(text: str | None, model: str, *, tokens: float, day: datetime.date
         raise InputError(
             f"no host lists a price of {model}",
             expected="an API to compare with",
-            hint="name another model: `--api openai/gpt-5-mini`, or your own price: `--api mine=0.10/0.40`",
+            hint="name another model: write `--api openai/gpt-5-mini`, or your own price: `--api mine=0.10/0.40`",
         )
     if len(unique) > MOST_APIS:
         raise InputError(f"`--api` names {len(unique)} APIs", expected=f"at most {MOST_APIS}", hint=HINT)

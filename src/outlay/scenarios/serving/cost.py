@@ -321,6 +321,11 @@ def notes_of(run: ServingRun) -> Iterator[str]:
                 f"The trace brings requests faster than they are answered: its last answer ends {late} after its last request, "
                 "and the month has as many requests as are answered."
             )
+    if run.question.host is not None and served.deployment.beyond is not None:
+        yield (
+            f"Prompts are computed where their layers lie: an engine that copies those of the {run.question.host.name} to the "
+            "accelerator for long prompts has its first tokens several times sooner, which the ranges do not hold."
+        )
     if run.question.demand.burstiness != 1.0:
         yield "Latencies are those of requests played in bursts; the layout was chosen as if they came at random."
     if served.idle:

@@ -18,6 +18,11 @@ from outlay.units import format_quantity
 from outlay.workload import Architecture
 
 MOST_TURNS = 1000
+HOURS = 24
+"""Of a day: its busiest hour has at most all of its requests."""
+MOST_PEOPLE = 10**9
+MOST_CLIENTS = 10**6
+"""Requests that are open at once: above, a number is a slip; all of ChatGPT's are fewer."""
 EXAMPLE = "--input 1024 --output 256 --rate 5/s"
 
 REQUEST = Receipt(
@@ -239,8 +244,9 @@ def _tokens(text: str | int | None, flag: str) -> int | None:
 def _count(text: str | int | None, flag: str) -> int:
     example = "10000" if flag == "--users" else "32"
     found = int(units.parse(text if text is not None else 0, "count", name=flag, example=example))
-    if found > 10**9:
-        raise InputError(f"`{flag}` is {text}", expected="at most a billion", hint=f"write `{flag} {example}`")
+    most = MOST_PEOPLE if flag == "--users" else MOST_CLIENTS
+    if found > most:
+        raise InputError(f"`{flag}` is {text}", expected=f"at most {most:,}", hint=f"write `{flag} {example}`")
     return found
 
 
@@ -270,10 +276,10 @@ def _messages(text: str | float | None) -> float:
 def _peak(text: str | float | None, assumed: list[Assumption], *, people: bool) -> float:
     if text is not None:
         found = units.parse(text, "", name="--peak", example="2.5")
-        if not 1 <= found <= 1000:
+        if not 1 <= found <= HOURS:
             raise InputError(
                 f"`--peak` is {text}",
-                expected="the busiest hour over the mean, from 1 to 1000",
+                expected=f"the busiest hour over the mean of a day, from 1 to {HOURS}",
                 hint="write `--peak 2.5`",
             )
         return found

@@ -19,7 +19,7 @@ from outlay.scenarios.problems import Problems
 from outlay.scenarios.serving.degrees import read_degrees
 from outlay.scenarios.serving.demand import Demand, read_demand
 from outlay.scenarios.serving.extras import RANK, Draft, read_adapters, read_draft, read_offload
-from outlay.scenarios.serving.runs_on import refuses, sends_caches
+from outlay.scenarios.serving.runs_on import likewise, refuses, sends_caches
 from outlay.scenarios.serving.software import cache_of, engine_of, format_of, read_sequences, told
 from outlay.serving import Deployment, Engine, Format, Requests, Speculation
 from outlay.serving.adapters import Adapters, adapter_bytes
@@ -140,7 +140,7 @@ def ask_serving(
     """Read a question; :class:`InputError` names what cannot be read."""
     assumed: list[Assumption] = []
     architecture, receipt = read_model(model)
-    _served(architecture)
+    check_served(architecture)
     for name, why in architecture.assumed.items():
         assumed.append(Assumption(name, value=why.partition(" (")[0], why=why.partition(" (")[2].rstrip(")") or why))
     on, prompts_on = _pools(on, prefill_on, decode_on, replicas, offload_to)
@@ -225,6 +225,12 @@ def _apart(
         raise InputError(
             f"{engine.name} does not run on {chip.name}: {why_not}", hint="name devices that run one engine"
         )
+    if not likewise(chip, question.accelerator):
+        raise InputError(
+            f"no pool of {engine.name} spans {chip.name} and {question.accelerator.name}",
+            expected="chips of servers on both sides",
+            hint=f"write `--prefill-on {question.on}:{count} --decode-on {question.on}:{question.devices}`",
+        )
     more: list[Assumption] = []
     cluster = _cluster(chip, count, None, interconnect, more)
     weights = format_of(quant, question.architecture, chip, question.engine, model, more)
@@ -268,7 +274,7 @@ def _pools(
     return decode_on, prefill_on
 
 
-def _served(architecture: Architecture) -> None:
+def check_served(architecture: Architecture) -> None:
     """Only what answers token by token is served so."""
     if architecture.family != "decoder":
         raise InputError(

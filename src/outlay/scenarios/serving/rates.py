@@ -75,6 +75,10 @@ def _scaled(number: str, whole: str) -> float:
         value = float(match[1].replace(",", "").replace("_", "")) * scale
     except ValueError:
         value = 0.0
-    if not 0 < value < 1e30:
+    if value >= 1e30:
+        raise InputError(
+            f"`--rate` is {whole[:40]}", expected=f"at most {MOST_RATE:,.0f} a second", hint="write `--rate 5/s`"
+        )
+    if not value > 0:
         raise InputError(f"`--rate` is {whole[:40]}", expected="a positive rate", hint="write `--rate 5/s`")
     return value

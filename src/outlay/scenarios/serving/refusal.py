@@ -143,6 +143,7 @@ def _too_small(question: ServingQuestion, tried: Tried, coefficients: ServingCoe
 def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> Iterator[str]:
     """Changes after which it fits, each tried."""
     names = NARROWER_GGUF if question.engine.kernels == "ggml" else NARROWER
+    narrowest = ""
     for name in names:
         form = format_for(name)
         lacks = not form.dequantized and not all(pool.accelerator.has(form.compute) for pool in question.pools)
@@ -151,21 +152,34 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
         if _serves(_stored(question, form), coefficients):
             yield f"write `--quant {name}`"
             break
+        narrowest = name
+    else:
+        if narrowest and not question.fixed:
+            small = _stored(question, format_for(narrowest))
+            more = [count for count in _doubled(question.devices) if carries(small, count, coefficients)][:1]
+            yield from (
+                f"write `--quant {narrowest} {words_on(fewest(small, count // 2, count, coefficients))}`"
+                for count in more
+            )
     if _offloads(question) and _serves(replace(question, host=catalog.accelerator(PROCESSOR)), coefficients):
         yield f"write `--offload-to {PROCESSOR}` for the layers that do not fit (or the processor that you have)"
     free_of = replace(question, fixed={})
     if question.fixed and _serves(free_of, coefficients):
         yield "write `--layout auto`"
         return
-    count = question.devices
-    for _ in range(10):
-        count *= 2
-        if count > MOST_DEVICES:
-            return
+    for count in _doubled(question.devices):
         if carries(free_of, count, coefficients):
             free = "--layout auto " if question.fixed else ""
             yield f"write `{free}{words_on(fewest(free_of, count // 2, count, coefficients))}`"
             return
+
+
+def _doubled(count: int) -> Iterator[int]:
+    """The count twice, four times and so on, as far as accelerators are counted."""
+    for times in range(1, 11):
+        if count << times > MOST_DEVICES:
+            return
+        yield count << times
 
 
 def _stored(question: ServingQuestion, form: Format) -> ServingQuestion:

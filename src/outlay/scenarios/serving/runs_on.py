@@ -91,6 +91,16 @@ def sends_caches(engine: Engine) -> bool:
     return engine.name in _APART
 
 
+def likewise(one: Accelerator, other: Accelerator) -> bool:
+    """Whether caches are sent between two chips: both of servers or of cards in them, or the same.
+
+    >>> from outlay.catalog import accelerator
+    >>> likewise(accelerator("h100-sxm"), accelerator("l4")), likewise(accelerator("m3-max"), accelerator("l4"))
+    (True, False)
+    """
+    return one.name == other.name or not {one.category, other.category} & {"apple", "edge", "cpu"}
+
+
 def is_gguf(quant: str) -> bool:
     """Whether a format is one of llama.cpp's files.
 

@@ -8,6 +8,7 @@ from outlay.catalog import Accelerator
 from outlay.errors import InputError
 from outlay.scenarios.inventory import names_in
 from outlay.scenarios.serving.quality import quality_note
+from outlay.scenarios.serving.runs_on import is_gguf
 from outlay.serving import Engine, Format, format_for
 from outlay.workload import Architecture
 
@@ -92,11 +93,29 @@ def runs(form: Format, chip: Accelerator, engine: Engine) -> bool:
     return chip.has(form.compute)
 
 
-def check_formats(wanted: tuple[Format, ...] | None, chips: Sequence[str], *, kept: int, lacking: int) -> None:
-    """Refuse formats that none of the machines has: `lacking` were left out, and none was `kept`."""
+def check_formats(
+    wanted: tuple[Format, ...] | None,
+    chips: Sequence[str],
+    *,
+    kept: int,
+    lacking: int,
+    engines: Sequence[Engine] | None = None,
+) -> None:
+    """Refuse formats that none of the machines has, or none of the `engines` asked for: `lacking` were left out, and none was
+    `kept`."""
     if kept or not lacking or wanted is None:
         return
     names = ", ".join(form.name for form in wanted)
+    if engines is not None and all(
+        is_gguf(form.name) != (engine.kernels == "ggml") for form in wanted for engine in engines
+    ):
+        raise InputError(
+            f"{' and '.join(engine.name for engine in engines)} does not read {names}",
+            expected="a format of the engine that is asked for",
+            hint="write `--quant w4a16`, or the engine that reads it: `--export llamacpp`, `--engine llamacpp`"
+            if any(is_gguf(form.name) for form in wanted)
+            else "write `--quant q4_k_m`, or leave `--quant` out",
+        )
     raise InputError(
         f"none of the accelerators asked for runs {names}: {', '.join(chips[:4])}",
         expected="a format that one of them multiplies in, and its engine reads",

@@ -64,9 +64,13 @@ def nothing(wanted: ServingWanted, counts: Counts, again: Again) -> DoesNotFit:
         if other and not linked and not by
         else "write your own `--price`"
     )
+    few = {chips[0]: 2}
+    own = replace(wanted.wanted, tiers=("owned",), providers=None, had=few, machines={chips[0]: (2,)})
+    enough = _more(replace(wanted, wanted=own), (chips[0],), again).partition("write ")[2]
     return DoesNotFit(
         f"nobody{by} offers {', '.join(chips[:4])} as {tiers}{linked}",
-        hint=f"{hint}, or `--have {chips[0]}:8` for machines of your own" + (", or another `--provider`" if by else ""),
+        hint=f"{hint}, or {enough or f'`--have {chips[0]}:8`'} for machines of your own"
+        + (", or another `--provider`" if by else ""),
     )
 
 

@@ -297,8 +297,10 @@ def _barred(
 ) -> dict[str, str]:
     """What `--worse` leaves out; an error where nothing is left."""
     worse = units.parse(asked["worse"], "%", name="--worse", zero=True, example="1%")
-    if worse > 1:
-        raise InputError(f"`--worse` is {asked['worse']}", expected="a share of 0% to 100%", hint="write `--worse 1%`")
+    if worse >= 1:
+        raise InputError(
+            f"`--worse` is {asked['worse']}", expected="a share from 0% to below 100%", hint="write `--worse 1%`"
+        )
     found = left_out(architecture, published, worse, formats)
     if formats is not None and all(form.name in found for form in formats):
         raise InputError(
@@ -353,7 +355,7 @@ def _modes(text: str | None) -> tuple[str, ...]:
     found = tuple(name.lower() for name in names_in(text, "--mode", "write `--mode aggregated`"))
     for name in found:
         if name not in MODES:
-            raise UnknownName("mode of serving", name, MODES)
+            raise UnknownName("mode of serving", name, MODES, flag="--mode")
     return found
 
 

@@ -90,7 +90,13 @@ def offered_by_all(
         parts += [] if part is None else [part]
         if progress is not None:
             progress(done + 1, len(names))
-    check_formats(wanted.formats, tuple(wanted.wanted.machines), kept=counts.formats, lacking=counts.lacking)
+    check_formats(
+        wanted.formats,
+        tuple(wanted.wanted.machines),
+        kept=counts.formats,
+        lacking=counts.lacking,
+        engines=wanted.engines,
+    )
     return _joined(parts), counts
 
 

@@ -113,4 +113,11 @@ def why(judged: Judged, index: int, plan: Plan, wanted: ServingWanted) -> str:
 def nearest_plan(offered: Offered, judged: Judged) -> int | None:
     """The place of the plan whose worst excess is the least, of those that exceed something."""
     place = judged.nearest()
-    return None if place is None or not np.isfinite(offered.figures["e2e"][place]) else place
+    if place is None or not np.isfinite(offered.figures["e2e"][place]):
+        return None
+    # Sellers of the same plan that exceed as much: the cheapest.
+    same = (offered.block == offered.block[place]) & (offered.place == offered.place[place])
+    for over in judged.over.values():
+        same &= over <= over[place] * (1.0 + 1e-9)
+    alike = np.flatnonzero(same)
+    return int(alike[np.argmin(offered.figures["dollars"][alike])])

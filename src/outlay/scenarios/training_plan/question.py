@@ -228,7 +228,7 @@ def _tiers(text: str | None, *, owned: bool) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(name.lower().replace("_", "-") for name in names_in(text, "--tier")))
     for name in found:
         if name not in known:
-            raise UnknownName("price tier", name, known)
+            raise UnknownName("price tier", name, known, flag="--tier")
     return found
 
 
@@ -240,5 +240,5 @@ def _provider(name: str) -> str:
 def _goal(text: str | None) -> str:
     name = "cheapest" if text is None else text.strip().lower()
     if name not in GOALS:
-        raise UnknownName("goal", name, GOALS)
+        raise UnknownName("goal", name, GOALS, flag="--goal")
     return name
