@@ -20,7 +20,7 @@ from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load, Performance
 from outlay.serving.loops import Floats, Loops, Make, loops_of, some_of, with_chunks
-from outlay.serving.objectives import Objectives
+from outlay.serving.objectives import FULL, Objectives
 from outlay.serving.room import room
 from outlay.serving.spelling import spelled
 from outlay.workload import Number
@@ -119,15 +119,17 @@ def ways_of(
 
 def carried(deployment: Deployment, load: Load, objectives: Objectives, coefficients: ServingCoefficients) -> Floats:
     """The most requests a second of an instance in each layout of `deployment`, with the engine's own limit of a step: within
-    the objectives, or of what can be sustained at all where none is stated. 0 where the model does not fit, or where a request
-    that is alone does not keep them."""
+    the objectives, and no fuller than anybody should plan (:data:`~outlay.serving.objectives.FULL`). 0 where the model does not
+    fit, or where a request that is alone does not keep them."""
     limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
     found = np.zeros(np.shape(deployment.layout.tensor))
     fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), found.shape))
     if fits.size:
         loops = loops_of(some_of(deployment, fits), load, coefficients)
         kinds = (objectives.at(fits),)
-        most = _most(loops, kinds, rounds=EXACT).at_good[0] if objectives.stated else loops.sustained(slice(None))
+        most = FULL * loops.sustained(slice(None))
+        if objectives.stated:
+            most = np.minimum(most, _most(loops, kinds, rounds=EXACT).at_good[0])
         found[fits] = most
     return found
 
