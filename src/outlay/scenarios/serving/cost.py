@@ -284,6 +284,12 @@ def _making(run: ServingRun) -> Iterator[Assumption]:
     )
 
 
+OVERRUN = 1.5
+"""Times the mean answer of the closed form that half of the played ones take, from which on machines that should carry a load do
+not: the caches of answers that grow at the same time run out, and what is computed again takes time that was reckoned with
+once."""
+
+
 def notes_of(run: ServingRun) -> Iterator[str]:
     """What a reader should know beside the lines."""
     served = run.served
@@ -303,7 +309,16 @@ def notes_of(run: ServingRun) -> Iterator[str]:
                 "and a little more of it has no end. Do not plan so."
             )
         waited, slow = (run.waits.quantile("ttft", quantile) for quantile in (0.5, 0.99))
-        if not 0.5 * waited <= float(served.busiest.ttft) <= slow:
+        half, mean = run.waits.quantile("e2e", 0.5), float(served.busiest.e2e)
+        if half > OVERRUN * mean:
+            took, said = (format_quantity(seconds, "s", digits=2) for seconds in (half, mean))
+            times = int(run.waits.preempted.sum())
+            again = f"; caches ran out, and {times:,} times an answer was put back and computed again" if times else ""
+            yield (
+                f"Played, the load is too much: half of the answers take {took} or more, where the closed form says {said} on "
+                f"average{again}. Do not plan so: take more machines, or let fewer requests run together (`--max-num-seqs`)."
+            )
+        elif not 0.5 * waited <= float(served.busiest.ttft) <= slow:
             yield (
                 "The mean wait is that of a load without end, and what is played are its first requests: 99 in 100 are put no "
                 "sooner than the mean."
