@@ -15,6 +15,7 @@ from outlay.scenarios.serving.figures import cost_figures, figures_of
 from outlay.scenarios.serving.fit import in_bursts, serve, waits_of
 from outlay.scenarios.serving.hints import hints_of
 from outlay.scenarios.serving.lines import lines_of
+from outlay.scenarios.serving.playing import too_much
 from outlay.scenarios.serving.provenance import serving_receipts
 from outlay.scenarios.serving.question import ServingQuestion, ask_serving
 from outlay.scenarios.serving.ranged import relative_ranges
@@ -284,12 +285,6 @@ def _making(run: ServingRun) -> Iterator[Assumption]:
     )
 
 
-OVERRUN = 1.5
-"""Times the mean answer of the closed form that half of the played ones take, from which on machines that should carry a load do
-not: the caches of answers that grow at the same time run out, and what is computed again takes time that was reckoned with
-once."""
-
-
 def notes_of(run: ServingRun) -> Iterator[str]:
     """What a reader should know beside the lines."""
     served = run.served
@@ -309,15 +304,9 @@ def notes_of(run: ServingRun) -> Iterator[str]:
                 "and a little more of it has no end. Do not plan so."
             )
         waited, slow = (run.waits.quantile("ttft", quantile) for quantile in (0.5, 0.99))
-        half, mean = run.waits.quantile("e2e", 0.5), float(served.busiest.e2e)
-        if half > OVERRUN * mean:
-            took, said = (format_quantity(seconds, "s", digits=2) for seconds in (half, mean))
-            times = int(run.waits.preempted.sum())
-            again = f"; caches ran out, and {times:,} times an answer was put back and computed again" if times else ""
-            yield (
-                f"Played, the load is too much: half of the answers take {took} or more, where the closed form says {said} on "
-                f"average{again}. Do not plan so: take more machines, or let fewer requests run together (`--max-num-seqs`)."
-            )
+        overrun = too_much(run.waits, float(served.busiest.e2e))
+        if overrun:
+            yield overrun
         elif not 0.5 * waited <= float(served.busiest.ttft) <= slow:
             yield (
                 "The mean wait is that of a load without end, and what is played are its first requests: 99 in 100 are put no "
