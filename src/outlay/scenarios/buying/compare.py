@@ -288,8 +288,8 @@ def _sellers(own: Own, asked: Mapping[str, object]) -> Iterator[str]:
     """Whose machines they are, and what a search looks at besides."""
     if own.run.terms.choice is not None and "provider" not in asked:
         yield (
-            f"Own machines are those of {own.run.terms.provider}, where the load costs the least; `--provider` takes another's, "
-            "and `outlay plan serving` looks at prompts computed apart, too."
+            f"Own machines are those of {own.run.terms.provider}, where the load costs the least, and run as they carry most; "
+            "`--provider` takes another's, and `outlay plan serving` looks for the quickest of as many."
         )
 
 
