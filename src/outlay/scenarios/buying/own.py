@@ -9,7 +9,7 @@ from typing import Any
 from outlay import catalog
 from outlay.catalog import Accelerator
 from outlay.economics import HOURS_PER_MONTH
-from outlay.errors import DoesNotFit, InputError
+from outlay.errors import DoesNotFit, InputError, UnknownName
 from outlay.scenarios.buying.no import nobody_lists, nothing, quickest
 from outlay.scenarios.buying.sellers import every_offer, offers_on
 from outlay.scenarios.buying.sizes import Kind, Sizes, Unit, domain_of, sizes_of
@@ -26,13 +26,12 @@ from outlay.scenarios.serving_plan.candidates import LARGEST
 from outlay.scenarios.serving_plan.formats import runs
 from outlay.scenarios.serving_plan.offers import Offer
 from outlay.scenarios.terms import agree
+from outlay.scenarios.training_plan.question import ask_plan
 from outlay.serving import ServingCoefficients, format_for, load_serving
 from outlay.statement import Assumption, Interval
 
 _SHOWN = 5
 _SERVER = 8
-RENTED = ("datacenter-gpu", "workstation-gpu")
-"""Categories that `any` looks at: makers of cards for games do not license them for servers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,11 +267,27 @@ def _nothing(
 
 
 def rentable(money: Mapping[str, Any]) -> Iterator[Accelerator]:
-    """Accelerators for servers with a price of the tier and the seller asked for."""
-    tier = str(money.get("tier") or "on-demand").strip().lower()
-    for chip in catalog.accelerators():
-        if chip.category in RENTED and catalog.prices(chip, money.get("provider"), tier):
-            yield chip
+    """Accelerators that a plan looks at, with a price of the tier and the seller asked for."""
+    try:
+        wanted = ask_plan(
+            on=None,
+            count=None,
+            providers=money.get("provider"),
+            tiers=money.get("tier"),
+            goal=None,
+            under=None,
+            within=None,
+            carbon=None,
+            have=None,
+            without=None,
+            priced=False,
+            bought=False,
+        )
+    except UnknownName:
+        raise
+    except InputError:
+        return
+    yield from (catalog.accelerator(name) for name in wanted.machines)
 
 
 def together(chip: Accelerator) -> int:
