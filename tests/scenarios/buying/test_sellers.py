@@ -117,3 +117,29 @@ def test_one_single_card_against_its_tokens_by_hand():
     assert crossing == pytest.approx(price * 730 / each / DAYS, rel=1e-3)
     there = [row[-1] for (_, tier), row in sold.items() if tier == "on-demand" and row[-1] != "never"]
     assert likely(found, "break_even") == pytest.approx(min(there))
+
+
+def test_prompts_computed_apart_for_less_are_said_with_the_dollars_of_their_plan():
+    asked = {"model": "qwen3-32b", "on": "l4", "rate": "20/s", "tpot": "80ms"}
+    (note,) = (line for line in compare(**asked, today=DAY).notes if line.startswith("With prompts computed apart"))
+    plan = plan_serving(**asked, today=DAY)
+    assert f"${plan.total.amount.likely:,.0f}" in note and plan.find("plan").rows[0][1] in note
+    both = plan_serving(**asked, mode="aggregated", today=DAY)
+    assert likely(compare(**asked, today=DAY), "own") == pytest.approx(both.total.amount.likely)
+
+
+def test_any_machines_are_those_that_a_plan_looks_at():
+    """A card for games where nothing is cheaper, and a format that the machines multiply in."""
+    for asked in ({"model": "llama-3-8b", "rate": "0.05/s", "quant": "fp8"}, {"model": "deepseek-v3", "rate": "5/s"}):
+        plan, found = plan_serving(**asked, today=DAY), compare(**asked, api="mine=0.3/0.5", today=DAY)
+        assert plan.title.rpartition(": ")[2].startswith(found.find("machines").rows[0][0])
+        assert likely(found, "own") == pytest.approx(plan.total.amount.likely)
+
+
+def test_counted_machines_that_would_be_too_full_are_no():
+    with pytest.raises(DoesNotFit, match=r"with room to spare .* at most") as error:
+        compare("llama-3-8b", on="l4", rate="2/s", api="groq", today=DAY) and compare(
+            "llama-3-8b", on="l4:1", rate="2/s", api="groq", today=DAY
+        )
+    wider = error.value.hint.partition("--on ")[2].partition("`")[0]
+    assert likely(compare("llama-3-8b", on=wider, rate="2/s", api="groq", today=DAY), "own") > 0

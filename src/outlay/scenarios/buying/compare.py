@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-
-import numpy as np
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__, catalog
@@ -15,7 +12,9 @@ from outlay.economics.api import machines
 from outlay.errors import InputError
 from outlay.scenarios.asked import inputs_of
 from outlay.scenarios.buying import sections as tables
+from outlay.scenarios.buying.apart import cheaper_apart
 from outlay.scenarios.buying.bills import DAYS, Bill, Crossing, bill_of, crossing, one_each, reference, spread
+from outlay.scenarios.buying.hints import hints_of
 from outlay.scenarios.buying.lines import api_lines, own_lines
 from outlay.scenarios.buying.own import Own, cheapest, own_on
 from outlay.scenarios.buying.question import Beside, read_apis, read_beside, read_share, read_weights
@@ -125,9 +124,10 @@ def compare(
     }
     terms = {"asked": words, "money": money, "batch": batch, "coefficients": coefficients, "level": level}
     owns = _owns(model, on, progress, **terms)
+    apart = cheaper_apart(owns, model, asked=words, money=money, batch=batch, coefficients=coefficients)
     bills = one_each(tuple(bill_of(entry, architecture.name, demand, batch=batch) for entry in prices))
     return _statement(
-        owns, bills, demand, beside, batch=batch, date=date, level=level, asked=inputs_of(asked), notes=notes
+        owns, bills, demand, beside, batch=batch, date=date, level=level, asked=inputs_of(asked), notes=(*apart, *notes)
     )
 
 
@@ -188,7 +188,7 @@ def _statement(
             *_energy(own),
             *notes,
         ),
-        hints=tuple(_hints(own, beside, asked)),
+        hints=tuple(hints_of(own, beside, asked)),
         inputs=asked,
         coverage=level if own.relative.has_range else None,
         version=__version__,
@@ -343,58 +343,4 @@ def _energy(own: Own) -> Iterator[str]:
         f"Energy and carbon of APIs are unknown, not zero: no seller states them by the token. Own machines take "
         f"{format_quantity(run.kilowatt_hours.likely * 3.6e6, 'J', digits=2)} and "
         f"{format_quantity(run.operational.likely, 'kg CO2e', digits=2)} a month."
-    )
-
-
-_ALIKE = (
-    *(
-        "input",
-        "output",
-        "rate",
-        "users",
-        "requests_per_user",
-        "peak",
-        "turns",
-        "engine",
-        "quant",
-        "kv",
-        "ttft",
-        "tpot",
-    ),
-    *("provider", "tier", "price", "discount", "grid", "pue", "electricity", "hardware", "life", "use", "people"),
-)
-"""What `outlay cost serving` is asked by the same names."""
-
-
-def _typed(name: str, value: str | int | float) -> str:
-    """A value as it is typed after its flag; numbers are in base units.
-
-    >>> _typed("rate", 2), _typed("cached", 0.2), _typed("ttft", "500ms"), _typed("tpot", 0.05)
-    ('2/s', '20%', '500ms', '0.05s')
-    """
-    if isinstance(value, str):
-        return value
-    if name in ("cached", "discount", "use"):
-        return f"{100 * value:g}%"
-    return f"{value:g}" + {"rate": "/s", "ttft": "s", "tpot": "s"}.get(name, "")
-
-
-def _hints(own: Own, beside: Beside, asked: Mapping[str, str | int | float]) -> Iterator[str]:
-    question = own.run.question
-    if beside.people is None:
-        yield "`--people '40h/month:$90'` puts people on the bill of own machines"
-    flags = {"on": f"{question.accelerator.name}:{question.devices}"}
-    flags |= {"layout": own.unit.layout, "replicas": str(own.unit.count)}
-    if any(entry.name == "tokens of a step" for entry in own.run.question.assumed):
-        flags["step_tokens"] = str(own.unit.step_tokens)
-    flags |= {name: _typed(name, asked[name]) for name in _ALIKE if name in asked}
-    if own.unit.peak != 1.0 or "peak" in asked or "users" in asked:
-        flags["peak"] = f"{np.floor(own.unit.peak * 1e4) / 1e4:g}"  # what waits has left the busiest hour
-    if own.run.terms.choice is not None and own.run.terms.provider is not None:
-        flags["provider"] = own.run.terms.provider
-    if "cached" in asked:
-        flags["prefix_hit"] = _typed("cached", asked["cached"])
-    words = " ".join(f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in flags.items())
-    yield (
-        f"`outlay cost serving {shlex.quote(str(asked['model']))} {words}` has every line and latency of the machines"
     )
