@@ -12,6 +12,7 @@ from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
 from outlay.machine import cluster_for
 from outlay.scenarios.named import MOST_DEVICES
+from outlay.scenarios.serving import apart
 from outlay.scenarios.serving.fit import serve, try_layouts
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.rates import rate_words
@@ -110,6 +111,8 @@ def carries(question: ServingQuestion, count: int, coefficients: ServingCoeffici
 def _serves(question: ServingQuestion, coefficients: ServingCoefficients) -> bool:
     """Whether the load is carried within its objectives; a trace by its means, which are quicker than playing it."""
     try:
+        if question.prefill is not None:
+            return apart.carried(question, question.prefill, coefficients)
         return bool(try_layouts(question, coefficients).carries.any())
     except InputError:
         return False
