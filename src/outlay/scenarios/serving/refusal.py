@@ -159,11 +159,9 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
     else:
         if narrowest and not question.fixed:
             small = _stored(question, format_for(narrowest))
-            more = [count for count in _doubled(question.devices) if carries(small, count, coefficients)][:1]
-            yield from (
-                f"write `--quant {narrowest} {words_on(fewest(small, count // 2, count, coefficients))}`"
-                for count in more
-            )
+            count = next((count for count in _doubled(question.devices) if carries(small, count, coefficients)), None)
+            if count is not None:
+                yield f"write `--quant {narrowest} {words_on(fewest(small, count // 2, count, coefficients))}`"
     if _offloads(question) and _serves(replace(question, host=catalog.accelerator(PROCESSOR)), coefficients):
         yield f"write `--offload-to {PROCESSOR}` for the layers that do not fit (or the processor that you have)"
     free_of = replace(question, fixed={})
