@@ -115,3 +115,14 @@ def test_clients_that_take_a_while_to_come_again(
     ended = np.sort(simulate(deployment, sent, coefficients, concurrency=clients, front_end=front_end).finish)
     first, last = int(count * 0.3), int(count * 0.9 - clients)
     assert float(found.requests_per_second) == pytest.approx((last - first) / (ended[last] - ended[first]), rel=0.1)
+
+
+@pytest.mark.parametrize("output", [2, 3, 8])
+def test_clients_are_where_they_take_their_time(coefficients: ServingCoefficients, output: int) -> None:
+    """Little's law where prompts go first and answers are short: all prompts met in one visit, and took longer than the cycle."""
+    one = deployment_of(Case("llama-3-8b", "h100-sxm", "sglang", (), 1000, output))
+    clients = np.array([1.0, 4.0, 16.0, 64.0])
+    found = perform(one, Load(input=1000, output=output, concurrency=clients, variation=0.3), coefficients)
+    assert found.requests_per_second * found.e2e == pytest.approx(clients, rel=0.02)
+    further = clients >= 4
+    assert (np.asarray(found.tpot)[further] > 0).all()

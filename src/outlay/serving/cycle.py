@@ -143,7 +143,8 @@ def apart_cycle(task: Task, n: Number, steps: Steps) -> Cycle:
     gathers = task.independent and bool(np.all(np.greater(task.decodes, 0)))
     pure, mixed, *other = asked_together(steps, decoding, prompts, *([another(task, prompts)] if gathers else []))
     if np.any(task.away) and np.any(task.loose):
-        visits = np.where(task.loose, together_again(task, n, visits, passes, pure, each_visit * mixed), visits)
+        again = np.maximum(together_again(task, n, visits, passes, pure, each_visit * mixed), 1.0)
+        visits = np.where(task.loose, np.minimum(again, visits), visits)
         group, chunks, each_visit, prompts = visiting(visits)
         pure, mixed = asked_together(steps, decoding, prompts)
     each, together = task.prompt / chunks, np.maximum(n / visits, 1.0)

@@ -916,3 +916,10 @@ def test_what_a_token_takes_is_the_sum_of_its_parts(model, asked):
         own = figure.value.likely - sum(others)
         assert own == pytest.approx(whole, rel=0.02)
         assert bool(others) == (asked.get("rate") is not None and "on" in asked)
+
+
+def test_machines_whose_caches_run_out_are_not_planned():
+    asked = {"on": "a10g-24gb:8", "input": 128, "output": 4000}
+    full, easy = (" ".join(cost_serving("llama-3-70b", rate=rate, **asked).notes) for rate in ("0.0957/s", "0.03/s"))
+    assert "Played, the load is too much" in full and "`--max-num-seqs`" in full
+    assert "Played, the load is too much" not in easy

@@ -637,3 +637,10 @@ def test_no_plan_is_as_full_as_nobody_should_plan(asked: dict[str, Any], capsys:
     hint = next(hint for hint in plan_serving("llama-3-8b", **asked).hints if "outlay cost serving" in hint)
     assert main(shlex.split(hint.split("`")[1])[1:]) == 0
     assert "Do not plan so" not in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_plan_whose_caches_run_out_is_not_sold_in_silence() -> None:
+    asked = {"on": "a10g-24gb", "input": 128, "output": 4000}
+    full, easy = (" ".join(plan_serving("llama-3-70b", rate=rate, **asked).notes) for rate in ("0.0957/s", "0.02/s"))
+    assert "Played, the load is too much" in full
+    assert "Played, the load is too much" not in easy

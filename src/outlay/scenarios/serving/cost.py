@@ -15,6 +15,7 @@ from outlay.scenarios.serving.figures import cost_figures, figures_of
 from outlay.scenarios.serving.fit import in_bursts, serve, waits_of
 from outlay.scenarios.serving.hints import hints_of
 from outlay.scenarios.serving.lines import lines_of
+from outlay.scenarios.serving.playing import too_much
 from outlay.scenarios.serving.provenance import serving_receipts
 from outlay.scenarios.serving.question import ServingQuestion, ask_serving
 from outlay.scenarios.serving.ranged import relative_ranges
@@ -303,7 +304,10 @@ def notes_of(run: ServingRun) -> Iterator[str]:
                 "and a little more of it has no end. Do not plan so."
             )
         waited, slow = (run.waits.quantile("ttft", quantile) for quantile in (0.5, 0.99))
-        if not 0.5 * waited <= float(served.busiest.ttft) <= slow:
+        overrun = too_much(run.waits, float(served.busiest.e2e))
+        if overrun:
+            yield overrun
+        elif not 0.5 * waited <= float(served.busiest.ttft) <= slow:
             yield (
                 "The mean wait is that of a load without end, and what is played are its first requests: 99 in 100 are put no "
                 "sooner than the mean."

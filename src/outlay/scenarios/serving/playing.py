@@ -22,6 +22,7 @@ from outlay.serving import (
     simulate_disaggregated,
 )
 from outlay.serving.synthetic import poisson
+from outlay.units import format_quantity
 
 Progress = Callable[[int, int], None]
 
@@ -105,6 +106,27 @@ class Waits:
 
     def __len__(self) -> int:
         return len(self.replay.arrival[self.counted])
+
+
+OVERRUN = 1.5
+"""Times the mean answer of the closed form that half of the played ones take, from which on machines that should carry a load do
+not: the caches of answers that grow at the same time run out, and what is computed again takes time that was reckoned with
+once."""
+
+
+def too_much(waits: Waits, mean: float) -> str:
+    """What to say where a load that should be carried is too much when it is played; `mean`: seconds of an answer in the closed
+    form. Empty where it is not."""
+    half = waits.quantile("e2e", 0.5)
+    if half <= OVERRUN * mean:
+        return ""
+    took, said = (format_quantity(seconds, "s", digits=2) for seconds in (half, mean))
+    times = int(waits.preempted.sum())
+    again = f"; caches ran out, and {times:,} times an answer was put back and computed again" if times else ""
+    return (
+        f"Played, the load is too much: half of the answers take {took} or more, where the closed form says {said} on average"
+        f"{again}. Do not plan so: take more machines, or let fewer requests run together (`--max-num-seqs`)."
+    )
 
 
 def play_at_random(

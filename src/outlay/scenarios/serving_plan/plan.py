@@ -10,6 +10,7 @@ import outlay.render as _render  # statements that come from here show themselve
 from outlay import __version__
 from outlay.catalog import Accelerator
 from outlay.scenarios.asked import inputs_of
+from outlay.scenarios.serving.playing import Fleet, play_at_random, too_much
 from outlay.scenarios.serving.provenance import serving_receipts
 from outlay.scenarios.serving.quality import quality_sections
 from outlay.scenarios.serving_plan.alone import alone
@@ -40,7 +41,8 @@ from outlay.scenarios.serving_plan.words import (
 )
 from outlay.scenarios.terms import agree, price_notes
 from outlay.scenarios.today import today as day_of
-from outlay.serving import ServingCoefficients, load_serving
+from outlay.serving import ServingCoefficients, load_serving, perform
+from outlay.serving.room import reserves
 from outlay.statement import Assumption, Statement
 from outlay.training.ranges import parse_level, percent
 from outlay.workload import Architecture
@@ -138,6 +140,7 @@ def plan_serving(
             *_missed(found, coefficients),
             *(() if near is None else (near,)),
             looked_at(found),
+            *_played(found, coefficients),
             *_supply(found),
             *price_notes(priced.terms, today or day_of()),
             _sure(priced),
@@ -250,6 +253,23 @@ def _missed(found: ServingFound, coefficients: ServingCoefficients) -> Iterator[
     order = ranked(offered, wanted, judged_of(offered, wanted))
     if order.size:
         yield from substitute(offered.plan(int(order[0])), found.best, GOALS[wanted.wanted.goal])
+
+
+CROWDED = 0.8
+"""Share of the room for caches from which on a plan is played before it is printed: with less they hardly run out."""
+
+
+def _played(found: ServingFound, coefficients: ServingCoefficients) -> Iterator[str]:
+    """Whether caches run out when the plan is played, in an engine that admits what fits now."""
+    plan, wanted = found.best, found.wanted
+    if wanted.tail or plan.prefill is not None or reserves(plan.decode.engine):
+        return
+    load = replace(wanted.load, rate=wanted.rate / plan.replicas)
+    if float(perform(plan.decode, load, coefficients).cache_share) < CROWDED:
+        return
+    fleet = Fleet(decode=plan.decode, replicas=plan.replicas)
+    waits = play_at_random(fleet, wanted.demand, coefficients, rate=wanted.rate, seconds=plan.e2e)
+    yield from filter(None, [too_much(waits, plan.e2e)])
 
 
 def _supply(found: ServingFound) -> Iterator[str]:
