@@ -88,13 +88,10 @@ def ways_of(
     carried with an objective given up is found as exactly as the instances for `rate` requests a second hang on it.
     """
     layouts = int(np.size(deployment.layout.tensor))
-    own = deployment.engine.chunk_tokens
-    chunks = sorted({own, *(chunk for chunk in CHUNKS if chunk < own)}) if deployment.engine.mixed else [own]
+    chunks = _chunks(deployment)
     if not prompts:
         chunks = chunks[:1]
-    every = np.repeat(np.arange(layouts), len(chunks))
-    told: Any = np.tile(np.asarray(chunks), layouts) if len(chunks) > 1 else chunks[0]
-    spread = dataclasses.replace(deployment, layout=deployment.layout.at(every), engine=with_chunks(deployment, told))
+    every, spread = _spread(deployment, chunks)
     limits = room(spread, load, coefficients, together=deployment.engine.batching == "static")
     fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), every.shape))
     seen, legal = (looked_at or layouts) * len(chunks), layouts * len(chunks)
@@ -117,21 +114,43 @@ def ways_of(
     return ways, seen, legal
 
 
-def carried(deployment: Deployment, load: Load, objectives: Objectives, coefficients: ServingCoefficients) -> Floats:
-    """The most requests a second of an instance in each layout of `deployment`, with the engine's own limit of a step: within
-    the objectives, and no fuller than anybody should plan (:data:`~outlay.serving.objectives.FULL`). 0 where the model does not
-    fit, or where a request that is alone does not keep them."""
-    limits = room(deployment, load, coefficients, together=deployment.engine.batching == "static")
-    found = np.zeros(np.shape(deployment.layout.tensor))
-    fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), found.shape))
+def _chunks(deployment: Deployment) -> list[int]:
+    """Most tokens of a step that are tried, ascending: the engine's own is the last."""
+    own = int(deployment.engine.chunk_tokens)
+    return sorted({own, *(chunk for chunk in CHUNKS if chunk < own)}) if deployment.engine.mixed else [own]
+
+
+def _spread(deployment: Deployment, chunks: list[int]) -> tuple[NDArray[np.int64], Deployment]:
+    """Each layout with each of the steps, and of which layout it is."""
+    layouts = int(np.size(deployment.layout.tensor))
+    every = np.repeat(np.arange(layouts), len(chunks))
+    told: Any = np.tile(np.asarray(chunks), layouts) if len(chunks) > 1 else chunks[0]
+    return every, dataclasses.replace(
+        deployment, layout=deployment.layout.at(every), engine=with_chunks(deployment, told)
+    )
+
+
+def carried(
+    deployment: Deployment, load: Load, objectives: Objectives, coefficients: ServingCoefficients
+) -> tuple[Floats, NDArray[np.int64]]:
+    """The most requests a second of an instance in each layout of `deployment`, and the most tokens of a step with which it
+    carries them: within the objectives, and no fuller than anybody should plan (:data:`~outlay.serving.objectives.FULL`). 0
+    where the model does not fit, or where a request that is alone does not keep them."""
+    chunks = _chunks(deployment)
+    every, spread = _spread(deployment, chunks)
+    limits = room(spread, load, coefficients, together=deployment.engine.batching == "static")
+    found = np.zeros(every.shape)
+    fits = np.flatnonzero(np.broadcast_to(np.greater_equal(limits.sequences, 1.0), every.shape))
     if fits.size:
-        loops = loops_of(some_of(deployment, fits), load, coefficients)
-        kinds = (objectives.at(fits),)
+        loops = loops_of(some_of(spread, fits), load, coefficients, spelled(limits, every.shape).at(fits))
         most = FULL * loops.sustained(slice(None))
         if objectives.stated:
-            most = np.minimum(most, _most(loops, kinds, rounds=EXACT).at_good[0])
+            most = np.minimum(most, _most(loops, (objectives.at(every[fits]),), rounds=EXACT).at_good[0])
         found[fits] = most
-    return found
+    # Of steps that carry as much, the engine's own.
+    table = found.reshape(-1, len(chunks))[:, ::-1]
+    best = np.argmax(table, axis=1)
+    return table[np.arange(best.size), best], np.asarray(chunks[::-1], dtype=np.int64)[best]
 
 
 def replicas_of(ways: Ways, rate: float) -> NDArray[np.int64]:

@@ -10,8 +10,9 @@ import numpy as np
 
 from outlay.catalog.hosted import ApiPrice
 from outlay.economics.api import Tariff, break_even
-from outlay.scenarios.buying.own import SECONDS, Kind, Own
+from outlay.scenarios.buying.own import Own
 from outlay.scenarios.buying.question import Beside
+from outlay.scenarios.buying.sizes import SECONDS, Kind
 from outlay.scenarios.serving.demand import Demand
 from outlay.statement import Interval
 
@@ -111,23 +112,24 @@ class Crossing:
         return self.first is not None and (self.lasting is None or self.lasting > NO_MORE * self.first)
 
 
-def crossing(own: Own, bill: Bill, beside: Beside, *, price: float = 1.0) -> Crossing:
-    """Where the bills cross, with what was said to come with either, at `price` times the dollars of the machines.
+def crossing(
+    own: Own, bill: Bill, beside: Beside, *, kinds: tuple[Kind, ...] | None = None, least: int | None = None
+) -> Crossing:
+    """Where the bills cross, with what was said to come with either, for machines of `kinds` of which `least` are kept; of all
+    that may be taken unless told.
 
     Machines are of the kind that is the first to cross, and of that which crosses for good with the least load, so that the
     load that was asked about has no say; those that were counted (`--on l4:2`) stay, and more come as they are.
     """
-    if own.step is None or not bill.each:
+    kinds = kinds if kinds is not None else own.every or own.kinds
+    if own.step is None or not bill.each or not kinds:
         return Crossing(first=None, lasting=None, kind=None)
-    kinds = own.kinds or (
-        Kind(chip=own.unit.chip, devices=own.unit.devices, capacity=own.unit.capacity, step=own.step),
-    )
     found = break_even(
-        [price * kind.step for kind in kinds],
+        [kind.step for kind in kinds],
         [kind.capacity for kind in kinds],
         bill.each,
         fixed=beside.of_own - beside.of_api,
-        least=own.least,
+        least=own.least if least is None else least,
     )
     place = int(np.lexsort((found.lasting, found.first))[0])
     first, lasting = float(found.first[place]), float(found.lasting.min())

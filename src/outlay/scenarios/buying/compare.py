@@ -239,12 +239,12 @@ def _figures(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> dict[st
 
 def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterator[str]:
     """Where the bills cross, or why they never do."""
-    unit, demand, name = own.unit, own.run.question.demand, bill.called
+    demand, name = own.run.question.demand, bill.called
     if own.step is None:
         yield "Own machines have no price here, so no load can be named from which they are cheaper."
         return
     tokens = (demand.input + demand.output) / 1e6
-    full = own.step / (unit.capacity * tokens)
+    full = min(kind.step / kind.capacity for kind in own.every or own.kinds) / tokens
     if crossed.first is None:
         found = list(tables.sold_cheaper(own, bill, beside))
         at = f"At the price of {own.run.terms.provider}, {own.run.terms.tier}, own" if found else "Own"
@@ -254,7 +254,7 @@ def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
         )
         for seller, tier, requests in found[:1]:
             words = f"from {format_number(requests)} requests/day" if requests else "from the first request on"
-            yield f"At that of {seller}, {tier}, they are cheaper {words} (`--provider {seller}{_tier(own, tier)}`)."
+            yield f"At that of {seller}, {tier}, they are cheaper {words} (`{_there(own, seller, tier)}`)."
         return
     if not crossed.first:
         yield f"Own machines are cheaper than {name} from the first request on."
@@ -266,7 +266,7 @@ def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
         )
         yield f"Past the first crossing one more machine makes them dearer again for a while; they are cheaper {lasting}."
     if not beside.of_own and beside.people is None:
-        month = own.step * max(own.least, 1)
+        month = (own.step if crossed.kind is None else crossed.kind.step) * own.least
         yield (
             f"The crossing leaves people out: each $1,000 a month of them moves it up by "
             f"{format_number(1000.0 / bill.each / DAYS)} requests/day or more; the first machines cost {format_money(month)}."
@@ -285,17 +285,18 @@ def _kind(own: Own, crossed: Crossing) -> Iterator[str]:
 
 
 def _sellers(own: Own, asked: Mapping[str, object]) -> Iterator[str]:
-    """What a search would find for less."""
+    """Whose machines they are, and what a search looks at besides."""
     if own.run.terms.choice is not None and "provider" not in asked:
         yield (
-            f"Own machines are those of {own.run.terms.provider}, the cheapest that links as many, and run as they carry most; "
-            "`--provider` takes another's, and `outlay plan serving` looks for the cheapest layout and steps."
+            f"Own machines are those of {own.run.terms.provider}, where the load costs the least, and run as they carry most; "
+            "`--provider` takes another's, and `outlay plan serving` looks for the quickest of as many."
         )
 
 
-def _tier(own: Own, tier: str) -> str:
-    """The flag that asks for a tier, where it is another one than now."""
-    return "" if tier == own.run.terms.tier else f" --tier {tier}"
+def _there(own: Own, seller: str, tier: str) -> str:
+    """The flags that ask for a seller of the same accelerator; for a tier, where it is another one than now."""
+    chip = f"--on {own.unit.chip} " if own.every else ""
+    return f"{chip}--provider {seller}" + ("" if tier == own.run.terms.tier else f" --tier {tier}")
 
 
 def _sure(own: Own, bill: Bill, beside: Beside, level: float) -> Iterator[str]:
@@ -383,6 +384,9 @@ def _hints(own: Own, beside: Beside, asked: Mapping[str, str | int | float]) -> 
     if beside.people is None:
         yield "`--people '40h/month:$90'` puts people on the bill of own machines"
     flags = {"on": f"{question.accelerator.name}:{question.devices}"}
+    flags |= {"layout": own.unit.layout, "replicas": str(own.unit.count)}
+    if any(entry.name == "tokens of a step" for entry in own.run.question.assumed):
+        flags["step_tokens"] = str(own.unit.step_tokens)
     flags |= {name: _typed(name, asked[name]) for name in _ALIKE if name in asked}
     if own.unit.peak != 1.0 or "peak" in asked or "users" in asked:
         flags["peak"] = f"{np.floor(own.unit.peak * 1e4) / 1e4:g}"  # what waits has left the busiest hour

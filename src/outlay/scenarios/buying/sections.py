@@ -6,9 +6,12 @@ import datetime
 from collections.abc import Iterator, Sequence
 
 from outlay import catalog
-from outlay.scenarios.buying.bills import DAYS, Bill, crossing, labels
-from outlay.scenarios.buying.own import Own, month_at
+from outlay.economics import HOURS_PER_MONTH
+from outlay.scenarios.buying.bills import DAYS, Bill, Crossing, crossing, labels
+from outlay.scenarios.buying.own import Own
 from outlay.scenarios.buying.question import Beside
+from outlay.scenarios.buying.sizes import Kind, Unit
+from outlay.scenarios.serving_plan.offers import Offer
 from outlay.statement import Cell, Column, Line, Table
 from outlay.statement.line import total
 from outlay.units import format_quantity
@@ -85,11 +88,14 @@ def apis(bills: Sequence[Bill], own: Own, beside: Beside) -> Table:
     )
 
 
-def cheaper_from(own: Own, bill: Bill, beside: Beside, *, price: float = 1.0) -> str | float:
+def cheaper_from(own: Own, bill: Bill, beside: Beside, *, kinds: tuple[Kind, ...] | None = None) -> str | float:
     """The requests of a day from which machines are cheaper than an API, or in words why there are none."""
     if own.step is None:
         return "not priced"
-    found = crossing(own, bill, beside, price=price)
+    return _from(crossing(own, bill, beside, kinds=kinds))
+
+
+def _from(found: Crossing) -> str | float:
     if found.first is None:
         return _NEVER
     return "any load" if found.first == 0 else found.first / DAYS
@@ -154,7 +160,7 @@ def machines(owns: Sequence[Own], bill: Bill, beside: Beside) -> Table:
                 own.run.terms.tier,
                 None if own.dollars is None else own.dollars.likely + beside.of_own,
                 own.use,
-                cheaper_from(own, bill, beside),
+                cheaper_from(own, bill, beside, kinds=own.kinds),
             )
             for own in owns
         ],
@@ -172,55 +178,54 @@ def _with_people(beside: Beside) -> tuple[str, ...]:
 
 
 def sellers(own: Own, bill: Bill, beside: Beside) -> Table | None:
-    """The same machines at each seller and tier; None where their price is the user's own."""
-    if own.run.terms.choice is None:
-        return None
-    found = sorted(_offers(own), key=lambda offer: offer[2])
+    """What the load takes at each seller and tier of the same accelerator; None where the price is the user's own."""
+    found = sorted(_sold(own), key=lambda sold: sold[2])
     if len(found) < 2:
         return None
-    rows, now = [], _now(own)
-    for seller, tier, price in found[:_MOST]:
-        dollars = month_at(own, price)
-        there = cheaper_from(own, bill, beside, price=price / now)
-        rows.append((seller, tier, price, dollars + beside.of_own, there))
-    left = len(found) - len(rows)
+    rows = []
+    for offer, unit, dollars in found[:_MOST]:
+        there = _from(_crossing_at(own, offer, unit, bill, beside))
+        rows.append((offer.provider, offer.tier, offer.price, unit.whole, dollars + beside.of_own, there))
+    left, few = len(found) - len(rows), len(own.offers) - len(found)
     return Table(
-        f"{own.run.question.devices:,} × {own.run.question.accelerator.name}, by seller and tier",
-        columns=("Seller", "Tier", Column("A device-hour", unit="$"), Column("A month", unit="$"), "Own from (a day)"),
+        f"{own.run.question.accelerator.name}, by seller and tier",
+        columns=(
+            *("Seller", "Tier", Column("A device-hour", unit="$"), "Devices", Column("A month", unit="$")),
+            "Own from (a day)",
+        ),
         rows=rows,
-        notes=(*((f"{left} dearer ones are left out.",) if left else ()), *_with_people(beside)),
+        notes=(
+            *((f"{left} dearer ones are left out.",) if left else ()),
+            *((f"{few} that link too few are left out.",) if few else ()),
+            *_with_people(beside),
+        ),
         key="sellers",
     )
 
 
 def sold_cheaper(own: Own, bill: Bill, beside: Beside) -> Iterator[tuple[str, str, float]]:
-    """Sellers at whose prices the same machines become cheaper than an API, with their tier and the requests of a day from
-    which they do: those of the tier that is priced first, the least load first."""
-    if own.run.terms.choice is None:
-        return
+    """Sellers at whose prices machines of the same accelerator become cheaper than an API, with their tier and the requests of
+    a day from which they do: those of the tier that is priced first, the least load first."""
     found = []
-    for seller, tier, price in _offers(own):
-        crossed = crossing(own, bill, beside, price=price / _now(own))
+    for offer, unit, _ in _sold(own):
+        crossed = _crossing_at(own, offer, unit, bill, beside)
         if crossed.first is not None:
-            found.append((tier != own.run.terms.tier, crossed.first / DAYS, seller, tier))
+            found.append((offer.tier != own.run.terms.tier, crossed.first / DAYS, offer.provider or "", offer.tier))
     yield from ((seller, tier, requests) for _, requests, seller, tier in sorted(found))
 
 
-def _now(own: Own) -> float:
-    """Dollars of a device-hour that the machines are priced at."""
-    assert own.run.terms.price is not None
-    return own.run.terms.price.likely
+def _sold(own: Own) -> Iterator[tuple[Offer, Unit, float]]:
+    """Each offer with what is taken there, and dollars of a month of it."""
+    for offer in own.offers:
+        unit = own.sizes.taken(offer.most)
+        if unit is not None and offer.price is not None:
+            yield offer, unit, unit.whole * offer.price * HOURS_PER_MONTH
 
 
-def _offers(own: Own) -> Iterator[tuple[str, str, float]]:
-    """Seller, tier and dollars of a device-hour, one for each pair."""
-    chip, seen = own.run.question.accelerator, set[tuple[str, str]]()
-    for listing in catalog.prices(chip):
-        pair = (listing.provider, listing.tier)
-        if listing.doubt or pair in seen or listing.tier == "owned" or len(listing.date) <= len("2026"):
-            continue
-        seen.add(pair)
-        yield (*pair, catalog.price_for(chip, *pair).likely)
+def _crossing_at(own: Own, offer: Offer, unit: Unit, bill: Bill, beside: Beside) -> Crossing:
+    """Where the bills cross at one seller: with the machines that are taken there, and at its own price."""
+    least = unit.count if own.sizes.counted else 1
+    return crossing(own, bill, beside, kinds=own.sizes.kinds((offer,)), least=least)
 
 
 def how_full(own: Own, bill: Bill, beside: Beside) -> Table | None:
