@@ -289,3 +289,26 @@ def test_devices_that_compute_prompts_in_step_are_met_once(one: Deployment, coef
         found = perform_disaggregated(many, one, Load(input=4000, output=20, rate=requests.rate), coefficients, **pools)
         played = simulate_disaggregated(many, one, requests, coefficients, **pools)
         assert 0.6 < float(found.ttft) / float(played.ttft.mean()) < 1.6
+
+
+@pytest.mark.parametrize("rate", [1.0, 10.0, 20.0])
+def test_pairs_fare_as_each_does_alone(llama: Architecture, coefficients: ServingCoefficients, rate: float) -> None:
+    """Layouts for prompts down, for answers across: what is found of a pair hangs on nothing that stands beside it."""
+    load = Load(input=4000, output=200, rate=rate)
+    down, across = Layout(tensor=np.array([[1], [2], [4]])), Layout(tensor=np.array([[1, 2, 8]]))
+    both = Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 8))
+    first, last = replace(both, layout=down), replace(both, layout=across)
+    every = perform_disaggregated(first, last, load, coefficients)
+    asked = perform_disaggregated(first, last, load, coefficients, sustained_alone=True)
+    assert np.array_equal(asked.utilisation, every.utilisation)
+    sustained = np.less(every.utilisation, 1.0)
+    assert sustained.any() and (rate < 20 or not sustained.all())
+    for row, column in np.ndindex(3, 3):
+        one = replace(both, layout=Layout(tensor=int(down.tensor[row, 0])))
+        other = replace(both, layout=Layout(tensor=int(across.tensor[0, column])))
+        alone = perform_disaggregated(one, other, load, coefficients)
+        for name in ("ttft", "tpot", "utilisation"):
+            expected = pytest.approx(float(getattr(alone, name)), rel=1e-9)
+            assert getattr(every, name)[row, column] == expected, name
+            if sustained[row, column]:
+                assert np.broadcast_to(getattr(asked, name), (3, 3))[row, column] == expected, name

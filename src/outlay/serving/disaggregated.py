@@ -42,13 +42,16 @@ def perform_disaggregated(
     most_sequences: Number | None = None,
     speculation: Speculation | None = None,
     front_end: Number | None = None,
+    sustained_alone: bool = False,
 ) -> Performance:
     """How requests fare where `prefill_instances` compute prompts and `decode_instances` answer; the load is that of all.
 
     `transfer`: None is the network of the prefilling instances. `front_end`: as in :func:`~outlay.serving.batching.perform`; one
     stands before all of them. `most_sequences`: of one decoding instance. Rates are of all
     instances together, `decoding` and `cache_share` of one decoding instance, `device_watts` the mean over all devices;
-    `utilisation` is that of what is scarcest: prefilling, decoding or the network.
+    `utilisation` is that of what is scarcest: prefilling, decoding or the network. `sustained_alone`: nobody asks how those
+    fare that do not sustain the rate, so that answers are timed once for each layout of those that decode, whatever stands
+    before them; only `utilisation` counts of those.
 
     >>> from outlay.catalog import accelerator
     >>> from outlay.machine import cluster_for
@@ -75,7 +78,7 @@ def perform_disaggregated(
         sending=sent * (transfer.seconds(prefill_deployment, decode_deployment, load.input) - transfer.latency),
         latency=sent * transfer.latency + front,
     )
-    flow = pools.open(load) if load.rate is not None else pools.closed(load)
+    flow = pools.closed(load) if load.rate is None else pools.open(load, sustained_alone=sustained_alone)
     fits = np.greater(pools.space.sequences, 0)
     further = np.maximum(np.subtract(load.output, 1.0), 0.0)
     answer = (flow.answer.seconds - flow.answer.ttft) * (further > 0)
@@ -182,7 +185,7 @@ class _Pools:
     def answer(self, n: Number) -> Cycle:
         return answering_cycle(self.answering, n, self.steps)
 
-    def open(self, load: Load) -> _Flow:
+    def open(self, load: Load, *, sustained_alone: bool = False) -> _Flow:
         """Requests at a rate: each place has its queue."""
         assert load.rate is not None
         rate, most = np.asarray(load.rate, dtype=float), self.most
@@ -192,7 +195,7 @@ class _Pools:
         decoding = each * full_seconds / most
         utilisation = np.maximum(np.maximum(rate * self.prefill.each / self.prefill_instances, decoding), sending)
         sustained = np.less(utilisation, 1.0)
-        passed = np.where(sustained, rate, rate / np.maximum(utilisation, 1e-9))
+        passed = rate if sustained_alone else np.where(sustained, rate, rate / np.maximum(utilisation, 1e-9))
         inside = number_inside(lambda n: self.answer(n + 1.0).seconds, passed / self.decode_instances, most - 1.0)
         found = self.answer(inside + 1.0)
         one = replace(load, rate=passed / self.decode_instances)

@@ -132,18 +132,21 @@ def slot_wait(
 def number_inside(seconds: Callable[[Number], Number], rate: Number, most: Number) -> Number:
     """n with n = rate · seconds(n), between 0 and `most`; `most` where even that many are not enough.
 
-    False position; an end that stays twice counts half (the Illinois rule), or it would stay for ever.
+    False position; an end that stays twice counts half (the Illinois rule), or it would stay for ever. What is near enough
+    stays, so that it hangs on nothing that stands beside it.
     """
     low = np.zeros(np.broadcast(rate, most).shape)
     high = low + most
     at_low, at_high = rate * seconds(low) - low, rate * seconds(high) - high
     over = at_high >= 0
-    found, side = np.where(over, high, low), low
+    found, side, near = np.where(over, high, low), low, over
     for _ in range(SEARCHES):
         apart = at_low - at_high
-        found = np.where(over, high, low + (high - low) * at_low / np.where(apart > 0, apart, 1.0))
+        chord = low + (high - low) * at_low / np.where(apart > 0, apart, 1.0)
+        found = np.where(near, found, chord)
         at = rate * seconds(found) - found
-        if np.all((np.abs(at) <= CLOSE * (1.0 + found)) | over):
+        near = near | (np.abs(at) <= CLOSE * (1.0 + found))
+        if near.all():
             break
         above = at > 0
         at_high = np.where(above, np.where(side > 0, at_high / 2.0, at_high), at)

@@ -15,6 +15,7 @@ from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout
 from outlay.scenarios.buying.compare import compare
 from outlay.scenarios.named import read_model
+from outlay.scenarios.serving.apart import carried, try_both
 from outlay.scenarios.serving.cost import cost_serving
 from outlay.scenarios.serving.extras import layers_of
 from outlay.scenarios.serving.question import ask_serving
@@ -530,6 +531,30 @@ def test_too_much_for_both_is_told_how_many_of_each(tmp_path):
     words = refused.value.hint.rpartition("write `")[2].rstrip("`").split()
     asked = dict(zip(words[::2], words[1::2], strict=True))
     assert ask(on=None, prefill_on=asked["--prefill-on"], decode_on=asked["--decode-on"], rate=60).answer
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"rate": 20}, True),
+        ({"rate": 60}, False),
+        ({"rate": 20, "ttft": "1s", "tpot": "30ms"}, True),
+        ({"rate": 20, "ttft": "1s", "tpot": "15ms"}, False),
+        ({"rate": 20, "ttft": "20ms"}, False),
+        ({"rate": None, "concurrency": 50}, True),
+        ({"rate": None, "concurrency": 50, "tpot": "1ms"}, False),
+        ({"rate": None, "concurrency": 50, "prefill_on": "l4:2"}, False),
+        ({"rate": None, "concurrency": 50, "decode_on": "l4:2"}, False),
+    ],
+)
+def test_whether_two_pools_carry_a_load_is_what_the_pairs_say(asked, expected):
+    coefficients = load_serving()
+    pools = {"prefill_on": "h100-sxm:4", "decode_on": "h100-sxm:4"}
+    words = {**USUAL, "on": None, **pools, **asked}
+    question = ask_serving("llama-3-70b", **{name: word for name, word in words.items() if name != "price"})
+    assert question.prefill is not None
+    assert carried(question, question.prefill, coefficients) is expected
+    assert bool(try_both(question, question.prefill, coefficients).carries.any()) is expected
 
 
 def test_a_trace_is_played_on_both(tmp_path):

@@ -12,6 +12,7 @@ from outlay import catalog
 from outlay.errors import DoesNotFit, InputError
 from outlay.machine import cluster_for
 from outlay.scenarios.named import MOST_DEVICES
+from outlay.scenarios.serving import apart
 from outlay.scenarios.serving.fit import serve, try_layouts
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.rates import rate_words
@@ -110,6 +111,8 @@ def carries(question: ServingQuestion, count: int, coefficients: ServingCoeffici
 def _serves(question: ServingQuestion, coefficients: ServingCoefficients) -> bool:
     """Whether the load is carried within its objectives; a trace by its means, which are quicker than playing it."""
     try:
+        if question.prefill is not None:
+            return apart.carried(question, question.prefill, coefficients)
         return bool(try_layouts(question, coefficients).carries.any())
     except InputError:
         return False
@@ -156,11 +159,9 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
     else:
         if narrowest and not question.fixed:
             small = _stored(question, format_for(narrowest))
-            more = [count for count in _doubled(question.devices) if carries(small, count, coefficients)][:1]
-            yield from (
-                f"write `--quant {narrowest} {words_on(fewest(small, count // 2, count, coefficients))}`"
-                for count in more
-            )
+            count = next((count for count in _doubled(question.devices) if carries(small, count, coefficients)), None)
+            if count is not None:
+                yield f"write `--quant {narrowest} {words_on(fewest(small, count // 2, count, coefficients))}`"
     if _offloads(question) and _serves(replace(question, host=catalog.accelerator(PROCESSOR)), coefficients):
         yield f"write `--offload-to {PROCESSOR}` for the layers that do not fit (or the processor that you have)"
     free_of = replace(question, fixed={})
