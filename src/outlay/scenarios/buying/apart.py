@@ -13,7 +13,7 @@ from outlay.scenarios.serving_plan.words import instances, machines
 from outlay.serving import ServingCoefficients
 from outlay.units import format_money
 
-LESS = 0.99
+LESS = 0.999
 """Share of the dollars from which on it is worth a sentence."""
 _TERMS = ("provider", "tier", "discount", "pue", "grid")
 
