@@ -923,3 +923,12 @@ def test_machines_whose_caches_run_out_are_not_planned():
     full, easy = (" ".join(cost_serving("llama-3-70b", rate=rate, **asked).notes) for rate in ("0.0957/s", "0.03/s"))
     assert "Played, the load is too much" in full and "`--max-num-seqs`" in full
     assert "Played, the load is too much" not in easy
+
+
+def test_an_answer_of_one_token_has_no_further_ones():
+    shown = ["load", "latency"]
+    one = cost_serving("llama-3-8b", on="l4", rate="1/s", input=500, output=1)
+    two = cost_serving("llama-3-8b", on="l4", rate="1/s", input=500, output=2)
+    for found, times in ((one, 0), (two, 1)):
+        for table in (part for part in found.sections if part.key in shown):
+            assert [row[0] for row in table.rows].count("each further token") == times

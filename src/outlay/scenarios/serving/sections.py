@@ -88,6 +88,8 @@ def _load(run: ServingRun) -> Table:
         ("each further token", busiest.tpot, wanted.tpot),
         ("whole answer", busiest.e2e, np.inf),
     ):
+        if label == "each further token" and demand.output <= 1:
+            continue
         words = format_quantity(float(seconds), "s")
         if np.isfinite(limit):
             words += f" of {format_quantity(float(limit), 's')} allowed"
@@ -133,6 +135,8 @@ def _latency(run: ServingRun) -> Iterator[Table]:
     names = {"ttft": "first token", "tpot": "each further token", "e2e": "whole answer"}
     rows: list[tuple[Cell, ...]] = []
     for name, label in names.items():
+        if name == "tpot" and run.question.demand.output <= 1:
+            continue
         half, nine, slow = (waits.quantile(name, share) for share in shares.values())
         if trace is None:
             slow = max(slow, float(getattr(run.served.busiest, name)))
