@@ -208,14 +208,35 @@ def test_each_data_parallel_device_schedules_its_own_sequences(
     mixture: Architecture, coefficients: ServingCoefficients
 ) -> None:
     cluster = cluster_for(accelerator("h100-sxm"), 8)
-    divided = Deployment(architecture=mixture, cluster=cluster, layout=Layout(data=8, expert=8))
-    whole = Deployment(architecture=mixture, cluster=cluster, layout=Layout(tensor=8))
+    waits = engine_for("vllm", 2025.5)
+    divided = Deployment(architecture=mixture, cluster=cluster, layout=Layout(data=8, expert=8), engine=waits)
+    whole = Deployment(architecture=mixture, cluster=cluster, layout=Layout(tensor=8), engine=waits)
     engine = [
         float(iteration(one, Work(decoding=512, context=900), coefficients).breakdown["engine"])
         for one in (divided, whole)
     ]
-    fixed, each = coefficients.step.fixed_of(engine_for("vllm"))
+    fixed, each = coefficients.step.fixed_of(waits)
     assert engine == pytest.approx([fixed + 64 * each, fixed + 512 * each])
+
+
+@pytest.mark.parametrize("sequences", [1, 64, 2000])
+def test_an_engine_that_schedules_meanwhile_takes_the_longer_of_both(
+    llama: Architecture, coefficients: ServingCoefficients, sequences: int
+) -> None:
+    """A step of one sequence of 8B parameters hides a millisecond of scheduling; that of a tiny model does not."""
+    from outlay.workload import transformer
+
+    tiny = transformer(layers=2, hidden=256, heads=4, kv_heads=4, vocab=1000, gated=True, ffn_hidden=512)
+    cluster, work = cluster_for(accelerator("h100-sxm"), 1), Work(decoding=sequences, context=100)
+    fixed, each = coefficients.step.fixed_of(engine_for("vllm"))
+    large = iteration(Deployment(architecture=llama, cluster=cluster), work, coefficients)
+    assert float(large.breakdown["engine"]) == pytest.approx(max(0.0, fixed + each * sequences - device_of(large)))
+    small = iteration(Deployment(architecture=tiny, cluster=cluster), work, coefficients)
+    assert float(small.seconds) == pytest.approx(fixed + each * sequences)
+
+
+def device_of(step: Iteration) -> float:
+    return float(sum(seconds for name, seconds in step.breakdown.items() if name != "engine"))
 
 
 def test_experts_split_by_columns_get_all_tokens_gathered(

@@ -3,6 +3,8 @@ r"""Seconds of one step of an instance: projections of all its tokens, attention
 .. math:: t = \sum_{layers} \max\bigl(t_{projections}(T) + t_{prompts} + t_{decoding} + t_{collectives},\; n_{kernels}\,
               t_{launch}\bigr) + t_{ends} + t_{engine}(sequences)
 
+Of an engine that schedules the next step meanwhile, the longer of both: its device's time, or :math:`t_{engine}`.
+
 A pipeline of p stages keeps p groups of sequences in flight, each with its share of the work, so a sequence waits for one
 group's way through all layers. An engine that splits layers without a pipeline does the whole work in every layer.
 """
@@ -132,9 +134,10 @@ def iteration(deployment: Deployment, work: Work, coefficients: ServingCoefficie
     factor = step.family_of(deployment.engine.family, chip.generation)
     causes = {name: seconds * factor for name, seconds in causes.items()}
     fixed, each = step.fixed_of(deployment.engine)
-    causes["engine"] = (
-        fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)) / layout.data
-    )
+    host = fixed + each * (work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)) / layout.data
+    # A step that is scheduled while the device works on the one before shows what takes longer than that.
+    overlaps = deployment.engine.overlap_schedule
+    causes["engine"] = np.maximum(host - sum(causes.values()), 0.0) if overlaps else host
     total = sum(causes.values())
     return Iteration(
         seconds=total,

@@ -116,7 +116,7 @@ class TabledSteps:
         reading = self.reading(decoding, mixture.context)
         if np.ndim(mixture.prefill) == 0 and mixture.prefill == 0:
             total = tables.alone.line(row, tokens) + reading
-            return self._launched(total, row, tokens)
+            return self._launched(total, row, tokens, decoding)
         prefill, prompts = spread(mixture.prefill, mixture.prompts, tables.data.take(index))
         prefill, prompts = prefill / scale, prompts / scale
         both = tokens + prefill
@@ -125,13 +125,13 @@ class TabledSteps:
         total += tables.prompts.line(tables.tokens.cell(both) + index * len(tables.tokens.widths), both)
         if tables.routed is not None:
             total += tables.routed.line(tables.tokens.cell(there) + index * len(tables.tokens.widths), there)
-        total += tables.each_prompt.take(index) * (prompts * scale)
+        total += tables.each_prompt * prompts
         each, past = np.asarray(prefill / prompts), np.asarray(mixture.past, dtype=float)
         chunk, before = len(tables.chunk.widths), len(tables.past.widths)
         cell = (tables.chunk.cell(each) + index * chunk) * before + tables.past.cell(past)
         together = tables.together.patch(cell, each, past) + prompts * tables.each.patch(cell, each, past)
         total += np.maximum(tables.least.patch(cell, each, past), together)
-        return self._launched(total, row, tokens)
+        return self._launched(total, row, tokens, decoding + prompts)
 
     def watts(self, mixture: Mixture, seconds: Number | None = None) -> Number:
         tables = self.tables
@@ -162,12 +162,13 @@ class TabledSteps:
         length = np.asarray(context, dtype=float)
         return self.tables.decode_attention.patch(self._place(decoding, length), decoding, length)
 
-    def _launched(self, total: np.ndarray, row: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """With what the host takes longer to launch the kernels of layers than they run."""
+    def _launched(self, total: np.ndarray, row: np.ndarray, tokens: np.ndarray, sequences: np.ndarray) -> np.ndarray:
+        """With what the host takes longer to launch the kernels of layers, or to schedule the next step, than they run."""
         tables = self.tables
-        if not tables.host.any():
-            return total
-        return np.asarray(np.maximum(total, tables.host.take(tables.index) + tables.ends.line(row, tokens)))
+        if tables.host.any():
+            total = np.maximum(total, tables.host.take(tables.index) + tables.ends.line(row, tokens))
+        fixed, each = tables.beside
+        return np.asarray(np.maximum(total, fixed + each * sequences) if fixed else total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,9 +134,11 @@ class Tables:
     each: Lines
     """m."""
     fixed: Array
-    """Seconds of the engine in a step without decoding sequences, by layout."""
-    each_prompt: Array
-    """e."""
+    """Seconds of the engine in a step without decoding sequences, by layout; 0 where it overlaps with the device's."""
+    each_prompt: float
+    """e; 0 where the engine's time overlaps."""
+    beside: tuple[float, float]
+    """Seconds that an engine takes beside the device, and for each sequence and prompt: no step takes less."""
     host: Array
     """Seconds in which the host launches the kernels of all layers; 0 where that never takes longer than they do."""
     decode_watts: Lines
@@ -181,12 +183,12 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
     routed = _sum(prefill, ROUTED) * shared + np.zeros_like(rows)
     # Beside prompts, the tokens of decoding sequences go to their experts by the way of prompts.
     way = decoding.breakdown["expert communication"] - prefill.breakdown["expert communication"]
-    engine = decoding.breakdown["engine"] + np.zeros_like(rows)
-    ends = _sum(decoding, {"head and sampling", "pipeline communication", "engine"}) + np.zeros_like(rows)
-    layers = decoding.seconds - ends
-    idle = np.asarray(step(prefill=scale, prompts=scale).breakdown["engine"]) + 0.0 * scale
-    more = np.asarray(step(prefill=2.0 * scale, prompts=2.0 * scale).breakdown["engine"]) + 0.0 * scale
-    each_prompt = (more - idle) / scale
+    ends = _sum(decoding, {"head and sampling", "pipeline communication"}) + np.zeros_like(rows)
+    layers = decoding.seconds - ends - decoding.breakdown["engine"]
+    host = coefficients.step.fixed_of(deployment.engine)
+    overlaps = deployment.engine.overlap_schedule
+    fixed, each_sequence = (0.0, 0.0) if overlaps else host
+    engine = fixed + each_sequence * tokens.points[None, :] / (1.0 + drafted) + np.zeros_like(rows)
     widths = sequences.points[None, :, None] * scale[:, :, None] / (1.0 + drafted)
     spread_out = replace(deployment, layout=Layout(**{name: part[:, :, None] for name, part in columns.items()}))
     reading = iteration(
@@ -226,13 +228,14 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
         difference=Lines.along(tokens, rest + engine - prompt_rest - way),
         prompts=Lines.along(tokens, prompt_rest - routed),
         routed=Lines.along(tokens, routed) if shared else None,
-        ends=Lines.along(tokens, ends),
+        ends=Lines.along(tokens, ends + engine),
         decode_attention=Lines.over(sequences, context, np.broadcast_to(reading.breakdown["decode attention"], grid)),
         least=Lines.over(chunk, past, least),
         together=Lines.over(chunk, past, many - MANY * marginal),
         each=Lines.over(chunk, past, marginal),
-        fixed=(idle - each_prompt * scale)[:, 0],
-        each_prompt=each_prompt[:, 0],
+        fixed=np.full(len(scale), fixed),
+        each_prompt=each_sequence,
+        beside=host if overlaps else (0.0, 0.0),
         host=np.where(launches > 0, layers[:, :1], 0.0)[:, 0],
         decode_watts=Lines.over(sequences, context, np.broadcast_to(reading.device_watts, grid)),
         prompt_watts=Lines.along(tokens, np.broadcast_to(prefill.device_watts, rows.shape)),

@@ -37,6 +37,7 @@ class Timer:
     """
 
     __slots__ = (
+        "_beside",
         "_chunk",
         "_data",
         "_draft",
@@ -78,7 +79,8 @@ class Timer:
         self._least, self._together, self._each = (
             _patches(lines, width) for lines in (tables.least, tables.together, tables.each)
         )
-        self._prompts = float(tables.each_prompt[0])
+        self._prompts = tables.each_prompt
+        self._beside = tables.beside
         self._kept: dict[tuple[int, int], _Decoding] = {}
 
     def decoding(self, sequences: int, context: float) -> tuple[float, float]:
@@ -109,10 +111,12 @@ class Timer:
             together = max(together, _patch(self._together[row][column], tokens, past))
             each += _patch(self._each[row][column], tokens, past)
         reading = about.reading + about.reading_slope * context
-        total = about.difference + self._tokens(both) + reading + self._prompts * count
+        total = about.difference + self._tokens(both) + reading + self._prompts * count / self._scale
         if self._routed is not None:
             total += self._routed(both - prefill * (1.0 - len(pieces) / count))
-        total = max(total + max(least, together + each * share), about.floor)
+        fixed, each_beside = self._beside
+        beside = fixed + each_beside * (sequences + count) / self._scale
+        total = max(total + max(least, together + each * share), about.floor, beside)
         if self._draft is not None:
             total += self._draft.step(0, 0.0, pieces)
         busy = reading / total
