@@ -69,7 +69,8 @@ def perform(
         found = performance_of(deployment, load, limits, fared, utilisation, busy)
         return behind(found, load, deployment, front)
     ways = static_closed if static else in_and_out_of_step
-    task = dataclasses.replace(task, away=front)
+    each = np.where(np.greater(front, 0), coefficients.step.front_each(deployment.engine), 0.0)
+    task = dataclasses.replace(task, away=front, each=each)
 
     def closed(load: Load) -> Performance:
         fared = ways(deployment, load, task, limits.sequences, steps)

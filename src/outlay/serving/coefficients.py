@@ -48,6 +48,8 @@ class StepCoefficients:
     front_end: Mapping[str, float]
     """Seconds between a client's request and its first token that no step takes, by family of engine: connection and queues
     between processes."""
+    front_request: float
+    """Seconds that each other request adds which is sent at the same time: one process takes turns among them."""
     front_token: float
     """Seconds that each token of a prompt adds to that: it is sent, tokenized and copied as numbers."""
     framework_bytes: Mapping[str, float]
@@ -81,6 +83,10 @@ class StepCoefficients:
         if not engine.front_end:
             return 0.0
         return self.front_end.get(engine.family, self.front_end["other"]) + self.front_token * prompt
+
+    def front_each(self, engine: Engine) -> float:
+        """Seconds that each other request of a burst adds to the front end."""
+        return self.front_request if engine.front_end else 0.0
 
     def attention_of(self, generation: str) -> float:
         """The factor on attention of a generation of chip."""

@@ -68,7 +68,13 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
     found = [
         *(
             Magnitude(path=("launch", host), prior=prior, spread=0.7, affects=partial(_launched_by, host))
-            for host, prior in (("eager", 8e-6), ("compiled", 3e-6), ("graph", 1e-6), ("pieces", 2e-4), ("experts", 1e-3))
+            for host, prior in (
+                ("eager", 8e-6),
+                ("compiled", 3e-6),
+                ("graph", 1e-6),
+                ("pieces", 2e-4),
+                ("experts", 1e-3),
+            )
             if host in hosts
         ),
         Magnitude(path=("attention_slowdown", "other"), prior=1.0, spread=0.2, affects=_known, own=False),
@@ -112,6 +118,7 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
             return row.family == family and _fronted(row)
 
         found.append(Magnitude(path=("front_end", family), prior=0.02, spread=1.3, affects=fronted))
+    found.append(Magnitude(path=("front_request",), prior=start.front_request, spread=0.7, affects=_fronted, own=False))
     found.append(Magnitude(path=("front_token",), prior=start.front_token, spread=0.7, affects=_fronted, own=False))
     for generation in sorted({row.generation for row in rows if not row.backend}):
 

@@ -209,6 +209,9 @@ ROUNDS: Final = 10.0
 """Where nothing says it: benchmarks send ten requests for each that they keep open (InferenceMAX)."""
 
 
+STEADY: Final = 1e6
+"""Rounds of which the beginning does not count: a median over all of them does not see it."""
+
 SENT: Final = 1000.0
 """Requests of a burst where nothing says it: those that vLLM's benchmark sends (`--num-prompts`)."""
 
@@ -230,6 +233,8 @@ def _rounds(record: Record, text: str) -> float:
     >>> _rounds(row, ""), _rounds(row, "80 requests, concurrency 8")
     (1.0, 10.0)
     """
+    if "median ttft" in text:
+        return STEADY
     stated = re.search(r"(\d+) (?:requests|prompts),? (?:at )?(?:max[- ])?concurrency (\d+)", text)
     if stated and int(stated.group(2)) > 0:
         return max(int(stated.group(1)) / int(stated.group(2)), 1.0)

@@ -35,7 +35,10 @@ def alike(session: Session) -> NDArray[np.bool_]:
 
 def played(session: Session, fare: Fare) -> Fare:
     """The fare with rows that are :func:`alike` as they were played."""
-    found = {field.name: np.array(np.broadcast_to(getattr(fare, field.name), fare.shape)) for field in dataclasses.fields(fare)}
+    found = {
+        field.name: np.array(np.broadcast_to(getattr(fare, field.name), fare.shape))
+        for field in dataclasses.fields(fare)
+    }
     degrees = {name: np.broadcast_to(getattr(session.deployment.layout, name), fare.shape) for name in DEGREES}
     for row in np.flatnonzero(alike(session)):
         layout = Layout(**{name: float(values[row]) for name, values in degrees.items()})
@@ -46,7 +49,12 @@ def played(session: Session, fare: Fare) -> Fare:
         sent = Requests(alike_all * 0.0, alike_all * max(round(float(session.input[row])), 1), alike_all * answer)
         try:
             replay = simulate(
-                one, sent, session.coefficients, concurrency=clients, speculation=session.speculation
+                one,
+                sent,
+                session.coefficients,
+                concurrency=clients,
+                speculation=session.speculation,
+                front_each=session.coefficients.step.front_each(one.engine),
             )
         except DoesNotFit:
             continue

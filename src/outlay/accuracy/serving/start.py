@@ -113,6 +113,7 @@ START: Final = StepCoefficients(
     prompt_slowdown=1.0,
     request_gap=4e-3,
     front_end={"other": 0.01},
+    front_request=2e-3,
     front_token=4e-6,
     framework_bytes={"tables": 1.5e9, "ggml": 0.5e9},
     ggml=GGML,
