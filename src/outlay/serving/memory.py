@@ -11,7 +11,7 @@ from outlay.catalog import Accelerator
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.kv_cache import sequence_bytes
-from outlay.workload import Architecture, Block, Experts, Layer, Number, StateSpace, parameters
+from outlay.workload import Architecture, Block, Experts, Layer, Number, Recurrent, parameters
 from outlay.workload.parameters import layer_parameters
 
 METAL_SHARE, METAL_SHARE_LARGE, METAL_LARGE = 2.0 / 3.0, 0.75, 37e9
@@ -168,8 +168,8 @@ def _layer_weights(layer: Layer, architecture: Architecture) -> tuple[float, flo
 
 
 def _eight_bit(layer: Layer, architecture: Architecture, rest: float) -> float:
-    """Parameters that a format of routed experts has in 8 bits: of state-space layers all, of a mixture its shared experts."""
-    if isinstance(layer.mixer, StateSpace):
+    """Parameters that a format of routed experts has in 8 bits: of layers with a state all, of a mixture its shared experts."""
+    if isinstance(layer.mixer, Recurrent):
         return rest
     if not isinstance(layer.feed_forward, Experts):
         return 0.0

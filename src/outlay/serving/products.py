@@ -8,6 +8,7 @@ import numpy as np
 
 from outlay.machine import Curves, GemmCurve, curves_for, gemm_seconds
 from outlay.serving.adapters import adapted
+from outlay.serving.choice import sparse
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.mixtures import experts_seconds
 from outlay.serving.operators import absorbed, layer_work
@@ -27,7 +28,8 @@ def operators_of(layer: Layer, deployment: Deployment, work: Work) -> list[Opera
         asking = work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)
         beside = adapted(operators, layer, deployment.adapters, asking / deployment.layout.data)
     if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
-        operators = absorbed(operators, layer.mixer, deployment.layout, tokens=work.tokens, prefill=work.prefill)
+        dense = np.where(sparse(layer.mixer, work), 0.0, work.prefill)  # chosen keys are met in the latent space
+        operators = absorbed(operators, layer.mixer, deployment.layout, tokens=work.tokens, prefill=dense)
     return operators + beside
 
 
