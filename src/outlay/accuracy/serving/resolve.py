@@ -243,7 +243,7 @@ def resolve(record: Record) -> Question:
         if apart is None:
             share = (batch or 1.0) / instances
             own = as_set(engine, model=row.word("model"), weights=weights, chip=chip, prompt=prompt, batch=share)
-            deployment = replace(deployment, engine=own, cache=cache_of(engine, chip) or cache)
+            deployment = replace(deployment, engine=own, cache=cache_of(engine, chip, weights) or cache)
         prompt, answer = NOMINAL * prompt, NOMINAL * answer
     if engine.name == "jetstream":
         # Prompts are computed one by one, and put into slots of the batch (AI-Hypercomputer/JetStream, docs, 2024-05).
