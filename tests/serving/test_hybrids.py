@@ -17,9 +17,10 @@ from outlay.serving import Deployment, ServingCoefficients, engine_for, format_f
 from outlay.serving.choice import choosing, choosing_for_prompts, sparse
 from outlay.serving.deployment import Work
 from outlay.serving.kv_cache import index_bytes, state_bytes
+from outlay.serving.memory import weight_bytes
 from outlay.serving.mixing import kernels, mixing
 from outlay.serving.passes import passes_seconds
-from outlay.serving.products import dense, operators_of
+from outlay.serving.products import dense, operators_of, product
 from outlay.workload import (
     Architecture,
     Attention,
@@ -29,6 +30,7 @@ from outlay.workload import (
     MemoryBound,
     from_config,
     kv_bytes_per_token,
+    parameters,
 )
 
 HYBRIDS = ("qwen3-next", "qwen3.5-397b-a17b", "qwen3.5-27b")
@@ -222,3 +224,34 @@ def test_a_layer_that_shares_an_index_has_none_of_its_own(coefficients: ServingC
     work = Work(decoding=8, context=8192)
     assert iteration(shared, work, coefficients).seconds < iteration(own, work, coefficients).seconds
     assert float(sequence_bytes(shared, 4096)) < float(sequence_bytes(own, 4096))
+
+
+@pytest.mark.parametrize(
+    ("model", "billions"), [("deepseek-v3", 4.3), ("qwen3.5-397b-a17b", 5.3), ("qwen3-235b-a22b", 0.0)]
+)
+def test_four_bit_checkpoints_hold_latent_and_delta_projections_in_16(model: str, billions: float) -> None:
+    """61 layers with 70 M parameters into and out of latent spaces, 45 with 118 M into and out of the delta rule; of plain
+    attention nothing."""
+    deployment = replace(deployment_of(model, tensor=1), weights=format_for("nvfp4"))
+    architecture, form = deployment.architecture, deployment.weights
+    ends = 2 * architecture.vocab * architecture.hidden
+    body = parameters(architecture).total - ends - architecture.final_norm_parameters
+    beyond = float(weight_bytes(deployment)) - body * form.weight_bytes - ends * 2.0
+    assert beyond / (2.0 - form.weight_bytes) / 1e9 == pytest.approx(billions, abs=0.1)
+
+
+def test_what_four_bit_checkpoints_leave_multiplies_in_16_bits(coefficients: ServingCoefficients) -> None:
+    deployment = replace(deployment_of("deepseek-v3"), weights=format_for("nvfp4"))
+    wide = replace(deployment, weights=format_for("bf16"))
+    chip = deployment.cluster.accelerator
+    narrow = curves_for(chip, "nvfp4", "bf16", coefficients.machine, kv_dtype="fp8")
+    layer, _ = layers_of(deployment, Attention)
+    work = {op.name: op for op in operators_of(layer, deployment, Work(prefill=4096)) if isinstance(op, Matmul)}
+
+    plain = curves_for(chip, "bf16", "bf16", coefficients.machine, kv_dtype="fp8")
+
+    def ratio(name: str) -> float:
+        return float(product(work[name], deployment, narrow)) / float(product(work[name], wide, plain))
+
+    assert ratio("latent down-projection") == ratio("query up-projection") == 1.0
+    assert ratio("attention output projection") < 0.6
