@@ -28,8 +28,11 @@ from outlay.workload import (
     Layer,
     Matmul,
     MemoryBound,
+    Shard,
+    StateSpace,
     from_config,
     kv_bytes_per_token,
+    layer_operators,
     parameters,
 )
 
@@ -255,3 +258,16 @@ def test_what_four_bit_checkpoints_leave_multiplies_in_16_bits(coefficients: Ser
 
     assert ratio("latent down-projection") == ratio("query up-projection") == 1.0
     assert ratio("attention output projection") < 0.6
+
+
+def test_a_mamba_layer_scans_prompts_alone(coefficients: ServingCoefficients) -> None:
+    deployment = replace(deployment_of("nemotron-nano-9b-v2", tensor=1), weights=format_for("bf16"), cache="bf16")
+    layer, _ = layers_of(deployment, StateSpace)
+    curves = curves_of(deployment, coefficients)
+    decoding, prompt = Work(decoding=8, context=1000), Work(prefill=1000)
+    assert not any("scan" in op.name for op in operators_of(layer, deployment, decoding))
+    assert float(mixing(layer, deployment, decoding, curves)["prompt attention"]) == 0.0
+    assert float(mixing(layer, deployment, prompt, curves)["decode attention"]) == 0.0
+    assert float(mixing(layer, deployment, prompt, curves)["prompt attention"]) > 0.0
+    trained = layer_operators(layer, deployment.architecture.hidden, Shard(micro_batch=1, sequence_length=1000))
+    assert sum("scan" in op.name for op in trained) == 2

@@ -9,6 +9,7 @@ from outlay.machine import (
     attention_seconds,
     decode_attention_seconds,
     delta_rule_seconds,
+    gemm_seconds,
     memory_seconds,
     mla_decode_seconds,
 )
@@ -16,7 +17,8 @@ from outlay.machine.delta_rule import KERNELS
 from outlay.serving.choice import choosing, choosing_for_prompts, sparse
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.kv_cache import copied_bytes, state_bytes
-from outlay.workload import Attention, GatedDelta, Layer, Number
+from outlay.workload import Attention, GatedDelta, Layer, Number, StateSpace
+from outlay.workload.recurrence import scan_products
 
 
 def mixing(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> dict[str, Number]:
@@ -24,7 +26,7 @@ def mixing(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> 
     if isinstance(layer.mixer, Attention):
         return attention(layer.mixer, deployment, work, curves)
     return {
-        "prompt attention": _delta_rule(layer, deployment, work, curves),
+        "prompt attention": _scans(layer, deployment, work, curves),
         "decode attention": _states(layer, deployment, work, curves),
     }
 
@@ -125,14 +127,16 @@ def _states(layer: Layer, deployment: Deployment, work: Work, curves: Curves) ->
     return np.where(np.greater(work.decoding, 0), memory_seconds(2.0 * each, curve=curves.memory), 0.0)
 
 
-def _delta_rule(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> Number:
-    """The delta rule over prompts, in chunks."""
-    mixer = layer.mixer
-    if not isinstance(mixer, GatedDelta) or (np.ndim(work.prefill) == 0 and work.prefill == 0):
+def _scans(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> Number:
+    """Prompts through layers with a state, in chunks: the scan of a state space as products, the delta rule by its kernels."""
+    mixer, split = layer.mixer, deployment.layout.tensor
+    if (np.ndim(work.prefill) == 0 and work.prefill == 0) or mixer is None or isinstance(mixer, Attention):
         return 0.0
-    heads = mixer.value_heads / deployment.layout.tensor
-    curve = curves.delta("vllm" if deployment.engine.name == "vllm" else "sglang")
     tokens = work.prefill / deployment.layout.data
+    if isinstance(mixer, StateSpace):
+        products = scan_products(mixer, tokens, split)
+        return sum(gemm_seconds(op.rows, op.columns, op.depth, curve=curves.gemm_base) for op in products)
+    curve = curves.delta("vllm" if deployment.engine.name == "vllm" else "sglang")
     # A data-parallel device has no more of a prompt than there is.
     longest = np.minimum(each_prompt(work), np.maximum(tokens, 1.0))
-    return delta_rule_seconds(tokens, longest, heads, mixer.key_dim, mixer.value_dim, curve=curve)
+    return delta_rule_seconds(tokens, longest, mixer.value_heads / split, mixer.key_dim, mixer.value_dim, curve=curve)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from outlay.workload.architecture import GatedDelta, Recurrent, StateSpace
-from outlay.workload.operators import Matmul, Operator
+from outlay.workload.operators import Matmul, Number, Operator
 from outlay.workload.shard import Shard, touch
 
 
@@ -17,12 +17,12 @@ def recurrent_operators(mixer: Recurrent, hidden: int, shard: Shard) -> list[Ope
 
 
 def state_space_operators(mixer: StateSpace, hidden: int, shard: Shard) -> list[Operator]:
-    """A Mamba-2 mixer: the scan runs as chunked products (state-space duality), so it counts as matmul work."""
+    """A Mamba-2 mixer: the scan runs as chunked products (state-space duality), so it counts as matmul work. A forward shard
+    leaves it out: serving times that of prompts by itself, and decoding sequences move their states."""
     tokens, split = shard.tokens, shard.tensor
     inner, groups, heads = mixer.inner / split, np.maximum(mixer.groups / split, 1.0), mixer.heads / split
     width = 2 * inner + 2 * groups * mixer.state + heads
     convolved = inner + 2 * groups * mixer.state
-    chunk = mixer.chunk
     return [
         Matmul(
             name="mixer in-projection",
@@ -32,11 +32,27 @@ def state_space_operators(mixer: StateSpace, hidden: int, shard: Shard) -> list[
             saved=shard.kept_between * hidden,
         ),
         touch("short convolution", tokens * convolved, reads=1, writes=1, shard=shard, saved=shard.kept * width),
-        # Within a chunk: scores (chunk × state) and their product with the inputs; across chunks: state in and out.
+        *([] if shard.forward else scan_products(mixer, tokens, split)),
+        touch("gated norm", tokens * inner, reads=2, writes=1, shard=shard, saved=shard.kept * inner * 2),
+        Matmul(
+            name="mixer out-projection",
+            rows=tokens,
+            columns=hidden,
+            depth=inner,
+            saved=shard.kept_linear * inner,
+        ),
+    ]
+
+
+def scan_products(mixer: StateSpace, tokens: Number, split: Number) -> list[Matmul]:
+    """The scan of a Mamba-2 mixer over `tokens`, on one of `split` devices: within a chunk scores (chunk × state) and their
+    product with the inputs; across chunks the state in and out."""
+    inner, groups = mixer.inner / split, np.maximum(mixer.groups / split, 1.0)
+    return [
         Matmul(
             name="scan within chunks",
             rows=tokens,
-            columns=chunk,
+            columns=mixer.chunk,
             depth=groups * mixer.state + inner,
             weights=False,
             low_precision=False,
@@ -48,14 +64,6 @@ def state_space_operators(mixer: StateSpace, hidden: int, shard: Shard) -> list[
             depth=inner,
             weights=False,
             low_precision=False,
-        ),
-        touch("gated norm", tokens * inner, reads=2, writes=1, shard=shard, saved=shard.kept * inner * 2),
-        Matmul(
-            name="mixer out-projection",
-            rows=tokens,
-            columns=hidden,
-            depth=inner,
-            saved=shard.kept_linear * inner,
         ),
     ]
 
