@@ -26,6 +26,7 @@ from outlay.serving import (
     simulate_disaggregated,
     timed,
 )
+from outlay.serving.iteration import Iteration
 from outlay.serving.steps import Mixture
 from outlay.serving.timer import Timer
 from outlay.workload import Architecture, transformer
@@ -224,8 +225,6 @@ def test_an_engine_that_schedules_meanwhile_takes_the_longer_of_both(
     llama: Architecture, coefficients: ServingCoefficients, sequences: int
 ) -> None:
     """A step of one sequence of 8B parameters hides a millisecond of scheduling; that of a tiny model does not."""
-    from outlay.workload import transformer
-
     tiny = transformer(layers=2, hidden=256, heads=4, kv_heads=4, vocab=1000, gated=True, ffn_hidden=512)
     cluster, work = cluster_for(accelerator("h100-sxm"), 1), Work(decoding=sequences, context=100)
     fixed, each = coefficients.step.fixed_of(engine_for("vllm"))
