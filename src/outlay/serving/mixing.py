@@ -137,6 +137,5 @@ def _scans(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> 
         products = scan_products(mixer, tokens, split)
         return sum(gemm_seconds(op.rows, op.columns, op.depth, curve=curves.gemm_base) for op in products)
     curve = curves.delta("vllm" if deployment.engine.name == "vllm" else "sglang")
-    # A data-parallel device has no more of a prompt than there is.
-    longest = np.minimum(each_prompt(work), np.maximum(tokens, 1.0))
-    return delta_rule_seconds(tokens, longest, mixer.value_heads / split, mixer.key_dim, mixer.value_dim, curve=curve)
+    heads = mixer.value_heads / split
+    return delta_rule_seconds(tokens, each_prompt(work), heads, mixer.key_dim, mixer.value_dim, curve=curve)
