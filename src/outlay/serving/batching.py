@@ -62,7 +62,7 @@ def perform(
     limits = room(deployment, load, coefficients, most_sequences=most_sequences, together=static or in_step)
     steps = timed(deployment, coefficients, speculation) if steps is None else steps
     task = Task.of(deployment, load, speculation)
-    front = coefficients.step.front_of(deployment.engine) if front_end is None else front_end
+    front = coefficients.step.front_of(deployment.engine, load.input) if front_end is None else front_end
     if load.rate is not None:
         others = static_open if static else open_loop
         fared, utilisation, busy = others(deployment, load, task, limits.sequences, steps)

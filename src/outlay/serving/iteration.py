@@ -25,7 +25,7 @@ from outlay.machine import (
 )
 from outlay.serving.activity import activity
 from outlay.serving.awq import awq_parts, awq_runs
-from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
+from outlay.serving.coefficients import COMPILED, ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml_step import (
@@ -232,7 +232,7 @@ def _layer(
     before = {name: parts.pop(f"{name}{BEFORE}", 0.0) for name in ("projections", "experts")}
     if awq_runs(deployment):
         parts |= awq_parts(layer, operators_of(layer, deployment, work), deployment, work, curves, step.awq)
-        parts["launches"] = np.maximum(launched * _launch(deployment, work, step) - sum(parts.values()), 0.0)
+        parts["launches"] = np.maximum(_launches(layer, launched, deployment, work, step) - sum(parts.values()), 0.0)
         return parts
     parts["projections"] = parts["projections"] * step.projections_of(chip, measured=measured)
     lanes = deployment.cluster.accelerator.category == "cpu"  # where they do nothing else
@@ -249,7 +249,7 @@ def _layer(
         slow = step.attention_of(chip)
         parts["prompt attention"] = slow * parts["prompt attention"]
         parts["decode attention"] = slow * parts["decode attention"]
-    host = launched * _launch(deployment, work, step)
+    host = _launches(layer, launched, deployment, work, step)
     # A processor is its own host: it does not compute while it launches.
     parts["launches"] = host if lanes else np.maximum(host - sum(parts.values()), 0.0)
     return parts
@@ -294,14 +294,22 @@ UNFUSED = 5
 rotary positions ten for queries and keys, an activation two, a residual one."""
 
 
-def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Number:
-    """Seconds the host spends on a kernel: graphs are captured for decoding alone, up to a number of sequences."""
-    engine = deployment.engine
+def _launches(layer: Layer, launched: Number, deployment: Deployment, work: Work, step: StepCoefficients) -> Number:
+    """Seconds the host spends on the kernels of a layer: graphs are captured for decoding alone, up to a number of sequences."""
+    engine, compiles = deployment.engine, deployment.cluster.accelerator.generation in COMPILED
+
+    def by(host: str) -> Number:
+        whole = host == "pieces" and compiles  # one compiler makes one program of all layers
+        host = "compiled" if whole else host
+        return step.launch[host] * (1 if host == "pieces" else launched)
+
     if deployment.eager:
-        return step.launch["eager"]
+        return by("eager")
     most = engine.graph_sequences or np.inf
     other = np.greater(work.prefill, 0) | np.greater(work.decoding, most)
-    return np.where(other, step.launch[engine.prompt_host], step.launch[engine.host])
+    sorted_out = engine.prompt_host == "eager" and isinstance(layer.feed_forward, Experts)
+    prompts = by(engine.prompt_host) + (step.launch["experts"] if sorted_out else 0.0)
+    return np.where(other, prompts, by(engine.host))
 
 
 def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients) -> Number:

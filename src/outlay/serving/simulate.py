@@ -116,7 +116,7 @@ def simulate(
         deployment, coefficients, usual_tokens(requests), most_sequences=most_sequences, per_step=per_step
     )
     check(policy, requests)
-    front = coefficients.step.front_of(deployment.engine) if front_end is None else front_end
+    front = front_of(deployment, requests, coefficients) if front_end is None else front_end
     timer = Timer(deployment, coefficients, speculation=speculation)
     played = all_of(requests)
     pace = Pacer(len(played), progress)
@@ -133,6 +133,12 @@ def simulate(
     else:
         _closed(instances, played, concurrency, routing, answered, front)
     return replay_of(played, instances, [deployment] * replicas, front_end=front)
+
+
+def front_of(deployment: Deployment, requests: Requests, coefficients: ServingCoefficients) -> float:
+    """Seconds of the front end for the mean prompt: of all, so that they come in the order in which they were sent."""
+    prompt = float(requests.input.mean()) if len(requests) else 0.0
+    return float(coefficients.step.front_of(deployment.engine, prompt))
 
 
 def usual_tokens(requests: Requests) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from outlay.accuracy.serving.beams import RereadingSteps, read_of_prompt
 from outlay.accuracy.serving.manner import Protocol
+from outlay.accuracy.serving.played import played
 from outlay.serving import (
     Deployment,
     Load,
@@ -69,6 +70,8 @@ class Session:
     """Lengths are those of a data set, not all alike."""
     random_lengths: NDArray[np.bool_]
     """Lengths are drawn near the nominal one."""
+    alike: NDArray[np.bool_]
+    """All prompts and answers are of one length."""
     slots: Floats
     """Tokens of a cache of one length, all of which is held and read; 0 where caches grow."""
     speculation: Speculation | None = None
@@ -151,7 +154,9 @@ def fare(protocol: Protocol, session: Session) -> Fare:
         return _running(session)
     if protocol == "rate":
         return _at_rate(session)
-    return _client(_full(session) if protocol == "most" else session)
+    if protocol == "most":
+        return _client(_full(session))
+    return played(session, _client(session))
 
 
 def _full(session: Session) -> Session:
@@ -262,7 +267,7 @@ def _client(session: Session) -> Fare:
     serial = deployment.engine.family in SERIAL and not full.any()
     most = 1.0 if serial else np.floor(session.room()) if np.any(session.slots > 0) else None
     # Where an instance is always full, the next request has passed the front end before there is a place for it.
-    front = np.where(full, 0.0, coefficients.step.front_of(deployment.engine))
+    front = np.where(full, 0.0, coefficients.step.front_of(deployment.engine, session.input))
     found = perform(
         deployment,
         load,
