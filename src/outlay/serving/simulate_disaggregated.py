@@ -13,7 +13,6 @@ from outlay.serving.replay import Replay
 from outlay.serving.request import Request
 from outlay.serving.requests import Requests
 from outlay.serving.simulate import (
-    front_of,
     Pacer,
     Progress,
     Routing,
@@ -21,6 +20,7 @@ from outlay.serving.simulate import (
     asked_and_fresh,
     check,
     choose,
+    front_of,
     policy_of,
     replay_of,
     usual_tokens,

@@ -7,72 +7,60 @@ state in closed form knows that; the simulator does (:func:`~outlay.serving.simu
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING
-
 import numpy as np
-from numpy.typing import NDArray
 
 from outlay.errors import DoesNotFit
-from outlay.layout import Layout
-from outlay.serving import Replay, Requests, simulate
-from outlay.serving.deployment import DEGREES
-
-if TYPE_CHECKING:
-    from outlay.accuracy.serving.sessions import Fare, Session
+from outlay.serving import Deployment, Requests, ServingCoefficients, Speculation, simulate
 
 MOST_STEPS = 200_000
 """Steps beyond which fewer rounds are played."""
 
 
-def alike(session: Session) -> NDArray[np.bool_]:
-    """The rows whose clients send requests of one kind to an engine that lets them in and out of a running batch."""
-    engine = session.deployment.engine
-    plain = session.alike & (session.beams == 1) & (session.slots <= 0)
-    continuous = engine.batching == "continuous" and engine.kernels == "tables"
-    return plain & continuous & (session.batch >= 1) & (session.input >= 1) & (session.output >= 1)
+def played(
+    deployment: Deployment,
+    coefficients: ServingCoefficients,
+    *,
+    prompt: float,
+    answer: float,
+    clients: float,
+    rounds: float,
+    speculation: Speculation | None = None,
+) -> dict[str, float] | None:
+    """How `clients` of one instance fare that send `rounds` requests each, by the names of a
+    :class:`~outlay.accuracy.serving.sessions.Fare`; None where a request does not fit.
 
-
-def played(session: Session, fare: Fare) -> Fare:
-    """The fare with rows that are :func:`alike` as they were played."""
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> from outlay.serving import load_serving
+    >>> from outlay.workload import transformer
+    >>> llama = transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True, ffn_hidden=14336)
+    >>> one = Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1))
+    >>> sixteen = played(one, load_serving(), prompt=1024, answer=128, clients=16, rounds=5)
+    >>> alone = played(one, load_serving(), prompt=1024, answer=128, clients=1, rounds=5)
+    >>> bool(sixteen["ttft"] > 4 * alone["ttft"])  # prompts that come together are computed together
+    True
+    """
+    tokens, further = max(round(prompt), 1), max(round(answer), 1)
+    count = max(round(clients), 1) * min(max(round(rounds), 1), max(MOST_STEPS // further, 1))
+    requests = Requests(np.zeros(count), np.full(count, tokens), np.full(count, further))
+    try:
+        replay = simulate(
+            deployment,
+            requests,
+            coefficients,
+            concurrency=max(round(clients), 1),
+            speculation=speculation,
+            front_each=coefficients.step.front_each(deployment.engine),
+        )
+    except DoesNotFit:
+        return None
+    seconds, output = replay.seconds, float(replay.output.sum())
     found = {
-        field.name: np.array(np.broadcast_to(getattr(fare, field.name), fare.shape))
-        for field in dataclasses.fields(fare)
-    }
-    degrees = {name: np.broadcast_to(getattr(session.deployment.layout, name), fare.shape) for name in DEGREES}
-    for row in np.flatnonzero(alike(session)):
-        layout = Layout(**{name: float(values[row]) for name, values in degrees.items()})
-        one = dataclasses.replace(session.deployment, layout=layout)
-        clients, answer = round(float(session.batch[row])), max(round(float(session.output[row])), 1)
-        rounds = min(max(round(float(session.rounds[row])), 1), max(MOST_STEPS // answer, 1))
-        alike_all = np.ones(clients * rounds, dtype=int)
-        sent = Requests(alike_all * 0.0, alike_all * max(round(float(session.input[row])), 1), alike_all * answer)
-        try:
-            replay = simulate(
-                one,
-                sent,
-                session.coefficients,
-                concurrency=clients,
-                speculation=session.speculation,
-                front_each=session.coefficients.step.front_each(one.engine),
-            )
-        except DoesNotFit:
-            continue
-        for name, value in _figures(replay, fare, row, answer).items():
-            found[name][row] = value
-    return dataclasses.replace(fare, **found)
-
-
-def _figures(replay: Replay, fare: Fare, row: int, answer: int) -> dict[str, float]:
-    whole = float(replay.finish.max() - replay.arrival.min())
-    count, tokens = len(replay.finish), float(replay.output.sum())
-    between = float((replay.finish - replay.first).mean()) / max(answer - 1, 1)
-    return {
         "ttft": float(replay.ttft.mean()),
-        "tpot": between if answer > 1 else float("nan"),
         "e2e": float(replay.e2e.mean()),
-        "output_per_second": tokens / whole,
-        "total_per_second": (tokens + float(replay.input.sum())) / whole,
-        "requests_per_second": count / whole,
-        "joules_per_token": replay.joules / tokens,
+        "output_per_second": output / seconds,
+        "total_per_second": (output + float(replay.input.sum())) / seconds,
+        "requests_per_second": count / seconds,
+        "joules_per_token": replay.joules / output,
     }
+    return found | ({"tpot": float(replay.tpot.mean())} if further > 1 else {})

@@ -236,7 +236,7 @@ def resolve(record: Record) -> Question:
     if manner.inferencemax and apart is None:
         share = (batch or 1.0) / instances
         own = as_set(engine, model=row.word("model"), weights=weights, chip=chip, prompt=prompt, batch=share)
-        deployment = replace(deployment, engine=own, cache=cache_of(engine, chip) or cache)
+        deployment = replace(deployment, engine=own, cache=cache_of(engine, chip, weights) or cache)
     if manner.random_lengths:
         prompt, answer = NOMINAL * prompt, NOMINAL * answer
     if engine.name == "jetstream":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from outlay.accuracy.serving.beams import RereadingSteps, read_of_prompt
 from outlay.accuracy.serving.manner import Protocol
 from outlay.accuracy.serving.played import played
+from outlay.layout import Layout
 from outlay.serving import (
     Deployment,
     Load,
@@ -27,6 +28,7 @@ from outlay.serving import (
     perform,
     timed,
 )
+from outlay.serving.deployment import DEGREES
 from outlay.serving.ggml_step import backend_for
 from outlay.serving.room import room
 from outlay.serving.steps import Mixture, Steps
@@ -156,7 +158,34 @@ def fare(protocol: Protocol, session: Session) -> Fare:
         return _at_rate(session)
     if protocol == "most":
         return _client(_full(session))
-    return played(session, _client(session))
+    return _with_played(session, _client(session))
+
+
+def _with_played(session: Session, fare: Fare) -> Fare:
+    """The fare with rows whose requests are all alike as they were played, where an engine lets requests in and out of a running
+    batch."""
+    engine, layout = session.deployment.engine, session.deployment.layout
+    rows = np.flatnonzero(session.alike & (session.beams == 1) & (session.slots <= 0) & (session.batch >= 1))
+    if engine.batching != "continuous" or engine.kernels != "tables" or not rows.size:
+        return fare
+    found = {name: np.array(np.broadcast_to(getattr(fare, name), fare.shape)) for name in Fare.__dataclass_fields__}
+    degrees = {name: np.broadcast_to(getattr(layout, name), fare.shape) for name in DEGREES}
+    for row in rows:
+        one = dataclasses.replace(
+            session.deployment, layout=Layout(**{name: float(values[row]) for name, values in degrees.items()})
+        )
+        figures = played(
+            one,
+            session.coefficients,
+            prompt=session.input[row],
+            answer=session.output[row],
+            clients=session.batch[row],
+            rounds=session.rounds[row],
+            speculation=session.speculation,
+        )
+        for name, value in (figures or {}).items():
+            found[name][row] = value
+    return Fare(**found)
 
 
 def _full(session: Session) -> Session:
