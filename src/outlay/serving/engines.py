@@ -87,6 +87,12 @@ class Engine:
         return self.family if self.overlap_schedule else f"{self.family}/waits"
 
     @property
+    def sorts_experts(self) -> bool:
+        """Python sorts the tokens of prompts by experts, with kernels of its own for each part; TensorRT-LLM does all of it in
+        one operator (`fused_moe`), vLLM in what it captures."""
+        return self.prompt_host == "eager" and self.lane != "trtllm"
+
+    @property
     def sorts(self) -> bool:
         """Drawing from the likeliest tokens alone (top-k, top-p) sorts all logits first: vLLM until kernels that need no order
         took over (https://github.com/vllm-project/vllm/pull/40376, and pull request 32558 of 2026-01)."""

@@ -306,8 +306,8 @@ def _launches(layer: Layer, launched: Number, deployment: Deployment, work: Work
     if deployment.eager:
         return by("eager")
     most = engine.graph_sequences or np.inf
-    other = np.greater(work.prefill, 0) | np.greater(work.decoding, most)
-    sorted_out = engine.prompt_host == "eager" and isinstance(layer.feed_forward, Experts)
+    other = np.greater(work.prefill, 0) | np.greater(work.decoding / deployment.layout.data, most)
+    sorted_out = engine.sorts_experts and isinstance(layer.feed_forward, Experts)
     experts = np.where(np.greater(work.prefill, 0), step.launch["experts"], 0.0) if sorted_out else 0.0
     return np.where(other, by(engine.prompt_host) + experts, by(engine.host))
 

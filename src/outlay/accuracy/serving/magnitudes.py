@@ -175,7 +175,7 @@ def _hosts(row: Row) -> frozenset[str]:
         return frozenset()
     if one.eager:
         return frozenset({"eager"})
-    experts = {"experts"} if one.engine.prompt_host == "eager" and one.architecture.is_moe else set[str]()
+    experts = {"experts"} if one.engine.sorts_experts and one.architecture.is_moe else set[str]()
     return frozenset({one.engine.host, one.engine.prompt_host, *experts})
 
 
