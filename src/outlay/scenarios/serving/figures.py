@@ -62,28 +62,9 @@ def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
 
 def figures_of(run: ServingRun) -> dict[str, Figure]:
     """Energy and carbon in the first sentence, the rest by name."""
-    question, busiest, served = run.question, run.served.busiest, run.served
+    question, served = run.question, run.served
     demand = question.demand
-    hour = " in the busiest hour" if demand.peak > 1 else ""
-    figures = {"joules": _energy(run), "kg_co2e": _carbon(run)}
-    latencies = (
-        ("ttft", busiest.ttft, "first token", f"mean, waiting included{hour}"),
-        ("tpot", busiest.tpot, "each further token", f"mean{hour}"),
-        ("e2e", busiest.e2e, "whole answer", f"first token + (tokens − 1) × seconds of each{hour}"),
-    )
-    for key, seconds, label, note in latencies:
-        if key != "ttft" and demand.output <= 1:
-            continue
-        figures[key] = Figure(
-            run.ranged(_KINDS[key], float(seconds)),
-            unit="s",
-            label=label,
-            note=note,
-            basis="fitted",
-            parts=_first_parts(run) if key == "ttft" else _step_parts(run) if key == "tpot" else (),
-            receipts=run.fitted_on,
-            assumed=grounds(run, *TIME),
-        )
+    figures = {"joules": _energy(run), "kg_co2e": _carbon(run), **latencies_of(run)}
     figures["output_tokens_per_second"] = Figure(
         _as_often(run, float(served.mean.output_per_second) * served.working),
         unit="tokens/s",
@@ -106,6 +87,32 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
         )
     if question.battery is not None:
         figures["battery"] = _battery(run, question.battery)
+    return figures
+
+
+def latencies_of(run: ServingRun) -> dict[str, Figure]:
+    """What a request waits: for its first token, between tokens, for all of them."""
+    demand, busiest = run.question.demand, run.served.busiest
+    hour = " in the busiest hour" if demand.peak > 1 else ""
+    figures = {}
+    latencies = (
+        ("ttft", busiest.ttft, "first token", f"mean, waiting included{hour}"),
+        ("tpot", busiest.tpot, "each further token", f"mean{hour}"),
+        ("e2e", busiest.e2e, "whole answer", f"first token + (tokens − 1) × seconds of each{hour}"),
+    )
+    for key, seconds, label, note in latencies:
+        if key != "ttft" and demand.output <= 1:
+            continue
+        figures[key] = Figure(
+            run.ranged(_KINDS[key], float(seconds)),
+            unit="s",
+            label=label,
+            note=note,
+            basis="fitted",
+            parts=_first_parts(run) if key == "ttft" else _step_parts(run) if key == "tpot" else (),
+            receipts=run.fitted_on,
+            assumed=grounds(run, *TIME),
+        )
     return figures
 
 

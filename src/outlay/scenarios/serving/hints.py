@@ -13,7 +13,7 @@ from outlay.units import format_money, format_quantity
 
 def hints_of(run: ServingRun) -> tuple[str, ...]:
     """Fewer accelerators where they carry the load too, and what would complete the statement."""
-    return (*_fewer(run), *_missing(run))
+    return (*_fewer(run), *unpriced(run))
 
 
 def _fewer(run: ServingRun) -> Iterator[str]:
@@ -53,7 +53,8 @@ def _fewer(run: ServingRun) -> Iterator[str]:
     )
 
 
-def _missing(run: ServingRun) -> Iterator[str]:
+def unpriced(run: ServingRun) -> Iterator[str]:
+    """What gives machines a price that have none."""
     if run.terms.price is None and run.terms.owned:
         yield "`--hardware 2000` wears off what a machine cost you; `--price 2.10` is your own price of its hour"
     elif run.terms.price is None:
