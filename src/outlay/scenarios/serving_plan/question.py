@@ -20,6 +20,7 @@ from outlay.scenarios.serving.published import published_for
 from outlay.scenarios.serving.runs_on import caches, refuses
 from outlay.scenarios.serving.software import (
     cache_of,
+    engine_named,
     engine_names,
     engine_of,
     read_sequences,
@@ -30,7 +31,7 @@ from outlay.scenarios.serving_plan.day import Day, read_day
 from outlay.scenarios.serving_plan.formats import ANY, left_out, read_formats
 from outlay.scenarios.serving_plan.offers import Money, unsold
 from outlay.scenarios.training_plan.question import Wanted, ask_plan, read_counts
-from outlay.serving import Engine, Format, Load, engine_for
+from outlay.serving import Engine, Format, Load
 from outlay.serving.engines import engine_on
 from outlay.serving.objectives import FULL, Objectives
 from outlay.statement import Assumption, Receipt
@@ -342,7 +343,7 @@ def _engines(text: str | None) -> tuple[Engine, ...] | None:
     names = ENGINES if text.strip().lower() == "any" else names_in(text, "--engine", "write `--engine vllm,sglang`")
     found = []
     for name in names:
-        engine = engine_for(name)
+        engine = engine_named(name)
         if engine.name == "transformers":
             raise UnknownName("serving engine", name, engine_names(), listing="outlay show engines")
         found.append(engine)
