@@ -22,7 +22,7 @@ def write(plan: ServingPlan) -> Written:
 
     :raises InputError: for engines other than vLLM and SGLang, instances beyond a machine, and what the engine refuses.
     """
-    refusals = Refusals("Dynamo")
+    plan, refusals = plan.contained, Refusals("Dynamo")
     refusals.refuse(
         plan.engine not in _IMAGES, f"no worker for {plan.engine} is written", "`--engine vllm` or `--engine sglang`"
     )

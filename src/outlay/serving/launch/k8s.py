@@ -31,7 +31,7 @@ def write(plan: ServingPlan) -> Written:
     :raises InputError: for instances beyond a machine, pools that need a router, accelerators without a device plugin, and
         what the engine refuses.
     """
-    refusals = Refusals("Kubernetes")
+    plan, refusals = plan.contained, Refusals("Kubernetes")
     chip = plan.decode.deployment.cluster.accelerator
     resource = _RESOURCES.get(chip.vendor.lower())
     refusals.refuse(resource is None, f"outlay knows no device plugin for a {chip.name}", f"`--export {_alone(plan)}`")
