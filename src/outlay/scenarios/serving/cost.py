@@ -19,6 +19,7 @@ from outlay.scenarios.serving.playing import too_much
 from outlay.scenarios.serving.provenance import serving_receipts
 from outlay.scenarios.serving.question import ServingQuestion, ask_serving
 from outlay.scenarios.serving.ranged import relative_ranges
+from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving.refusal import devices_of, refusal
 from outlay.scenarios.serving.run import ServingRun
 from outlay.scenarios.serving.sections import sections_of
@@ -199,7 +200,7 @@ def statement_of(run: ServingRun, *, notes: tuple[str, ...], inputs: Mapping[str
     """A month line by line, with what was assumed for it."""
     run = replace(run, assumed=assumed_of(run))
     return Statement(
-        title_of(run.question),
+        title_of(run),
         lines=lines_of(run),
         answer=_answer(run),
         sections=sections_of(run),
@@ -219,12 +220,15 @@ def _answer(run: ServingRun) -> dict[str, Figure]:
     return {**first, **cost_figures(run), **figures}
 
 
-def title_of(question: ServingQuestion) -> str:
-    """What is served to whom on what, for a month."""
-    demand = question.demand
+def title_of(run: ServingRun) -> str:
+    """What is served to whom on what, for a month; and whether it is too much."""
+    question, demand = run.question, run.question.demand
     sizes = f"{demand.input:,.0f} tokens in, {demand.output:,.0f} out"
     devices = devices_of(question)
-    return f"A month of {question.architecture.name} on {devices}: {demand.words}, {sizes}"
+    title = f"A month of {question.architecture.name} on {devices}: {demand.words}, {sizes}"
+    if not run.served.overrun or demand.rate is None:
+        return title
+    return f"{title}; too much: {rate_words(demand.rate)} come, {rate_words(run.served.requests_per_second)} are answered"
 
 
 def assumed_of(run: ServingRun) -> tuple[Assumption, ...]:

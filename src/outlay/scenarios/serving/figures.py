@@ -78,10 +78,12 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
     )
     if demand.rate is not None:
         figures["utilisation"] = Figure(
-            Interval.of(demand.rate / served.most_requests_per_second),
+            Interval.of(1.0 if served.overrun else demand.rate / served.most_requests_per_second),
             unit="%",
             label="utilisation",
-            note="mean requests a second ÷ the most that can be answered",
+            note="more requests come than can be answered"
+            if served.overrun
+            else "mean requests a second ÷ the most that can be answered",
             parts=(Figure(Interval.of(served.most_requests_per_second), unit="requests/s", label="The most"),),
             assumed=grounds(run, *TIME),
         )
