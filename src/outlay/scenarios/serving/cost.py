@@ -228,7 +228,9 @@ def title_of(run: ServingRun) -> str:
     title = f"A month of {question.architecture.name} on {devices}: {demand.words}, {sizes}"
     if not run.served.overrun or demand.rate is None:
         return title
-    return f"{title}; too much: {rate_words(demand.rate)} come, {rate_words(run.served.requests_per_second)} are answered"
+    return (
+        f"{title}; too much: {rate_words(demand.rate)} come, {rate_words(run.served.requests_per_second)} are answered"
+    )
 
 
 def assumed_of(run: ServingRun) -> tuple[Assumption, ...]:
