@@ -10,13 +10,14 @@ import numpy as np
 
 from outlay import catalog
 from outlay.errors import InputError
+from outlay.scenarios.serving.runs_on import refuses
 from outlay.scenarios.serving_plan.block import Pool, replicas_by_part
 from outlay.scenarios.serving_plan.offered import Plan
 from outlay.scenarios.serving_plan.question import ENGINES, ServingWanted
 from outlay.scenarios.serving_plan.search import ServingFound, search_serving
 from outlay.scenarios.serving_plan.sections import batch_limit
 from outlay.scenarios.training_plan.exporting import Exported
-from outlay.serving import Deployment, load_serving, memory, sequence_bytes
+from outlay.serving import Deployment, engine_for, load_serving, memory, sequence_bytes
 from outlay.serving.launch import Instances, ServingPlan, Slots, write
 from outlay.workload import Architecture
 
@@ -94,6 +95,7 @@ def launch_plan(model: str | Mapping[str, object] | Architecture, found: Serving
         slots=_slots(best, wanted, running, request=request, most=longest),
         least=best.replicas if wanted.day is None else int(least),
         start_up=300.0 if wanted.day is None else wanted.day.start_up,
+        engines=tuple(name for name in ENGINES if not refuses(engine_for(name), block.chip)),
     )
 
 

@@ -59,6 +59,8 @@ class ServingPlan:
     """Instances that decode in the quietest part of a day."""
     start_up: float
     """Seconds until an instance answers."""
+    engines: tuple[str, ...]
+    """Those that run on the accelerator."""
     port: int = 8000
     folder: bool = False
     """The model is on no hub that outlay knows: `model` is the folder of its config.json, weights and tokenizer."""
@@ -66,6 +68,11 @@ class ServingPlan:
     @property
     def engine(self) -> str:
         return self.decode.deployment.engine.name
+
+    def with_engine(self, *names: str) -> str:
+        """What to write for an engine that a tool starts, of those that run on the accelerator; else the engine's own tool."""
+        able = [f"`--engine {name}`" for name in names if name in self.engines]
+        return " or ".join(able) or f"`--export {self.engine}`"
 
     @property
     def name(self) -> str:
