@@ -53,3 +53,9 @@ def test_names_by_which_an_engine_goes(said: str, meant: str) -> None:
 
 def test_every_listed_engine_is_taken_by_its_name() -> None:
     assert all(engine_named(name).name == name for name in engine_names())
+
+
+def test_a_plan_takes_every_engine_that_a_cost_takes() -> None:
+    plan = plan_serving("llama-3-8b", on="h100-sxm", rate=0.5, engine="hf", price=2)
+    cost = cost_serving("llama-3-8b", on="h100-sxm:1", rate=0.5, engine="hf", price=2)
+    assert plan.answer["tpot"].value.likely == pytest.approx(cost.answer["tpot"].value.likely, rel=1e-3)

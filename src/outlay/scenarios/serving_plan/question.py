@@ -21,7 +21,6 @@ from outlay.scenarios.serving.runs_on import caches, refuses
 from outlay.scenarios.serving.software import (
     cache_of,
     engine_named,
-    engine_names,
     engine_of,
     read_sequences,
     told,
@@ -341,13 +340,7 @@ def _engines(text: str | None) -> tuple[Engine, ...] | None:
     if text is None:
         return None
     names = ENGINES if text.strip().lower() == "any" else names_in(text, "--engine", "write `--engine vllm,sglang`")
-    found = []
-    for name in names:
-        engine = engine_named(name)
-        if engine.name == "transformers":
-            raise UnknownName("serving engine", name, engine_names(), listing="outlay show engines")
-        found.append(engine)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(engine_named(name) for name in names))
 
 
 def _modes(text: str | None) -> tuple[str, ...]:
