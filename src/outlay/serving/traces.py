@@ -225,7 +225,9 @@ def _seconds(value: object, line: int, column: str, problems: Problems) -> float
     number = _number(value)
     if number is None or number < 0:
         wrong = "negative" if number is not None else "not a number"
-        problems[f"row {line}, `{column}`: {_quoted(value)} is {wrong}"] = OBJECTS if column in COLUMNS["mooncake"] else NUMBERS
+        problems[f"row {line}, `{column}`: {_quoted(value)} is {wrong}"] = (
+            OBJECTS if column in COLUMNS["mooncake"] else NUMBERS
+        )
         return None
     return number
 
@@ -235,7 +237,9 @@ def _count(value: object, line: int, column: str, problems: Problems, *, least: 
     if number is None or number != int(number) or not least <= number <= MOST_TOKENS:
         wrong = "not a number" if number is None else "not whole" if number != int(number) else ""
         wrong = wrong or (f"below {least}" if number is None or number < least else f"above {MOST_TOKENS:,}")
-        problems[f"row {line}, `{column}`: {_quoted(value)} is {wrong}"] = OBJECTS if column in COLUMNS["mooncake"] else NUMBERS
+        problems[f"row {line}, `{column}`: {_quoted(value)} is {wrong}"] = (
+            OBJECTS if column in COLUMNS["mooncake"] else NUMBERS
+        )
         return None
     return int(number)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__, catalog
+from outlay.accuracy.serving.ranges import UNTRIED
 from outlay.economics.api import machines
 from outlay.errors import InputError
 from outlay.scenarios.asked import inputs_of
@@ -100,7 +101,7 @@ def compare(
         name: value for name, value in locals().items() if name not in ("notes", "progress", "coefficients", "today")
     }
     check_texts(asked, "api", "on", "engine", "quant", "kv", "provider", "tier", "grid")
-    date, coefficients, level = today or day(), coefficients or load_serving(), parse_level(interval)
+    date, coefficients, level = today or day(), coefficients or load_serving(), parse_level(interval, since=UNTRIED)
     problems = Problems()
     share = problems.attempt(lambda: read_share(cached, "--cached", below_one=True))
     batch = problems.attempt(lambda: read_share(batch_share, "--batch-share")) or 0.0

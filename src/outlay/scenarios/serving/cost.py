@@ -9,6 +9,7 @@ from pathlib import Path
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
+from outlay.accuracy.serving.ranges import UNTRIED
 from outlay.scenarios.asked import inputs_of
 from outlay.scenarios.named import check_texts
 from outlay.scenarios.serving.figures import cost_figures, figures_of
@@ -111,7 +112,7 @@ def cost_serving(
         name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today", "progress")
     }
     check_texts(asked, *_TEXTS)
-    level = parse_level(interval)
+    level = parse_level(interval, since=UNTRIED)
     coefficients = coefficients or load_serving()
     question = ask_serving(
         model,
@@ -206,7 +207,7 @@ def statement_of(run: ServingRun, *, notes: tuple[str, ...], inputs: Mapping[str
         sections=sections_of(run),
         assumed=run.assumed,
         notes=notes,
-        hints=hints_of(run),
+        hints=hints_of(run, inputs),
         inputs=inputs,
         coverage=run.level,
         version=__version__,
