@@ -200,6 +200,8 @@ def runs(config: dict[str, Any]) -> bool:
     layers = [block.layer for block in from_config(config).blocks]
     if any(isinstance(layer.feed_forward, Experts) and layer.feed_forward.count > 4 for layer in layers):
         return False
+    if any(isinstance(layer.mixer, Attention) and layer.mixer.chosen for layer in layers):
+        return False  # an index masks scores that its class multiplies all the same
     return all(isinstance(layer.mixer, Attention) and layer.mixer.heads % layer.mixer.kv_heads == 0 for layer in layers)
 
 

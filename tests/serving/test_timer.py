@@ -21,6 +21,8 @@ CASES = {
     "data-parallel attention": ("deepseek-v3", "h200-sxm-141gb", 8, "vllm", {"data": 8, "expert": 8}, "fp8"),
     "windows": ("gemma-2-9b", "l4", 1, "vllm", {}, "bf16"),
     "consumer": ("llama-3-8b", "rtx-4090", 1, "llamacpp", {}, "q4_0"),
+    "states": ("qwen3.5-397b-a17b", "b200-sxm-180gb", 8, "sglang", {"tensor": 8}, "fp8"),
+    "chosen keys": ("glm-5", "b200-sxm-180gb", 8, "sglang", {"tensor": 8}, "fp8"),
     "eager host": ("llama-3-8b", "a100-sxm-80gb", 1, "transformers", {}, "bf16"),
 }
 SAMPLES = 1500
@@ -66,10 +68,12 @@ def test_tables_follow_the_exact_steps(case: str, coefficients: ServingCoefficie
         error = np.abs(tabled.seconds(mixture) / exact.seconds(mixture) - 1.0)
         # Steps with prompts send tokens to experts another way than decoding does, which the tables blend.
         blended = 3.5 if case == "data-parallel attention" and kind == "mixed" else 1.0
+        # Prompts go from dense to sparse attention at once where they see one token more than may be chosen.
+        blended = 2.5 if case == "chosen keys" and kind != "decoding" else blended
         assert np.mean(error) < 0.01 * blended, f"{case}, {kind}: {np.mean(error):.2%}"
         assert np.quantile(error, 0.9) < 0.02 * blended, f"{case}, {kind}: {np.quantile(error, 0.9):.2%}"
         watts = np.abs(tabled.watts(mixture) / exact.watts(mixture) - 1.0)
-        assert np.mean(watts) < 0.05, f"{case}, {kind}: {np.mean(watts):.2%}"
+        assert np.mean(watts) < (0.08 if case == "chosen keys" else 0.05), f"{case}, {kind}: {np.mean(watts):.2%}"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -93,4 +97,4 @@ def test_the_timer_says_what_the_tables_say(case: str, coefficients: ServingCoef
                 found = timer.step(int(decoding), context, [(int(prefill / prompts), int(past))] * int(prompts))
             errors.append(abs(found / exact - 1.0))
     assert np.mean(errors) < 2e-3
-    assert max(errors) < 0.02
+    assert max(errors) < (0.03 if case == "chosen keys" else 0.02)

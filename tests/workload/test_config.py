@@ -260,6 +260,10 @@ def test_whatever_a_config_holds_it_is_answered_or_refused(model_type: str, data
         "sliding_window",
         "num_experts",
         "n_routed_experts",
+        "full_attention_interval",
+        "linear_num_key_heads",
+        "index_topk",
+        "indexer_types",
     ]
     known += [
         "num_experts_per_tok",

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay.catalog.published import model_config, models
-from outlay.workload import Attention, flop_per_token, from_config, kv_bytes_per_token, parameters, transformer
+from outlay.workload import (
+    Attention,
+    GatedDelta,
+    Shard,
+    flop_per_token,
+    from_config,
+    kv_bytes_per_token,
+    layer_operators,
+    parameters,
+    transformer,
+)
 from outlay.workload.flop import mean_keys
 
 
@@ -90,6 +102,8 @@ def test_longer_sequences_never_take_less(entry: object) -> None:
         ("gpt-3-175b", 2 * 2 * 96 * 12288),
         ("deepseek-v3", 2 * 61 * (512 + 64)),
         ("nemotron-3-nano-30b-a3b", 2 * 2 * 6 * 2 * 128),
+        ("qwen3-next", 2 * 12 * 2 * 2 * 256),
+        ("deepseek-v3.2", 2 * 61 * (512 + 64 + 128)),
         ("bert-large", 0),
         ("t5-base", 2 * 2 * 12 * 12 * 64),
     ],
@@ -105,3 +119,33 @@ def test_full_windows_stop_growing() -> None:
     assert whole == 62 * 2 * 16 * 128 * 2
     assert long == 10 * 2 * 16 * 128 * 2
     assert kv_bytes_per_token(architecture("mistral-7b"), context=5000) == 0
+
+
+@pytest.mark.parametrize("name", ["qwen3-next", "qwen3.5-27b", "glm-5", "deepseek-v3.2"])
+@pytest.mark.parametrize("length", [1024, 16_384])
+def test_operators_take_what_the_closed_form_says(name: str, length: int) -> None:
+    """Save the short convolution, whose few products are a pass over memory, and the half of a chunk that is masked."""
+    model = architecture(name)
+    shard = Shard(micro_batch=1, sequence_length=length)
+    work = sum(
+        block.count * float(op.flop_forward)
+        for block in model.kinds
+        for op in layer_operators(block.layer, model.hidden, shard)
+    )
+    head = 2.0 * model.vocab * model.hidden
+    assert work / length == pytest.approx(flop_per_token(model, length).forward - head, rel=0.02)
+
+
+def test_attention_to_chosen_keys_stops_growing_and_its_index_does_not() -> None:
+    model = architecture("glm-5")
+    short, long = (flop_per_token(model, length) for length in (65_536, 131_072))
+    # 32 heads of 128 score 32,768 more keys on average in each of 78 layers; 2,048 are met, save at the beginning.
+    more = long.forward - long.weights - (short.forward - short.weights)
+    assert more == pytest.approx(78 * 2 * 32 * 128 * 32_768, rel=0.02)
+
+
+def test_a_state_takes_as_much_at_any_length() -> None:
+    model = architecture("qwen3.5-397b-a17b")
+    delta = replace(model, blocks=tuple(b for b in model.blocks if isinstance(b.layer.mixer, GatedDelta)))
+    assert flop_per_token(delta, 1024).forward == flop_per_token(delta, 131_072).forward
+    assert flop_per_token(delta, 1024).forward > flop_per_token(delta, 1024).weights

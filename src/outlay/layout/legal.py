@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outlay.layout.layout import Layout
-from outlay.workload import Architecture, Attention, Experts, Mlp, Number, StateSpace
+from outlay.workload import Architecture, Attention, Experts, Mlp, Number, Recurrent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def _heads_divide(layout: Layout, problem: Problem) -> Any:
         if attention.kv_rank is None:
             holds = holds & (_divides(layout.tensor, attention.kv_heads) | _divides(attention.kv_heads, layout.tensor))
     for block in problem.architecture.blocks:
-        if isinstance(block.layer.mixer, StateSpace):
+        if isinstance(block.layer.mixer, Recurrent):
             holds = holds & _divides(layout.tensor, block.layer.mixer.heads)
     return holds
 

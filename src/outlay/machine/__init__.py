@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from outlay.machine.decode import DecodeCurve as DecodeCurve
     from outlay.machine.decode import decode_attention_seconds as decode_attention_seconds
     from outlay.machine.decode import mla_decode_seconds as mla_decode_seconds
+    from outlay.machine.delta_rule import DeltaCurve as DeltaCurve
+    from outlay.machine.delta_rule import delta_rule_seconds as delta_rule_seconds
     from outlay.machine.expert_exchange import ExchangeCurve as ExchangeCurve
     from outlay.machine.expert_exchange import exchange_curve as exchange_curve
     from outlay.machine.expert_exchange import expert_exchange_seconds as expert_exchange_seconds
@@ -37,6 +39,7 @@ __all__ = [
     "CollectiveCurve",
     "Curves",
     "DecodeCurve",
+    "DeltaCurve",
     "ExchangeCurve",
     "ExpertLayer",
     "GemmCurve",
@@ -50,6 +53,7 @@ __all__ = [
     "collective_seconds",
     "curves_for",
     "decode_attention_seconds",
+    "delta_rule_seconds",
     "exchange_curve",
     "expert_exchange_seconds",
     "expert_layer_seconds",
@@ -69,6 +73,7 @@ _SERVING = {
     name: module
     for module, names in {
         "decode": ("DecodeCurve", "decode_attention_seconds", "mla_decode_seconds"),
+        "delta_rule": ("DeltaCurve", "delta_rule_seconds"),
         "expert_exchange": ("ExchangeCurve", "exchange_curve", "expert_exchange_seconds"),
         "expert_layers": ("ExpertLayer", "expert_layer_seconds"),
         "small_all_reduce": ("SmallAllReduceCurve", "small_all_reduce_curve", "small_all_reduce_seconds"),

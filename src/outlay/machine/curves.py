@@ -18,6 +18,7 @@ from outlay.machine.memory_bound import MemoryCurve, memory_curve
 
 if TYPE_CHECKING:
     from outlay.machine.decode import DecodeCurve
+    from outlay.machine.delta_rule import DeltaCurve
     from outlay.machine.expert_exchange import ExchangeCurve
     from outlay.machine.expert_layers import ExpertLayer
     from outlay.machine.small_all_reduce import SmallAllReduceCurve
@@ -39,6 +40,7 @@ class Coefficients:
     small_all_reduce: Mapping[str, Any] | None = None
     expert_exchange: Mapping[str, Any] | None = None
     expert_layers: Mapping[str, Any] | None = None
+    delta_rule: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,12 @@ class Curves:
         from outlay.machine.decode_curve import decode_curve
 
         return decode_curve(self.accelerator, self.kv_dtype, self.coefficients.decode, engine=self.engine, latent=True)
+
+    def delta(self, engine: str) -> DeltaCurve:
+        """The gated delta rule over prompts, by the kernels of an engine: `sglang` or `vllm`."""
+        from outlay.machine.delta_rule import delta_curve
+
+        return delta_curve(self.accelerator, self.coefficients.delta_rule, engine=engine)
 
     @cached_property
     def latent_prefill(self) -> float:
@@ -135,6 +143,7 @@ def curves_for(
         coefficients.small_all_reduce,
         coefficients.expert_exchange,
         coefficients.expert_layers,
+        coefficients.delta_rule,
     )
     key = (id(accelerator), dtype, base, attention, kv_dtype, engine, *map(id, parts))
     known = _CURVES.get(key)

@@ -62,14 +62,15 @@ def perform(
     limits = room(deployment, load, coefficients, most_sequences=most_sequences, together=static or in_step)
     steps = timed(deployment, coefficients, speculation) if steps is None else steps
     task = Task.of(deployment, load, speculation)
-    front = coefficients.step.front_of(deployment.engine) if front_end is None else front_end
+    front = coefficients.step.front_of(deployment.engine, load.input) if front_end is None else front_end
     if load.rate is not None:
         others = static_open if static else open_loop
         fared, utilisation, busy = others(deployment, load, task, limits.sequences, steps)
         found = performance_of(deployment, load, limits, fared, utilisation, busy)
         return behind(found, load, deployment, front)
     ways = static_closed if static else in_and_out_of_step
-    task = dataclasses.replace(task, away=front)
+    each = np.where(np.greater(front, 0), coefficients.step.front_each(deployment.engine), 0.0)
+    task = dataclasses.replace(task, away=front, each=each)
 
     def closed(load: Load) -> Performance:
         fared = ways(deployment, load, task, limits.sequences, steps)

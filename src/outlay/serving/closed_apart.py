@@ -102,7 +102,7 @@ def closed_apart(
         # All are sent at once, and the prompts of a first round wait for each other; who has no place waits for it.
         share = np.divide(1.0, load.rounds)
         excess = np.maximum(clients - places, 0.0)
-        burst = prefill.together(clients / prefill_instances) + travel
+        burst = prefill.together(clients / prefill_instances) + travel + (clients - 1.0) * task.each
         before = np.maximum(steady - waiting, prefill.one + travel)
         later = np.maximum(burst - before, 0.0)
         # Prompts that come later wait less for a place.

@@ -131,7 +131,8 @@ def _burst(deployment: Deployment, task: Task, n: Number, steps: Steps, pure: Nu
     beside = (n - group) / 2.0 if deployment.engine.mixed else np.zeros_like(n)
     step = Mixture(decoding=beside, context=task.context, prefill=group * each, prompts=group, past=task.past(each))
     seconds = steps.seconds(step)
-    return chunks * (n / group + 1.0) / 2.0 * seconds + task.through(seconds - pure, group)
+    computed = chunks * (n / group + 1.0) / 2.0 * seconds + task.through(seconds - pure, group)
+    return computed + (n - 1.0) * task.each
 
 
 def emptying(load: Load, n: Number, cycle: Cycle, steps: Steps) -> Number:

@@ -16,6 +16,7 @@ from typing import Any
 
 from outlay.machine import Coefficients as MachineCoefficients
 from outlay.serving.engines import Engine
+from outlay.workload import Number
 
 COMPILED = frozenset({"tpu", "trillium", "ironwood"})
 """Generations whose kernels one compiler makes (XLA)."""
@@ -26,7 +27,9 @@ class StepCoefficients:
     """Fitted magnitudes of a serving step; a value that is passed, so that a fit without a source is an ordinary call."""
 
     launch: Mapping[str, float]
-    """Seconds the host spends on one kernel, by who launches (`eager`, `compiled`, `graph`)."""
+    """Seconds the host spends on one kernel, by who launches (`eager`, `compiled`, `graph`); `pieces`: on one layer, whose
+    attention Python runs between captured graphs; `experts`: on one layer of experts, whose tokens Python sorts, beside its
+    kernels."""
     step_fixed: Mapping[str, float]
     """Seconds of a step that its device does not work, by family of engine, or by `family/waits` where the engine schedules the
     next step when this one has ended: scheduling, sampling, detokenizing."""
@@ -43,8 +46,12 @@ class StepCoefficients:
     request_gap: float
     """Seconds that a client and the engine's front end, a process each, take for a request before the next."""
     front_end: Mapping[str, float]
-    """Seconds between a client's request and its first token that no step takes, by family of engine: connection, tokenizing,
-    queues between processes."""
+    """Seconds between a client's request and its first token that no step takes, by family of engine: connection and queues
+    between processes."""
+    front_request: float
+    """Seconds that each other request adds which is sent at the same time: one process takes turns among them."""
+    front_token: float
+    """Seconds that each token of a prompt adds to that: it is sent, tokenized and copied as numbers."""
     framework_bytes: Mapping[str, float]
     """Bytes of a device's context, libraries and graphs, by whose kernels run (`tables`, `ggml`)."""
     ggml: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -71,9 +78,15 @@ class StepCoefficients:
         """The factor on products of a generation of chip."""
         return 1.0 if measured else self.projections.get(generation, self.projections["other"])
 
-    def front_of(self, engine: Engine) -> float:
-        """Seconds that an engine's front end adds to a first token; 0 where it has none."""
-        return self.front_end.get(engine.family, self.front_end["other"]) if engine.front_end else 0.0
+    def front_of(self, engine: Engine, prompt: Number) -> Number:
+        """Seconds that an engine's front end adds to the first token after a `prompt` of so many tokens; 0 where it has none."""
+        if not engine.front_end:
+            return 0.0
+        return self.front_end.get(engine.family, self.front_end["other"]) + self.front_token * prompt
+
+    def front_each(self, engine: Engine) -> float:
+        """Seconds that each other request of a burst adds to the front end."""
+        return self.front_request if engine.front_end else 0.0
 
     def attention_of(self, generation: str) -> float:
         """The factor on attention of a generation of chip."""

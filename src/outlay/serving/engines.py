@@ -33,8 +33,9 @@ class Engine:
     """The group that shares fitted magnitudes."""
     host: Literal["eager", "compiled", "graph"]
     """Who launches kernels of decoding: Python one by one, a compiled program, or a captured graph."""
-    prompt_host: Literal["eager", "compiled", "graph"]
-    """Who launches those of steps with prompts, and of more sequences than were captured."""
+    prompt_host: Literal["eager", "compiled", "graph", "pieces"]
+    """Who launches those of steps with prompts, and of more sequences than were captured; `pieces`: captured graphs from one
+    attention to the next, which Python runs."""
     batching: Literal["continuous", "static"]
     """Requests enter and leave a running batch, or a batch is begun and ended together."""
     block_tokens: int
@@ -125,7 +126,7 @@ def _facts(row: object) -> Engine:
         name=cell["name"],
         family=cell["family"],
         host=cast("Literal['eager', 'compiled', 'graph']", cell["host"]),
-        prompt_host=cast("Literal['eager', 'compiled', 'graph']", cell["prompt_host"]),
+        prompt_host=cast("Literal['eager', 'compiled', 'graph', 'pieces']", cell["prompt_host"]),
         batching=cast("Literal['continuous', 'static']", cell["batching"]),
         block_tokens=int(cell["block_tokens"]),
         memory_share=float(cell["memory_share"]),

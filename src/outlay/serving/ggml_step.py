@@ -13,9 +13,9 @@ from outlay.serving.coefficients import StepCoefficients
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml import FEW_ROWS, GRAPHS_SINCE, LAYERS_SINCE, Backend, backend_of, streaming_rate
 from outlay.serving.ggml_prompts import product_seconds, score_seconds
-from outlay.serving.kv_cache import token_numbers
+from outlay.serving.kv_cache import state_bytes, token_numbers
 from outlay.serving.memory import BESIDE, table_bytes, weight_bytes
-from outlay.workload import Attention, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator
+from outlay.workload import Attention, GroupedMatmul, Layer, Matmul, MemoryBound, Number, Operator, Recurrent
 from outlay.workload.parameters import attention_widths
 
 
@@ -63,6 +63,8 @@ def ggml_layer(
         scores = work.prefill * (work.past + each) * attention.heads
         flop = 2.0 * scores * (attention.head_dim + attention.value_dim)
         parts["prompt attention"] = score_seconds(scores, flop, chip, backend, year)
+    if isinstance(layer.mixer, Recurrent):
+        parts["decode attention"] = 2.0 * work.decoding * state_bytes(layer.mixer, deployment) / stream
     kinds = [op for op in operators if isinstance(op, MemoryBound)]
     kernels = KERNELS * sum(op.kernels_forward for op in kinds)
     moved = backend.passes * sum(op.bytes_forward for op in kinds)

@@ -19,17 +19,13 @@ import numpy as np
 
 from outlay.machine import (
     Curves,
-    attention_seconds,
     collective_seconds,
     curves_for,
-    decode_attention_seconds,
-    memory_seconds,
-    mla_decode_seconds,
     power_watts,
 )
 from outlay.serving.activity import activity
 from outlay.serving.awq import awq_parts, awq_runs
-from outlay.serving.coefficients import ServingCoefficients, StepCoefficients
+from outlay.serving.coefficients import COMPILED, ServingCoefficients, StepCoefficients
 from outlay.serving.communication import layer_communication
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.ggml_step import (
@@ -41,15 +37,15 @@ from outlay.serving.ggml_step import (
     ggml_product,
     spilled,
 )
-from outlay.serving.kv_cache import copied_bytes, state_bytes
 from outlay.serving.lanes import on_lanes
 from outlay.serving.memo import Seen, but_for_windows, remembered
 from outlay.serving.memory import BESIDE
+from outlay.serving.mixing import attention, kernels, mixing
 from outlay.serving.mixtures import own_layer
 from outlay.serving.operators import ends
 from outlay.serving.passes import moved_seconds, passes_seconds, sorting_seconds
 from outlay.serving.products import before_prompts, operators_of, product, products_of
-from outlay.workload import Attention, Experts, Layer, Matmul, MemoryBound, Number, StateSpace
+from outlay.workload import Attention, Experts, Layer, Matmul, MemoryBound, Number
 
 MANY_ROWS = 32
 """Rows beyond which a product that widens its weights is bound by arithmetic and unpacking, not by reading them."""
@@ -218,15 +214,12 @@ def _layer(
         backend = backend_for(deployment, step)
         return ggml_layer(layer, operators, deployment, work, backend, coefficients.machine.gemm)
     slowed = deployment.cluster.accelerator.vendor == "nvidia" and bool(np.any(np.greater(work.prefill, 0)))
-    raw, kernels = remembered(
+    raw, launched = remembered(
         lambda: but_for_windows(
             seen,
             layer,
             lambda: _kernels(layer, deployment, work, curves, before=slowed),
-            lambda attention: {
-                "prompt attention": _prompts(attention, deployment, work, curves),
-                "decode attention": _decoding(attention, deployment, work, curves),
-            },
+            lambda mixer: attention(mixer, deployment, work, curves),
         ),
         layer,
         deployment,
@@ -239,7 +232,7 @@ def _layer(
     before = {name: parts.pop(f"{name}{BEFORE}", 0.0) for name in ("projections", "experts")}
     if awq_runs(deployment):
         parts |= awq_parts(layer, operators_of(layer, deployment, work), deployment, work, curves, step.awq)
-        parts["launches"] = np.maximum(kernels * _launch(deployment, work, step) - sum(parts.values()), 0.0)
+        parts["launches"] = np.maximum(_launches(layer, launched, deployment, work, step) - sum(parts.values()), 0.0)
         return parts
     parts["projections"] = parts["projections"] * step.projections_of(chip, measured=measured)
     lanes = deployment.cluster.accelerator.category == "cpu"  # where they do nothing else
@@ -256,7 +249,7 @@ def _layer(
         slow = step.attention_of(chip)
         parts["prompt attention"] = slow * parts["prompt attention"]
         parts["decode attention"] = slow * parts["decode attention"]
-    host = kernels * _launch(deployment, work, step)
+    host = _launches(layer, launched, deployment, work, step)
     # A processor is its own host: it does not compute while it launches.
     parts["launches"] = host if lanes else np.maximum(host - sum(parts.values()), 0.0)
     return parts
@@ -268,7 +261,7 @@ BEFORE = " before prompts"
 
 def _kernels(
     layer: Layer, deployment: Deployment, work: Work, curves: Curves, *, before: bool
-) -> tuple[dict[str, Number], int]:
+) -> tuple[dict[str, Number], Number]:
     """Seconds of one layer's kernels as their tables have them, and how many kernels there are; with those of products
     `before` prompts, where they are asked for."""
     operators = operators_of(layer, deployment, work)
@@ -277,14 +270,7 @@ def _kernels(
     if isinstance(layer.feed_forward, Experts) and np.any(work.absent):
         there = dataclasses.replace(work, prefill=work.prefill - work.absent, absent=0.0)
         routed = operators_of(dataclasses.replace(layer, mixer=None, cross_attention=None), deployment, there)
-    attention = layer.mixer if isinstance(layer.mixer, Attention) else None
     whole = isinstance(layer.feed_forward, Experts) and own_layer(deployment, curves) is not None
-    prompts = 0.0 if attention is None else _prompts(attention, deployment, work, curves)
-    decoding = (
-        _states(layer, deployment, work, curves)
-        if attention is None
-        else _decoding(attention, deployment, work, curves)
-    )
     asked = [(operators, routed, there)]
     if before:
         without = before_prompts(work)
@@ -295,12 +281,12 @@ def _kernels(
         **products,
         **{f"{name}{BEFORE}": seconds for found in lasting for name, seconds in found.items()},
         "memory-bound": passes_seconds([op for op in operators if isinstance(op, MemoryBound)], curves, whole=whole),
-        "prompt attention": prompts,
-        "decode attention": decoding,
+        **mixing(layer, deployment, work, curves),
     }
     parts |= layer_communication(layer, deployment, work, curves)
     unfused = UNFUSED if deployment.engine.family == "transformers" else 1
-    return parts, sum(unfused * op.kernels_forward if isinstance(op, MemoryBound) else 1 for op in operators) + 2
+    beside = sum(unfused * op.kernels_forward if isinstance(op, MemoryBound) else 1 for op in operators)
+    return parts, beside + kernels(layer, work)
 
 
 UNFUSED = 5
@@ -308,79 +294,22 @@ UNFUSED = 5
 rotary positions ten for queries and keys, an activation two, a residual one."""
 
 
-def _launch(deployment: Deployment, work: Work, step: StepCoefficients) -> Number:
-    """Seconds the host spends on a kernel: graphs are captured for decoding alone, up to a number of sequences."""
-    engine = deployment.engine
+def _launches(layer: Layer, launched: Number, deployment: Deployment, work: Work, step: StepCoefficients) -> Number:
+    """Seconds the host spends on the kernels of a layer: graphs are captured for decoding alone, up to a number of sequences."""
+    engine, compiles = deployment.engine, deployment.cluster.accelerator.generation in COMPILED
+
+    def by(host: str) -> Number:
+        whole = host == "pieces" and compiles  # one compiler makes one program of all layers
+        host = "compiled" if whole else host
+        return step.launch[host] * (1 if host == "pieces" else launched)
+
     if deployment.eager:
-        return step.launch["eager"]
+        return by("eager")
     most = engine.graph_sequences or np.inf
     other = np.greater(work.prefill, 0) | np.greater(work.decoding, most)
-    return np.where(other, step.launch[engine.prompt_host], step.launch[engine.host])
-
-
-def _prompts(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
-    """Attention of prompt tokens to themselves and to what their sequence has in the cache."""
-    if np.ndim(work.prefill) == 0 and work.prefill == 0:
-        return 0.0
-    layout = deployment.layout
-    each = np.where(np.greater(work.prefill, 0), work.prefill / np.maximum(work.prompts, 1e-9), 0.0)
-    heads = attention.heads / layout.tensor
-    kv_heads = heads if attention.kv_rank is not None else np.maximum(attention.kv_heads / layout.tensor, 1.0)
-    sizes = (work.prompts / layout.data, heads, kv_heads)
-    dims = (attention.head_dim, attention.value_dim)
-    # A causal square of the new tokens, and a full rectangle of new tokens by those in the cache.
-    own = attention_seconds(
-        *sizes, each, each, *dims, causal=attention.causal, window=attention.window, curve=curves.attention
-    )
-    reach = work.past if attention.window is None else np.minimum(work.past, attention.window)
-    before: Number = 0.0
-    if np.any(reach):
-        before = attention_seconds(*sizes, each, reach, *dims, causal=False, window=None, curve=curves.attention)
-    latent = curves.latent_prefill if attention.kv_rank is not None else 1.0
-    return np.where(np.greater(each, 0), (own + before) * latent, 0.0)
-
-
-def _decoding(attention: Attention, deployment: Deployment, work: Work, curves: Curves) -> Number:
-    """Attention of decoding sequences over their caches."""
-    if not attention.causal or (np.ndim(work.decoding) == 0 and work.decoding == 0):
-        return 0.0
-    layout = deployment.layout
-    sequences, queries = work.decoding / layout.data, 1.0 + work.drafted
-    heads = attention.heads / layout.tensor
-    if attention.kv_rank is not None:
-        return mla_decode_seconds(
-            sequences,
-            heads,
-            work.context,
-            kv_rank=attention.kv_rank,
-            rope_dim=attention.rope_dim,
-            queries=queries,
-            kv_bytes=deployment.cache_bytes,
-            curve=curves.latent_decode,
-        )
-    read = decode_attention_seconds(
-        sequences,
-        heads,
-        np.maximum(attention.kv_heads / layout.tensor, 1.0),
-        work.context,
-        attention.head_dim,
-        attention.value_dim,
-        queries=queries,
-        kv_bytes=deployment.cache_bytes,
-        window=attention.window,
-        curve=curves.decode,
-    )
-    if deployment.engine.family != "transformers":
-        return read
-    return read + memory_seconds(copied_bytes(attention, deployment, work), kernels=2, curve=curves.memory)
-
-
-def _states(layer: Layer, deployment: Deployment, work: Work, curves: Curves) -> Number:
-    """State-space layers read and write the state of every decoding sequence."""
-    if not isinstance(layer.mixer, StateSpace):
-        return 0.0
-    each = state_bytes(layer.mixer, deployment) * work.decoding / deployment.layout.data
-    return np.where(np.greater(work.decoding, 0), memory_seconds(2.0 * each, curve=curves.memory), 0.0)
+    sorted_out = engine.prompt_host == "eager" and isinstance(layer.feed_forward, Experts)
+    prompts = by(engine.prompt_host) + (step.launch["experts"] if sorted_out else 0.0)
+    return np.where(other, prompts, by(engine.host))
 
 
 def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients) -> Number:

@@ -1,8 +1,8 @@
 """The key-value cache: how many bytes a sequence takes on one device, in blocks, by kind of layer.
 
-A layer with a window keeps no more than its window, a state-space layer keeps a state of fixed size whatever the length,
-latent attention keeps one vector a token that every tensor-parallel device holds whole. Key-value heads are split over
-tensor-parallel devices as far as there are heads, and repeated beyond.
+A layer with a window keeps no more than its window, one with a state keeps that, of fixed size, whatever the length. Latent
+attention keeps one vector a token that every tensor-parallel device holds whole, and so does an index of its keys. Key-value
+heads are split over tensor-parallel devices as far as there are heads, and repeated beyond.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from outlay.serving.deployment import Deployment, Work
-from outlay.workload import Attention, Number, StateSpace
+from outlay.workload import Attention, Index, Number, Recurrent
 
 
 def sequence_bytes(deployment: Deployment, tokens: Number) -> Number:
@@ -32,11 +32,13 @@ def sequence_bytes(deployment: Deployment, tokens: Number) -> Number:
     total: Number = 0.0
     for block in deployment.architecture.kinds:
         mixer = block.layer.mixer
-        if isinstance(mixer, StateSpace):
+        if isinstance(mixer, Recurrent):
             total = total + block.count * state_bytes(mixer, deployment)
         elif isinstance(mixer, Attention) and mixer.causal:
             kept = held if mixer.window is None else np.minimum(held, _window(mixer.window, deployment))
             total = total + block.count * kept * token_numbers(mixer, deployment.layout.tensor) * deployment.cache_bytes
+            if mixer.index is not None:
+                total = total + block.count * held * index_bytes(mixer.index, deployment)
     return total / deployment.layout.pipeline
 
 
@@ -74,7 +76,22 @@ def _window(window: int, deployment: Deployment) -> int:
     return -(-window // size) * size
 
 
-def state_bytes(mixer: StateSpace, deployment: Deployment) -> Number:
+def index_bytes(index: Index, deployment: Deployment) -> float:
+    """Bytes of one token's key in the index of one layer, which every device keeps: 8 bits a number and a 32-bit scale where the
+    chip multiplies in that type (132 of 128 numbers: SGLang's nsa_indexer.py, read 2026-11), else 16 bits.
+
+    >>> from outlay.catalog import accelerator
+    >>> from outlay.machine import cluster_for
+    >>> from outlay.workload import transformer
+    >>> tiny = transformer(layers=1, hidden=512, heads=4, vocab=1000)
+    >>> one = Deployment(architecture=tiny, cluster=cluster_for(accelerator("h100-sxm"), 1))
+    >>> index_bytes(Index(heads=64, head_dim=128), one)
+    132.0
+    """
+    return index.head_dim + 4.0 if deployment.cluster.accelerator.has("fp8") else 2.0 * index.head_dim
+
+
+def state_bytes(mixer: Recurrent, deployment: Deployment) -> Number:
     """State (in fp32) and the last inputs of the short convolution."""
-    state = mixer.inner * mixer.state * 4.0 + mixer.convolved * (mixer.kernel - 1) * 2.0
+    state = mixer.state_numbers * 4.0 + mixer.convolved * (mixer.kernel - 1) * 2.0
     return state / deployment.layout.tensor

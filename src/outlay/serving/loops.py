@@ -112,7 +112,7 @@ class Loops:
         if met.watts is not None:
             fared = dataclasses.replace(fared, watts=met.watts)
         found = performance_of(deployment, load, limits, fared, utilisation, busy)
-        front_end = self.coefficients.step.front_of(deployment.engine)
+        front_end = self.coefficients.step.front_of(deployment.engine, self.load.input)
         return rate, behind(found, load, deployment, front_end)
 
     def at_rate(self, places: Any, rate: Any, *, watts: bool = True) -> Performance:

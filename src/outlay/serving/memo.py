@@ -15,7 +15,7 @@ from outlay.serving.deployment import DEGREES, Deployment, Work
 from outlay.workload import Attention, Layer, Number
 
 Parts: TypeAlias = dict[str, Number]
-Seen: TypeAlias = dict[Layer, tuple[Parts, int]]
+Seen: TypeAlias = dict[Layer, tuple[Parts, Number]]
 """Seconds by cause and number of the kernels of one step's layers, by the layer without its window."""
 
 T = TypeVar("T")
@@ -63,8 +63,8 @@ def remembered(make: Callable[[], T], what: object, deployment: Deployment, work
 
 
 def but_for_windows(
-    seen: Seen, layer: Layer, kernels: Callable[[], tuple[Parts, int]], attention: Callable[[Attention], Parts]
-) -> tuple[Parts, int]:
+    seen: Seen, layer: Layer, kernels: Callable[[], tuple[Parts, Number]], attention: Callable[[Attention], Parts]
+) -> tuple[Parts, Number]:
     """What `kernels` gives of a layer; of one that differs in its window alone from one that was `seen`, no more than its
     `attention` is timed."""
     if not isinstance(layer.mixer, Attention):

@@ -11,8 +11,8 @@ from outlay.catalog import Accelerator
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
 from outlay.serving.kv_cache import sequence_bytes
-from outlay.workload import Architecture, Block, Experts, Layer, Number, StateSpace, parameters
-from outlay.workload.parameters import layer_parameters
+from outlay.workload import Architecture, Block, Experts, Layer, Number, Recurrent, parameters
+from outlay.workload.parameters import attention_weights, layer_parameters
 
 METAL_SHARE, METAL_SHARE_LARGE, METAL_LARGE = 2.0 / 3.0, 0.75, 37e9
 """Share of an Apple chip's memory that its GPU may hold, in small and in large machines, and where those begin, in bytes:
@@ -127,7 +127,7 @@ def weight_bytes(deployment: Deployment) -> Number:
         eight = _eight_bit(block.layer, architecture, rest) if form.beside else 0.0
         total = total + count * (
             routed * form.weight_bytes / (layout.expert * layout.expert_tensor)
-            + (eight + (rest - eight) * dense) / layout.tensor
+            + (eight + (rest - eight) * dense + _left(block.layer, deployment)) / layout.tensor
         )
     ends = parameters(architecture)
     table = ends.embedding + ends.embedding_other
@@ -167,9 +167,23 @@ def _layer_weights(layer: Layer, architecture: Architecture) -> tuple[float, flo
     return float(routed), float(found.total - routed)
 
 
+def _left(layer: Layer, deployment: Deployment) -> float:
+    """Bytes that 4-bit checkpoints hold beyond those of a layer's parameters, for what they leave in 16 bits (see
+    `products.LEFT_BY_NVFP4`)."""
+    form, hidden, mixer = deployment.weights, deployment.architecture.hidden, layer.mixer
+    if form.name != "nvfp4":
+        return 0.0
+    left = 0
+    if isinstance(mixer, Recurrent):
+        left = hidden * (mixer.projected + mixer.inner)
+    elif mixer is not None and mixer.kv_rank is not None:
+        left = attention_weights(mixer, hidden) - mixer.heads * mixer.value_dim * hidden
+    return left * (2.0 - form.weight_bytes)
+
+
 def _eight_bit(layer: Layer, architecture: Architecture, rest: float) -> float:
-    """Parameters that a format of routed experts has in 8 bits: of state-space layers all, of a mixture its shared experts."""
-    if isinstance(layer.mixer, StateSpace):
+    """Parameters that a format of routed experts has in 8 bits: of layers with a state all, of a mixture its shared experts."""
+    if isinstance(layer.mixer, Recurrent):
         return rest
     if not isinstance(layer.feed_forward, Experts):
         return 0.0

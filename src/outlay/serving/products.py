@@ -8,6 +8,7 @@ import numpy as np
 
 from outlay.machine import Curves, GemmCurve, curves_for, gemm_seconds
 from outlay.serving.adapters import adapted
+from outlay.serving.choice import sparse
 from outlay.serving.deployment import Deployment, Work
 from outlay.serving.mixtures import experts_seconds
 from outlay.serving.operators import absorbed, layer_work
@@ -16,6 +17,12 @@ from outlay.workload import Attention, Layer, Matmul, Number, Operator
 
 BESIDE_EXPERTS = ("shared expert", "mixer in-projection", "mixer out-projection")
 """How products begin that a format of routed experts may have in a type of their own."""
+
+
+LEFT_BY_NVFP4 = ("latent", "query up-", "key-value up-", "query into latent", "value from latent", "index", "mixer")
+"""How products begin that NVIDIA's 4-bit checkpoints leave in 16 bits: into and out of latent spaces, of an index, and of mixers
+with a state (`exclude_modules` of DeepSeek-V3.1-NVFP4, DeepSeek-V3.2-NVFP4, GLM-5-NVFP4 and Qwen3.5-397B-A17B-NVFP4; PyPI package
+aiconfigurator-core 0.12.0, read 2026-11-27; SGLang's qwen3_5.py does so whatever the checkpoint says)."""
 
 
 def operators_of(layer: Layer, deployment: Deployment, work: Work) -> list[Operator]:
@@ -27,7 +34,8 @@ def operators_of(layer: Layer, deployment: Deployment, work: Work) -> list[Opera
         asking = work.decoding + np.where(np.greater(work.prefill, 0), work.prompts, 0.0)
         beside = adapted(operators, layer, deployment.adapters, asking / deployment.layout.data)
     if isinstance(layer.mixer, Attention) and layer.mixer.kv_rank is not None:
-        operators = absorbed(operators, layer.mixer, deployment.layout, tokens=work.tokens, prefill=work.prefill)
+        dense = np.where(sparse(layer.mixer, work), 0.0, work.prefill)  # chosen keys are met in the latent space
+        operators = absorbed(operators, layer.mixer, deployment.layout, tokens=work.tokens, prefill=dense)
     return operators + beside
 
 
@@ -84,7 +92,8 @@ def _kind(op: Matmul, deployment: Deployment, curves: Curves) -> tuple[GemmCurve
     """The curve of a dense product, and the bytes of its weights where those are stored narrower than it runs: their
     traffic is theirs."""
     whole = deployment.weights.scope == "all"
-    narrow = whole or (op.low_precision and deployment.weights.scope == "linear")
+    left = deployment.weights.name == "nvfp4" and op.name.startswith(LEFT_BY_NVFP4)
+    narrow = whole or (op.low_precision and deployment.weights.scope == "linear" and not left)
     curve = curves.gemm if narrow and op.low_precision else curves.gemm_base
     if deployment.weights.beside and op.low_precision and op.name.startswith(BESIDE_EXPERTS):
         machine = curves.coefficients

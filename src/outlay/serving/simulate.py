@@ -79,6 +79,7 @@ def simulate(
     speculation: Speculation | None = None,
     concurrency: int | None = None,
     front_end: float | None = None,
+    front_each: float = 0.0,
     progress: Progress | None = None,
 ) -> Replay:
     """Play requests on `replicas` of a deployment.
@@ -93,6 +94,8 @@ def simulate(
         Requests that run together at most on one instance; None is what the engine allows.
     front_end
         Seconds from a client to the engine; None is what the engine's own front end takes.
+    front_each
+        Seconds that each other request adds which is sent at the same time; 0 is as many front ends as requests.
     progress
         Called with requests answered and requests in all, after the first second and not too often.
 
@@ -116,7 +119,7 @@ def simulate(
         deployment, coefficients, usual_tokens(requests), most_sequences=most_sequences, per_step=per_step
     )
     check(policy, requests)
-    front = coefficients.step.front_of(deployment.engine) if front_end is None else front_end
+    front = front_of(deployment, requests, coefficients) if front_end is None else front_end
     timer = Timer(deployment, coefficients, speculation=speculation)
     played = all_of(requests)
     pace = Pacer(len(played), progress)
@@ -131,8 +134,14 @@ def simulate(
     if concurrency is None:
         _open(instances, played, routing, front)
     else:
-        _closed(instances, played, concurrency, routing, answered, front)
+        _closed(instances, played, concurrency, routing, answered, front, front_each)
     return replay_of(played, instances, [deployment] * replicas, front_end=front)
+
+
+def front_of(deployment: Deployment, requests: Requests, coefficients: ServingCoefficients) -> float:
+    """Seconds of the front end for the mean prompt: of all, so that they come in the order in which they were sent."""
+    prompt = float(requests.input.mean()) if len(requests) else 0.0
+    return float(coefficients.step.front_of(deployment.engine, prompt))
 
 
 def usual_tokens(requests: Requests) -> float:
@@ -214,6 +223,7 @@ def _closed(
     routing: Routing,
     answered: list[float],
     front_end: float,
+    front_each: float,
 ) -> None:
     """A request is sent when one is answered; it arrives while the next step is under way, or a later one."""
     later = iter(requests)
@@ -222,27 +232,30 @@ def _closed(
     """When the next requests are sent: a heap."""
     sent = 0
 
-    def send(count: int, at: float) -> None:
+    def send(count: int, at: float, reached: float) -> None:
         nonlocal sent
         # A batch that is begun once takes all that were sent at the same time.
         for instance in instances:
             instance.held_back = together
         for request in islice(later, count):
             request.arrival = at
-            choose(instances, sent, routing).add(request, at + front_end)
+            choose(instances, sent, routing).add(request, reached)
             sent += 1
         for instance in instances:
             instance.held_back = False
             if instance.end == inf and instance.waiting:
-                instance.begin(at + front_end)
+                instance.begin(reached)
 
     while True:
         instance = min(instances, key=_end)
-        if coming and coming[0] + front_end <= instance.end:
-            at, count = coming[0], coming.count(coming[0])
+        count = coming.count(coming[0]) if coming else 0
+        # One process takes turns among requests that are sent at once, which pass it together.
+        away = front_end + max(count - 1, 0) * front_each
+        if coming and coming[0] + away <= instance.end:
+            at = coming[0]
             for _ in range(count):
                 heappop(coming)
-            send(count, at)
+            send(count, at, at + away)
         elif instance.end < inf:
             instance.next_event()
             for time_answered in answered:

@@ -20,6 +20,7 @@ from outlay.serving.simulate import (
     asked_and_fresh,
     check,
     choose,
+    front_of,
     policy_of,
     replay_of,
     usual_tokens,
@@ -92,7 +93,7 @@ def simulate_disaggregated(
         coming = [(request.arrival, next(order), request) for request in later]
     else:
         coming = [(0.0, next(order), request) for _, request in zip(range(concurrency), later, strict=False)]
-    front = coefficients.step.front_of(decode_deployment.engine) if front_end is None else front_end
+    front = front_of(decode_deployment, requests, coefficients) if front_end is None else front_end
     sent = taken = 0
     while True:
         times = (coming[0][0] + front if coming else inf, travelling[0][0] if travelling else inf)

@@ -157,17 +157,16 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
     data = columns["data"].astype(float)
     scale = data * (1.0 if deployment.engine.sequential_layers else columns["pipeline"])
     most = float(deployment.engine.chunk_tokens + deployment.engine.most_sequences * (1.0 + drafted))
-    windows = [
-        float(block.layer.mixer.window)
-        for block in deployment.architecture.kinds
-        if isinstance(block.layer.mixer, Attention) and block.layer.mixer.window is not None
-    ]
+    mixers = [kind.layer.mixer for kind in deployment.architecture.kinds if isinstance(kind.layer.mixer, Attention)]
+    windows = [float(mixer.window) for mixer in mixers if mixer.window is not None]
+    chosen = [float(mixer.chosen + more) for mixer in mixers if mixer.chosen is not None for more in (0, 1)]
     tokens = token_axis(most)
     sequences = Axis(octaves(1 / 16, float(max(deployment.engine.most_sequences, 64)), 2))
     context = Axis([0.0, *octaves(16.0, float(LONGEST), 1), *windows], 16.0)
     few = np.arange(128, 1025, 128)
-    chunk = Axis([1.0, *few, *(few + 1), *octaves(8.0, max(float(deployment.engine.chunk_tokens), 1025.0), 4)], 1.0)
-    past = Axis([0.0, 16.0, 128.0, 1024.0, 8192.0, 65536.0, float(LONGEST), *windows], 16.0)
+    most_chunk = max(float(deployment.engine.chunk_tokens), 1025.0)
+    chunk = Axis([1.0, *few, *(few + 1), *octaves(8.0, most_chunk, 4), *chosen], 1.0)
+    past = Axis([0.0, 16.0, 128.0, 1024.0, 8192.0, 65536.0, float(LONGEST), *windows, *chosen[::2]], 16.0)
 
     def step(**work: Any) -> Iteration:
         return iteration(each, Work(drafted=drafted, **work), coefficients)

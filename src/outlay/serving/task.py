@@ -44,6 +44,8 @@ class Task:
 
     away: Number = 0.0
     """Seconds in which a client's next request is on its way, of clients that keep requests open."""
+    each: Number = 0.0
+    """Seconds that each other request adds to that which is sent at the same time."""
 
     @staticmethod
     def of(deployment: Deployment, load: Load, speculation: Speculation | None) -> Task:

@@ -1,6 +1,18 @@
 """What a model is and how much work it does: architecture, parameters, operators, FLOP, caches."""
 
-from outlay.workload.architecture import Architecture, Attention, Block, Experts, Layer, Mlp, StateSpace, transformer
+from outlay.workload.architecture import (
+    Architecture,
+    Attention,
+    Block,
+    Experts,
+    GatedDelta,
+    Index,
+    Layer,
+    Mlp,
+    Recurrent,
+    StateSpace,
+    transformer,
+)
 from outlay.workload.config import from_config, load_config, supported
 from outlay.workload.flop import TokenFlop, flop_per_token, kv_bytes_per_token
 from outlay.workload.layer import embedding_operators, head_operators, layer_operators
@@ -18,7 +30,9 @@ __all__ = [
     "AttentionCore",
     "Block",
     "Experts",
+    "GatedDelta",
     "GroupedMatmul",
+    "Index",
     "Layer",
     "Matmul",
     "MemoryBound",
@@ -26,6 +40,7 @@ __all__ = [
     "Number",
     "Operator",
     "ParameterCount",
+    "Recurrent",
     "Shard",
     "StateSpace",
     "Storage",

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """What chooses the keys of sparse attention (DeepSeek-V3.2's lightning indexer): small heads that score all keys.
+
+    Queries come from the latent queries, one key a token from the hidden state, and a weight a head as well.
+    """
+
+    heads: int
+    head_dim: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,12 @@ class Attention:
     query_rank: int | None = None
     kv_rank: int | None = None
     rope_dim: int = 0
+    gated: bool = False
+    """The result is multiplied by a sigmoid of a projection as wide as the queries (Qwen3-Next)."""
+    chosen: int | None = None
+    """Keys that a query attends to at most, chosen among all that it sees by an index; None is all."""
+    index: Index | None = None
+    """The layer's own index. One with `chosen` and no index takes what a layer before it chose (GLM-5.2)."""
     memory: int = 0
     """Keys of earlier segments that each query sees beside its own sequence's: cached states, projected again and not
     trained through (Transformer-XL)."""
@@ -101,12 +118,65 @@ class StateSpace:
         """Channels of the short convolution."""
         return self.inner + 2 * self.groups * self.state
 
+    @property
+    def state_numbers(self) -> int:
+        """Numbers of the state of one sequence."""
+        return self.inner * self.state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatedDelta:
+    """Gated DeltaNet (arXiv:2412.06464) as Qwen3-Next has it: in-projection, short convolution, delta rule, gated norm,
+    out-projection. Each value head keeps a matrix of `key_dim` × `value_dim`; `value_heads / key_heads` of them share a key.
+
+    >>> mixer = GatedDelta(key_heads=16, value_heads=64, key_dim=128, value_dim=128)
+    >>> mixer.projected, mixer.convolved, mixer.state_numbers
+    (20608, 12288, 1048576)
+    """
+
+    key_heads: int
+    value_heads: int
+    key_dim: int
+    value_dim: int
+    kernel: int = 4
+    chunk: int = 64
+    """Tokens that kernels for prompts and for training work on at once (flash-linear-attention)."""
+
+    @property
+    def inner(self) -> int:
+        """Summed width of the value heads."""
+        return self.value_heads * self.value_dim
+
+    @property
+    def projected(self) -> int:
+        """Width of the in-projection: queries, keys, values and their gate, and two numbers a value head."""
+        return self.convolved + self.inner + 2 * self.value_heads
+
+    @property
+    def convolved(self) -> int:
+        """Channels of the short convolution: queries, keys and values."""
+        return 2 * self.key_heads * self.key_dim + self.inner
+
+    @property
+    def heads(self) -> int:
+        """Heads that devices can divide among them."""
+        return self.key_heads
+
+    @property
+    def state_numbers(self) -> int:
+        """Numbers of the state of one sequence."""
+        return self.inner * self.key_dim
+
+
+Recurrent: TypeAlias = StateSpace | GatedDelta
+"""Mixers that keep a state of fixed size instead of a cache."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One layer: a mixer (attention or state space), then a feed-forward; either may be missing in a hybrid."""
+    """One layer: a mixer (attention, or one with a state), then a feed-forward; either may be missing in a hybrid."""
 
-    mixer: Attention | StateSpace | None
+    mixer: Attention | Recurrent | None
     feed_forward: Mlp | Experts | None
     norms: int = 2
     norm_bias: bool = False

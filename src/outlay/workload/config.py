@@ -12,7 +12,7 @@ from typing import Any
 
 from outlay.errors import InputError
 from outlay.workload.architecture import Architecture
-from outlay.workload.families import bert, dbrx, gpt, hybrid, latent, llama, numbers, t5
+from outlay.workload.families import bert, dbrx, delta, gpt, hybrid, latent, llama, numbers, t5
 from outlay.workload.families.reader import Reader
 from outlay.workload.families.shape import Keys
 
@@ -29,6 +29,7 @@ FAMILIES: dict[str, tuple[Keys, Builder]] = {
     **dict.fromkeys(t5.TYPES, (t5.KEYS, t5.build)),
     "dbrx": (dbrx.KEYS, dbrx.build),
     **hybrid.BUILDERS,
+    **dict.fromkeys(delta.TYPES, (delta.KEYS, delta.build)),
     numbers.TYPE: (numbers.KEYS, numbers.build),
 }
 SAME_AS = {"kimi_k2": "deepseek_v3"}
@@ -39,6 +40,8 @@ TEXT_TYPES = {
     "mistral3": "mistral",
     "llava": "llama",
     "kimi_vl": "deepseek_v3",
+    "qwen3_5": "qwen3_5_text",
+    "qwen3_5_moe": "qwen3_5_moe_text",
 }
 """What the text part of a multimodal config is where it does not say so."""
 EARLIER_NAMES = {"bloom": {"n_embed": "hidden_size"}, "falcon": {"n_embed": "hidden_size"}}

@@ -6,9 +6,9 @@ look-up of embeddings do not. The head counts. Recomputation does not: these are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from outlay.workload.architecture import Architecture, Attention, Experts, Layer, Mlp, StateSpace
+from outlay.workload.architecture import Architecture, Attention, Experts, GatedDelta, Layer, Mlp
 from outlay.workload.parameters import attention_weights, attention_widths
 
 
@@ -20,7 +20,7 @@ class TokenFlop:
     backward: float
     """Twice the forward pass: a gradient for each input and one for each weight (or each attention operand)."""
     weights: float
-    """Of `forward`: products with weights. The rest is attention, and a state space's scan."""
+    """Of `forward`: products with weights. The rest is attention, and the scan of what keeps a state."""
 
     @property
     def total(self) -> float:
@@ -62,7 +62,7 @@ def layer_weights(layer: Layer, hidden: int) -> int:
     """Weights of a layer that multiply one token: of a mixture, the router, the experts visited and the shared ones."""
     count = 0
     for mixer in (layer.mixer, layer.cross_attention):
-        if isinstance(mixer, StateSpace):
+        if mixer is not None and not isinstance(mixer, Attention):
             count += hidden * (mixer.projected + mixer.inner) + mixer.convolved * mixer.kernel
         elif mixer is not None:
             count += attention_weights(mixer, hidden)
@@ -88,7 +88,7 @@ def mean_keys(attention: Attention, sequence_length: int, *, masked: bool = True
     """
     if not masked or not attention.causal:
         return float(sequence_length + attention.memory)
-    window = min(attention.window or sequence_length, sequence_length)
+    window = min(attention.window or sequence_length, attention.chosen or sequence_length, sequence_length)
     if attention.chunked and window < sequence_length:
         chunks, rest = divmod(sequence_length, window)
         return (chunks * window**2 + rest**2) / (2 * sequence_length)
@@ -99,8 +99,9 @@ def kv_bytes_per_token(architecture: Architecture, bytes_per_number: float = 2.0
     """Bytes by which each further token makes the key–value cache of one sequence grow.
 
     A layer keeps a key and a value for each key-value head; with latent attention, the latent vector and the rotary key
-    that all heads share (arXiv:2405.04434, table 1). A windowed layer stops growing once `context` fills its window;
-    without `context`, no window is full. A state space keeps a state of fixed size, an encoder keeps nothing.
+    that all heads share (arXiv:2405.04434, table 1), and with sparse attention the key of its index too. A windowed layer stops
+    growing once `context` fills its window; without `context`, no window is full. A state space keeps a state of fixed size, an
+    encoder keeps nothing.
 
     >>> from outlay.workload.architecture import transformer
     >>> kv_bytes_per_token(transformer(layers=32, hidden=4096, heads=32, kv_heads=8, vocab=128256, gated=True))
@@ -120,7 +121,7 @@ def kv_bytes_per_token(architecture: Architecture, bytes_per_number: float = 2.0
 def cached_numbers(attention: Attention) -> int:
     """Numbers that one layer's cache keeps of one token."""
     if attention.kv_rank is not None:
-        return attention.kv_rank + attention.rope_dim
+        return attention.kv_rank + attention.rope_dim + (attention.index.head_dim if attention.index else 0)
     return attention.kv_heads * (attention.head_dim + attention.value_dim)
 
 
@@ -128,7 +129,9 @@ def _mixing(layer: Layer, hidden: int, sequence_length: int, *, masked: bool) ->
     """FLOP of the attention core (scores, and their product with the values) or the scan, for one token of one layer."""
     flop = 0.0
     for mixer in (layer.mixer, layer.cross_attention):
-        if isinstance(mixer, StateSpace):
+        if isinstance(mixer, GatedDelta):
+            flop += _delta_rule(mixer, sequence_length, masked=masked)
+        elif mixer is not None and not isinstance(mixer, Attention):
             # As chunked products (arXiv:2405.21060, §6): within a chunk half a square of scores and of outputs, then the
             # state written and read, `inner × state` each.
             chunk = min(mixer.chunk, sequence_length) / (2.0 if masked else 1.0)
@@ -137,7 +140,18 @@ def _mixing(layer: Layer, hidden: int, sequence_length: int, *, masked: bool) ->
             keys = mean_keys(mixer, sequence_length, masked=masked)
             flop += 2.0 * mixer.heads * (mixer.head_dim + mixer.value_dim) * keys
             flop += _recurrence(mixer, hidden, sequence_length, keys)
+            if mixer.index is not None:
+                seen = mean_keys(replace(mixer, chosen=None), sequence_length, masked=masked)
+                flop += 2.0 * mixer.index.heads * mixer.index.head_dim * seen
     return flop
+
+
+def _delta_rule(mixer: GatedDelta, sequence_length: int, *, masked: bool) -> float:
+    """FLOP for a token of the delta rule in chunks (arXiv:2412.06464, section 3.3): within a chunk keys meet keys, queries meet
+    keys, and three products bring in keys and values; the state is read twice and written once."""
+    chunk = min(mixer.chunk, sequence_length) / (2.0 if masked else 1.0)
+    within = chunk * (3.0 * mixer.key_dim + 2.0 * mixer.value_dim)
+    return 2.0 * mixer.value_heads * (within + 3.0 * mixer.key_dim * mixer.value_dim)
 
 
 def _recurrence(attention: Attention, hidden: int, sequence_length: int, keys: float) -> float:

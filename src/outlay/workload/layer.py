@@ -10,10 +10,11 @@ arXiv:2205.05198.
 
 from __future__ import annotations
 
-from outlay.workload.architecture import Architecture, Attention, Experts, Layer, StateSpace
+from outlay.workload.architecture import Architecture, Attention, Experts, Layer
 from outlay.workload.feed_forward import expert_operators, mlp_operators
-from outlay.workload.mixers import attention_operators, state_space_operators
+from outlay.workload.mixers import attention_operators
 from outlay.workload.operators import Matmul, MemoryBound, Number, Operator
+from outlay.workload.recurrence import recurrent_operators
 from outlay.workload.shard import Shard, norm, residual, touch
 
 
@@ -34,9 +35,9 @@ def layer_operators(
         operators += attention_operators(layer.mixer, hidden, shard, rotary=rotary)
         if not layer.parallel:
             operators += residual("attention residual", hidden, shard, dropout)
-    elif isinstance(layer.mixer, StateSpace):
+    elif layer.mixer is not None:
         operators += norm("input norm", hidden, shard, layer.norm_bias)
-        operators += state_space_operators(layer.mixer, hidden, shard)
+        operators += recurrent_operators(layer.mixer, hidden, shard)
         operators += residual("mixer residual", hidden, shard, dropout)
     if layer.cross_attention is not None:
         operators += norm("cross norm", hidden, shard, layer.norm_bias)

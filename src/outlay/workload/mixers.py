@@ -1,10 +1,10 @@
-"""What mixes tokens, as operators on one device: softmax attention (MHA, GQA, MQA, MLA) and state-space layers."""
+"""Softmax attention as operators on one device: MHA, GQA, MQA, MLA, with an index of keys where it is sparse."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from outlay.workload.architecture import Attention, StateSpace
+from outlay.workload.architecture import Attention, Index
 from outlay.workload.operators import AttentionCore, Matmul, Number, Operator
 from outlay.workload.shard import Shard, touch
 
@@ -20,7 +20,8 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
     length = shard.sequence_length
     keys = length + attention.memory
     if attention.kv_rank is None:
-        width = heads * attention.head_dim + kv_heads * (attention.head_dim + attention.value_dim)
+        queries = heads * attention.head_dim * (2 if attention.gated else 1)
+        width = queries + kv_heads * (attention.head_dim + attention.value_dim)
         operators.append(
             Matmul(
                 name="query-key-value projection",
@@ -65,6 +66,8 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
         operators.append(
             touch("rotary embedding", tokens * rotated, reads=reads, writes=writes, kernels=writes, shard=shard)
         )
+    if attention.index is not None:
+        operators += index_operators(attention.index, attention.query_rank or hidden, hidden, shard)
     saved_qkv: Number = 0.0
     scores: Number = 0.0
     if not shard.forward:
@@ -84,7 +87,7 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
             head_dim=attention.head_dim,
             value_dim=attention.value_dim,
             causal=attention.causal,
-            window=attention.window if attention.window else None,
+            window=attention.window or attention.chosen,
             relative=attention.relative,
             shards=shard.context,
             saved=saved_qkv if shard.forward else saved_qkv + 4.0 * tokens * heads,
@@ -92,6 +95,12 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
             saved_unfused=(2.0 * shard.stored + 1.0) * scores,
         )
     )
+    if attention.gated:
+        operators.append(
+            touch(
+                "attention gate", tokens * value_width, reads=2, writes=1, shard=shard, saved=shard.kept * value_width
+            )
+        )
     operators.append(
         Matmul(
             name="attention output projection",
@@ -104,45 +113,42 @@ def attention_operators(attention: Attention, hidden: int, shard: Shard, *, rota
     return operators
 
 
-def state_space_operators(mixer: StateSpace, hidden: int, shard: Shard) -> list[Operator]:
-    """A Mamba-2 mixer: the scan runs as chunked products (state-space duality), so it counts as matmul work."""
-    tokens, split = shard.tokens, shard.tensor
-    inner, groups, heads = mixer.inner / split, np.maximum(mixer.groups / split, 1.0), mixer.heads / split
-    width = 2 * inner + 2 * groups * mixer.state + heads
-    convolved = inner + 2 * groups * mixer.state
-    chunk = mixer.chunk
+def index_operators(index: Index, rank: int, hidden: int, shard: Shard) -> list[Operator]:
+    """What scores keys for sparse attention: two products, small passes, and scores of all keys that a query sees.
+
+    Every tensor-parallel device does all of it. The keys' product runs beside the queries', and is counted with the weights of
+    heads; passes are those that SGLang launches for queries, one after another: rotary positions, a Hadamard rotation,
+    narrowing to 8 bits, weights of heads, and keys to the cache (https://github.com/sgl-project/sglang,
+    python/sglang/srt/layers/attention/nsa/nsa_indexer.py, read 2026-11).
+    """
+    between, length = shard.tokens_between, shard.sequence_length
+    width = index.heads * index.head_dim
+    queries, keys = between * width, between * index.head_dim
     return [
+        Matmul(name="index query projection", rows=between, columns=width, depth=rank),
         Matmul(
-            name="mixer in-projection",
-            rows=tokens,
-            columns=width,
+            name="index key projection",
+            rows=between,
+            columns=index.head_dim + index.heads,
             depth=hidden,
-            saved=shard.kept_between * hidden,
-        ),
-        touch("short convolution", tokens * convolved, reads=1, writes=1, shard=shard, saved=shard.kept * width),
-        # Within a chunk: scores (chunk × state) and their product with the inputs; across chunks: state in and out.
-        Matmul(
-            name="scan within chunks",
-            rows=tokens,
-            columns=chunk,
-            depth=groups * mixer.state + inner,
-            weights=False,
             low_precision=False,
         ),
-        Matmul(
-            name="scan across chunks",
-            rows=tokens,
-            columns=2 * mixer.state,
-            depth=inner,
-            weights=False,
-            low_precision=False,
-        ),
-        touch("gated norm", tokens * inner, reads=2, writes=1, shard=shard, saved=shard.kept * inner * 2),
-        Matmul(
-            name="mixer out-projection",
-            rows=tokens,
-            columns=hidden,
-            depth=inner,
-            saved=shard.kept_linear * inner,
+        touch("index rotary embedding", queries + keys, reads=1, writes=1, shard=shard),
+        touch("index rotation", queries + keys, reads=1, writes=1, shard=shard),
+        touch("index narrowing", queries + keys, reads=1, writes=1, shard=shard, saved=shard.kept_linear * width),
+        touch("index weights", between * index.heads, reads=1, writes=1, shard=shard),
+        touch("index keys kept", keys, reads=1, writes=1, shard=shard),
+        AttentionCore(
+            name="index scores",
+            batch=shard.micro_batch,
+            heads=index.heads,
+            kv_heads=1.0,
+            queries=length,
+            keys=length,
+            head_dim=index.head_dim,
+            value_dim=0,
+            causal=True,
+            window=None,
+            shards=shard.context,
         ),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from outlay.workload.architecture import Architecture, Attention, Experts, Layer, Mlp, StateSpace
+from outlay.workload.architecture import Architecture, Attention, Experts, GatedDelta, Layer, Mlp, Recurrent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +91,18 @@ def layer_parameters(layer: Layer, hidden: int) -> LayerParameters:
     return LayerParameters(mixer=mixer, feed_forward=feed_forward, norms=norms, idle=idle)
 
 
-def _mixer(mixer: Attention | StateSpace | None, hidden: int) -> int:
+def _mixer(mixer: Attention | Recurrent | None, hidden: int) -> int:
     if mixer is None:
         return 0
-    if isinstance(mixer, StateSpace):
+    if isinstance(mixer, GatedDelta):
+        # Each value head has a decay and a time-step bias; the gated norm's weight is shared by all heads.
+        return (
+            hidden * (mixer.projected + mixer.inner)
+            + mixer.convolved * mixer.kernel
+            + 2 * mixer.value_heads
+            + mixer.value_dim
+        )
+    if not isinstance(mixer, Attention):
         biases = mixer.bias * (mixer.projected + hidden) + mixer.convolution_bias * mixer.convolved
         # Each head has a decay, a time-step bias and a skip; the gated norm has a weight for each inner channel.
         return (
@@ -107,6 +115,8 @@ def _mixer(mixer: Attention | StateSpace | None, hidden: int) -> int:
     queries, keys, values = attention_widths(mixer)
     biases = mixer.query_bias * queries + mixer.kv_bias * (keys + values) + mixer.output_bias * hidden
     positions = hidden * queries if mixer.relative else 0
+    if mixer.index is not None:
+        positions += 2 * mixer.index.head_dim  # a LayerNorm of the index's keys
     return attention_weights(mixer, hidden) + positions + biases + mixer.norm_parameters + mixer.extra_parameters
 
 
@@ -130,8 +140,11 @@ def attention_weights(attention: Attention, hidden: int) -> int:
     queries, keys, values = attention_widths(attention)
     output = attention.heads * attention.value_dim * hidden
     if attention.kv_rank is None:
-        return hidden * (queries + keys + values) + output
+        return hidden * (queries * (2 if attention.gated else 1) + keys + values) + output
     rank = attention.query_rank
+    if attention.index is not None:
+        index = attention.index
+        output += (rank or hidden) * index.heads * index.head_dim + hidden * (index.head_dim + index.heads)
     query = hidden * queries if rank is None else rank * (hidden + queries)
     up = attention.heads * (attention.head_dim - attention.rope_dim + attention.value_dim)
     return query + hidden * (attention.kv_rank + attention.rope_dim) + attention.kv_rank * up + output

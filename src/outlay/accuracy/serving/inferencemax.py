@@ -3,7 +3,8 @@
 https://github.com/InferenceMAX/InferenceMAX and its successor https://github.com/SemiAnalysisAI/InferenceX, `benchmarks/`,
 read 2026-11-26: `dsr1_fp4_b200_docker.sh`, `dsr1_fp8_b200_docker.sh`, `dsr1_fp8_h200_slurm.sh`, `dsr1_fp8_h200_trt_slurm.sh`,
 `gptoss_fp4_b200_trt_slurm.sh`, `gptoss_fp4_h200_slurm.sh`, `single_node/gptoss_fp4_h200.sh`,
-`single_node/qwen3.5_fp8_b200.sh`.
+`single_node/qwen3.5_fp8_b200.sh`; and 2026-11-27: `single_node/qwen3.5_bf16_b200.sh`, `qwen3.5_fp4_b200.sh`, `glm5_fp8_b200.sh`,
+`glm5_fp4_b200.sh`, `glm5_fp8_h200.sh`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ NOMINAL: Final = 0.9
 
 POLLED: Final = ((16.0, 30), (0.0, 10))
 """Open requests from which on SGLang looks for new ones every so many steps (`--scheduler-recv-interval`)."""
+
+POLLED_IN_4_BITS: Final = (("qwen35", 30), ("glm5", 10))
+"""The same in the scripts of 4-bit checkpoints that do not look at how many there are."""
 
 
 def as_set(engine: Engine, *, model: str, weights: Format, chip: Accelerator, prompt: float, batch: float) -> Engine:
@@ -38,10 +42,15 @@ def as_set(engine: Engine, *, model: str, weights: Format, chip: Accelerator, pr
     """
     name = re.sub(r"[^a-z0-9]", "", model.lower())
     latent = re.search(r"deepseek|dsr1", name) is not None
+    if engine.name == "sglang" and "glm5" in name and not _blackwell(chip):
+        return engine  # a script that sets nothing
     if engine.name == "sglang":
-        chunk = 16384 if weights.name == "nvfp4" else 32768
+        narrow = weights.name == "nvfp4"
+        chunk = 16384 if narrow and latent else 32768
         polled = _blackwell(chip) and (latent or "qwen35" in name)
         steps = next(steps for least, steps in POLLED if batch >= least) if polled else 1
+        if narrow and _blackwell(chip):
+            steps = next((steps for word, steps in POLLED_IN_4_BITS if word in name), steps)
         return replace(engine, chunk_tokens=chunk, poll_steps=steps)
     if engine.name == "trtllm":
         # One nominal prompt beside the batch, up to the next 64.
@@ -52,9 +61,9 @@ def as_set(engine: Engine, *, model: str, weights: Format, chip: Accelerator, pr
     return engine
 
 
-def cache_of(engine: Engine, chip: Accelerator) -> str | None:
+def cache_of(engine: Engine, chip: Accelerator, weights: Format) -> str | None:
     """The type of the cache that the scripts ask for; None where they leave it to the engine."""
-    return "fp8" if engine.name == "sglang" and _blackwell(chip) else None
+    return "fp8" if engine.name == "sglang" and _blackwell(chip) and weights.weight_bits < 16 else None
 
 
 def _blackwell(chip: Accelerator) -> bool:

@@ -68,7 +68,13 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
     found = [
         *(
             Magnitude(path=("launch", host), prior=prior, spread=0.7, affects=partial(_launched_by, host))
-            for host, prior in (("eager", 8e-6), ("compiled", 3e-6), ("graph", 1e-6))
+            for host, prior in (
+                ("eager", 8e-6),
+                ("compiled", 3e-6),
+                ("graph", 1e-6),
+                ("pieces", 2e-4),
+                ("experts", 1e-3),
+            )
             if host in hosts
         ),
         Magnitude(path=("attention_slowdown", "other"), prior=1.0, spread=0.2, affects=_known, own=False),
@@ -88,7 +94,8 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         )
         if each > 0:
             found.append(Magnitude(path=("step_sequence", family), prior=each, spread=1.0, affects=of))
-        found.append(Magnitude(path=("family", family), prior=1.0, spread=0.12, affects=of))
+        spread = TABLED if any(of(row) and _known(row) for row in rows) else 0.12
+        found.append(Magnitude(path=("family", family), prior=1.0, spread=spread, affects=of))
     found += list(_awq(rows, start))
     for family in ("llamacpp-server", "llamacpp-webui"):
 
@@ -110,7 +117,9 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
         def fronted(row: Row, family: str = family) -> bool:
             return row.family == family and _fronted(row)
 
-        found.append(Magnitude(path=("front_end", family), prior=0.05, spread=1.3, affects=fronted))
+        found.append(Magnitude(path=("front_end", family), prior=0.02, spread=1.3, affects=fronted))
+    found.append(Magnitude(path=("front_request",), prior=start.front_request, spread=0.7, affects=_fronted, own=False))
+    found.append(Magnitude(path=("front_token",), prior=start.front_token, spread=0.7, affects=_fronted, own=False))
     for generation in sorted({row.generation for row in rows if not row.backend}):
 
         def at(row: Row, generation: str = generation) -> bool:
@@ -129,6 +138,10 @@ def magnitudes(rows: Sequence[Row], start: StepCoefficients) -> list[Magnitude]:
     for backend in sorted({row.backend for row in rows} - {""}):
         found += list(_ggml(backend, start))
     return found
+
+
+TABLED = 0.05
+"""How far a family of engines is free to go that runs the kernels of the tables."""
 
 
 def _known(row: Row) -> bool:
@@ -160,7 +173,10 @@ def _hosts(row: Row) -> frozenset[str]:
     one = row.question.deployment
     if one.cluster.accelerator.category == "cpu":
         return frozenset()
-    return frozenset({"eager"} if one.eager else {one.engine.host, one.engine.prompt_host}) - {""}
+    if one.eager:
+        return frozenset({"eager"})
+    experts = {"experts"} if one.engine.prompt_host == "eager" and one.architecture.is_moe else set[str]()
+    return frozenset({one.engine.host, one.engine.prompt_host, *experts})
 
 
 def _fronted(row: Row) -> bool:

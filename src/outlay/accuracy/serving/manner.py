@@ -37,7 +37,11 @@ _CLIENT = (
 
 _SERVER = r"\bhttp\b|\bweb-?ui\b|\bopenllm\b|\bfastchat\b"
 
-_RANDOM = r"inferencemax|inferencex|random[-_ ]range|src id (20\d\d_|\S+_cfg\d+|\S*gap_analysis)"
+_INFERENCEMAX = r"inferencemax|inferencex|src id (20\d\d_|\S+_cfg\d+|\S*gap_analysis)"
+_RANDOM = rf"random[-_ ]range|{_INFERENCEMAX}"
+
+_SPREAD = rf"random isl/osl|\+-|{_RANDOM}"
+"""Words that say that lengths were drawn about the nominal ones, by how much or not."""
 
 _CHATS = r"task (lm-arena|gpqa|image-chat|video-chat|audio-chat|sourcegraph)"
 
@@ -83,8 +87,12 @@ class Manner:
     twice: int
     """How often the row counts its devices: its degrees multiply tensor and expert parallelism of the same devices."""
     eager: bool
+    inferencemax: bool
+    """The run is one of InferenceMAX or InferenceX, whose scripts set the engine."""
     random_lengths: bool
-    """The client drew lengths at random below the nominal ones (InferenceMAX, InferenceX: 80 to 100 % of them)."""
+    """The client drew lengths at random below the nominal ones (as InferenceMAX does: 80 to 100 % of them)."""
+    alike: bool
+    """All prompts and answers were of one length."""
     lengths: tuple[int, int] | None
     """Usual tokens of prompt and answer of the data set that the notes name."""
     truncated: bool
@@ -147,7 +155,9 @@ def manner_of(record: Record) -> Manner:
         expert_group=_expert_group(text),
         twice=_twice(record, text),
         eager=re.search(r"enforce[-_ ]eager|eager mode|no cuda ?graphs?", text) is not None,
+        inferencemax=re.search(_INFERENCEMAX, text) is not None,
         random_lengths=re.search(_RANDOM, text) is not None,
+        alike=re.search(_SPREAD, text) is None,
         lengths=lengths,
         truncated=re.search(_CHATS, text) is not None,
         prompt=int(short.group(1)) if short else None,
@@ -199,6 +209,9 @@ ROUNDS: Final = 10.0
 """Where nothing says it: benchmarks send ten requests for each that they keep open (InferenceMAX)."""
 
 
+STEADY: Final = 1e6
+"""Rounds of which the beginning does not count: a median over all of them does not see it."""
+
 SENT: Final = 1000.0
 """Requests of a burst where nothing says it: those that vLLM's benchmark sends (`--num-prompts`)."""
 
@@ -220,6 +233,8 @@ def _rounds(record: Record, text: str) -> float:
     >>> _rounds(row, ""), _rounds(row, "80 requests, concurrency 8")
     (1.0, 10.0)
     """
+    if "median ttft" in text:
+        return STEADY
     stated = re.search(r"(\d+) (?:requests|prompts),? (?:at )?(?:max[- ])?concurrency (\d+)", text)
     if stated and int(stated.group(2)) > 0:
         return max(int(stated.group(1)) / int(stated.group(2)), 1.0)

@@ -26,7 +26,7 @@ _OFFSPRING = (
     (r"(vicuna|codellama|wizardlm|alpaca|koala|guanaco)[- ](?=(7|13)b)", "llama-2-"),
     (r"\bqwq[- ]", "qwen2.5-"),
     (r"(nous-?)?hermes[- ]3[- ]llama[- ]", "llama-"),
-    (r"deepseek-?v3\.\d", "deepseek-v3"),
+    (r"deepseek-?v3\.[13]", "deepseek-v3"),
 )
 """Names of tuned models → the model that was tuned (their cards say which)."""
 _NEAR = 0.22

@@ -74,6 +74,7 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
         unprompted=np.array([one.unprompted for one in questions]),
         scattered=np.array([one.scattered for one in questions]),
         random_lengths=np.array([one.random_lengths for one in questions]),
+        alike=np.array([one.alike for one in questions]),
         slots=np.array([one.slots for one in questions]),
         speculation=_drafting(questions),
     )

@@ -32,7 +32,6 @@ from outlay.serving import (
     memory,
     sequence_bytes,
 )
-from outlay.serving.deployment import SKEW
 from outlay.serving.ggml import era
 from outlay.serving.lanes import on_threads, with_memory
 from outlay.workload import parameters
@@ -50,12 +49,6 @@ NOT_YET: Final = {
 ENTERED: Final = "-entered"
 """Marks the family of an engine that a chip's maker has tuned for an entry in a benchmark: how slow a release of the engine
 was on such chips says nothing of it."""
-
-RANDOM_SKEW: Final = 0.9
-"""Power with which the popularity of experts falls where prompts are tokens drawn at random, which no training has balanced:
-lengths that are not those of a data set. Steps of such runs take less than with the tables' uneven routing, of real prompts not.
-Of 0.6, 0.9 and 1.2 each of the two sources that tell, aiconfigurator's silicon_sample.csv and vLLM's blog, has its least median
-error at 0.9; ML.ENERGY's real prompts have theirs at 0.6. No fit moves it: left out, a source is predicted with it too."""
 
 PIPELINED: Final = 2024.2
 """Since when llama.cpp lets the devices that hold its layers work on chunks of a prompt at the same time (pull request 6017)."""
@@ -97,6 +90,8 @@ class Question:
     answer_alone: bool
     scattered: bool
     random_lengths: bool
+    alike: bool
+    """All prompts and answers are of one length."""
     """Lengths are those of a data set, not all alike."""
     assumed: tuple[str, ...]
     slots: float = 0.0
@@ -201,7 +196,6 @@ def resolve(record: Record) -> Question:
         cache=cache,
         eager=manner.eager,
         truncated=manner.truncated,
-        skew=SKEW if manner.lengths is not None else RANDOM_SKEW,
     )
     apart: Apart | None = None
     count = row.whole("gpus")
@@ -240,11 +234,11 @@ def resolve(record: Record) -> Question:
     longest = architecture.max_length
     if longest and prompt + answer > longest:
         said.append(f"{prompt + answer:,.0f} tokens in and out, beyond the model's {longest:,}")
+    if manner.inferencemax and apart is None:
+        share = (batch or 1.0) / instances
+        own = as_set(engine, model=row.word("model"), weights=weights, chip=chip, prompt=prompt, batch=share)
+        deployment = replace(deployment, engine=own, cache=cache_of(engine, chip, weights) or cache)
     if manner.random_lengths:
-        if apart is None:
-            share = (batch or 1.0) / instances
-            own = as_set(engine, model=row.word("model"), weights=weights, chip=chip, prompt=prompt, batch=share)
-            deployment = replace(deployment, engine=own, cache=cache_of(engine, chip) or cache)
         prompt, answer = NOMINAL * prompt, NOMINAL * answer
     if engine.name == "jetstream":
         # Prompts are computed one by one, and put into slots of the batch (AI-Hypercomputer/JetStream, docs, 2024-05).
@@ -276,6 +270,7 @@ def resolve(record: Record) -> Question:
         answer_alone=manner.answer_alone,
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
+        alike=manner.alike and manner.lengths is None,
         assumed=tuple(dict.fromkeys(filter(None, (*said, *notes)))),
         slots=prompt + answer if engine.name == "neuronx" else float(max(manner.slots or 0, 0)),
         apart=apart,

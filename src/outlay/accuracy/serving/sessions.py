@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from outlay.accuracy.serving.beams import RereadingSteps, read_of_prompt
 from outlay.accuracy.serving.manner import Protocol
+from outlay.accuracy.serving.played import played
+from outlay.layout import Layout
 from outlay.serving import (
     Deployment,
     Load,
@@ -26,6 +28,7 @@ from outlay.serving import (
     perform,
     timed,
 )
+from outlay.serving.deployment import DEGREES
 from outlay.serving.ggml_step import backend_for
 from outlay.serving.room import room
 from outlay.serving.steps import Mixture, Steps
@@ -69,6 +72,8 @@ class Session:
     """Lengths are those of a data set, not all alike."""
     random_lengths: NDArray[np.bool_]
     """Lengths are drawn near the nominal one."""
+    alike: NDArray[np.bool_]
+    """All prompts and answers are of one length."""
     slots: Floats
     """Tokens of a cache of one length, all of which is held and read; 0 where caches grow."""
     speculation: Speculation | None = None
@@ -151,7 +156,36 @@ def fare(protocol: Protocol, session: Session) -> Fare:
         return _running(session)
     if protocol == "rate":
         return _at_rate(session)
-    return _client(_full(session) if protocol == "most" else session)
+    if protocol == "most":
+        return _client(_full(session))
+    return _with_played(session, _client(session))
+
+
+def _with_played(session: Session, fare: Fare) -> Fare:
+    """The fare with rows whose requests are all alike as they were played, where an engine lets requests in and out of a running
+    batch."""
+    engine, layout = session.deployment.engine, session.deployment.layout
+    rows = np.flatnonzero(session.alike & (session.beams == 1) & (session.slots <= 0) & (session.batch >= 1))
+    if engine.batching != "continuous" or engine.kernels != "tables" or not rows.size:
+        return fare
+    found = {name: np.array(np.broadcast_to(getattr(fare, name), fare.shape)) for name in Fare.__dataclass_fields__}
+    degrees = {name: np.broadcast_to(getattr(layout, name), fare.shape) for name in DEGREES}
+    for row in rows:
+        one = dataclasses.replace(
+            session.deployment, layout=Layout(**{name: float(values[row]) for name, values in degrees.items()})
+        )
+        figures = played(
+            one,
+            session.coefficients,
+            prompt=session.input[row],
+            answer=session.output[row],
+            clients=session.batch[row],
+            rounds=session.rounds[row],
+            speculation=session.speculation,
+        )
+        for name, value in (figures or {}).items():
+            found[name][row] = value
+    return Fare(**found)
 
 
 def _full(session: Session) -> Session:
@@ -262,7 +296,7 @@ def _client(session: Session) -> Fare:
     serial = deployment.engine.family in SERIAL and not full.any()
     most = 1.0 if serial else np.floor(session.room()) if np.any(session.slots > 0) else None
     # Where an instance is always full, the next request has passed the front end before there is a place for it.
-    front = np.where(full, 0.0, coefficients.step.front_of(deployment.engine))
+    front = np.where(full, 0.0, coefficients.step.front_of(deployment.engine, session.input))
     found = perform(
         deployment,
         load,

@@ -104,7 +104,7 @@ GGML["vulkan-nvidia"] = copy.deepcopy(GGML["cuda"]) | {"graph_seconds": 7.6e-5, 
 the same matrix instructions."""
 
 START: Final = StepCoefficients(
-    launch={"eager": 8e-6, "compiled": 3e-6, "graph": 1e-6},
+    launch={"eager": 8e-6, "compiled": 3e-6, "graph": 1e-6, "pieces": 2e-4, "experts": 1e-3},
     step_fixed={"other": 1e-3, "llamacpp": 0.0, "llamacpp-server": 4e-4, "llamacpp-webui": 4e-3, "autoawq": 2e-4},
     step_sequence={"other": 1e-5, "llamacpp": 0.0, "llamacpp-server": 0.0, "llamacpp-webui": 0.0, "autoawq": 0.0},
     projections={"other": 1.0},
@@ -112,7 +112,9 @@ START: Final = StepCoefficients(
     attention_slowdown={"other": 1.0},
     prompt_slowdown=1.0,
     request_gap=4e-3,
-    front_end={"other": 0.02},
+    front_end={"other": 0.01},
+    front_request=2e-3,
+    front_token=4e-6,
     framework_bytes={"tables": 1.5e9, "ggml": 0.5e9},
     ggml=GGML,
     awq=AWQ,

@@ -11,6 +11,7 @@ from outlay.machine.fit import (
     attention,
     collectives,
     decode,
+    delta_rule,
     expert_exchange,
     expert_layers,
     gemm,
@@ -45,6 +46,7 @@ def main() -> None:
         ("memory_bound", memory_bound),
         ("collectives", collectives),
         ("decode", decode),
+        ("delta_rule", delta_rule),
         ("small_all_reduce", small_all_reduce),
         ("expert_exchange", expert_exchange),
     ):

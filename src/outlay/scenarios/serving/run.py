@@ -71,7 +71,8 @@ class ServingRun:
     @property
     def front_end(self) -> float:
         """Of the seconds to a first token, those before the engine has the request."""
-        return self.coefficients.step.front_of(self.served.deployment.engine)
+        prompt = self.question.demand.load(self.served.working).input
+        return float(self.coefficients.step.front_of(self.served.deployment.engine, prompt))
 
     @cached_property
     def prompt(self) -> Iteration:

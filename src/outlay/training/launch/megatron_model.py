@@ -18,7 +18,9 @@ def model_arguments(architecture: Architecture, sequence_length: int, limits: Li
     if architecture.family != "decoder" or not isinstance(attention, Attention):
         limits.refuse(True, f"`pretrain_gpt.py` trains decoders with attention, not {architecture.name}")
         return [], remarks
-    if any(not isinstance(mixer, Attention) for mixer in mixers) or any(layer.cross_attention for layer in layers):
+    if any(not isinstance(mixer, Attention) or mixer.gated for mixer in mixers) or any(
+        layer.cross_attention for layer in layers
+    ):
         limits.refuse(True, f"{architecture.name} has layers that `pretrain_gpt.py` does not know")
         return [], remarks
     if any(layer.parallel for layer in layers):
@@ -27,6 +29,8 @@ def model_arguments(architecture: Architecture, sequence_length: int, limits: Li
         )
     if any(isinstance(mixer, Attention) and mixer.window for mixer in mixers):
         remarks.append("windows of attention are left out: `--window-size` and `--window-attn-skip-freq` set them")
+    if any(isinstance(mixer, Attention) and mixer.chosen for mixer in mixers):
+        remarks.append("the index that chooses keys is left out: attention meets all of them")
     lines = [
         f"--num-layers {architecture.depth}",
         f"--hidden-size {architecture.hidden}",

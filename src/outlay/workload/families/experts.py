@@ -55,14 +55,17 @@ def _gpt_oss(read: Reader, depth: int) -> list[FeedForward]:
 
 
 def _qwen(read: Reader, depth: int) -> list[FeedForward]:
-    """Each `decoder_sparse_step`-th layer is sparse, unless `mlp_only_layers` lists it; Qwen 2 adds a gated shared expert."""
-    count = "num_local_experts" if read.model_type == "qwen3_moe" else "num_experts"
-    shared = read.count("shared_expert_intermediate_size", least=0) if read.model_type == "qwen2_moe" else 0
+    """Each `decoder_sparse_step`-th layer is sparse, unless `mlp_only_layers` lists it; all but Qwen 3 share a gated expert."""
+    alone = read.model_type == "qwen3_moe"
+    count = "num_local_experts" if alone else "num_experts"
+    shared = 0 if alone else read.count("shared_expert_intermediate_size", least=0)
     keys = (count, "num_experts_per_tok", "moe_intermediate_size")
+    sparse = replace(experts(read, keys), shared_width=shared, shared_gate=not alone)
+    if read.model_type == "qwen3_5_moe_text":
+        return [sparse] * depth
     dense_layers = set(read.integers("mlp_only_layers") or ())
     step = read.count("decoder_sparse_step")
     dense = Mlp(width=read.count("intermediate_size"), gated=True)
-    sparse = replace(experts(read, keys), shared_width=shared, shared_gate=read.model_type == "qwen2_moe")
     return [dense if i in dense_layers or (i + 1) % step else sparse for i in range(depth)]
 
 
@@ -103,8 +106,12 @@ RULES: dict[str, Callable[[Reader, int], list[FeedForward]]] = {
     "gpt_oss": _gpt_oss,
     "qwen2_moe": _qwen,
     "qwen3_moe": _qwen,
+    "qwen3_next": _qwen,
+    "qwen3_5_moe_text": _qwen,
     "deepseek_v2": _deepseek,
     "deepseek_v3": _deepseek,
+    "deepseek_v32": _deepseek,
+    "glm_moe_dsa": _deepseek,
     "glm4_moe": _deepseek,
     "llama4_text": _llama4,
 }
