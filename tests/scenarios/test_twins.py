@@ -78,6 +78,15 @@ def test_a_twin_serves_exactly_as_its_relative(name: str, tmp_path: Path) -> Non
     assert said(served(twin(tmp_path, name), **SERVED[name])) == relative
 
 
+@pytest.mark.parametrize("model", ["qwen3-next-80b-a3b", "deepseek-v3.2", "gpt-oss-120b"])
+@pytest.mark.parametrize("changes", ["", "memory_mib = 180000", "tdp_w = 800"])
+def test_a_twin_has_the_kernels_of_every_kind_of_layer(model: str, changes: str, tmp_path: Path) -> None:
+    asked = {"model": model, "count": 8, "concurrency": 16, "layout": "tp=8"}
+    relative = served("h200-sxm", **asked)
+    chip = twin(tmp_path, "h200-sxm", changes)
+    assert served(chip, **asked).answer["tpot"].value == relative.answer["tpot"].value
+
+
 @pytest.mark.parametrize("name", ["h100-sxm-80gb", "mi300x-192gb", "a100-pcie-80gb", "tpu-v5p"])
 def test_a_twin_trains_exactly_as_its_relative(name: str, tmp_path: Path) -> None:
     asked: dict[str, Any] = {"tokens": "100B", "price": 2}
