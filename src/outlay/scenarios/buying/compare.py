@@ -194,7 +194,7 @@ def _statement(
         notes=(
             *_verdict(own, bill, crossed, beside),
             *_kind(own, crossed),
-            "Latencies are those of own machines: sellers of APIs promise none.",
+            "Latencies are those of own machines; those of APIs are not known here.",
             *_sure(own, bill, beside, level),
             *_prices(bills, date),
             *price_notes(own.run.terms, date),
