@@ -47,3 +47,16 @@ def test_power_of_a_plan_is_that_of_a_device_and_of_its_server(ask: Any) -> None
     plan = ask("plan", "serving", "llama-3-8b", "--rate", "1/s", "--on", "rtx-5090")
     assert plan.code == 0
     assert "Power of a device with its share of the server" in spoken(ask("explain", "energy"))
+
+
+@pytest.mark.parametrize(("chip", "quant", "label"), [("m3-max", "q4_k_m", "Device"), ("h100-sxm", "fp8", "Filled")])
+def test_a_device_is_filled_by_engines_that_fill_it(ask: Any, chip: str, quant: str, label: str) -> None:
+    answer = ask("cost", "serving", "llama-3-8b", "--on", f"{chip}:1", "--quant", quant, "--concurrency", 1)
+    table = answer.out.partition("Memory of the fullest device")[2].partition("\n\n")[2].partition("\n\n")[0]
+    footer = next(line for line in reversed(table.splitlines()) if "100 %" in line)
+    assert footer.split()[0] == label
+
+
+def test_one_token_is_no_tokens(ask: Any) -> None:
+    answer = ask(*CARD, "--input", 1, "--output", 1)
+    assert "1 token in, 1 out" in spoken(answer)

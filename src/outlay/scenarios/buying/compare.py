@@ -32,7 +32,7 @@ from outlay.scenarios.buying.own import Own, cheapest, own_on
 from outlay.scenarios.buying.question import Beside, read_apis, read_beside, read_share, read_weights
 from outlay.scenarios.named import check_texts
 from outlay.scenarios.problems import Problems
-from outlay.scenarios.serving.demand import Demand, read_demand
+from outlay.scenarios.serving.demand import Demand, read_demand, sizes_of
 from outlay.scenarios.serving.figures import latencies_of
 from outlay.scenarios.serving.quality import published_of, quality_note, quality_sections
 from outlay.scenarios.terms import price_notes
@@ -212,7 +212,7 @@ def _statement(
 def _title(own: Own, bill: Bill, demand: Demand, beside: Beside, *, building: bool) -> str:
     question = own.run.question
     machines = f"{question.devices:,} × {question.accelerator.name}"
-    load = f"{demand.words}, {demand.input:,.0f} tokens in, {demand.output:,.0f} out"
+    load = f"{demand.words}, {sizes_of(demand)}"
     said = f"own machines ({machines})" if building else bill.price.name
     against = bill.price.name if building else f"own machines ({machines})"
     if own.dollars is None and not dearer_anyway(own, bill, beside):

@@ -12,6 +12,7 @@ from outlay import __version__
 from outlay.accuracy.serving.ranges import UNTRIED
 from outlay.scenarios.asked import inputs_of
 from outlay.scenarios.named import check_texts
+from outlay.scenarios.serving.demand import sizes_of
 from outlay.scenarios.serving.figures import cost_figures, figures_of
 from outlay.scenarios.serving.fit import in_bursts, serve, waits_of
 from outlay.scenarios.serving.hints import hints_of
@@ -224,7 +225,7 @@ def _answer(run: ServingRun) -> dict[str, Figure]:
 def title_of(run: ServingRun) -> str:
     """What is served to whom on what, for a month; and whether it is too much."""
     question, demand = run.question, run.question.demand
-    sizes = f"{demand.input:,.0f} tokens in, {demand.output:,.0f} out"
+    sizes = sizes_of(demand)
     devices = devices_of(question)
     title = f"A month of {question.architecture.name} on {devices}: {demand.words}, {sizes}"
     if not run.served.overrun or demand.rate is None:

@@ -96,6 +96,12 @@ class Demand:
         )
 
 
+def sizes_of(demand: Demand, between: str = ",") -> str:
+    """`1,024 tokens in, 256 out`."""
+    prompt = f"{demand.input:,.0f}"
+    return f"{prompt} token{'' if prompt == '1' else 's'} in{between} {demand.output:,.0f} out"
+
+
 def read_demand(
     architecture: Architecture,
     *,

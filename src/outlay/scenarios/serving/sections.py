@@ -242,7 +242,8 @@ def _memory(run: ServingRun) -> Table:
         receipts=(*device_receipts(run, "memory"), question.model_receipt, question.weights.receipt),
         assumed=grounds(run, *MODEL),
         key="memory",
-        footer_label="Filled",
+        # llama.cpp gives caches as much as its slots take; others fill the device beforehand.
+        footer_label="Device" if question.engine.kernels == "ggml" else "Filled",
     )
 
 

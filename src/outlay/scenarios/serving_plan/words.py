@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from outlay.layout import Layout
+from outlay.scenarios.serving.demand import sizes_of
 from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving_plan.offered import Offered, Plan, in_order, limits_of
 from outlay.scenarios.serving_plan.question import ServingWanted
@@ -91,7 +92,7 @@ def load_in_words(wanted: ServingWanted) -> str:
     busiest = ""
     if demand.rate is not None and wanted.rate > 1.001 * demand.rate:
         busiest = f" ({rate_words(wanted.rate)} in the busiest hour)"
-    return f"{demand.words}{busiest}, {demand.input:,.0f} tokens in and {demand.output:,.0f} out"
+    return f"{demand.words}{busiest}, {sizes_of(demand, ' and')}"
 
 
 def why(judged: Judged, index: int, plan: Plan, wanted: ServingWanted) -> str:
