@@ -44,7 +44,7 @@ def test_alone_a_request_takes_its_prompt_and_its_steps(
     found = perform(deployment, Load(input=400, output=101, concurrency=1), coefficients)
     prompt = iteration(deployment, Work(prefill=400, prompts=1), coefficients).seconds
     step = iteration(deployment, Work(decoding=1, context=450.5), coefficients).seconds
-    front = coefficients.step.front_of(deployment.engine)
+    front = coefficients.step.front_of(deployment.engine, 400)
     assert float(found.ttft) == pytest.approx(front + float(prompt), rel=1e-9)
     assert float(found.tpot) == pytest.approx(float(step), rel=1e-9)
     assert float(found.e2e) == pytest.approx(front + float(prompt + 100 * step), rel=1e-9)
@@ -104,7 +104,7 @@ def test_what_fits_limits_what_runs(one: Deployment, coefficients: ServingCoeffi
     beyond = perform(one, Load(input=30_000, output=1_000, concurrency=4 * most.concurrency), coefficients)
     assert float(beyond.requests_per_second) == pytest.approx(float(most.requests_per_second))
     # Who waits for a place passes the front end meanwhile.
-    front = coefficients.step.front_of(one.engine)
+    front = coefficients.step.front_of(one.engine, 30_000)
     assert float(beyond.queue) == pytest.approx(3 * float(most.e2e) - front, rel=1e-6)
     told = maximum(one, input=30_000, output=1_000, coefficients=coefficients, most_sequences=4)
     assert float(told.concurrency) == 4

@@ -29,9 +29,15 @@ LONGEST = 0.25
 
 
 def test_libraries_have_none(coefficients: ServingCoefficients) -> None:
-    assert coefficients.step.front_of(engine_for("llama.cpp")) == 0
-    assert coefficients.step.front_of(engine_for("transformers")) == 0
-    assert coefficients.step.front_of(engine_for("vllm")) > 0
+    assert coefficients.step.front_of(engine_for("llama.cpp"), 1000) == 0
+    assert coefficients.step.front_of(engine_for("transformers"), 1000) == 0
+
+
+def test_a_longer_prompt_takes_longer_through_it(coefficients: ServingCoefficients) -> None:
+    """As measured on vLLM: some ten milliseconds, and four or five microseconds a token."""
+    short, long = (float(coefficients.step.front_of(engine_for("vllm"), tokens)) for tokens in (16, 16_000))
+    assert 5e-3 < short < 30e-3
+    assert (long - short) / 15_984 == pytest.approx(coefficients.step.front_token)
 
 
 @pytest.mark.parametrize("load", [Load(input=900, output=90, rate=2.0), Load(input=900, output=90, concurrency=1)])

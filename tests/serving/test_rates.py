@@ -44,7 +44,7 @@ class Case:
 
 
 TILES = Case(
-    "qwen3-30b-a3b", "a100-sxm-80gb", "sglang", (12.0, 23.0, 26.0, 34.0), 128, 128, 0.5, "nvfp4", "fp8", within=0.15
+    "qwen3-30b-a3b", "a100-sxm-80gb", "sglang", (4.0, 10.0, 14.0, 24.0), 128, 128, 0.5, "nvfp4", "fp8", within=0.15
 )
 """Two prompts begin one more tile than one and a half."""
 

@@ -117,7 +117,7 @@ def test_alone_a_request_takes_what_its_steps_take(
     found = simulate(deployment, Requests([3.0], [400], [101]), coefficients)
     prompt = float(iteration(deployment, Work(prefill=400, prompts=1), coefficients).seconds)
     step = float(iteration(deployment, Work(decoding=1, context=450.0), coefficients).seconds)
-    front = coefficients.step.front_of(deployment.engine)
+    front = coefficients.step.front_of(deployment.engine, 400)
     assert float(found.ttft[0]) == pytest.approx(front + prompt, rel=0.02)
     assert float(found.tpot[0]) == pytest.approx(step, rel=0.02)
 

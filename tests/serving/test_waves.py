@@ -164,7 +164,7 @@ def test_equal_answers_stay_in_step_where_prompts_go_first_alone():
         one = on_h100(engine)
         prompt = float(iteration(one, Work(prefill=1024, prompts=1), load_serving()).seconds)
         equal = fared(one, input=1024, output=512, concurrency=16.0, variation=0.0, gap=0.004, rounds=None)
-        waited = float(equal.ttft) - load_serving().step.front_of(one.engine)
+        waited = float(equal.ttft) - load_serving().step.front_of(one.engine, 1024)
         assert (waited > 8 * prompt) is together, waited / prompt
         assert (waited < 4 * prompt) is not together, waited / prompt
 

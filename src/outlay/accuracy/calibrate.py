@@ -27,6 +27,8 @@ QUANTILES = 200
 """Steps between the stored quantiles."""
 TRIMS = 20
 """Steps in which tails are cut until ranges hold what they should; no tail is cut wholly."""
+SLACK = 0.05
+"""How much less than the level all rows, or the mean source, may be held where both together keep it."""
 LOWER = (0.3, 0.4, 0.5, 0.6, 0.7)
 """Shares of the runs outside that may lie below a range: those with the narrowest ranges are taken."""
 
@@ -200,7 +202,8 @@ def _trimmed(rows: Sequence[Scored], lower: float, made: Families) -> tuple[floa
     best, most = (0.0, nested(rows, LEVEL, trimmed=0.0, lower=lower, made=made)), 0.0
     for step in range(TRIMS):
         held = nested(rows, LEVEL, trimmed=step / TRIMS, lower=lower, made=made)
-        share = _both(rows, held)
+        share, least = _shares(rows, held)
+        share = min(share, least + SLACK)
         if share > most + 1e-9:
             best, most = (step / TRIMS, held), share
         if share >= LEVEL:
@@ -208,10 +211,11 @@ def _trimmed(rows: Sequence[Scored], lower: float, made: Families) -> tuple[floa
     return best
 
 
-def _both(rows: Sequence[Scored], held: Held) -> float:
-    """The mean of the share of all rows and the mean share of the sources."""
-    every = list(range(len(rows)))
-    return (held.share(every) + float(np.mean([held.share(own) for own in _by_source(rows).values()]))) / 2
+def _shares(rows: Sequence[Scored], held: Held) -> tuple[float, float]:
+    """Of the share of all rows and the mean share of the sources, the mean and the smaller one."""
+    every = held.share(list(range(len(rows))))
+    source = float(np.mean([held.share(own) for own in _by_source(rows).values()]))
+    return (every + source) / 2, min(every, source)
 
 
 def _by_source(rows: Sequence[Scored]) -> dict[str, list[int]]:

@@ -50,8 +50,10 @@ def in_and_out_of_step(deployment: Deployment, load: Load, task: Task, sequences
     .. math:: w = D / (D + n\,gap)
 
     Where prompts share steps with decoding, a group that the gaps once divided never meets again: each part goes on with
-    the step that it finds. First tokens of vLLM and TensorRT-LLM under 8 to 128 such clients are those of requests that
-    come one by one, those of SGLang of all in step (validation/serving/aiconfigurator_silicon.csv, qwen3-32b).
+    the step that it finds. First tokens of vLLM and TensorRT-LLM under 8 to 128 clients whose lengths are drawn about a mean
+    are those of requests that come one by one, those of SGLang of all in step (validation/serving/aiconfigurator_silicon.csv,
+    qwen3-32b). Clients whose requests are all alike stay in step in any engine (validation/serving/outlay_h200.csv): of
+    those, :func:`~outlay.serving.simulate` knows more than a mean cycle.
     """
     tight = closed_loop(deployment, load, task, sequences, steps)
     if not np.any(load.gap) or np.all(load.variation):

@@ -308,8 +308,8 @@ def _launches(layer: Layer, launched: Number, deployment: Deployment, work: Work
     most = engine.graph_sequences or np.inf
     other = np.greater(work.prefill, 0) | np.greater(work.decoding, most)
     sorted_out = engine.prompt_host == "eager" and isinstance(layer.feed_forward, Experts)
-    prompts = by(engine.prompt_host) + (step.launch["experts"] if sorted_out else 0.0)
-    return np.where(other, prompts, by(engine.host))
+    experts = np.where(np.greater(work.prefill, 0), step.launch["experts"], 0.0) if sorted_out else 0.0
+    return np.where(other, by(engine.prompt_host) + experts, by(engine.host))
 
 
 def _ends(deployment: Deployment, work: Work, curves: Curves, coefficients: ServingCoefficients) -> Number:

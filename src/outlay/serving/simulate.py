@@ -79,7 +79,7 @@ def simulate(
     speculation: Speculation | None = None,
     concurrency: int | None = None,
     front_end: float | None = None,
-    front_each: float = 0.0,
+    front_each: float | None = None,
     progress: Progress | None = None,
 ) -> Replay:
     """Play requests on `replicas` of a deployment.
@@ -95,7 +95,8 @@ def simulate(
     front_end
         Seconds from a client to the engine; None is what the engine's own front end takes.
     front_each
-        Seconds that each other request adds which is sent at the same time; 0 is as many front ends as requests.
+        Seconds that each other request of a closed loop adds which is sent at the same time; None is as with the engine's own
+        front end.
     progress
         Called with requests answered and requests in all, after the first second and not too often.
 
@@ -120,6 +121,7 @@ def simulate(
     )
     check(policy, requests)
     front = front_of(deployment, requests, coefficients) if front_end is None else front_end
+    each = each_of(deployment, coefficients, front) if front_each is None else front_each
     timer = Timer(deployment, coefficients, speculation=speculation)
     played = all_of(requests)
     pace = Pacer(len(played), progress)
@@ -134,7 +136,7 @@ def simulate(
     if concurrency is None:
         _open(instances, played, routing, front)
     else:
-        _closed(instances, played, concurrency, routing, answered, front, front_each)
+        _closed(instances, played, concurrency, routing, answered, front, each)
     return replay_of(played, instances, [deployment] * replicas, front_end=front)
 
 
@@ -142,6 +144,11 @@ def front_of(deployment: Deployment, requests: Requests, coefficients: ServingCo
     """Seconds of the front end for the mean prompt: of all, so that they come in the order in which they were sent."""
     prompt = float(requests.input.mean()) if len(requests) else 0.0
     return float(coefficients.step.front_of(deployment.engine, prompt))
+
+
+def each_of(deployment: Deployment, coefficients: ServingCoefficients, front_end: float) -> float:
+    """Seconds that each other request of a burst takes in a front end; none where there is no such."""
+    return coefficients.step.front_each(deployment.engine) if front_end else 0.0
 
 
 def usual_tokens(requests: Requests) -> float:

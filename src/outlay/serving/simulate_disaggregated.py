@@ -20,6 +20,7 @@ from outlay.serving.simulate import (
     asked_and_fresh,
     check,
     choose,
+    each_of,
     front_of,
     policy_of,
     replay_of,
@@ -94,9 +95,13 @@ def simulate_disaggregated(
     else:
         coming = [(0.0, next(order), request) for _, request in zip(range(concurrency), later, strict=False)]
     front = front_of(decode_deployment, requests, coefficients) if front_end is None else front_end
+    each = each_of(decode_deployment, coefficients, front) if concurrency is not None else 0.0
+    together = float(len(coming)) if concurrency is not None else 1.0
     sent = taken = 0
     while True:
-        times = (coming[0][0] + front if coming else inf, travelling[0][0] if travelling else inf)
+        # Clients that begin together pass one process together.
+        away = front + (each * (together - 1.0) if coming and coming[0][0] == 0.0 else 0.0)
+        times = (coming[0][0] + away if coming else inf, travelling[0][0] if travelling else inf)
         working = min((*asked_first, *asked_last), key=lambda instance: instance.end)
         if working.end == inf and min(times) == inf:
             break
@@ -109,7 +114,7 @@ def simulate_disaggregated(
         else:
             at, _, request = heappop(coming)
             request.arrival = at
-            choose(asked_first, sent, routing, fresh_first).add(request, at + front)
+            choose(asked_first, sent, routing, fresh_first).add(request, at + away)
             sent += 1
         for at, request in prompted:
             if request.finish >= 0:

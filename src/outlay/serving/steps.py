@@ -116,7 +116,7 @@ class TabledSteps:
         reading = self.reading(decoding, mixture.context)
         if np.ndim(mixture.prefill) == 0 and mixture.prefill == 0:
             total = tables.alone.line(row, tokens) + reading
-            return self._launched(total, row, tokens, decoding)
+            return self._launched(total, row, tokens, decoding, tables.host.take(index))
         prefill, prompts = spread(mixture.prefill, mixture.prompts, tables.data.take(index))
         prefill, prompts = prefill / scale, prompts / scale
         both = tokens + prefill
@@ -131,7 +131,8 @@ class TabledSteps:
         cell = (tables.chunk.cell(each) + index * chunk) * before + tables.past.cell(past)
         together = tables.together.patch(cell, each, past) + prompts * tables.each.patch(cell, each, past)
         total += np.maximum(tables.least.patch(cell, each, past), together)
-        return self._launched(total, row, tokens, decoding + prompts)
+        host = np.where(np.equal(mixture.prefill, 0), tables.host.take(index), tables.prompt_host.take(index))
+        return self._launched(total, row, tokens, decoding + prompts, host)
 
     def watts(self, mixture: Mixture, seconds: Number | None = None) -> Number:
         tables = self.tables
@@ -162,11 +163,13 @@ class TabledSteps:
         length = np.asarray(context, dtype=float)
         return self.tables.decode_attention.patch(self._place(decoding, length), decoding, length)
 
-    def _launched(self, total: np.ndarray, row: np.ndarray, tokens: np.ndarray, sequences: np.ndarray) -> np.ndarray:
+    def _launched(
+        self, total: np.ndarray, row: np.ndarray, tokens: np.ndarray, sequences: np.ndarray, host: np.ndarray
+    ) -> np.ndarray:
         """With what the host takes longer to launch the kernels of layers, or to schedule the next step, than they run."""
         tables = self.tables
-        if tables.host.any():
-            total = np.maximum(total, tables.host.take(tables.index) + tables.ends.line(row, tokens))
+        if host.any():
+            total = np.maximum(total, np.where(host > 0, host + tables.ends.line(row, tokens), 0.0))
         fixed, each = tables.beside
         return np.asarray(np.maximum(total, fixed + each * sequences) if fixed else total)
 

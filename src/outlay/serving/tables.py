@@ -141,6 +141,8 @@ class Tables:
     """Seconds that an engine takes beside the device, and for each sequence and prompt: no step takes less."""
     host: Array
     """Seconds in which the host launches the kernels of all layers; 0 where that never takes longer than they do."""
+    prompt_host: Array
+    """The same of a step with prompts."""
     decode_watts: Lines
     prompt_watts: Lines
 
@@ -183,10 +185,9 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
     # Beside prompts, the tokens of decoding sequences go to their experts by the way of prompts.
     way = decoding.breakdown["expert communication"] - prefill.breakdown["expert communication"]
     ends = _sum(decoding, {"head and sampling", "pipeline communication"}) + np.zeros_like(rows)
-    layers = decoding.seconds - ends - decoding.breakdown["engine"]
-    host = coefficients.step.fixed_of(deployment.engine)
+    beside = coefficients.step.fixed_of(deployment.engine)
     overlaps = deployment.engine.overlap_schedule
-    fixed, each_sequence = (0.0, 0.0) if overlaps else host
+    fixed, each_sequence = (0.0, 0.0) if overlaps else beside
     engine = fixed + each_sequence * tokens.points[None, :] / (1.0 + drafted) + np.zeros_like(rows)
     widths = sequences.points[None, :, None] * scale[:, :, None] / (1.0 + drafted)
     spread_out = replace(deployment, layout=Layout(**{name: part[:, :, None] for name, part in columns.items()}))
@@ -212,7 +213,13 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
         for number in (FEW, MANY / 2.0, MANY)
     )
     marginal = (many - few) / (MANY / 2.0)
-    launches = np.broadcast_to(decoding.breakdown["launches"], rows.shape)[:, :1] - unhidden
+
+    def host_of(one: Iteration) -> Array:
+        """Of a step with next to nothing for the device to do."""
+        layers = one.seconds - _sum(one, {"head and sampling", "pipeline communication", "engine"})
+        hidden = np.broadcast_to(one.breakdown["launches"], rows.shape) > unhidden
+        return np.where(hidden, layers, 0.0)[:, 0]
+
     return Tables(
         index=index.reshape(degrees[0].shape).astype(np.intp),
         scale=scale[:, 0],
@@ -234,8 +241,9 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
         each=Lines.over(chunk, past, marginal),
         fixed=np.full(len(scale), fixed),
         each_prompt=each_sequence,
-        beside=host if overlaps else (0.0, 0.0),
-        host=np.where(launches > 0, layers[:, :1], 0.0)[:, 0],
+        beside=beside if overlaps else (0.0, 0.0),
+        host=host_of(decoding),
+        prompt_host=host_of(prefill),
         decode_watts=Lines.over(sequences, context, np.broadcast_to(reading.device_watts, grid)),
         prompt_watts=Lines.along(tokens, np.broadcast_to(prefill.device_watts, rows.shape)),
     )

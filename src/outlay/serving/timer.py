@@ -134,7 +134,7 @@ class Timer:
         tables, steps = self._steps.tables, self._steps
         if sequences == 0:
             idle = float(tables.fixed[0])
-            return _Decoding(0.0, 0.0, 0.0, 0.0, idle, 0.0, float(tables.host[0]) + idle)
+            return _Decoding(0.0, 0.0, 0.0, 0.0, idle, 0.0, float(tables.prompt_host[0]) + idle)
         some, ends = np.array([float(sequences)]), np.array([context, 2.0 * context])
         seconds = np.asarray(self._whole.seconds(Mixture(decoding=some, context=ends)), dtype=float)
         reading = steps.reading(some / self._scale, ends)
@@ -143,7 +143,8 @@ class Timer:
         slope, reading_slope = (float(part[1] - part[0]) / context for part in (seconds, reading))
         tokens = some * (1.0 + self.drafted) / self._scale
         row = tables.tokens.cell(tokens)
-        floor = float(tables.host[0] + tables.ends.line(row, tokens)[0]) if tables.host[0] else 0.0
+        host = float(tables.prompt_host[0])
+        floor = host + float(tables.ends.line(row, tokens)[0]) if host else 0.0
         return _Decoding(
             float(seconds[0]) - slope * context,
             slope,
@@ -167,7 +168,7 @@ class _Decoding(NamedTuple):
     """Δ of :mod:`~outlay.serving.tables`."""
     watts: float
     floor: float
-    """Seconds in which the host launches the step."""
+    """Seconds in which the host launches the step with prompts."""
 
 
 class _Line:

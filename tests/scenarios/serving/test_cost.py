@@ -828,7 +828,7 @@ def test_the_first_token_of_one_client_is_one_prompt(model, on, more, prompt):
     table = next(table for table in found.sections if table.key == "step")
     alone = sum(row[3] or 0.0 for row in table.rows)
     engine = engine_for(more.get("engine", "llamacpp" if "q" in more.get("quant", "") else "vllm"))
-    assert figure(found, "ttft") == pytest.approx(alone + load_serving().step.front_of(engine), rel=0.01)
+    assert figure(found, "ttft") == pytest.approx(alone + load_serving().step.front_of(engine, prompt), rel=0.01)
 
 
 @pytest.mark.parametrize(

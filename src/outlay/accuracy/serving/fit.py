@@ -28,7 +28,7 @@ from outlay.accuracy.summary import once_a_kind
 from outlay.accuracy.validate import Comparison, Validation
 from outlay.serving import ServingCoefficients, load_serving
 
-DATE = "2026-11-26"
+DATE = "2026-11-27"
 """Of the rows in validation/serving: a fit on the same rows writes the same files."""
 
 
@@ -62,9 +62,9 @@ def scored(rows: Sequence[Comparison], models: Mapping[tuple[str, str], str]) ->
     """Comparisons of one kind as ln(measured / predicted) of a time: all of them, since a large source, which counts like any
     other in a spread, has most of the rows that the ranges are to hold.
 
-    Where one source alone measured a kind, its models stand for sources: a range is then made without a row's model.
+    Where one or two sources alone measured a kind, their models stand for sources: a range is then made without a row's model.
     """
-    several = len({one.source for one in rows}) > 1
+    several = len({one.source for one in rows}) > 2
     return [
         Scored(
             source=one.source if several else models[one.source, one.id],

@@ -50,7 +50,6 @@ def played(
             coefficients,
             concurrency=max(round(clients), 1),
             speculation=speculation,
-            front_each=coefficients.step.front_each(deployment.engine),
         )
     except DoesNotFit:
         return None

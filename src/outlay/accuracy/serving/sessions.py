@@ -166,7 +166,8 @@ def _with_played(session: Session, fare: Fare) -> Fare:
     batch."""
     engine, layout = session.deployment.engine, session.deployment.layout
     rows = np.flatnonzero(session.alike & (session.beams == 1) & (session.slots <= 0) & (session.batch >= 1))
-    if engine.batching != "continuous" or engine.kernels != "tables" or not rows.size:
+    drafts = session.speculation is not None and session.speculation.draft is not None
+    if engine.batching != "continuous" or engine.kernels != "tables" or drafts or not rows.size:
         return fare
     found = {name: np.array(np.broadcast_to(getattr(fare, name), fare.shape)) for name in Fare.__dataclass_fields__}
     degrees = {name: np.broadcast_to(getattr(layout, name), fare.shape) for name in DEGREES}
