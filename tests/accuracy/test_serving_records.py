@@ -133,11 +133,17 @@ def test_published_formats_of_models() -> None:
         ("AutoAWQ (HF transformers)", "autoawq"),
         ("text-generation-webui exllama 8bit", "exllama"),
         ("TGI AWQ 4bit", "vllm-0"),
-        ("somebody's engine", "transformers"),
+        ("HF transformers", "transformers"),
+        ("NxD", "compiled-static"),
     ],
 )
 def test_engines_in_many_spellings(words: str, family: str) -> None:
     assert asked(engine=words, engine_version="", date="2024-03").deployment.engine.family == family
+
+
+def test_somebodys_engine_is_taken_for_no_other() -> None:
+    with pytest.raises(InputError, match="no engine that outlay knows"):
+        asked(engine="somebody's engine")
 
 
 def test_the_version_dates_the_engine() -> None:

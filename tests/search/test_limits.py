@@ -28,11 +28,12 @@ def test_limits_are_judged_as_one_by_one(points: list[tuple[float, ...]], cost: 
     judged = judge({"cost": costs, "time": times}, {"cost": cost, "time": time})
     inside = [a <= cost and b <= time for a, b, _ in points]
     assert judged.within.tolist() == inside
-    near = judged.nearest()
-    assert (near is None) == all(inside)
-    if near is not None:
-        worst = [max(a / cost - 1, b / time - 1, 0.0) for a, b, _ in points]
-        assert worst[near] == pytest.approx(min(share for share in worst if share > 0))
+    nearest = judged.nearest().tolist()
+    assert (not nearest) == all(inside)
+    worst = [max(a / cost - 1, b / time - 1, 0.0) for a, b, _ in points]
+    least = min((share for share in worst if share > 0), default=0.0)
+    assert nearest == [place for place, share in enumerate(worst) if share > 0 and share == pytest.approx(least)]
+    for near in nearest:
         assert set(judged.broken(near)) == {
             name for name, over in (("cost", costs[near] > cost), ("time", times[near] > time)) if over
         }
@@ -46,7 +47,7 @@ def test_limits_are_judged_as_one_by_one(points: list[tuple[float, ...]], cost: 
 def test_without_limits_everything_is_within_and_nothing_near() -> None:
     judged = judge({"cost": [1.0, np.inf]}, {})
     assert judged.within.all()
-    assert judged.nearest() is None
+    assert not judged.nearest().size
 
 
 @pytest.mark.parametrize("limits", [{"cost": 0.0}, {"time": 1.0}, {"cost": float("nan")}])

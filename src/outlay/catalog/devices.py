@@ -100,6 +100,22 @@ class Accelerator:
     note: str
     receipts: Mapping[str, Receipt] = field(repr=False, compare=False)
     """Field → receipt; the peaks are `peaks.bf16` and so on."""
+    relative: Accelerator | None = field(default=None, repr=False)
+    """The chip, as shipped, that a user's entry is `like` or changes."""
+
+    @property
+    def silicon(self) -> Accelerator:
+        """The chip under whose name kernels, servers and makers' figures are known: its relative, or itself.
+
+        >>> chip = accelerator("h100-sxm")
+        >>> chip.silicon is chip
+        True
+        """
+        return self.relative or self
+
+    def yours(self, figure: str) -> bool:
+        """Whether the user gave that figure."""
+        return figure in self.receipts and self.receipts[figure].basis == "yours"
 
     def runs_as(self, dtype: str) -> str:
         """The format in which products of `dtype` are multiplied here: its own, or the next one that the chip has.
@@ -212,6 +228,15 @@ def families() -> Mapping[str, tuple[str, ...]]:
 def build(name: str) -> Accelerator:
     """The accelerator of exactly that name in the table."""
     row = _rows()[name]
+    like = row.get("like")
+    if not like:
+        return _from(row)
+    shipped = next((known for known in rows.shipped("accelerators") if known["name"] == like), None)
+    return _from(row, relative=_from(_rows()[like] if shipped is None else shipped))
+
+
+def _from(row: Mapping[str, str], relative: Accelerator | None = None) -> Accelerator:
+    """The accelerator of a row."""
     figures: dict[str, float | None] = {}
     receipts: dict[str, Receipt] = {}
     assumed = rows.names(row.get("assumed"))
@@ -262,6 +287,7 @@ def build(name: str) -> Accelerator:
         pcie_bandwidth=figures["pcie_bandwidth"] or 0.0,
         note=row.get("note", ""),
         receipts=receipts,
+        relative=relative,
     )
 
 

@@ -14,6 +14,9 @@ from outlay.catalog.devices import spelled
 from outlay.errors import UnknownName
 from outlay.statement import Receipt
 
+_CODE = 3
+"""Letters of a country's code."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
@@ -44,7 +47,9 @@ def grid(name: str) -> Grid:
     key = spelled(name)
     index = _index()
     if key not in index:
-        raise UnknownName("grid", name, index, listing="outlay show grids")
+        # A code of two or three letters is like any short word: `mars` means none of mar, rs and ms.
+        near = [entry for entry in index if len(entry) > _CODE or len(key) <= _CODE]
+        raise UnknownName("grid", name, near, listing="outlay show grids")
     return index[key]
 
 

@@ -49,6 +49,7 @@ def accelerator_row(values: Mapping[str, Any], path: Path) -> dict[str, str]:
     if base is not None:
         model = accelerator(base).name
         row = dict(next(row for row in rows.read("accelerators", "name") if row["name"] == model))
+        row["like"] = row.get("like") or model
         if model != name:
             row.update(aliases="", families="")
     else:

@@ -69,7 +69,7 @@ def embodied_carbon(chip: Accelerator | str) -> Factor:
     chip = accelerator(chip) if isinstance(chip, str) else chip
     index = _index()
     return (
-        index.get(("embodied", chip.name))
+        index.get(("embodied", chip.silicon.name))
         or index.get(("embodied", f"category:{chip.category}"))
         or factor("embodied", "category:datacenter-gpu")
     )

@@ -84,7 +84,7 @@ def server_for(chip: Accelerator | str, count: int | None = None) -> Server:
     """
     chip = accelerator(chip) if isinstance(chip, str) else chip
     table = _usual()
-    row = table.get(chip.name)
+    row = table.get(chip.name) or table.get(chip.silicon.name)
     if row is None and count is not None and count > 1:
         row = table.get(f"many:{chip.category}")
         if row is not None:
@@ -114,6 +114,10 @@ def _build(row: Mapping[str, str], chip: Accelerator) -> Server:
 
     assumed = rows.names(row.get("assumed"))
 
+    def said(figure: str) -> bool:
+        # What a user says of a chip goes before what a shipped server says of all of its kind.
+        return chip.yours(figure) and not row.get("yours")
+
     def stated(name: str, column: str, scale: float, unit: str) -> float | None:
         value = rows.number(row.get(column))
         if value is not None:
@@ -122,23 +126,24 @@ def _build(row: Mapping[str, str], chip: Accelerator) -> Server:
         return None if value is None else value * scale
 
     def figure(name: str, column: str, scale: float, unit: str, own: float) -> float:
-        value = stated(name, column, scale, unit)
+        value = None if said(name) else stated(name, column, scale, unit)
         if value is None:
-            receipts[name] = chip.receipts.get("pcie_bandwidth" if row["link"] == "PCIe" else name) or rows.receipt(
-                row, column, own, unit=unit
-            )
+            own_name = "pcie_bandwidth" if name == "link_bandwidth" and hosted else name
+            receipts[name] = chip.receipts.get(own_name) or rows.receipt(row, column, own, unit=unit)
             return own
         return value
 
-    link = row["link"] or chip.link
-    own_link = chip.pcie_bandwidth if link == "PCIe" else chip.link_bandwidth
-    devices, domain = int(row["devices"]), int(row["domain"])
+    link = chip.link if said("link") else row["link"] or chip.link
+    hosted = link == "PCIe" and not said("link_bandwidth")
+    own_link = chip.pcie_bandwidth if hosted else chip.link_bandwidth
+    devices, domain = int(row["devices"]), chip.domain if said("domain") else int(row["domain"])
     link_bandwidth = figure("link_bandwidth", "link_gbs", 1e9, "B/s", own_link)
-    nic = min(chip.nic_bandwidth, 100e9 / 8) if row["accelerator"] == "category:datacenter-gpu" else chip.nic_bandwidth
+    plain = row["accelerator"] == "category:datacenter-gpu" and not said("nic_bandwidth")
+    nic = min(chip.nic_bandwidth, 100e9 / 8) if plain else chip.nic_bandwidth
     nic_bandwidth = figure("nic_bandwidth", "nic_gbps", 1e9 / 8, "B/s", nic)
     host_watts = figure("host_watts", "host_w", 1, "W", 0.0)
     receipts["devices"] = rows.receipt(row, "devices", devices, unit="")
-    receipts["domain"] = rows.receipt(row, "domain", domain, unit="")
+    receipts["domain"] = chip.receipts["domain"] if said("domain") else rows.receipt(row, "domain", domain, unit="")
     return Server(
         name=row["name"],
         aliases=rows.names(row["aliases"]),

@@ -56,11 +56,10 @@ def command(
     from outlay.training import load_coefficients
     from outlay.training.ranges import load_ranges, parse_level
 
-    level = parse_level(interval)
-
     served = [path for path in records if serving.is_serving_file(path)]
     whole = [path for path in records if path not in served and runs.is_run_file(path)]
     steps = [path for path in records if path not in (*whole, *served)]
+    level = parse_level(interval, since="" if whole or steps else serving.UNTRIED)
     parts = []
     for path in steps:
         _measures(path)

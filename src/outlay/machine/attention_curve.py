@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from outlay.errors import InputError
 from outlay.machine.attention import AttentionCurve
+from outlay.machine.silicon import silicon
 
 ELEMENT_BYTES = {"bf16": 2.0, "fp16": 2.0, "tf32": 4.0, "fp32": 4.0, "fp8": 1.0}
 
@@ -71,7 +72,7 @@ def attention_curve(
     if library is not None and library not in LIBRARIES:
         raise InputError(f"`{library}` is not an attention library", hint="take one of " + ", ".join(LIBRARIES))
     content = attention_coefficients() if coefficients is None else coefficients
-    record, basis, source = _record(content, accelerator)
+    record, basis, source = _record(content, silicon(accelerator))
     family = _family(accelerator.generation)
     factors = content["libraries"].get(family, {}).get(library or "", {})
     values = dict(record["coefficients"])

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from outlay.machine.silicon import silicon
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindCurve:
@@ -61,7 +63,8 @@ def collective_curve(accelerator: Linked, coefficients: Mapping[str, Any] | None
     `coefficients` is the content of the catalog's `collectives.json`; None reads it.
     """
     content = collective_coefficients() if coefficients is None else coefficients
-    name, link = accelerator.name, accelerator.link.lower()
+    known = silicon(accelerator)
+    name, link = known.name, known.link.lower()
     record, basis = None, "fitted"
     for candidate in content["chips"]:
         if name.startswith(candidate["chip"]):

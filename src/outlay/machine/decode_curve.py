@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from outlay.errors import InputError
 from outlay.machine.decode import DecodeCurve
+from outlay.machine.silicon import silicon
 
 KV_BYTES = {
     "bf16": 2.0,
@@ -106,7 +107,7 @@ def decode_curve(
     content = decode_coefficients() if coefficients is None else coefficients
     kind = "latent" if latent else "heads"
     surface = "bf16" if KV_BYTES[kv_dtype] >= 2.0 else "fp8"
-    record, basis, source, values = _record(content, accelerator, kind, surface, engine)
+    record, basis, source, values = _record(content, silicon(accelerator), kind, surface, engine)
     cores = float(accelerator.cores or record.get("cores") or USUAL_CORES)
     cores = cores if cores <= MOST_CORES else USUAL_CORES
     if "chip" not in record:
@@ -141,7 +142,7 @@ def latent_prefill_ratio(accelerator: Device, coefficients: Mapping[str, Any] | 
     """
     content = decode_coefficients() if coefficients is None else coefficients
     known = {record["chip"]: float(record["ratio"]) for record in content["latent_prefill"]}
-    own = [ratio for chip, ratio in known.items() if _is(accelerator.name, chip)]
+    own = [ratio for chip, ratio in known.items() if _is(silicon(accelerator).name, chip)]
     middle = sorted(known.values())[len(known) // 2]
     return own[0] if own else middle
 

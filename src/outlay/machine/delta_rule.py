@@ -26,6 +26,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from outlay.machine.attention import Array, Number
+from outlay.machine.silicon import silicon
 
 CHUNK = 64.0
 """Tokens of a chunk in every kernel that was timed."""
@@ -103,8 +104,9 @@ def delta_curve(
     """
     content = delta_coefficients() if coefficients is None else coefficients
     own = [record for record in content["curves"] if record["engine"] == (engine or "sglang")]
-    measured = [record for record in own if accelerator.name.startswith(record["chip"])]
-    nearest = min(own, key=lambda record: abs(np.log(record["memory_bandwidth"] / accelerator.memory_bandwidth)))
+    chip = silicon(accelerator)
+    measured = [record for record in own if chip.name.startswith(record["chip"])]
+    nearest = min(own, key=lambda record: abs(np.log(record["memory_bandwidth"] / chip.memory_bandwidth)))
     record = measured[0] if measured else nearest
     where = f"{record['engine']} on {record['chip']}"
     return DeltaCurve(

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlay.errors import InputError
+from outlay.machine.silicon import silicon
 from outlay.machine.sizes import sound
 
 Array = npt.NDArray[np.float64]
@@ -116,7 +117,8 @@ def exchange_curve(accelerator: Linked, coefficients: Mapping[str, Any] | None =
     `coefficients` is the content of the catalog's `expert_exchange.json`; None reads it.
     """
     content = exchange_coefficients() if coefficients is None else coefficients
-    name, link = accelerator.name, accelerator.link.lower()
+    known = silicon(accelerator)
+    name, link = known.name, known.link.lower()
     own = next((record for record in content["curves"] if name.startswith(record["chip"])), None)
     lender = "b200-sxm" if link.startswith(("nvlink5", "nvlink6")) else "h100-sxm"
     record = own or next(record for record in content["curves"] if record["chip"] == lender)

@@ -20,6 +20,7 @@ import numpy as np
 from outlay.machine.gemm import Array, Number
 from outlay.machine.gemm_curve import Device, gemm_curve, resembles
 from outlay.machine.grouped import MOVED_FRACTION, GroupedCurve, grouped_gemm_seconds, moved_bytes
+from outlay.machine.silicon import silicon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,7 @@ def _of_age(
     records: list[Mapping[str, Any]], accelerator: Device, engine: str, year: float | None
 ) -> list[Mapping[str, Any]]:
     """Without the accelerator's own kernels of a later year, where a near relative was measured with those of the time."""
-    own = next((one for one in records if accelerator.name.startswith(one["chip"])), None)
+    own = next((one for one in records if silicon(accelerator).name.startswith(one["chip"])), None)
     if own is None or year is None or own["engine"] != engine or own["since"] <= year:
         return records
     older = [

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from outlay.errors import InputError
 from outlay.machine.gemm import TILE_ROWS, GemmCurve
+from outlay.machine.silicon import silicon
 
 POWER_EXPONENT = 0.4
 """How the sustained fraction of the peak follows watts per FLOP/s: clock ∝ power^(1/2.5)."""
@@ -167,7 +168,7 @@ def short_fill(intensity: float, measured: float) -> float:
 
 def _narrow_fraction(known: Mapping[str, float], records: Sequence[Mapping[str, Any]], accelerator: Device) -> float:
     """Rate of narrow weights over that of whole ones: the chip's own, its relative's, or the full rate of another maker's."""
-    own = [fraction for chip, fraction in known.items() if _is(accelerator.name, chip)]
+    own = [fraction for chip, fraction in known.items() if _is(silicon(accelerator).name, chip)]
     if own or not known or _generation(accelerator.generation) is None:
         return own[0] if own else 1.0
     measured = [record for record in records if record["chip"] in known]
@@ -178,11 +179,12 @@ def _curve(accelerator: Device, dtype: str, content: Mapping[str, Any], peak: fl
     """The chip's own curve, a prior, or a relative's."""
     kind = SURFACE.get(dtype, dtype)
     peak = accelerator.peak(dtype) if peak is None else peak
-    own = [record for record in content["curves"] if _is(accelerator.name, record["chip"])]
+    name = silicon(accelerator).name
+    own = [record for record in content["curves"] if _is(name, record["chip"])]
     for record in own:
         if record["dtype"] == kind and abs(peak / record["peak_flops"] - 1.0) < SAME_PEAK:
             return _exact(record, accelerator, dtype, peak)
-    prior = next((entry for entry in content["priors"] if accelerator.name.startswith(entry["prefix"])), None)
+    prior = next((entry for entry in content["priors"] if name.startswith(entry["prefix"])), None)
     if not own and (prior or _generation(accelerator.generation) is None or _early(accelerator, peak)):
         return _pooled(content["pooled"], prior, accelerator, dtype, peak)
     relative = _relative(content["curves"], accelerator, kind)
@@ -235,7 +237,7 @@ def _early(accelerator: Device, peak: float) -> bool:
 
 def resembles(accelerator: Device, dtype: str, records: Sequence[Mapping[str, Any]]) -> bool:
     """Whether any of the chips of `records` is the accelerator or like it; tables of others say nothing of it."""
-    if any(_is(accelerator.name, record["chip"]) for record in records):
+    if any(_is(silicon(accelerator).name, record["chip"]) for record in records):
         return True
     early = _early(accelerator, accelerator.peak(_native(accelerator, dtype)))
     return not early and _generation(accelerator.generation) is not None
@@ -243,10 +245,11 @@ def resembles(accelerator: Device, dtype: str, records: Sequence[Mapping[str, An
 
 def _relative(records: Sequence[Mapping[str, Any]], accelerator: Device, kind: str) -> Mapping[str, Any]:
     """The measured chip that an unmeasured one resembles most."""
-    family = _generation(accelerator.generation)
+    known = silicon(accelerator)
+    family = _generation(known.generation)
 
     def distance(record: Mapping[str, Any]) -> float:
-        apart = abs(math.log(float(record["memory_bandwidth"]) / accelerator.memory_bandwidth))
+        apart = abs(math.log(float(record["memory_bandwidth"]) / known.memory_bandwidth))
         penalty = 10.0 if record["generation"] == OTHER_MAKER else 0.0
         return apart + penalty + (0.0 if record["generation"] == family else ANOTHER_GENERATION)
 
@@ -289,8 +292,11 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
     if _generation(accelerator.generation) is None:
         return replace(curve, short_rows=SHORT_FILL[False])
     measured = record["coefficients"]["fraction"] * record["peak_flops"]
-    read = record["coefficients"]["bandwidth_fraction"] * record["memory_bandwidth"]
-    return replace(curve, short_rows=short_fill(borrowed / curve.bandwidth, measured / read))
+    read, own = (
+        values["bandwidth_fraction"] * bandwidth
+        for bandwidth in (record["memory_bandwidth"], silicon(accelerator).memory_bandwidth)
+    )
+    return replace(curve, short_rows=short_fill(borrowed / own, measured / read))
 
 
 def at_half_rate(fraction: float) -> float:

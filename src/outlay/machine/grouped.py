@@ -36,6 +36,7 @@ from outlay.machine.gemm import (
 )
 from outlay.machine.gemm_curve import SURFACE, Device, gemm_curve
 from outlay.machine.popularity import chosen_share
+from outlay.machine.silicon import silicon
 from outlay.machine.sizes import sound
 
 MOVED_FRACTION = 0.8
@@ -235,7 +236,7 @@ def _layer_seconds(accelerator: Device, dtype: str, content: Mapping[str, Any]) 
     """That of the chip in the data type, or the median of all chips in it, or in any."""
     kind = SURFACE.get(dtype, dtype)
     alike = [record for record in content["curves"] if record["dtype"] == kind] or content["curves"]
-    own = [record for record in alike if accelerator.name.startswith(record["chip"])] or alike
+    own = [record for record in alike if silicon(accelerator).name.startswith(record["chip"])] or alike
     known = [record["serving"]["layer_seconds"] for record in own if "serving" in record]
     if not known:
         return USUAL_LAYER_SECONDS

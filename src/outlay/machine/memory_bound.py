@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlay.errors import InputError
+from outlay.machine.silicon import silicon
 from outlay.machine.sizes import sound
 
 Array = npt.NDArray[np.float64]
@@ -83,7 +84,8 @@ def memory_curve(accelerator: Memory, coefficients: Mapping[str, Any] | None = N
     `coefficients` is the content of the catalog's `memory_bound.json`; None reads it.
     """
     content = memory_coefficients() if coefficients is None else coefficients
-    chosen = next((entry for entry in content["chips"] if accelerator.name.startswith(tuple(entry["prefixes"]))), None)
+    name = silicon(accelerator).name
+    chosen = next((entry for entry in content["chips"] if name.startswith(tuple(entry["prefixes"]))), None)
     record = chosen or (PROCESSOR if getattr(accelerator, "category", "") == "cpu" else content["default"])
     return MemoryCurve(
         bandwidth=accelerator.memory_bandwidth,

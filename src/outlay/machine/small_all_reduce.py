@@ -26,6 +26,7 @@ import numpy as np
 from outlay.machine.cluster import Cluster
 from outlay.machine.collective_curve import CollectiveCurve, collective_coefficients
 from outlay.machine.collectives import Array, Number, collective_seconds
+from outlay.machine.silicon import silicon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,8 @@ def small_all_reduce_curve(
     `trtllm`.
     """
     content = small_all_reduce_coefficients() if coefficients is None else coefficients
-    name, link = accelerator.name, accelerator.link.lower()
+    known = silicon(accelerator)
+    name, link = known.name, known.link.lower()
     own = [record for record in content["curves"] if record["engine"] == (engine or "vllm")]
     record = next((candidate for candidate in own if name.startswith(candidate["chip"])), None)
     basis = "fitted"

@@ -29,17 +29,15 @@ class Judged:
                 inside &= excess <= 0.0
         return inside
 
-    def nearest(self) -> int | None:
-        """The candidate whose worst excess is the least, of those that exceed something; None if none does.
+    def nearest(self) -> NDArray[np.intp]:
+        """The candidates whose worst excess is the least, of those that exceed something: several where they exceed it alike.
 
-        >>> judge({"cost": [3.0, 5.0], "time": [9.0, 1.0]}, {"cost": 2.0, "time": 4.0}).nearest()
-        0
+        >>> judge({"cost": [3.0, 5.0, 3.0], "time": [9.0, 1.0, 5.0]}, {"cost": 2.0, "time": 8.0}).nearest().tolist()
+        [0, 2]
         """
-        if not self.over:
-            return None
-        worst = np.max(np.stack(list(self.over.values())), axis=0)
-        outside = np.flatnonzero((worst > 0.0) & np.isfinite(worst))
-        return int(outside[np.argmin(worst[outside])]) if outside.size else None
+        worst = np.max(np.stack([np.zeros(self.count), *self.over.values()]), axis=0)
+        outside = np.where((worst > 0.0) & np.isfinite(worst), worst, np.inf)
+        return np.flatnonzero(np.isfinite(outside) & (outside <= outside.min(initial=np.inf) * (1.0 + 1e-9)))
 
     def broken(self, index: int) -> dict[str, float]:
         """The limits that a candidate exceeds, and by what share, the worst first."""

@@ -166,7 +166,7 @@ def engine_on(engine: Engine, chip: Accelerator) -> Engine:
     >>> [engine_on(engine_for("vllm"), accelerator(name)).chunk_tokens for name in ("h100-sxm", "l4")]
     [8192, 2048]
     """
-    if engine.name == "vllm" and (chip.memory < 70.0 * GIB or chip.name.startswith("a100")):
+    if engine.name == "vllm" and (chip.memory < 70.0 * GIB or chip.silicon.name.startswith("a100")):
         return replace(engine, chunk_tokens=2048, most_sequences=256)
     if engine.kernels == "awq" and chip.category in ("cpu", "apple", "edge"):
         return engine_for(

@@ -137,7 +137,7 @@ UNIFIED = frozenset({"apple", "cpu", "edge"})
 def spilled(deployment: Deployment) -> Number:
     """Share of the weights that do not fit the cards and stay with the host."""
     chip = deployment.cluster.accelerator
-    if chip.category in UNIFIED or "gb10" in chip.name:
+    if chip.category in UNIFIED or "gb10" in chip.silicon.name:
         return 0.0
     held = weight_bytes(deployment) - np.where(np.greater(deployment.layout.pipeline, 1), 0.5, 1.0) * table_bytes(
         deployment

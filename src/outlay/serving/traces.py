@@ -49,6 +49,14 @@ MOST_TOKENS = 1_000_000_000
 HASH_TOKENS = 512
 """Tokens of a block that a Mooncake hash stands for."""
 EMPTY = "a trace without a request"
+NUMBERS = "write seconds from 0 for times, and whole numbers of 1 and more for tokens"
+MOMENTS = "write dates as `2026-11-27 09:30:00.125`, or seconds from 0 under `arrival,input,output`"
+CELLS = "write as many cells in each row as the first line has columns"
+OBJECTS = 'write a line as `{"timestamp": 0, "input_length": 1024, "output_length": 256}`, milliseconds and tokens'
+BLOCKS = "write `hash_ids` as a list with a number for each 512 tokens, or leave it out"
+ORDER = "sort the rows by time"
+Problems = dict[str, str]
+"""What is wrong, and what to write instead, in the order of the file."""
 Row = tuple[int, float, int, int, int]
 """Line of the file, seconds, input, output and cached tokens."""
 
@@ -87,7 +95,7 @@ def read_trace(text: str, *, source: str = "trace", prefix_cache: bool = True) -
     >>> found.arrival.tolist(), found.input.tolist(), found.output.tolist()
     ([0.0, 1.5], [100, 200], [10, 20])
     """
-    problems: list[str] = []
+    problems: Problems = {}
     first = next((line for line in text.splitlines() if line.strip()), "")
     if first.lstrip().startswith("{"):
         rows = list(_mooncake(text, problems, prefix_cache))
@@ -95,14 +103,15 @@ def read_trace(text: str, *, source: str = "trace", prefix_cache: bool = True) -
         rows = list(_table(text, source, problems))
     _ordered(rows, problems)
     if not problems and not rows:
-        problems.append(EMPTY)
+        problems[EMPTY] = "write a request a line: `arrival,input,output`"
     if problems:
         more = len(problems) - MOST_SHOWN
-        listed = problems if more <= 0 else [*problems[:MOST_SHOWN], f"and {more:,} more"]
+        said = [*problems]
+        listed = said if more <= 0 else [*said[:MOST_SHOWN], f"and {more:,} more"]
         raise InputError(
-            f"`{source}`: {problems[0]}" if len(problems) == 1 else f"`{source}` has {len(problems):,} problems",
-            details=() if len(problems) == 1 else listed,
-            hint="sort by time, and write seconds from 0 and whole tokens of 1 and more: `arrival,input,output`",
+            f"`{source}`: {said[0]}" if len(said) == 1 else f"`{source}` has {len(said):,} problems",
+            details=() if len(said) == 1 else listed,
+            hint="; ".join(dict.fromkeys(problems.values())),
         )
     start = rows[0][1]
     _, arrival, tokens, output, cached = zip(*rows, strict=True)
@@ -110,7 +119,7 @@ def read_trace(text: str, *, source: str = "trace", prefix_cache: bool = True) -
     return Requests(np.asarray(arrival) - start, *columns)
 
 
-def _table(text: str, source: str, problems: list[str]) -> Iterator[Row]:
+def _table(text: str, source: str, problems: Problems) -> Iterator[Row]:
     reader = csv.DictReader(io.StringIO(text))
     try:
         header = list(reader.fieldnames or ())
@@ -135,7 +144,7 @@ def _table(text: str, source: str, problems: list[str]) -> Iterator[Row]:
         if not any((value or "").strip() for value in cells.values() if isinstance(value, str)):
             continue
         if any(str(value).strip() for value in cells.get(None) or ()):  # type: ignore[call-overload]
-            problems.append(f"row {line}: {len(header) + len(cells[None])} cells under {len(header)} columns")  # type: ignore[index]
+            problems[f"row {line}: {len(header) + len(cells[None])} cells under {len(header)} columns"] = CELLS  # type: ignore[index]
             continue
         read = _moment if kind == "azure" else _seconds
         at = read(cells[named[time]], line, time, problems)
@@ -156,7 +165,7 @@ def _unreadable(source: str, line: int, problem: csv.Error) -> InputError:
     return InputError(f"`{source}`, row {line}: {problem}", hint="write one request a line, cells apart by commas")
 
 
-def _mooncake(text: str, problems: list[str], prefix_cache: bool) -> Iterator[Row]:
+def _mooncake(text: str, problems: Problems, prefix_cache: bool) -> Iterator[Row]:
     """Prompts share what earlier ones began with: as many blocks as are known from the beginning on."""
     known: set[int] = set()
     time, tokens, output = COLUMNS["mooncake"]
@@ -166,19 +175,19 @@ def _mooncake(text: str, problems: list[str], prefix_cache: bool) -> Iterator[Ro
         try:
             cells = json.loads(written)
         except json.JSONDecodeError as problem:
-            problems.append(f"row {line}: no JSON object ({problem.msg})")
+            problems[f"row {line}: no JSON object ({problem.msg})"] = OBJECTS
             continue
         if not isinstance(cells, dict):
-            problems.append(f"row {line}: no JSON object")
+            problems[f"row {line}: no JSON object"] = OBJECTS
             continue
         if missing := [name for name in COLUMNS["mooncake"] if name not in cells]:
-            problems.append(f"row {line} lacks {' and '.join(f'`{name}`' for name in missing)}")
+            problems[f"row {line} lacks {' and '.join(f'`{name}`' for name in missing)}"] = OBJECTS
             continue
         at = _seconds(cells[time], line, time, problems)
         counts = [_count(cells[name], line, name, problems) for name in (tokens, output)]
         hashes = cells.get("hash_ids") or []
         if not isinstance(hashes, list) or not all(isinstance(block, (int, str)) for block in hashes):
-            problems.append(f"row {line}, `hash_ids`: not a list of numbers")
+            problems[f"row {line}, `hash_ids`: not a list of numbers"] = BLOCKS
             continue
         shared = 0
         for block in hashes:
@@ -191,15 +200,15 @@ def _mooncake(text: str, problems: list[str], prefix_cache: bool) -> Iterator[Ro
             yield line, at / 1e3, counts[0] or 0, counts[1] or 0, cached
 
 
-def _ordered(rows: Iterable[Row], problems: list[str]) -> None:
+def _ordered(rows: Iterable[Row], problems: Problems) -> None:
     before = -math.inf
     for line, at, *_ in rows:
         if at < before:
-            problems.append(f"row {line}: its time is before that of the row above")
+            problems[f"row {line}: its time is before that of the row above"] = ORDER
         before = max(before, at)
 
 
-def _moment(value: object, line: int, column: str, problems: list[str]) -> float | None:
+def _moment(value: object, line: int, column: str, problems: Problems) -> float | None:
     """Seconds of a date and time, of one zone for the whole file; fractions may have seven digits."""
     written = str(value or "").strip()
     parts = re.fullmatch(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(\.\d+)?(?:Z|[+-]\d\d:?\d\d)?", written)
@@ -208,26 +217,29 @@ def _moment(value: object, line: int, column: str, problems: list[str]) -> float
             raise ValueError(written)
         return (datetime.fromisoformat(parts[1]) - datetime(1970, 1, 1)).total_seconds() + float(parts[2] or 0.0)
     except ValueError:
-        problems.append(f"row {line}, `{column}`: {_quoted(written)} is not a date and time")
+        problems[f"row {line}, `{column}`: {_quoted(written)} is not a date and time"] = MOMENTS
         return None
 
 
-def _seconds(value: object, line: int, column: str, problems: list[str]) -> float | None:
+def _seconds(value: object, line: int, column: str, problems: Problems) -> float | None:
     number = _number(value)
     if number is None or number < 0:
-        problems.append(
-            f"row {line}, `{column}`: {_quoted(value)} is {'negative' if number is not None else 'not a number'}"
+        wrong = "negative" if number is not None else "not a number"
+        problems[f"row {line}, `{column}`: {_quoted(value)} is {wrong}"] = (
+            OBJECTS if column in COLUMNS["mooncake"] else NUMBERS
         )
         return None
     return number
 
 
-def _count(value: object, line: int, column: str, problems: list[str], *, least: int = 1) -> int | None:
+def _count(value: object, line: int, column: str, problems: Problems, *, least: int = 1) -> int | None:
     number = _number(value)
     if number is None or number != int(number) or not least <= number <= MOST_TOKENS:
         wrong = "not a number" if number is None else "not whole" if number != int(number) else ""
         wrong = wrong or (f"below {least}" if number is None or number < least else f"above {MOST_TOKENS:,}")
-        problems.append(f"row {line}, `{column}`: {_quoted(value)} is {wrong}")
+        problems[f"row {line}, `{column}`: {_quoted(value)} is {wrong}"] = (
+            OBJECTS if column in COLUMNS["mooncake"] else NUMBERS
+        )
         return None
     return int(number)
 

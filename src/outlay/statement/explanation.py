@@ -68,9 +68,7 @@ def _of_line(line: Line) -> Tree:
         least = "" if line.priced or line.amount is None else "at least "
         children = tuple(_of_line(child) for child in line.children)
         return Tree(f"{line.name}: {least}{amount}, {_sum_of(len(children))}", children=(*_notes(line.note), *children))
-    quantity = (
-        f"{_range(line.quantity, line.unit)}" if line.quantity else f"an unknown number of {line.unit or 'units'}"
-    )
+    quantity = f"{_range(line.quantity, line.unit)}" if line.quantity else "an unknown quantity"
     price = _range(line.unit_price, f"$/{line.unit}" if line.unit else "$") if line.unit_price else "an unknown price"
     amount = f" = {_range(line.amount, '$')}" if line.amount is not None else ""
     return Tree(

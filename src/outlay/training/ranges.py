@@ -161,8 +161,8 @@ def likelihood(share: float) -> str:
     return next((word for least, word in words if share >= least), "probably does not fit")
 
 
-def parse_level(text: str | float | None) -> float:
-    """A level from percent: 80, `"95"`, `"95%"`; None is the usual one.
+def parse_level(text: str | float | None, *, since: str = "") -> float:
+    """A level from percent: 80, `"95"`, `"95%"`; None is the usual one. `since` says why none is higher.
 
     >>> parse_level("95%"), parse_level(None)
     (0.95, 0.8)
@@ -178,7 +178,7 @@ def parse_level(text: str | float | None) -> float:
     runs, most = len(load_production().unseen), math.floor(most_level() * 100)
     if not 1 <= percent <= most:
         many = 1 <= percent < 100
-        why = f", since {runs} whole runs were measured, too few to tell more" if many else ""
+        why = f", since {since or f'{runs} whole runs were measured, too few to tell more'}" if many else ""
         raise InputError(
             f"`--interval` is {text}",
             expected=f"percent, from 1 to {most}{why}",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 import math
+import shlex
 
 import pytest
 
 from outlay.errors import DoesNotFit, InputError, UnknownName
 from outlay.render import render
 from outlay.scenarios.buying.compare import compare
+from outlay.scenarios.serving.cost import cost_serving
+from outlay.statement import explain
 
 DAY = datetime.date(2026, 11, 26)
 ONE = {"on": "l4:2", "input": 1000, "output": 250, "price": 1, "today": DAY}
@@ -285,3 +288,45 @@ def test_prices_have_cents():
     assert [getattr(column, "name", column) for column in found.find("api-prices").columns[2:4]] == ["Input", "Output"]
     assert found.find("api-prices").rows[0][2:4] == (0.1, 3.0)  # what has no price is no column
     assert "$0.10/M" in render(found, "text") and "$3.00/M" in render(found, "text")
+
+
+@pytest.mark.parametrize(
+    "machines", [{"on": "raspberry-pi-5"}, {"on": "m3-max"}, {"on": "rtx-4090", "tier": "owned"}], ids=str
+)
+def test_machines_without_a_price_are_at_least_their_electricity(machines: dict[str, str]) -> None:
+    asked = {"model": "llama-3.1-8b", "users": 10_000, "today": DAY} | machines
+    bought = {"price": None} if "tier" not in machines else {}
+    found = compare(api="groq", **asked, **bought)
+    alone = compare(api="groq", **asked, hardware=1e-9)
+    least = likely(found, "own_at_least")
+    assert least == pytest.approx(likely(alone, "own")) and least > 1
+    rows = {row[0]: row[1:] for row in found.find("bills").rows}
+    assert rows["Machines, or tokens"][0] is None
+    assert rows["Electricity"] == (pytest.approx(least), 0.0)
+    assert "own" not in found.answer and "break_even" not in found.answer
+    assert any(hint.startswith("`--hardware") for hint in found.hints)
+    dearer = least > likely(found, "api")
+    assert found.title.startswith("Buy:") == dearer
+    assert any("whatever they cost" in note for note in found.notes) == dearer
+
+
+def test_people_count_where_machines_have_no_price() -> None:
+    asked = {"model": "llama-3.1-8b", "users": 10_000, "on": "m3-max", "api": "groq", "today": DAY}
+    assert not compare(**asked).title.startswith("Buy:")
+    assert compare(**asked, people="40h/month:$90").title.startswith("Buy:")
+    assert not compare(**asked, people="40h/month:$90", lock_in=5000).title.startswith("Buy:")
+
+
+@pytest.mark.parametrize("on", ["raspberry-pi-5", "l4", "h100-sxm:2"])
+def test_a_comparison_says_how_long_own_machines_take_as_their_cost_does(on: str) -> None:
+    found = compare("llama-3.1-8b", users=10_000, api="groq", on=on, today=DAY)
+    hint = next(hint for hint in found.hints if "`outlay cost serving" in hint)
+    flags = shlex.split(hint.split("`")[1])[3:]
+    asked = {
+        name.removeprefix("--").replace("-", "_"): value for name, value in zip(flags[1::2], flags[2::2], strict=True)
+    }
+    cost = cost_serving(flags[0], **asked)
+    for name in ("ttft", "tpot", "e2e"):
+        assert likely(found, name) == pytest.approx(likely(cost, name), rel=1e-3)
+    assert "first token of own machines" in render(found, "text").replace("\n", " ")
+    assert explain(found, "ttft").text.startswith("first token of own machines")

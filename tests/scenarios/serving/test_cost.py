@@ -335,13 +335,20 @@ def test_a_burst_above_what_is_sustained_is_played():
     count, size = 200, np.full(200, 512)
     burst = Requests(np.arange(count) * 0.02, size, size // 4)
     found = cost_serving("llama-3-8b", on="l4", trace=burst, price=1)
-    assert figure(found, "utilisation") > 5
+    assert figure(found, "utilisation") == 1.0
+    assert "too much: 50 requests/s come, " in found.title
+    rows = dict(found.find("load").rows)
+    assert rows["requests asked"].startswith("50 requests/s; ") and "requests" not in rows
+    answered = float(rows["requests answered"].split()[0])
+    assert answered * 512 == pytest.approx(float(rows["input tokens"].split()[0].replace(",", "")), rel=0.01)
+    assert "accelerators.idle" not in {line.key for line in found.walk()}
     assert 10 < figure(found, "ttft") < 90
     most = 2 * count * 128 / 60
     assert 0 < figure(found, "output_tokens_per_second") < most
     assert any("faster than they are answered" in note for note in found.notes)
     slow = cost_serving("llama-3-8b", on="l4", trace=Requests(np.arange(count) * 2.0, size, size // 4), price=1)
     assert not any("faster than they are answered" in note for note in slow.notes)
+    assert "too much" not in slow.title and "requests" in dict(slow.find("load").rows)
 
 
 SMALL = {"quant": "q4_k_m", "input": 512, "output": 128}

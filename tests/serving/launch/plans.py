@@ -55,6 +55,7 @@ def plan(
         slots=Slots(count=running, tokens=2048),
         least=least,
         start_up=240.0,
+        engines=("vllm", "sglang", "trtllm", "llamacpp"),
     )
 
 

@@ -6,10 +6,12 @@ the coefficients and ranges that the catalog ships. Documented in `docs/referenc
 
 from outlay.accuracy.serving.judged import judged
 from outlay.accuracy.serving.predict import ServingPrediction, ServingPredictor, predictor
+from outlay.accuracy.serving.ranges import UNTRIED
 from outlay.accuracy.serving.resolve import Question, resolve
 from outlay.accuracy.serving.validate import is_serving_file, read_serving, validate_serving
 
 __all__ = [
+    "UNTRIED",
     "Question",
     "ServingPrediction",
     "ServingPredictor",

@@ -23,4 +23,5 @@ def judged(records: Records, *, cross: bool = False, level: float = LEVEL) -> Va
     )
     if not cross:
         return found
-    return replace(found, notes=(note({one.row: one.source for one in found.comparisons}.values(), unseen),))
+    crossed = note({one.row: one.source for one in found.comparisons}.values(), unseen)
+    return replace(found, notes=(crossed, *found.notes))

@@ -31,6 +31,8 @@ _OFFSPRING = (
 """Names of tuned models → the model that was tuned (their cards say which)."""
 _NEAR = 0.22
 """ln of the parameters by which a known model may differ from one of which only the size is stated."""
+LIKE_SIZE = "which is about as large"
+"""Ends what is assumed of a model that nobody lists."""
 _MODERN = "2023-06"
 """Since when models share key-value heads: older ones stand in for no model that nobody lists."""
 _SIGHTED = re.compile(r"(?i)[-_ ]?\b(vl|omni|vision|audio)\b")
@@ -104,7 +106,7 @@ def _of_like_size(row: Record, said: list[str]) -> Record:
     reach = _NEAR if active >= 0.9 * total else 3.0 * _NEAR
     if far(_sizes()[nearest]) > reach:
         return row
-    said.append(f"{name} as {nearest}, which is about as large")
+    said.append(f"{name} as {nearest}, {LIKE_SIZE}")
     sizeless = {key: value for key, value in row.numbers.items() if key not in ("params_total_b", "params_active_b")}
     return dataclasses.replace(row, words={**row.words, "model": nearest}, numbers=sizeless)
 

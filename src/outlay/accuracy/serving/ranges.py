@@ -22,6 +22,9 @@ DOUBTS: Final = ("kernels", "ported", "stands in", "experts", "lengths", "layout
 none that is listed; the model has experts; lengths are not stated; nor is the layout; requests wait for each other; prompts
 have devices of their own; how often drafted tokens are right is not stated, or whether any are drafted."""
 
+UNTRIED: Final = "wider ranges were not held against sources that the fit left out"
+"""Why none is promised to hold more than the level up to which they were."""
+
 
 def doubts(question: Question) -> tuple[str, ...]:
     """The reasons to doubt a prediction, in the order of :data:`DOUBTS`."""

@@ -143,9 +143,7 @@ def resolve(record: Record) -> Question:
     chip, note = chip_for(at_its_site(row))
     chip = with_memory(on_threads(chip, manner.threads), row.word("accelerator"))
     said = [*assumed, note]
-    year, note = words.year(
-        published(row), row.word("engine_version") or software(row), row.word("engine"), chip=chip.year
-    )
+    year, note = words.year(published(row), row.word("engine_version") or software(row), row.word("engine"))
     said.append(note)
     engine = engine_on(engine_for(_engine_words(row, chip, manner), year), chip)
     if manner.submission and engine.name == "transformers" and chip.vendor == "nvidia":
@@ -167,7 +165,10 @@ def resolve(record: Record) -> Question:
     elif engine.name == "transformers" and not re.search(
         r"transformer|torch|hugging|\bhf\b", row.word("engine").lower()
     ):
-        said.append(f"engine `{row.word('engine')[:40]}` taken as {engine.name}")
+        raise InputError(
+            f"`engine` is `{row.word('engine')[:40]}`: no engine that outlay knows",
+            hint="name one of `outlay show engines`, or leave the cell empty",
+        )
     weights, note = words.weights(
         row.word("weight_precision") or _precision_in(row),
         chip,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from outlay.accuracy.metrics import kind_of
@@ -10,9 +10,11 @@ from outlay.accuracy.records import Record, Records, Unread, header_of, read_rec
 from outlay.accuracy.serving.columns import COLUMNS, MEASURED, is_serving, measured
 from outlay.accuracy.serving.contradictory import contradiction
 from outlay.accuracy.serving.manner import suspect
+from outlay.accuracy.serving.models import LIKE_SIZE
 from outlay.accuracy.serving.predict import ServingPrediction, ServingPredictor
 from outlay.accuracy.serving.ranges import ServingRanges, doubts
 from outlay.accuracy.serving.resolve import Question, resolve
+from outlay.accuracy.serving.words import UNDATED
 from outlay.accuracy.validate import THROUGHPUT, Comparison, Validation, each_by_its_own, unanswered
 from outlay.errors import InputError
 from outlay.training.ranges import LEVEL
@@ -51,7 +53,7 @@ def validate_serving(
         if measured(record):
             asked.append((record, question))
         else:
-            skipped.append(Unread(id=record.id, reason="no metric that is compared was measured", line=record.line))
+            skipped.append(Unread(id=record.id, reason=_NOTHING, line=record.line))
     answers = each_by_its_own(asked, predictor, unseen or {})
     comparisons: list[Comparison] = []
     assumed: list[tuple[str, tuple[str, ...]]] = []
@@ -71,7 +73,33 @@ def validate_serving(
         assumed=tuple(assumed),
         ignored_columns=records.ignored_columns,
         level=level if ranges else None,
+        notes=tuple(_remarks([found for _, found in assumed])),
     )
+
+
+_NOTHING = (
+    f"nothing is measured: {', '.join(f'`{name}`' for name in MEASURED)} and `energy` are empty (`nan` is empty too)"
+)
+
+
+def _remarks(assumed: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """What weighs most of what rows left out, with the columns that say it."""
+    undated = sum(UNDATED in said for said in assumed)
+    guessed = sum(any(LIKE_SIZE in one for one in said) for said in assumed)
+    if undated:
+        yield (
+            f"{_rows(undated)} neither a `date` nor a known `engine_version`: predicted with today's engine. Of an older run "
+            "write when it was, `2025-09`."
+        )
+    if guessed:
+        yield (
+            f"{_rows(guessed)} no model that outlay knows: predicted as a known one about as large. `layers`, `hidden` and "
+            "the other columns of its shape say what it is."
+        )
+
+
+def _rows(count: int) -> str:
+    return "A row names" if count == 1 else f"{count:,} rows name"
 
 
 def compare(

@@ -8,6 +8,7 @@ from typing import Final
 from outlay.catalog import Accelerator
 from outlay.errors import InputError, UnknownName
 from outlay.serving import Format, format_for, formats
+from outlay.serving.engines import TODAY
 
 _RELEASES: Final = {
     "vllm": (
@@ -171,11 +172,15 @@ def cache(text: str, weights: Format, engine: str, *, submission: bool = False) 
     return name, f"cache {name}"
 
 
-def year(date: str, version: str, engine: str, *, chip: int) -> tuple[float, str]:
-    """The year of an engine: of its date, else of its version, else a year after the chip's.
+UNDATED: Final = "an engine of today"
+"""What is assumed of a row that does not say when it ran: who measures and leaves the date out has just done so."""
 
-    >>> year("2025-09", "", "vllm", chip=2022)[0], year("", "0.4.2", "vLLM", chip=2022)[0], year("", "", "vllm", chip=2022)
-    (2025.71, 2024.25, (2023.0, 'engine of 2023'))
+
+def year(date: str, version: str, engine: str) -> tuple[float, str]:
+    """The year of an engine: of its date, else of its version, else today's.
+
+    >>> year("2025-09", "", "vllm")[0], year("", "0.4.2", "vLLM")[0], year("", "", "vllm")
+    (2025.71, 2024.25, (2026.5, 'an engine of today'))
     """
     for text in (date, version):
         found = re.search(r"(?<!\d)(20[0-4]\d)(?:[-/.](0?[1-9]|1[0-2]))?(?!\d)", text)
@@ -188,7 +193,7 @@ def year(date: str, version: str, engine: str, *, chip: int) -> tuple[float, str
         dated = [(_parts(release), when) for release, when in releases]
         before = [when for release, when in dated if release <= wanted]
         return (before[-1] if before else dated[0][1]), ""
-    return float(chip + 1), f"engine of {chip + 1}"
+    return TODAY, UNDATED
 
 
 def _parts(release: str) -> tuple[int, int]:

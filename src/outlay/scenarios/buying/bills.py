@@ -154,6 +154,11 @@ def spread(own: Own, bill: Bill, beside: Beside) -> Interval:
     return Interval.between(min(fast, likely), likely, max(slow, likely))
 
 
+def dearer_anyway(own: Own, bill: Bill, beside: Beside) -> bool:
+    """Whether what is known of the machines' bill is more than all of the API's: no price makes them the cheaper ones."""
+    return own.at_least is not None and own.at_least.likely + beside.of_own > bill.month.likely + beside.of_api
+
+
 def reference(bills: tuple[Bill, ...]) -> Bill:
     """The bill that machines are held against: the cheapest of the same model, of others only where there is none."""
     return min(bills, key=lambda bill: (not bill.same, bill.month.likely))

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__, catalog
+from outlay.accuracy.serving.ranges import UNTRIED
 from outlay.economics.api import machines
 from outlay.errors import InputError
 from outlay.scenarios.asked import inputs_of
 from outlay.scenarios.buying import sections as tables
 from outlay.scenarios.buying.apart import cheaper_apart
-from outlay.scenarios.buying.bills import DAYS, Bill, Crossing, bill_of, crossing, one_each, reference, spread
+from outlay.scenarios.buying.bills import (
+    DAYS,
+    Bill,
+    Crossing,
+    bill_of,
+    crossing,
+    dearer_anyway,
+    one_each,
+    reference,
+    spread,
+)
 from outlay.scenarios.buying.hints import hints_of
 from outlay.scenarios.buying.lines import api_lines, own_lines
 from outlay.scenarios.buying.own import Own, cheapest, own_on
 from outlay.scenarios.buying.question import Beside, read_apis, read_beside, read_share, read_weights
 from outlay.scenarios.named import check_texts
 from outlay.scenarios.problems import Problems
-from outlay.scenarios.serving.demand import Demand, read_demand
+from outlay.scenarios.serving.demand import Demand, read_demand, sizes_of
+from outlay.scenarios.serving.figures import latencies_of
 from outlay.scenarios.serving.quality import published_of, quality_note, quality_sections
 from outlay.scenarios.terms import price_notes
 from outlay.scenarios.today import today as day
@@ -88,7 +101,7 @@ def compare(
         name: value for name, value in locals().items() if name not in ("notes", "progress", "coefficients", "today")
     }
     check_texts(asked, "api", "on", "engine", "quant", "kv", "provider", "tier", "grid")
-    date, coefficients, level = today or day(), coefficients or load_serving(), parse_level(interval)
+    date, coefficients, level = today or day(), coefficients or load_serving(), parse_level(interval, since=UNTRIED)
     problems = Problems()
     share = problems.attempt(lambda: read_share(cached, "--cached", below_one=True))
     batch = problems.attempt(lambda: read_share(batch_share, "--batch-share")) or 0.0
@@ -173,7 +186,7 @@ def _statement(
         *quality_sections(question.architecture, question.weights.name),
     )
     return Statement(
-        _title(own, bill, demand, building=building),
+        _title(own, bill, demand, beside, building=building),
         lines=mine if building else theirs,
         answer=_figures(own, bill, crossed, beside),
         sections=tuple(section for section in sections if section is not None),
@@ -181,6 +194,7 @@ def _statement(
         notes=(
             *_verdict(own, bill, crossed, beside),
             *_kind(own, crossed),
+            "Latencies are those of own machines; those of APIs are not known here.",
             *_sure(own, bill, beside, level),
             *_prices(bills, date),
             *price_notes(own.run.terms, date),
@@ -195,13 +209,13 @@ def _statement(
     )
 
 
-def _title(own: Own, bill: Bill, demand: Demand, *, building: bool) -> str:
+def _title(own: Own, bill: Bill, demand: Demand, beside: Beside, *, building: bool) -> str:
     question = own.run.question
     machines = f"{question.devices:,} × {question.accelerator.name}"
-    load = f"{demand.words}, {demand.input:,.0f} tokens in, {demand.output:,.0f} out"
+    load = f"{demand.words}, {sizes_of(demand)}"
     said = f"own machines ({machines})" if building else bill.price.name
     against = bill.price.name if building else f"own machines ({machines})"
-    if own.dollars is None:
+    if own.dollars is None and not dearer_anyway(own, bill, beside):
         verb = "has" if question.devices == 1 else "have"
         return f"{question.architecture.name} for {load}: {bill.price.name}; {machines} {verb} no price"
     word, what = "Build" if building else "Buy", f"a month of {question.architecture.name} for {load}"
@@ -217,6 +231,13 @@ def _figures(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> dict[st
             unit="$/month",
             label="own machines",
             note=f"as they are, {people}",
+        )
+    elif own.at_least is not None:
+        made["own_at_least"] = Figure(
+            own.at_least + Interval.exact(beside.of_own),
+            unit="$/month",
+            label="own machines at least",
+            note="what of them has a price, without the machines themselves",
         )
     extra = ", and what was said to come with it" if beside.of_api else ""
     made["api"] = Figure(
@@ -234,7 +255,9 @@ def _figures(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> dict[st
         made["break_even_tokens"] = Figure(span * tokens, unit="tokens", label="in a month", note=how)
     if crossed.lasting is not None and crossed.wavers:
         made["lasting"] = Figure(Interval.of(crossed.lasting / DAYS), unit="requests/day", label="and always from")
-    return made
+    waits = latencies_of(own.run)
+    waits["ttft"] = replace(waits["ttft"], label="first token of own machines")
+    return made | waits
 
 
 def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterator[str]:
@@ -242,6 +265,12 @@ def _verdict(own: Own, bill: Bill, crossed: Crossing, beside: Beside) -> Iterato
     demand, name = own.run.question.demand, bill.called
     if own.step is None:
         yield "Own machines have no price here, so no load can be named from which they are cheaper."
+        if own.at_least is not None and dearer_anyway(own, bill, beside):
+            times = (own.at_least.likely + beside.of_own) / (bill.month.likely + beside.of_api)
+            yield (
+                f"For this load they are dearer whatever they cost: what is known of their bill is {times:.2g} times "
+                f"that of {name}."
+            )
         return
     tokens = (demand.input + demand.output) / 1e6
     full = min(kind.step / kind.capacity for kind in own.every or own.kinds) / tokens

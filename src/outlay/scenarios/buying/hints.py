@@ -9,6 +9,7 @@ import numpy as np
 
 from outlay.scenarios.buying.own import Own
 from outlay.scenarios.buying.question import Beside
+from outlay.scenarios.serving.hints import unpriced
 
 _ALIKE = (
     *(
@@ -46,6 +47,7 @@ def _typed(name: str, value: str | int | float) -> str:
 def hints_of(own: Own, beside: Beside, asked: Mapping[str, str | int | float]) -> Iterator[str]:
     """What puts people on the bill, and what prices the machines alone."""
     question = own.run.question
+    yield from unpriced(own.run)
     if beside.people is None:
         yield "`--people '40h/month:$90'` puts people on the bill of own machines"
     flags = {"on": f"{question.accelerator.name}:{question.devices}"}

@@ -42,6 +42,8 @@ class Own:
     unit: Unit
     dollars: Interval | None
     """None where the machines have no price."""
+    at_least: Interval | None
+    """Dollars of what of them has one, electricity as a rule; None where nothing has."""
     least: int
     """Instances that are kept however small the load is."""
     relative: Interval
@@ -332,6 +334,14 @@ def _priced(
         ranges = relative_ranges(question, level)
         run, relative = replace(run, relative=ranges, level=level), ranges["answers"]
     run = replace(run, assumed=assumed_of(run))
-    dollars = None if terms.price is None else total(lines_of(run))
-    least = unit.count if sizes.counted else 1
-    return Own(run=run, unit=unit, dollars=dollars, least=least, relative=relative, sizes=sizes, kinds=())
+    known = total(lines_of(run))
+    return Own(
+        run=run,
+        unit=unit,
+        dollars=None if terms.price is None else known,
+        at_least=known,
+        least=unit.count if sizes.counted else 1,
+        relative=relative,
+        sizes=sizes,
+        kinds=(),
+    )

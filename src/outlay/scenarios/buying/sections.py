@@ -32,8 +32,10 @@ _ASKED = {
 def two_bills(own: tuple[Line, ...], api: tuple[Line, ...], name: str) -> Table:
     """Line by line what each choice costs; a dash is a figure that nobody gave."""
     left, right = own[-1].children, api[-1].children
+    machines, *running = own[:-1]
     rows: list[tuple[Cell, ...]] = [
-        ("Machines, or tokens", _likely(own[:-1]), _likely(api[:-1])),
+        ("Machines, or tokens", _likely((machines,)), _likely(api[:-1])),
+        *((part.name, _likely((part,)), 0.0) for line in running for part in line.children),
         *((mine.name, _likely((mine,)), _likely((theirs,))) for mine, theirs in zip(left, right, strict=True)),
     ]
     notes = [
@@ -42,6 +44,7 @@ def two_bills(own: tuple[Line, ...], api: tuple[Line, ...], name: str) -> Table:
         for line in lines
         if line.note
     ]
+    notes = [f"{part.name}, API: its tokens hold it." for line in running for part in line.children] + notes
     return Table(
         "The two bills of a month",
         columns=("Line", Column("Own machines", unit="$", total=True), Column(name, unit="$", total=True)),

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
+from outlay.accuracy.serving.ranges import UNTRIED
 from outlay.scenarios.asked import inputs_of
 from outlay.scenarios.named import check_texts
+from outlay.scenarios.serving.demand import sizes_of
 from outlay.scenarios.serving.figures import cost_figures, figures_of
 from outlay.scenarios.serving.fit import in_bursts, serve, waits_of
 from outlay.scenarios.serving.hints import hints_of
@@ -19,6 +21,7 @@ from outlay.scenarios.serving.playing import too_much
 from outlay.scenarios.serving.provenance import serving_receipts
 from outlay.scenarios.serving.question import ServingQuestion, ask_serving
 from outlay.scenarios.serving.ranged import relative_ranges
+from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving.refusal import devices_of, refusal
 from outlay.scenarios.serving.run import ServingRun
 from outlay.scenarios.serving.sections import sections_of
@@ -110,7 +113,7 @@ def cost_serving(
         name: value for name, value in locals().items() if name not in ("notes", "coefficients", "today", "progress")
     }
     check_texts(asked, *_TEXTS)
-    level = parse_level(interval)
+    level = parse_level(interval, since=UNTRIED)
     coefficients = coefficients or load_serving()
     question = ask_serving(
         model,
@@ -199,13 +202,13 @@ def statement_of(run: ServingRun, *, notes: tuple[str, ...], inputs: Mapping[str
     """A month line by line, with what was assumed for it."""
     run = replace(run, assumed=assumed_of(run))
     return Statement(
-        title_of(run.question),
+        title_of(run),
         lines=lines_of(run),
         answer=_answer(run),
         sections=sections_of(run),
         assumed=run.assumed,
         notes=notes,
-        hints=hints_of(run),
+        hints=hints_of(run, inputs),
         inputs=inputs,
         coverage=run.level,
         version=__version__,
@@ -219,12 +222,17 @@ def _answer(run: ServingRun) -> dict[str, Figure]:
     return {**first, **cost_figures(run), **figures}
 
 
-def title_of(question: ServingQuestion) -> str:
-    """What is served to whom on what, for a month."""
-    demand = question.demand
-    sizes = f"{demand.input:,.0f} tokens in, {demand.output:,.0f} out"
+def title_of(run: ServingRun) -> str:
+    """What is served to whom on what, for a month; and whether it is too much."""
+    question, demand = run.question, run.question.demand
+    sizes = sizes_of(demand)
     devices = devices_of(question)
-    return f"A month of {question.architecture.name} on {devices}: {demand.words}, {sizes}"
+    title = f"A month of {question.architecture.name} on {devices}: {demand.words}, {sizes}"
+    if not run.served.overrun or demand.rate is None:
+        return title
+    return (
+        f"{title}; too much: {rate_words(demand.rate)} come, {rate_words(run.served.requests_per_second)} are answered"
+    )
 
 
 def assumed_of(run: ServingRun) -> tuple[Assumption, ...]:

@@ -96,6 +96,12 @@ class Demand:
         )
 
 
+def sizes_of(demand: Demand, between: str = ",") -> str:
+    """`1,024 tokens in, 256 out`."""
+    prompt = f"{demand.input:,.0f}"
+    return f"{prompt} token{'' if prompt == '1' else 's'} in{between} {demand.output:,.0f} out"
+
+
 def read_demand(
     architecture: Architecture,
     *,
@@ -159,8 +165,7 @@ def read_demand(
         value = f"{prompt:,} tokens in, {answer} out"
         assumed.append(Assumption("request", value=value, why=why, receipt=REQUEST))
     elif prompt is None or answer is None:
-        missing, there = ("--input", "--output") if prompt is None else ("--output", "--input")
-        raise InputError(f"`{missing}` is missing", expected=f"it with `{there}`", hint=f"add `{missing} 512`")
+        raise _half(architecture, prompt, answer, int(rounds or 1))
     assert prompt is not None and answer is not None
     words = ""
     if people is not None and each is not None:
@@ -251,13 +256,46 @@ def _count(text: str | int | None, flag: str) -> int:
 
 
 def _usual_request(architecture: Architecture, turns: int) -> tuple[int, int, str]:
-    """Tokens in and out where nobody says, and why so many: as many as the model reads at most, in the usual proportion."""
+    """Tokens in and out where nobody says, and why so many: as many as the model reads at most, in the usual proportion.
+
+    Raises :class:`InputError` for conversations that the model cannot read: who talks so long says how much.
+    """
     why, most = "`--input` and `--output` say others", architecture.max_length
-    if not most or turns * (_INPUT + _OUTPUT) <= most:
+    whole = _INPUT + _OUTPUT
+    if not most or turns * whole <= most:
         return _INPUT, _OUTPUT, why
-    room = max(most // turns, 2)
-    answer = max(room * _OUTPUT // (_INPUT + _OUTPUT), 1)
-    return room - answer, answer, f"as many as {architecture.name} reads; {why}"
+    room = most // turns
+    answer = room * _OUTPUT // whole
+    if turns == 1 and answer:
+        return room - answer, answer, f"as many as {architecture.name} reads; {why}"
+    raise InputError(
+        f"{turns:,} turns of the usual {_INPUT:,} tokens in and {_OUTPUT:,} out are {turns * whole:,} tokens, "
+        f"more than {architecture.name} can read",
+        expected=f"at most {most:,} in a conversation",
+        hint=f"write `--turns {most // whole}`, or say with `--input` and `--output` how long a turn is"
+        if most >= whole
+        else f"write `--input {room - answer} --output {answer}`"
+        if answer
+        else "leave `--turns` out, or name a model that reads more",
+    )
+
+
+def _half(architecture: Architecture, prompt: int | None, answer: int | None, turns: int) -> InputError:
+    """The error for a request of which only prompt or answer was said, with what the model still reads of the other."""
+    missing, there = ("--input", "--output") if prompt is None else ("--output", "--input")
+    said, room = prompt or answer or 0, (architecture.max_length or 2**62) // turns
+    if said >= room:
+        each = "" if turns == 1 else f" in each of {turns:,} turns"
+        other = max(min(512, room // 4), 1)
+        both = {there: max(room - other, 1), missing: other}
+        return InputError(
+            f"`{there} {said}` is more than {architecture.name} can read, and `{missing}` is missing",
+            expected=f"at most {room:,} tokens together{each}",
+            hint=f"write `--input {both['--input']} --output {both['--output']}`",
+        )
+    return InputError(
+        f"`{missing}` is missing", expected=f"it with `{there}`", hint=f"add `{missing} {min(512, room - said)}`"
+    )
 
 
 def _messages(text: str | float | None) -> float:

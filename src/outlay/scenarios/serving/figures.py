@@ -62,10 +62,41 @@ def unit_costs(run: ServingRun) -> dict[str, UnitCost]:
 
 def figures_of(run: ServingRun) -> dict[str, Figure]:
     """Energy and carbon in the first sentence, the rest by name."""
-    question, busiest, served = run.question, run.served.busiest, run.served
+    question, served = run.question, run.served
     demand = question.demand
+    figures = {"joules": _energy(run), "kg_co2e": _carbon(run), **latencies_of(run)}
+    figures["output_tokens_per_second"] = Figure(
+        _as_often(run, float(served.mean.output_per_second) * served.working),
+        unit="tokens/s",
+        label="output",
+        note="requests a second × tokens of an answer",
+        parts=(
+            Figure(Interval.of(served.requests_per_second), unit="requests/s", label="Requests"),
+            Figure(Interval.exact(demand.output), unit="tokens", label="Tokens of an answer"),
+        ),
+        assumed=grounds(run, *TIME),
+    )
+    if demand.rate is not None:
+        figures["utilisation"] = Figure(
+            Interval.of(1.0 if served.overrun else demand.rate / served.most_requests_per_second),
+            unit="%",
+            label="utilisation",
+            note="more requests come than can be answered"
+            if served.overrun
+            else "mean requests a second ÷ the most that can be answered",
+            parts=(Figure(Interval.of(served.most_requests_per_second), unit="requests/s", label="The most"),),
+            assumed=grounds(run, *TIME),
+        )
+    if question.battery is not None:
+        figures["battery"] = _battery(run, question.battery)
+    return figures
+
+
+def latencies_of(run: ServingRun) -> dict[str, Figure]:
+    """What a request waits: for its first token, between tokens, for all of them."""
+    demand, busiest = run.question.demand, run.served.busiest
     hour = " in the busiest hour" if demand.peak > 1 else ""
-    figures = {"joules": _energy(run), "kg_co2e": _carbon(run)}
+    figures = {}
     latencies = (
         ("ttft", busiest.ttft, "first token", f"mean, waiting included{hour}"),
         ("tpot", busiest.tpot, "each further token", f"mean{hour}"),
@@ -84,28 +115,6 @@ def figures_of(run: ServingRun) -> dict[str, Figure]:
             receipts=run.fitted_on,
             assumed=grounds(run, *TIME),
         )
-    figures["output_tokens_per_second"] = Figure(
-        _as_often(run, float(served.mean.output_per_second) * served.working),
-        unit="tokens/s",
-        label="output",
-        note="requests a second × tokens of an answer",
-        parts=(
-            Figure(Interval.of(served.requests_per_second), unit="requests/s", label="Requests"),
-            Figure(Interval.exact(demand.output), unit="tokens", label="Tokens of an answer"),
-        ),
-        assumed=grounds(run, *TIME),
-    )
-    if demand.rate is not None:
-        figures["utilisation"] = Figure(
-            Interval.of(demand.rate / served.most_requests_per_second),
-            unit="%",
-            label="utilisation",
-            note="mean requests a second ÷ the most that can be answered",
-            parts=(Figure(Interval.of(served.most_requests_per_second), unit="requests/s", label="The most"),),
-            assumed=grounds(run, *TIME),
-        )
-    if question.battery is not None:
-        figures["battery"] = _battery(run, question.battery)
     return figures
 
 

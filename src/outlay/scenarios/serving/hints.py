@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from outlay.scenarios.serving.fit import serve
 from outlay.scenarios.serving.refusal import carries, fewest, words_on
@@ -11,9 +11,16 @@ from outlay.scenarios.serving.ways import Served
 from outlay.units import format_money, format_quantity
 
 
-def hints_of(run: ServingRun) -> tuple[str, ...]:
+def hints_of(run: ServingRun, asked: Mapping[str, object]) -> tuple[str, ...]:
     """Fewer accelerators where they carry the load too, and what would complete the statement."""
-    return (*_fewer(run), *_missing(run))
+    return (*_fewer(run), *_at_home(run, asked), *unpriced(run))
+
+
+def _at_home(run: ServingRun, asked: Mapping[str, object]) -> Iterator[str]:
+    """Cards that people have at home are rented where nobody says otherwise."""
+    said = any(name in asked for name in ("tier", "provider", "price", "hardware"))
+    if run.question.accelerator.category == "consumer-gpu" and not said and not run.terms.owned:
+        yield "`--tier owned --hardware 2000` is the same on a card of your own: what it cost worn off, and its electricity"
 
 
 def _fewer(run: ServingRun) -> Iterator[str]:
@@ -53,7 +60,8 @@ def _fewer(run: ServingRun) -> Iterator[str]:
     )
 
 
-def _missing(run: ServingRun) -> Iterator[str]:
+def unpriced(run: ServingRun) -> Iterator[str]:
+    """What gives machines a price that have none."""
     if run.terms.price is None and run.terms.owned:
         yield "`--hardware 2000` wears off what a machine cost you; `--price 2.10` is your own price of its hour"
     elif run.terms.price is None:

@@ -128,7 +128,7 @@ class ServingRun:
         served, prompt, answer = self.served, float(self.prompt.seconds), self.answer_seconds
         whole = served.replicas * int(served.deployment.devices) / self.question.devices
         busy = float(served.mean.busy) * served.working / served.replicas * whole
-        busy = 1.0 if busy > 1.0 - _NOTICED else busy
+        busy = 1.0 if served.overrun or busy > 1.0 - _NOTICED else busy
         return {
             "input": busy * prompt / (prompt + answer),
             "output": busy * answer / (prompt + answer),

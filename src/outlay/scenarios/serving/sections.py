@@ -74,7 +74,11 @@ def _load(run: ServingRun) -> Table:
     if demand.rate is not None:
         whatever = ", however long they wait" if wanted.stated else ""
         most = f"{rate_words(served.most_requests_per_second)} at most in this layout{whatever}"
-        rows.append(("requests", f"{rate_words(demand.rate)}; {most}"))
+        if served.overrun:
+            rows.append(("requests asked", f"{rate_words(demand.rate)}; {most}"))
+            rows.append(("requests answered", f"{rate_words(served.requests_per_second)}, as the trace was played"))
+        else:
+            rows.append(("requests", f"{rate_words(demand.rate)}; {most}"))
         if demand.peak > 1:
             part = format_quantity(demand.rate * demand.peak / served.most_requests_per_second, "%", digits=2)
             rows.append(("busiest hour", f"{rate_words(demand.rate * demand.peak)}, {part} of that"))
@@ -238,7 +242,8 @@ def _memory(run: ServingRun) -> Table:
         receipts=(*device_receipts(run, "memory"), question.model_receipt, question.weights.receipt),
         assumed=grounds(run, *MODEL),
         key="memory",
-        footer_label="Filled",
+        # llama.cpp gives caches as much as its slots take; others fill the device beforehand.
+        footer_label="Device" if question.engine.kernels == "ggml" else "Filled",
     )
 
 

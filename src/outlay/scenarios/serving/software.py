@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from outlay import units
@@ -11,7 +12,7 @@ from outlay.errors import InputError, UnknownName
 from outlay.scenarios.serving.published import published_for
 from outlay.scenarios.serving.runs_on import caches, is_gguf, refuses, stores
 from outlay.serving import Engine, Format, engine_for, format_for
-from outlay.serving.engines import SGLANG_LIMITS, VLLM_LIMITS, engine_on
+from outlay.serving.engines import SGLANG_LIMITS, TODAY, VLLM_LIMITS, engine_on
 from outlay.serving.formats import CACHE_BYTES
 from outlay.statement import Assumption, Receipt
 from outlay.units import with_article
@@ -106,16 +107,30 @@ def told(engine: Engine, chunk: int | None, sequences: int | None, assumed: list
 
 
 def engine_named(name: str) -> Engine:
-    """The engine that goes by `name`; records of runs may name any, a question only one that is known.
+    """The engine that goes by `name`, all of it; records of runs may say more, a question names one that is known.
 
     >>> engine_named("vLLM").name, engine_named("TensorRT-LLM").name
     ('vllm', 'trtllm')
     """
     words = name.strip().lower()
-    found = engine_for(words) if words else None
-    if found is None or (found.name == "transformers" and not any(other in words for other in _OTHER)):
-        raise UnknownName("serving engine", name, engine_names(), listing="outlay show engines")
-    return found
+    if words in (*engine_names(), *_OTHER) or any(re.fullmatch(pattern, words) for pattern in _named()):
+        return engine_for(words)
+    several = [part.strip() for part in words.split(",")]
+    if len(several) > 1 and all(several):
+        first = engine_named(several[0]).name
+        raise InputError(
+            f"`--engine {name}` names {len(several)} engines",
+            expected="one",
+            hint=f"write `--engine {first}`; `outlay plan serving` looks at several",
+        )
+    raise UnknownName("serving engine", name, engine_names(), listing="outlay show engines")
+
+
+def _named() -> Iterator[str]:
+    """What today's engines are called; the last row's is any name."""
+    for row in rows.read("engines")[:-1]:
+        if float(row["since"]) <= TODAY < float(row["until"]):
+            yield row["pattern"]
 
 
 def engine_names() -> tuple[str, ...]:

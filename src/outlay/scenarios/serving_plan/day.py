@@ -13,7 +13,8 @@ from outlay.errors import InputError
 from outlay.scenarios.serving.demand import BUSIEST
 from outlay.statement import Assumption
 
-MOST_PARTS = 24 * 60
+HOURS = 24
+_MINUTES = MOST_PARTS = HOURS * 60
 _HINT = "write `--day diurnal`, or a CSV file with a column `requests`, a row for each hour"
 
 
@@ -60,7 +61,16 @@ def read_day(text: str, start_up: float, peak: float | None) -> Day:
             hint="leave `--peak` out",
         )
     counts = np.asarray(_listed(Path(text.strip())))
-    return Day(share=tuple(float(part) for part in counts / counts.mean()), start_up=start_up)
+    said = Assumption(
+        "day",
+        value=f"{counts.size:,} parts of {_MINUTES // counts.size:,} minutes",
+        why=f"the rows of {Path(text.strip()).name} are equal parts of one day",
+    )
+    return Day(
+        share=tuple(float(part) for part in counts / counts.mean()),
+        start_up=start_up,
+        assumed=() if counts.size == HOURS else (said,),
+    )
 
 
 def usual_day(peak: float) -> tuple[float, ...]:
@@ -76,7 +86,7 @@ def usual_day(peak: float) -> tuple[float, ...]:
         raise InputError(
             f"`--peak` is {peak:g}", expected="the busiest hour over the mean, 1 to 23", hint="write `--peak 2.4`"
         )
-    hours = np.cos(2.0 * np.pi * (np.arange(24) - 12.0) / 24.0) / 2.0 + 0.5
+    hours = np.cos(2.0 * np.pi * (np.arange(HOURS) - 12.0) / HOURS) / 2.0 + 0.5
     low, high = 0.0, 1e4
     for _ in range(80):
         middle = (low + high) / 2.0
@@ -131,5 +141,11 @@ def _listed(path: Path) -> list[float]:
             f"`--day {path}` has {len(found):,} rows" if sum(found) else f"`--day {path}` has no requests",
             expected=f"equal parts of one day, 2 to {MOST_PARTS:,}",
             hint=_HINT,
+        )
+    if _MINUTES % len(found):  # a row that was forgotten would shift all that come after it
+        raise InputError(
+            f"`--day {path}` has {len(found):,} rows, which are no whole minutes each",
+            expected="a row for each hour (24), half hour (48), quarter (96) or minute (1,440)",
+            hint="add the rows that are missing, with 0 where nobody asks",
         )
     return found

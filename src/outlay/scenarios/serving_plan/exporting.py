@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from outlay import catalog
 from outlay.errors import InputError
+from outlay.scenarios.serving.runs_on import refuses
 from outlay.scenarios.serving_plan.block import Pool, replicas_by_part
 from outlay.scenarios.serving_plan.offered import Plan
 from outlay.scenarios.serving_plan.question import ENGINES, ServingWanted
 from outlay.scenarios.serving_plan.search import ServingFound, search_serving
 from outlay.scenarios.serving_plan.sections import batch_limit
 from outlay.scenarios.training_plan.exporting import Exported
-from outlay.serving import Deployment, load_serving, memory, sequence_bytes
+from outlay.serving import Deployment, engine_for, load_serving, memory, sequence_bytes
 from outlay.serving.launch import Instances, ServingPlan, Slots, write
 from outlay.workload import Architecture
 
@@ -79,8 +81,10 @@ def launch_plan(model: str | Mapping[str, object] | Architecture, found: Serving
     least = replicas_by_part(block.decode.at(np.array([place])), rates).min()
     running, longest = batch_limit(best, wanted.most_sequences), _longest(best.decode, wanted)
     request = int(np.ceil(wanted.demand.longest))
+    hub = _hub_name(model)
     return ServingPlan(
-        model=_hub_name(model, wanted.architecture.name),
+        model=_folder(model, wanted.architecture.name) if hub is None else hub,
+        folder=hub is None,
         published=wanted.published,
         decode=Instances(deployment=best.decode, replicas=best.replicas, running=running),
         prefill=None
@@ -91,6 +95,7 @@ def launch_plan(model: str | Mapping[str, object] | Architecture, found: Serving
         slots=_slots(best, wanted, running, request=request, most=longest),
         least=best.replicas if wanted.day is None else int(least),
         start_up=300.0 if wanted.day is None else wanted.day.start_up,
+        engines=tuple(name for name in ENGINES if not refuses(engine_for(name), block.chip)),
     )
 
 
@@ -144,14 +149,18 @@ def _engine(tools: tuple[str, ...], asked: str | None) -> str | None:
     return engines[0] if engines else asked
 
 
-def _hub_name(model: object, name: str) -> str:
-    """The id on a hub by which engines find the model; else what it is called here."""
-    if not isinstance(model, str):
-        return name
+def _hub_name(model: object) -> str | None:
+    """The id on a hub by which engines find the model; None where it is on none that is known."""
     try:
-        aliases = catalog.model_config(model).aliases
+        aliases = catalog.model_config(model).aliases if isinstance(model, str) else ()
     except InputError:
-        return model
-    if "/" in model:
-        return next((alias for alias in aliases if alias.lower() == model.lower()), model)
-    return next((alias for alias in aliases if "/" in alias), name)
+        return None
+    found = next((alias for alias in aliases if alias.lower() == str(model).lower()), None)
+    return found or next((alias for alias in aliases if "/" in alias), None)
+
+
+def _folder(model: object, name: str) -> str:
+    """The folder in which an engine looks for a model of one's own: that of its config.json, else one of its name."""
+    if isinstance(model, str) and Path(model).name == "config.json":
+        return str(Path(model).parent)
+    return f"./{name.rpartition('/')[2]}"

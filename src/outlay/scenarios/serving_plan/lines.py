@@ -155,12 +155,14 @@ def figures_of(priced: Priced) -> dict[str, Figure]:
     energy = Figure(
         priced.kilowatt_hours * 3.6e6,
         unit="J",
-        note="hours × devices × (power of a device + its share of the server) × PUE",
+        note="hours × devices × power of a device with its share of the server × PUE",
         parts=(
             Figure(Interval.exact(plan.devices), unit="devices", label="Accelerators"),
             Figure(Interval.of(plan.day), unit="%", label="Share of their hours that they are on"),
             Figure(
-                Interval.of(float(plan.block.watts[plan.place]) / plan.devices), unit="W", label="Power of a device"
+                Interval.of(float(plan.block.watts[plan.place]) / plan.devices),
+                unit="W",
+                label="Power of a device with its share of the server",
             ),
             Figure(terms.pue, unit="", label="PUE", receipts=(terms.pue_receipt,)),
         ),

@@ -35,6 +35,8 @@ _POOLS = 2
 """Instances that prompts apart from decoding take at least."""
 _WIDER = (1.0, 1.02, 1.1)
 """How much wider than what came nearest the limits are that are tried for a hint."""
+_SAID = 4
+"""Accelerators that an answer names."""
 _FEW = 3
 """Kinds of accelerators that are tried."""
 
@@ -58,6 +60,11 @@ def nothing(wanted: ServingWanted, counts: Counts, again: Again) -> DoesNotFit:
     linked = f", linked as one instance of {name} needs" if counts.formats else ""
     there = dict.fromkeys(listing.tier for chip in chips for listing in catalog.prices(catalog.accelerator(chip)))
     other = [tier for tier in there if tier not in wanted.wanted.tiers]
+    if wanted.wanted.had is not None and "owned" not in wanted.wanted.tiers:
+        return DoesNotFit(
+            f"nobody offers {', '.join(chips[:_SAID])} as {tiers}{linked}",
+            hint=f"leave `--tier {wanted.asked['tier']}` out: machines that you have are rented from nobody",
+        )
     by = "" if wanted.wanted.providers is None else f" of {' or '.join(wanted.wanted.providers)}"
     hint = (
         f"write `--tier {other[0]}`, your own `--price`"
@@ -68,7 +75,7 @@ def nothing(wanted: ServingWanted, counts: Counts, again: Again) -> DoesNotFit:
     own = replace(wanted.wanted, tiers=("owned",), providers=None, had=few, machines={chips[0]: (2,)})
     enough = _more(replace(wanted, wanted=own), (chips[0],), again).partition("write ")[2]
     return DoesNotFit(
-        f"nobody{by} offers {', '.join(chips[:4])} as {tiers}{linked}",
+        f"nobody{by} offers {', '.join(chips[:_SAID])} as {tiers}{linked}",
         hint=f"{hint}, or {enough or f'`--have {chips[0]}:8`'} for machines of your own"
         + (", or another `--provider`" if by else ""),
     )
@@ -94,7 +101,7 @@ def none_within(wanted: ServingWanted, offered: Offered, judged: Judged, again: 
     """The limits cannot be kept: the nearest plan, and the limits with which it is one."""
     name = wanted.architecture.name
     head = f"no plan serves {name} for {load_in_words(wanted)} {limits_in_words(wanted)}".rstrip()
-    place = nearest_plan(offered, judged)
+    place = nearest_plan(offered, judged, wanted)
     if place is None:
         best = np.argmax(offered.figures["capacity"])
         plan, carried = offered.plan(int(best)), float(offered.figures["capacity"][best])

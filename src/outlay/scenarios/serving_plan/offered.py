@@ -118,8 +118,12 @@ def ranked(offered: Offered, wanted: ServingWanted, judged: Judged) -> NDArray[n
     """
     figures = offered.figures
     goal = figures[GOALS[wanted.wanted.goal]]
-    usable = np.flatnonzero(judged.within & (figures["kept"] > 0) & np.isfinite(goal))
-    dollars = figures["dollars"][usable]
-    free = np.where(dollars > 0, 0.0, figures["devices"][usable])
-    order = np.lexsort((-figures["capacity"][usable], figures["e2e"][usable], free, dollars, goal[usable]))
-    return usable[order]
+    return in_order(offered, wanted, np.flatnonzero(judged.within & (figures["kept"] > 0) & np.isfinite(goal)))
+
+
+def in_order(offered: Offered, wanted: ServingWanted, places: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Some of the plans, the best first: by the goal, then dollars, then how soon they answer."""
+    figures = {name: values[places] for name, values in offered.figures.items()}
+    dollars, goal = figures["dollars"], figures[GOALS[wanted.wanted.goal]]
+    free = np.where(dollars > 0, 0.0, figures["devices"])
+    return places[np.lexsort((-figures["capacity"], figures["e2e"], free, dollars, goal))]

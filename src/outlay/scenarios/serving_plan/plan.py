@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import outlay.render as _render  # statements that come from here show themselves in notebooks
 from outlay import __version__
+from outlay.accuracy.serving.ranges import UNTRIED
 from outlay.catalog import Accelerator
 from outlay.scenarios.asked import inputs_of
 from outlay.scenarios.serving.playing import Fleet, play_at_random, too_much
@@ -116,7 +117,7 @@ def plan_serving(
     asked = {
         name: value for name, value in locals().items() if name not in ("notes", "progress", "coefficients", "today")
     }
-    level = parse_level(interval)
+    level = parse_level(interval, since=UNTRIED)
     coefficients = coefficients or load_serving()
     found = search_serving(model, asked, progress=progress, coefficients=coefficients)
     priced = priced_of(found, coefficients, level)

@@ -20,7 +20,7 @@ from outlay.scenarios.serving.published import published_for
 from outlay.scenarios.serving.runs_on import caches, refuses
 from outlay.scenarios.serving.software import (
     cache_of,
-    engine_names,
+    engine_named,
     engine_of,
     read_sequences,
     told,
@@ -30,7 +30,7 @@ from outlay.scenarios.serving_plan.day import Day, read_day
 from outlay.scenarios.serving_plan.formats import ANY, left_out, read_formats
 from outlay.scenarios.serving_plan.offers import Money, unsold
 from outlay.scenarios.training_plan.question import Wanted, ask_plan, read_counts
-from outlay.serving import Engine, Format, Load, engine_for
+from outlay.serving import Engine, Format, Load
 from outlay.serving.engines import engine_on
 from outlay.serving.objectives import FULL, Objectives
 from outlay.statement import Assumption, Receipt
@@ -340,13 +340,7 @@ def _engines(text: str | None) -> tuple[Engine, ...] | None:
     if text is None:
         return None
     names = ENGINES if text.strip().lower() == "any" else names_in(text, "--engine", "write `--engine vllm,sglang`")
-    found = []
-    for name in names:
-        engine = engine_for(name)
-        if engine.name == "transformers":
-            raise UnknownName("serving engine", name, engine_names(), listing="outlay show engines")
-        found.append(engine)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(engine_named(name) for name in names))
 
 
 def _modes(text: str | None) -> tuple[str, ...]:

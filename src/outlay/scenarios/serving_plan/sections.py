@@ -291,7 +291,7 @@ def _change(key: str, value: float) -> str:
 
 def nearest(found: ServingFound) -> str | None:
     """The plan that failed by the least, and why."""
-    place = nearest_plan(found.offered, found.judged)
+    place = nearest_plan(found.offered, found.judged, found.wanted)
     if place is None:
         return None
     near = found.offered.plan(place)

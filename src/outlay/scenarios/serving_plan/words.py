@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from outlay.layout import Layout
+from outlay.scenarios.serving.demand import sizes_of
 from outlay.scenarios.serving.rates import rate_words
-from outlay.scenarios.serving_plan.offered import Offered, Plan, limits_of
+from outlay.scenarios.serving_plan.offered import Offered, Plan, in_order, limits_of
 from outlay.scenarios.serving_plan.question import ServingWanted
 from outlay.scenarios.training_plan.sections import excess
 from outlay.search.limits import Judged
@@ -91,7 +92,7 @@ def load_in_words(wanted: ServingWanted) -> str:
     busiest = ""
     if demand.rate is not None and wanted.rate > 1.001 * demand.rate:
         busiest = f" ({rate_words(wanted.rate)} in the busiest hour)"
-    return f"{demand.words}{busiest}, {demand.input:,.0f} tokens in and {demand.output:,.0f} out"
+    return f"{demand.words}{busiest}, {sizes_of(demand, ' and')}"
 
 
 def why(judged: Judged, index: int, plan: Plan, wanted: ServingWanted) -> str:
@@ -106,18 +107,14 @@ def why(judged: Judged, index: int, plan: Plan, wanted: ServingWanted) -> str:
     }
     for name, share in judged.broken(index).items():
         value = verbs[name].format(shown(name, getattr(plan, name)))
-        said.append(f"{value}, {excess(share)} `{FLAGS[name]} {typed(name, limits[name])}`")
+        asked = wanted.asked.get(FLAGS[name].removeprefix("--"))
+        limit = asked if isinstance(asked, str) else typed(name, limits[name])
+        said.append(f"{value}, {excess(share)} `{FLAGS[name]} {limit}`")
     return " and ".join(said)
 
 
-def nearest_plan(offered: Offered, judged: Judged) -> int | None:
-    """The place of the plan whose worst excess is the least, of those that exceed something."""
-    place = judged.nearest()
-    if place is None or not np.isfinite(offered.figures["e2e"][place]):
-        return None
-    # Sellers of the same plan that exceed as much: the cheapest.
-    same = (offered.block == offered.block[place]) & (offered.place == offered.place[place])
-    for over in judged.over.values():
-        same &= over <= over[place] * (1.0 + 1e-9)
-    alike = np.flatnonzero(same)
-    return int(alike[np.argmin(offered.figures["dollars"][alike])])
+def nearest_plan(offered: Offered, judged: Judged, wanted: ServingWanted) -> int | None:
+    """The place of the plan whose worst excess is the least, of those that exceed something; of several, the best."""
+    nearest = judged.nearest()
+    alike = nearest[np.isfinite(offered.figures["e2e"][nearest])]
+    return int(in_order(offered, wanted, alike)[0]) if alike.size else None

@@ -192,7 +192,7 @@ def _chips(
     found = [chip.name for chip in catalog.accelerators() if chip.name in sold and _trains(chip)]
     if not found:
         raise InputError(
-            f"nobody lists accelerators to train on as {' or '.join(tiers)}",
+            f"nobody lists accelerators for servers as {' or '.join(tiers)}",
             hint="write `--tier on-demand,spot`, or your own machines: `--have h100-sxm:64`",
         )
     return found

@@ -23,7 +23,16 @@ from outlay.scenarios.training.stages import Stage, ask_stages
 from outlay.scenarios.training.statement import run_of
 from outlay.scenarios.training_plan.candidates import Candidate, Failed, Found, Place, candidates_of, offers
 from outlay.scenarios.training_plan.question import Wanted, ask_plan
-from outlay.scenarios.training_plan.sections import FLAGS, limits_in_words, machines, score, seller, shown, why
+from outlay.scenarios.training_plan.sections import (
+    FLAGS,
+    limits_in_words,
+    machines,
+    nearest_place,
+    score,
+    seller,
+    shown,
+    why,
+)
 from outlay.search.limits import Judged, judge
 from outlay.statement import Receipt
 from outlay.training import Coefficients, load_coefficients
@@ -296,7 +305,7 @@ def _where_it_fits(search: Search, near: Failed) -> str:
 def _none_within(search: Search, judged: Judged, candidates: tuple[Candidate, ...]) -> DoesNotFit:
     """The limits cannot be kept: the nearest plan, and what would have to give."""
     architecture, wanted = search.architecture, search.wanted
-    place = judged.nearest()
+    place = nearest_place(judged, candidates, wanted)
     if place is None:
         return DoesNotFit(
             f"nobody lists a price of what trains {architecture.name} within these limits",

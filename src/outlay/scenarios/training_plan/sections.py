@@ -258,11 +258,21 @@ def beyond(best: Candidate, wanted: Wanted) -> Iterator[str]:
 
 def nearest(judged: Judged, candidates: Sequence[Candidate], wanted: Wanted) -> str | None:
     """The plan that failed by the least, and why."""
-    place = judged.nearest()
+    place = nearest_place(judged, candidates, wanted)
     if place is None:
         return None
     near = candidates[place]
     return f"Nearest that fails: {machines(near)} ({seller(near)}): {why(judged, place, near, wanted)}."
+
+
+def nearest_place(judged: Judged, candidates: Sequence[Candidate], wanted: Wanted) -> int | None:
+    """That of the plan that failed by the least; of several, the best."""
+
+    def order(place: int) -> tuple[float, ...]:
+        entry = candidates[place]
+        return score(entry, wanted.goal), entry.seconds, entry.dollars
+
+    return min((int(place) for place in judged.nearest()), key=order, default=None)
 
 
 def why(judged: Judged, place: int, near: Candidate, wanted: Wanted) -> str:

@@ -22,10 +22,8 @@ def write(plan: ServingPlan) -> Written:
 
     :raises InputError: for engines other than vLLM and SGLang, instances beyond a machine, and what the engine refuses.
     """
-    refusals = Refusals("Dynamo")
-    refusals.refuse(
-        plan.engine not in _IMAGES, f"no worker for {plan.engine} is written", "`--engine vllm` or `--engine sglang`"
-    )
+    plan, refusals = plan.contained, Refusals("Dynamo")
+    refusals.refuse(plan.engine not in _IMAGES, f"no worker for {plan.engine} is written", plan.with_engine(*_IMAGES))
     remarks: list[str] = []
     components: list[dict[str, object]] = [_frontend(plan)]
     pools = [("decode" if plan.prefill else "worker", plan.decode)]

@@ -31,7 +31,7 @@ def write(plan: ServingPlan) -> Written:
     :raises InputError: for instances beyond a machine, pools that need a router, accelerators without a device plugin, and
         what the engine refuses.
     """
-    refusals = Refusals("Kubernetes")
+    plan, refusals = plan.contained, Refusals("Kubernetes")
     chip = plan.decode.deployment.cluster.accelerator
     resource = _RESOURCES.get(chip.vendor.lower())
     refusals.refuse(resource is None, f"outlay knows no device plugin for a {chip.name}", f"`--export {_alone(plan)}`")
@@ -120,7 +120,7 @@ def _engine(plan: ServingPlan, instances: Instances, refusals: Refusals) -> tupl
         words = ["--model", file, *words_of(lines), "--host", "0.0.0.0", *port, "--metrics"]
         return llamacpp.IMAGE, ["/app/llama-server"], words, [*remarks, f"mount the model at {file}"]
     lines, remarks = vllm.arguments(plan, instances, refusals)
-    refusals.refuse(plan.engine != "vllm", f"no container of {plan.engine} is written", "`--engine vllm`")
+    refusals.refuse(plan.engine != "vllm", f"no container of {plan.engine} is written", plan.with_engine("vllm"))
     return vllm.IMAGE, ["vllm", "serve"], [plan.model, *words_of(lines), *port], remarks
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outlay.serving.deployment import Deployment
+
+MOUNTED = "/models"
+"""Where a container looks for models that no hub has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class ServingPlan:
     """One serving as it is to be started."""
 
     model: str
-    """The model's id on a hub, else the name by which outlay knows it."""
+    """The model's id on a hub, else the folder that holds it."""
     published: str
     """Number format of its checkpoint."""
     decode: Instances
@@ -56,11 +59,20 @@ class ServingPlan:
     """Instances that decode in the quietest part of a day."""
     start_up: float
     """Seconds until an instance answers."""
+    engines: tuple[str, ...]
+    """Those that run on the accelerator."""
     port: int = 8000
+    folder: bool = False
+    """The model is on no hub that outlay knows: `model` is the folder of its config.json, weights and tokenizer."""
 
     @property
     def engine(self) -> str:
         return self.decode.deployment.engine.name
+
+    def with_engine(self, *names: str) -> str:
+        """What to write for an engine that a tool starts, of those that run on the accelerator; else the engine's own tool."""
+        able = [f"`--engine {name}`" for name in names if name in self.engines]
+        return " or ".join(able) or f"`--export {self.engine}`"
 
     @property
     def name(self) -> str:
@@ -71,6 +83,11 @@ class ServingPlan:
         """
         last = self.model.rpartition("/")[2].lower()
         return "".join(letter if letter.isalnum() else "-" for letter in last).strip("-")[:40] or "model"
+
+    @property
+    def contained(self) -> ServingPlan:
+        """The same inside a container, where folders of this machine are not."""
+        return replace(self, model=f"{MOUNTED}/{self.name}") if self.folder else self
 
     @property
     def node(self) -> int:
@@ -117,6 +134,14 @@ def words_of(lines: Sequence[str]) -> list[str]:
 
 def _devices(count: int) -> str:
     return f"{count:,} device{'' if count == 1 else 's'}"
+
+
+def model_remark(plan: ServingPlan) -> list[str]:
+    """What stands where an engine looks for a model that no hub has."""
+    if not plan.folder:
+        return []
+    mount = ": mount it there" if plan.model.startswith(f"{MOUNTED}/") else ""
+    return [f"{plan.model} stands for the folder that holds config.json, weights and tokenizer of your model{mount}"]
 
 
 def replicas_remark(plan: ServingPlan) -> list[str]:

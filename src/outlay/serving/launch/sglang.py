@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from outlay.launch import Refusals, Written
-from outlay.serving.launch.plan import Instances, ServingPlan, argument, replicas_remark, script
+from outlay.serving.launch.plan import Instances, ServingPlan, argument, model_remark, replicas_remark, script
 
 VERSION = "SGLang 0.5.23"
 IMAGE = "lmsysorg/sglang:v0.5.23"
@@ -38,7 +38,7 @@ def write(plan: ServingPlan) -> Written:
 
 def arguments(plan: ServingPlan, instances: Instances, refusals: Refusals) -> tuple[list[str], list[str]]:
     """The engine's own arguments, and remarks. Its tensor parallelism counts the devices of data-parallel attention too."""
-    deployment, remarks = instances.deployment, list[str]()
+    deployment, remarks = instances.deployment, model_remark(plan)
     form, layout, data = deployment.weights.name, deployment.layout, instances.degree("data")
     lines = [argument("--tp-size", instances.degree("tensor") * data)]
     if layout.pipeline > 1:

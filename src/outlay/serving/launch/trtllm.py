@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from outlay.launch import Refusals, Written
 from outlay.launch.yaml import dump
-from outlay.serving.launch.plan import Instances, ServingPlan, argument, replicas_remark, script
+from outlay.serving.launch.plan import Instances, ServingPlan, argument, model_remark, replicas_remark, script
 
 VERSION = "TensorRT-LLM of 2026-11 (trtllm-serve, PyTorch backend)"
 IMAGE = "nvcr.io/nvidia/tensorrt-llm/release"
@@ -41,7 +41,7 @@ def arguments(
     plan: ServingPlan, instances: Instances, refusals: Refusals
 ) -> tuple[list[str], dict[str, object], list[str]]:
     """Arguments, the YAML of those that are none, and remarks. Tensor parallelism counts data-parallel attention too."""
-    deployment, remarks = instances.deployment, list[str]()
+    deployment, remarks = instances.deployment, model_remark(plan)
     form, layout, data = deployment.weights.name, deployment.layout, instances.degree("data")
     tensor = instances.degree("tensor")
     chip = deployment.cluster.accelerator

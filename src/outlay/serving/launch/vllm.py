@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from outlay.launch import Refusals, Written
-from outlay.serving.launch.plan import Instances, ServingPlan, argument, replicas_remark, script
+from outlay.serving.launch.plan import Instances, ServingPlan, argument, model_remark, replicas_remark, script
 
 VERSION = "vLLM 0.33"
 IMAGE = "vllm/vllm-openai:v0.33.0"
@@ -37,7 +37,7 @@ def write(plan: ServingPlan) -> Written:
 
 def arguments(plan: ServingPlan, instances: Instances, refusals: Refusals) -> tuple[list[str], list[str]]:
     """The engine's own arguments, and remarks."""
-    deployment, remarks = instances.deployment, list[str]()
+    deployment, remarks = instances.deployment, model_remark(plan)
     form, layout = deployment.weights.name, deployment.layout
     data = instances.degree("data")
     lines = [argument("--tensor-parallel-size", instances.degree("tensor"))]
