@@ -84,6 +84,10 @@ class StepCoefficients:
             return 0.0
         return self.front_end.get(engine.family, self.front_end["other"]) + self.front_token * prompt
 
+    def front_of_pools(self, prefill: Engine, decode: Engine, prompt: Number) -> Number:
+        """The same where prompts have instances of their own: a request passes two servers, and its text is read once."""
+        return self.front_of(decode, prompt) + self.front_of(prefill, 0.0)
+
     def front_each(self, engine: Engine) -> float:
         """Seconds that each other request of a burst adds to the front end."""
         return self.front_request if engine.front_end else 0.0

@@ -67,7 +67,8 @@ def perform_disaggregated(
     transfer = Transfer.over_network(prefill_deployment, decode_deployment) if transfer is None else transfer
     prefill_steps = timed(prefill_deployment, coefficients)
     sent = np.greater(load.output, 1) * 1.0  # an answer of one token ends where its prompt does
-    front = coefficients.step.front_of(decode_deployment.engine, load.input) if front_end is None else front_end
+    engines = prefill_deployment.engine, decode_deployment.engine
+    front = coefficients.step.front_of_pools(*engines, load.input) if front_end is None else front_end
     each = np.where(np.greater(front, 0), coefficients.step.front_each(decode_deployment.engine), 0.0)
     pools = _Pools(
         prefill=prefill_of(Task.of(prefill_deployment, load, None), prefill_steps),

@@ -142,8 +142,12 @@ def simulate(
 
 def front_of(deployment: Deployment, requests: Requests, coefficients: ServingCoefficients) -> float:
     """Seconds of the front end for the mean prompt: of all, so that they come in the order in which they were sent."""
-    prompt = float(requests.input.mean()) if len(requests) else 0.0
-    return float(coefficients.step.front_of(deployment.engine, prompt))
+    return float(coefficients.step.front_of(deployment.engine, mean_prompt(requests)))
+
+
+def mean_prompt(requests: Requests) -> float:
+    """Mean tokens of a prompt."""
+    return float(requests.input.mean()) if len(requests) else 0.0
 
 
 def each_of(deployment: Deployment, coefficients: ServingCoefficients, front_end: float) -> float:

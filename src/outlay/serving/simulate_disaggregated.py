@@ -21,7 +21,7 @@ from outlay.serving.simulate import (
     check,
     choose,
     each_of,
-    front_of,
+    mean_prompt,
     policy_of,
     replay_of,
     usual_tokens,
@@ -94,7 +94,9 @@ def simulate_disaggregated(
         coming = [(request.arrival, next(order), request) for request in later]
     else:
         coming = [(0.0, next(order), request) for _, request in zip(range(concurrency), later, strict=False)]
-    front = front_of(decode_deployment, requests, coefficients) if front_end is None else front_end
+    engines = prefill_deployment.engine, decode_deployment.engine
+    usual = float(coefficients.step.front_of_pools(*engines, mean_prompt(requests)))
+    front = usual if front_end is None else front_end
     each = each_of(decode_deployment, coefficients, front) if concurrency is not None else 0.0
     together = float(len(coming)) if concurrency is not None else 1.0
     sent = taken = 0

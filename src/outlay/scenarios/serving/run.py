@@ -72,7 +72,10 @@ class ServingRun:
     def front_end(self) -> float:
         """Of the seconds to a first token, those before the engine has the request."""
         prompt = self.question.demand.load(self.served.working).input
-        return float(self.coefficients.step.front_of(self.served.deployment.engine, prompt))
+        engine, prefill = self.served.deployment.engine, self.served.prefill
+        if prefill is None:
+            return float(self.coefficients.step.front_of(engine, prompt))
+        return float(self.coefficients.step.front_of_pools(prefill.engine, engine, prompt))
 
     @cached_property
     def prompt(self) -> Iteration:

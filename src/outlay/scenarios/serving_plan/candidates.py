@@ -86,7 +86,7 @@ def _ways(
         cache=asked.cache,
     )
     if make is prefill_loops:  # of the time to the first token, the front end and sending the cache are parts
-        front_end = coefficients.step.front_of(engine, load.input)
+        front_end = coefficients.step.front_of_pools(engine, engine, load.input)
         own = sequence_bytes(deployment, load.input)
         objectives = dataclasses.replace(objectives, ttft=objectives.ttft - front_end - _sending(cluster, own))
     ways, seen, legal = ways_of(
@@ -190,7 +190,7 @@ def _disaggregated(
     sending = _sending(cluster, np.maximum(_cache_bytes(one, asked), _cache_bytes(two, asked)))
     share = asked.rate * sending / one.replicas
     behind = np.where(share < 1, np.minimum(share, 0.999) / (2.0 * (1.0 - np.minimum(share, 0.999))) * sending, np.inf)
-    besides = float(cluster.network_latency) + coefficients.step.front_of(engine, asked.load.input)
+    besides = float(cluster.network_latency) + coefficients.step.front_of_pools(engine, engine, asked.load.input)
     ttft = waits["ttft"][i] + behind + sending + besides + answers["ttft"][j]
     inside = np.flatnonzero((one.devices + two.devices <= most) & (ttft <= objectives.ttft))
     if not inside.size:
