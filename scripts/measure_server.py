@@ -65,11 +65,13 @@ def points(loops: Iterable[str], rates: Iterable[str]) -> list[Point]:
     >>> points(["1024:128:16"], ["1024:128:2.5"])
     [Point(input=1024, output=128, loop=16, rate=None), Point(input=1024, output=128, loop=None, rate=2.5)]
     """
-    found = []
-    for text, name, kind in [(each, "loop", int) for each in loops] + [(each, "rate", float) for each in rates]:
-        tokens_in, tokens_out, load = text.split(":")
-        found.append(Point(int(tokens_in), int(tokens_out), **{name: kind(load)}))
-    return found
+
+    def sizes(text: str) -> tuple[int, int, float]:
+        prompt, answer, load = text.split(":")
+        return int(prompt), int(answer), float(load)
+
+    found = [Point(prompt, answer, loop=int(load)) for prompt, answer, load in map(sizes, loops)]
+    return found + [Point(prompt, answer, rate=load) for prompt, answer, load in map(sizes, rates)]
 
 
 def prompts(tokenizer: Any, length: int, count: int, rng: random.Random) -> list[str]:
@@ -92,7 +94,7 @@ async def ask(session: Any, url: str, model: str, prompt: str, answer: int) -> S
         "model": model, "prompt": prompt, "max_tokens": answer, "temperature": 0.0, "ignore_eos": True, "stream": True,
         "stream_options": {"include_usage": True},
     }  # fmt: skip
-    sent, first, last, usage = time.perf_counter(), 0.0, 0.0, {}
+    sent, first, last, usage = time.perf_counter(), 0.0, 0.0, dict[str, int]()
     async with session.post(f"{url}/v1/completions", json=body) as response:
         response.raise_for_status()
         async for line in response.content:

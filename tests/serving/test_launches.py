@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from outlay.scenarios.named import read_model
 
 from outlay.catalog import accelerator
 from outlay.layout import Layout
 from outlay.machine import cluster_for
+from outlay.scenarios.named import read_model
 from outlay.serving import Deployment, ServingCoefficients, Work, engine_for, iteration
 
 
