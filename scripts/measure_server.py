@@ -139,7 +139,9 @@ def row(name: str, told: argparse.Namespace, point: Point, seen: Sequence[Seen],
     """Means, as `outlay validate` reads them."""
     between = [(one.whole - one.first) / (one.answer - 1) for one in seen if one.answer >= FEWEST]
     how = (
-        f"closed-loop client, {point.count} requests at concurrency {point.loop}" if point.loop else "Poisson arrivals"
+        f"closed-loop client, {point.count} requests at concurrency {point.loop}"
+        if point.loop
+        else f"{point.count} requests, Poisson arrivals"
     )
     return {
         "id": name, "model": told.model, "engine": told.engine, "accelerator": told.accelerator, "gpus": told.gpus,
