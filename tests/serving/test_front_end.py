@@ -42,6 +42,7 @@ def test_a_longer_prompt_takes_longer_through_it(coefficients: ServingCoefficien
 
 @pytest.mark.parametrize("load", [Load(input=900, output=90, rate=2.0), Load(input=900, output=90, concurrency=1)])
 def test_a_first_token_comes_later_by_it(one: Deployment, coefficients: ServingCoefficients, load: Load) -> None:
+    one = replace(one, engine=engine_for("vllm", 2025.5))
     engine, seen = (perform(one, load, coefficients, front_end=front) for front in (0.0, FRONT))
     for name in ("ttft", "e2e"):
         assert float(getattr(seen, name)) == pytest.approx(float(getattr(engine, name)) + FRONT)
@@ -49,6 +50,18 @@ def test_a_first_token_comes_later_by_it(one: Deployment, coefficients: ServingC
     for name, seconds in engine.quantiles.items():
         later = 0.0 if name.startswith("tpot") else FRONT
         assert float(seen.quantiles[name]) == pytest.approx(float(seconds) + later)
+
+
+def test_who_finds_an_engine_at_work_waits_for_a_step_that_was_scheduled(
+    one: Deployment, coefficients: ServingCoefficients
+) -> None:
+    """vLLM since 0.14, which schedules the next step when one begins, beside what it was: alone there is no difference."""
+    load = Load(input=900, output=90, concurrency=np.array([1.0, 32.0]), variation=0.3)
+    waits = replace(one, engine=replace(one.engine, overlap_schedule=False))
+    sooner, later = (perform(each, load, coefficients, front_end=0.01) for each in (waits, one))
+    more = later.ttft - sooner.ttft + (sooner.tpot - later.tpot)
+    assert float(later.ttft[0]) <= float(sooner.ttft[0])
+    assert 0.3 * float(later.tpot[1]) < float(more[1]) < 2.0 * float(later.tpot[1])
 
 
 def test_who_comes_at_a_rate_asks_no_less(one: Deployment, coefficients: ServingCoefficients) -> None:

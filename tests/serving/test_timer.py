@@ -71,7 +71,7 @@ def test_tables_follow_the_exact_steps(case: str, coefficients: ServingCoefficie
         # Prompts go from dense to sparse attention at once where they see one token more than may be chosen.
         blended = 2.5 if case == "chosen keys" and kind != "decoding" else blended
         # Layers of experts wait for their launches and others do not, where the tables have one floor for all.
-        blended = 1.5 if case in ("latent, experts", "states") and kind != "decoding" else blended
+        blended = 2.0 if case in ("latent, experts", "states") and kind != "decoding" else blended
         assert np.mean(error) < 0.01 * blended, f"{case}, {kind}: {np.mean(error):.2%}"
         assert np.quantile(error, 0.9) < 0.02 * blended, f"{case}, {kind}: {np.quantile(error, 0.9):.2%}"
         watts = np.abs(tabled.watts(mixture) / exact.watts(mixture) - 1.0)

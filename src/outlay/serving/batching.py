@@ -11,7 +11,7 @@ from outlay.machine import power_watts
 from outlay.serving.closed_loop import Fared, in_and_out_of_step
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
-from outlay.serving.front_end import behind, left_inside
+from outlay.serving.front_end import behind, left_inside, scheduled_before
 from outlay.serving.inside import look_up
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import open_loop
@@ -67,19 +67,20 @@ def perform(
         others = static_open if static else open_loop
         fared, utilisation, busy = others(deployment, load, task, limits.sequences, steps)
         found = performance_of(deployment, load, limits, fared, utilisation, busy)
-        return behind(found, load, deployment, front)
+        return behind(found, load, deployment, front + scheduled_before(deployment, load, found, fared.step, front))
     ways = static_closed if static else in_and_out_of_step
     each = np.where(np.greater(front, 0), coefficients.step.front_each(deployment.engine), 0.0)
     task = dataclasses.replace(task, away=front, each=each)
 
-    def closed(load: Load) -> Performance:
+    def closed(load: Load) -> tuple[Performance, Number]:
         fared = ways(deployment, load, task, limits.sequences, steps)
-        return performance_of(deployment, load, limits, fared, 1.0, 1.0)
+        return performance_of(deployment, load, limits, fared, 1.0, 1.0), fared.step
 
-    found = closed(load)
+    found, step = closed(load)
     if not np.any(front):
         return found
-    return behind(closed(left_inside(load, found, front)), load, deployment, front)
+    front = front + scheduled_before(deployment, load, found, step, front)
+    return behind(closed(left_inside(load, found, front))[0], load, deployment, front)
 
 
 def maximum(

@@ -31,6 +31,8 @@ class Fared:
     """Seconds to the first token that nobody undercuts; None where nothing is known of the spread."""
     first_variance: Number = 0.0
     """Of the seconds to the first token."""
+    step: Number = 0.0
+    """Seconds of a mean step; 0 where requests do not come in and out of a running batch."""
     decode_variance: Number = 0.0
     """Of the seconds between the first token and the last, of answers of one length."""
 
@@ -80,6 +82,7 @@ def in_and_out_of_step(deployment: Deployment, load: Load, task: Task, sequences
         requests_per_second=1.0 / pace,
         decoding=mean("decoding"),
         watts=mean("watts"),
+        step=mean("step"),
     )
 
 
@@ -120,7 +123,13 @@ def closed_loop(deployment: Deployment, load: Load, task: Task, sequences: Numbe
         requests_per_second=n / (cycle.seconds + tail),
         decoding=np.maximum(cycle.mix.alone, cycle.mix.beside),
         watts=cycle.watts(steps),
+        step=step_of(deployment, cycle),
     )
+
+
+def step_of(deployment: Deployment, cycle: Cycle) -> Number:
+    """Seconds of a mean step."""
+    return cycle.seconds / np.maximum(cycle.mix.steps + (0.0 if deployment.engine.mixed else cycle.mix.prefilling), 1.0)
 
 
 def _burst(deployment: Deployment, task: Task, n: Number, steps: Steps, pure: Number) -> Number:

@@ -27,6 +27,8 @@ class Instance:
         self.timer, self.policy = timer, policy
         self._left = left
         self.waiting: deque[Request] = deque()
+        self._late_comers: list[Request] = []
+        """Who came after the next step was scheduled."""
         self.prefilling: deque[list[int]] = deque()
         """Of each prompt that is begun: place in `_begun`, tokens done, tokens in all."""
         self._begun: dict[int, Request] = {}
@@ -60,12 +62,13 @@ class Instance:
     @property
     def load(self) -> int:
         """Requests that are here."""
-        return len(self.waiting) + len(self._begun) + len(self.running)
+        return len(self.waiting) + len(self._late_comers) + len(self._begun) + len(self.running)
 
     def add(self, request: Request, at: float) -> None:
         """A request comes; what is under way ends with the step that is."""
         request.sent = at
-        self.waiting.append(request)
+        overlaps = self.policy.overlaps and self.end < inf
+        (self._late_comers if overlaps else self.waiting).append(request)
         if self.end == inf:
             if not self.held_back:
                 self.begin(at)
@@ -76,6 +79,11 @@ class Instance:
         """Start what waits on an idle instance."""
         self.now = at
         self._plan(at)
+        if self._late_comers:
+            self.waiting.extend(self._late_comers)
+            self._late_comers.clear()
+            if self.end == inf:
+                self._plan(at)
 
     def next_event(self) -> None:
         """Play the event that is under way to its end, and begin the next."""
@@ -171,6 +179,8 @@ class Instance:
     def _plan_decoding(self, at: float, steps: int) -> None:
         """As many decoding steps as nothing interrupts."""
         policy = self.policy
+        if self._late_comers:
+            steps = 1
         if not policy.reserving:
             steps = self._affordable(steps)
             if steps == 0:

@@ -20,7 +20,7 @@ from outlay.serving.closed_loop import cycle_of
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
-from outlay.serving.front_end import behind
+from outlay.serving.front_end import behind, scheduled_before
 from outlay.serving.inside import SEARCHES, Ends, far_off, looked_at
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import fared_among
@@ -113,7 +113,9 @@ class Loops:
             fared = dataclasses.replace(fared, watts=met.watts)
         found = performance_of(deployment, load, limits, fared, utilisation, busy)
         front_end = self.coefficients.step.front_of(deployment.engine, self.load.input)
-        return rate, behind(found, load, deployment, front_end)
+        return rate, behind(
+            found, load, deployment, front_end + scheduled_before(deployment, load, found, fared.step, front_end)
+        )
 
     def at_rate(self, places: Any, rate: Any, *, watts: bool = True) -> Performance:
         """How they fare when `rate` requests a second reach each.

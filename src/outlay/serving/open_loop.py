@@ -24,7 +24,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from outlay.serving.closed_loop import Fared, cycle_of
+from outlay.serving.closed_loop import Fared, cycle_of, step_of
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import DEGREES, Deployment
 from outlay.serving.inside import inside
@@ -85,6 +85,7 @@ def fared_among(
         requests_per_second=np.minimum(load.rate, most / full_seconds),
         decoding=np.maximum(found.mix.alone, found.mix.beside),
         watts=0.0,
+        step=step_of(deployment, found),
         surest=prompt.own - np.minimum(load.variation, 1.0) * prompt.each,
         first_variance=prompt.variance + wait_variance(wait, task.queueing * found.seconds / most, utilisation),
         decode_variance=np.where(task.decodes > 0, others + np.square(slope) * inside / steady, 0.0),

@@ -65,6 +65,7 @@ def policy_of(
         prefill_only=prefill_only,
         decode_only=decode_only,
         stages=1 if engine.sequential_layers else int(deployment.layout.pipeline),
+        overlaps=engine.overlap_schedule and not (prefill_only or decode_only),
     )
 
 
