@@ -44,13 +44,13 @@ class Case:
 
 
 TILES = Case(
-    "qwen3-30b-a3b", "a100-sxm-80gb", "sglang", (4.0, 10.0, 14.0, 24.0), 128, 128, 0.5, "nvfp4", "fp8", within=0.15
+    "qwen3-30b-a3b", "a100-sxm-80gb", "sglang", (2.0, 4.0, 8.0, 24.0), 128, 128, 0.5, "nvfp4", "fp8", within=0.15
 )
 """Two prompts begin one more tile than one and a half."""
 
 QUEUE = Case("llama-3-8b", "h100-sxm", "vllm", (0.5, 1.4, 2.3, 3.2, 4.1), 7000, 64, within=0.12, names=("tpot",))
 """Prompts that fill a step, one after the other."""
-SHORT = Case("llama-3-8b", "h100-sxm", "vllm", (1.5, 2.5, 3.5, 4.5), 7000, 4, within=0.36, names=("tpot",))
+SHORT = Case("llama-3-8b", "h100-sxm", "vllm", (1.5, 2.5, 3.5, 4.5), 7000, 4, within=0.45, names=("tpot",))
 """And answers that end before the next ones are through."""
 SHORTEST = Case("qwen3-30b-a3b", "h100-sxm", "vllm", (0.6, 1.8, 3.0), 12000, 2, 0.5, within=0.35, names=("tpot",))
 
