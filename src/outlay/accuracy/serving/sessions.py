@@ -318,7 +318,8 @@ def _client(session: Session) -> Fare:
         output_per_second=served * session.output,
         total_per_second=served * (session.input + session.output),
         prefill_per_second=session.input / np.maximum(one, 1e-12),
-        decode_per_second=decoding / np.broadcast_to(found.tpot, shape),
+        # An answer of one token has no time between tokens, and no rate of further ones.
+        decode_per_second=np.divide(decoding, found.tpot, out=np.full(shape, np.nan), where=np.greater(found.tpot, 0)),
         requests_per_second=served,
         joules_per_token=watts / np.maximum(served * session.output, 1e-12),
     )
