@@ -939,3 +939,11 @@ def test_an_answer_of_one_token_has_no_further_ones():
     for found, times in ((one, 0), (two, 1)):
         for table in (part for part in found.sections if part.key in shown):
             assert [row[0] for row in table.rows].count("each further token") == times
+
+
+@pytest.mark.parametrize(("prompts", "answers", "whose"), [(4, 8, "prompts"), (8, 4, "answers")])
+def test_where_split_machines_are_too_small_those_are_named(prompts, answers, whose):
+    """Of DeepSeek-V3 four H200s hold no instance: 157 GiB of weights a device, where eight have 78."""
+    with pytest.raises(DoesNotFit) as refused:
+        cost_serving("deepseek-v3", prefill_on=f"h200:{prompts}", decode_on=f"h200:{answers}", rate=1)
+    assert f"the fullest device for {whose} needs 159 GiB" in str(refused.value)

@@ -119,7 +119,12 @@ def _serves(question: ServingQuestion, coefficients: ServingCoefficients) -> boo
 
 
 def _too_small(question: ServingQuestion, tried: Tried, coefficients: ServingCoefficients) -> DoesNotFit:
-    deployment = instances(question, tried.layouts, coefficients)
+    layouts, deployment, whose = tried.layouts, instances(question, tried.layouts, coefficients), ""
+    if question.prefill is not None and tried.prefill_layouts is not None:
+        prompts = question.prefill.deployment(tried.prefill_layouts)
+        whose = " for answers"
+        if not np.any(np.greater(memory(prompts, coefficients).cache, 0.0)):
+            layouts, deployment, whose = tried.prefill_layouts, prompts, " for prompts"
     space = memory(deployment, coefficients)
     need = sum(np.broadcast_to(np.asarray(size, dtype=float), tried.fits.shape) for size in space.parts.values())
     place = int(np.argmin(need))
@@ -134,9 +139,9 @@ def _too_small(question: ServingQuestion, tried: Tried, coefficients: ServingCoe
     )
     message = (
         f"{question.architecture.name} in {question.weights.name} does not fit on {devices_of(question)}\n"
-        f"  the fullest device needs {format_quantity(least, 'B')} {room}\n"
+        f"  the fullest device{whose} needs {format_quantity(least, 'B')} {room}\n"
         f"  {parts}\n"
-        f"  even the layout that comes closest, {layout_words(tried.layouts.at(place))}, needs that much"
+        f"  even the layout that comes closest, {layout_words(layouts.at(place))}, needs that much"
     )
     helps = list(_what_fits(question, coefficients))
     hint = "; or ".join(helps) if helps else "serve a smaller model, or on larger accelerators"
