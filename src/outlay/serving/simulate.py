@@ -80,7 +80,6 @@ def simulate(
     speculation: Speculation | None = None,
     concurrency: int | None = None,
     front_end: float | None = None,
-    front_each: float | None = None,
     progress: Progress | None = None,
 ) -> Replay:
     """Play requests on `replicas` of a deployment.
@@ -95,9 +94,6 @@ def simulate(
         Requests that run together at most on one instance; None is what the engine allows.
     front_end
         Seconds from a client to the engine; None is what the engine's own front end takes.
-    front_each
-        Seconds that each other request of a closed loop adds which is sent at the same time; None is as with the engine's own
-        front end.
     progress
         Called with requests answered and requests in all, after the first second and not too often.
 
@@ -122,7 +118,6 @@ def simulate(
     )
     check(policy, requests)
     front = front_of(deployment, requests, coefficients) if front_end is None else front_end
-    each = each_of(deployment, coefficients, front) if front_each is None else front_each
     timer = Timer(deployment, coefficients, speculation=speculation)
     played = all_of(requests)
     pace = Pacer(len(played), progress)
@@ -137,7 +132,7 @@ def simulate(
     if concurrency is None:
         _open(instances, played, routing, front)
     else:
-        _closed(instances, played, concurrency, routing, answered, front, each)
+        _closed(instances, played, concurrency, routing, answered, front, each_of(deployment, coefficients, front))
     return replay_of(played, instances, [deployment] * replicas, front_end=front)
 
 

@@ -121,7 +121,7 @@ class TabledSteps:
         prefill, prompts = prefill / scale, prompts / scale
         both = tokens + prefill
         there = tokens + mixture.prefill / scale
-        total = np.where(tokens > 0, tables.difference.line(row, tokens), tables.fixed.take(index)) + reading
+        total = np.where(tokens > 0, tables.difference.line(row, tokens), tables.fixed) + reading
         total += tables.prompts.line(tables.tokens.cell(both) + index * len(tables.tokens.widths), both)
         if tables.routed is not None:
             total += tables.routed.line(tables.tokens.cell(there) + index * len(tables.tokens.widths), there)

@@ -133,8 +133,8 @@ class Tables:
     """b."""
     each: Lines
     """m."""
-    fixed: Array
-    """Seconds of the engine in a step without decoding sequences, by layout; 0 where it overlaps with the device's."""
+    fixed: float
+    """Seconds of the engine in a step without decoding sequences; 0 where it overlaps with the device's."""
     each_prompt: float
     """e; 0 where the engine's time overlaps."""
     beside: tuple[float, float]
@@ -239,7 +239,7 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
         least=Lines.over(chunk, past, least),
         together=Lines.over(chunk, past, many - MANY * marginal),
         each=Lines.over(chunk, past, marginal),
-        fixed=np.full(len(scale), fixed),
+        fixed=fixed,
         each_prompt=each_sequence,
         beside=beside if overlaps else (0.0, 0.0),
         host=host_of(decoding),

@@ -133,7 +133,7 @@ class Timer:
     def _worked_out(self, sequences: int, context: float) -> _Decoding:
         tables, steps = self._steps.tables, self._steps
         if sequences == 0:
-            idle = float(tables.fixed[0])
+            idle = tables.fixed
             return _Decoding(0.0, 0.0, 0.0, 0.0, idle, 0.0, float(tables.prompt_host[0]) + idle)
         some, ends = np.array([float(sequences)]), np.array([context, 2.0 * context])
         seconds = np.asarray(self._whole.seconds(Mixture(decoding=some, context=ends)), dtype=float)

@@ -24,19 +24,29 @@ def state_space_operators(mixer: StateSpace, hidden: int, shard: Shard) -> list[
     width = 2 * inner + 2 * groups * mixer.state + heads
     convolved = inner + 2 * groups * mixer.state
     return [
-        Matmul(
-            name="mixer in-projection",
-            rows=tokens,
-            columns=width,
-            depth=hidden,
-            saved=shard.kept_between * hidden,
-        ),
+        _into(width, hidden, shard),
         touch("short convolution", tokens * convolved, reads=1, writes=1, shard=shard, saved=shard.kept * width),
         *([] if shard.forward else scan_products(mixer, tokens, split)),
-        touch("gated norm", tokens * inner, reads=2, writes=1, shard=shard, saved=shard.kept * inner * 2),
+        *_out_of(inner, hidden, shard),
+    ]
+
+
+def _into(columns: Number, hidden: int, shard: Shard) -> Matmul:
+    return Matmul(
+        name="mixer in-projection",
+        rows=shard.tokens,
+        columns=columns,
+        depth=hidden,
+        saved=shard.kept_between * hidden,
+    )
+
+
+def _out_of(inner: Number, hidden: int, shard: Shard) -> list[Operator]:
+    return [
+        touch("gated norm", shard.tokens * inner, reads=2, writes=1, shard=shard, saved=shard.kept * inner * 2),
         Matmul(
             name="mixer out-projection",
-            rows=tokens,
+            rows=shard.tokens,
             columns=hidden,
             depth=inner,
             saved=shard.kept_linear * inner,
@@ -79,13 +89,7 @@ def gated_delta_operators(mixer: GatedDelta, hidden: int, shard: Shard) -> list[
     inner, projected, convolved = mixer.inner / split, mixer.projected / split, mixer.convolved / split
     heads = mixer.value_heads / split
     work: list[Operator] = [
-        Matmul(
-            name="mixer in-projection",
-            rows=tokens,
-            columns=projected,
-            depth=hidden,
-            saved=shard.kept_between * hidden,
-        ),
+        _into(projected, hidden, shard),
         touch("projected parts", tokens * projected, reads=1, writes=1, shard=shard),
         touch("short convolution", tokens * convolved, reads=1, writes=1, shard=shard, saved=shard.kept * projected),
     ]
@@ -111,12 +115,5 @@ def gated_delta_operators(mixer: GatedDelta, hidden: int, shard: Shard) -> list[
         ]
     return [
         *work,
-        touch("gated norm", tokens * inner, reads=2, writes=1, shard=shard, saved=shard.kept * inner * 2),
-        Matmul(
-            name="mixer out-projection",
-            rows=tokens,
-            columns=hidden,
-            depth=inner,
-            saved=shard.kept_linear * inner,
-        ),
+        *_out_of(inner, hidden, shard),
     ]

@@ -1,6 +1,9 @@
-"""Where the fit of serving steps begins: priors, none of them fitted to a measured row of this project.
+"""Where the fit of serving steps begins: priors, none of them fitted to a row that others measured.
 
-Kernels are as their tables have them, engines alike; of llama.cpp's backends, orders of magnitude from their kernels' design.
+What a front end takes and how long a layer's pieces are launched (`front_end`, `front_request`, `front_token`, `pieces`) was
+read off the project's own runs (validation/serving/outlay_h200.csv), whose errors are therefore not blind to them; a layer of
+`experts` is a guess at fifty launches by Python. Kernels are as their tables have them, engines alike; of llama.cpp's backends,
+orders of magnitude from their kernels' design.
 """
 
 from __future__ import annotations

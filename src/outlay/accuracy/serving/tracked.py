@@ -40,7 +40,7 @@ def groups(records: Sequence[Record], judged: Validation) -> dict[str, list[Comp
         except InputError:
             continue
         one = question.deployment
-        if question.protocol in ("most", "rate") and one.engine.family.removesuffix(ENTERED) in FULL_LOAD:
+        if question.protocol == "most" and one.engine.family.removesuffix(ENTERED) in FULL_LOAD:
             full.add((record.source, record.id))
         if one.cluster.accelerator.category in ("consumer-gpu", "apple") and question.batch == 1:
             home.add((record.source, record.id))
