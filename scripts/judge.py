@@ -17,10 +17,13 @@ from typing import Any
 
 import charts
 
-from outlay.accuracy import Comparison, Record, Records, Validation, predictor, read_records, resolve, validate
 from outlay.accuracy.cross import load_unseen, predictors
+from outlay.accuracy.predict import predictor
+from outlay.accuracy.records import Record, Records, read_records
+from outlay.accuracy.resolve import resolve
 from outlay.accuracy.summary import MEMORY, once_a_row, summarise
 from outlay.accuracy.tracked import shown, tracked
+from outlay.accuracy.validate import Comparison, Validation, validate
 from outlay.training import load_coefficients
 from outlay.training.ranges import load_ranges, stored
 from outlay.workload import parameters

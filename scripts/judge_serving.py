@@ -14,8 +14,9 @@ from typing import Any
 from judge import factor
 
 from outlay.accuracy.records import Records
-from outlay.accuracy.serving import judged, read_serving
+from outlay.accuracy.serving.judged import judged
 from outlay.accuracy.serving.tracked import TARGETS, groups, tracked
+from outlay.accuracy.serving.validate import read_serving
 from outlay.accuracy.summary import by_source, reasons
 from outlay.accuracy.validate import Comparison
 

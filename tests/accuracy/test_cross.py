@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from outlay.accuracy import Records, predictor, read_records, validate
 from outlay.accuracy.cross import KIN, TUNING, families, kin_of, load_unseen, predictors, refits, stored
+from outlay.accuracy.predict import predictor
+from outlay.accuracy.records import Records, read_records
 from outlay.accuracy.serving.cross import load_serving_unseen
 from outlay.accuracy.solve import Fit, fittable
+from outlay.accuracy.validate import validate
 from outlay.cli.validate import command
 from outlay.errors import InputError
 from outlay.training import StepCoefficients, load_coefficients

@@ -121,7 +121,8 @@ def test_the_shipped_ranges_hold_on_sources_left_out() -> None:
 def test_doubts_are_of_the_chip_the_software_the_model_and_the_layout() -> None:
     import dataclasses
 
-    from outlay.accuracy import read_records, resolve
+    from outlay.accuracy.records import read_records
+    from outlay.accuracy.resolve import resolve
     from outlay.training import software_for
 
     (record, *_) = read_records(Path(__file__).parents[2] / "validation" / "training" / "simumax_b200.csv").records

@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from outlay.accuracy import Comparison, Record, Validation
+from outlay.accuracy.records import Record
 from outlay.accuracy.regret import summary, sweeps
+from outlay.accuracy.validate import Comparison, Validation
 
 MEASURED = (4.0, 2.0, 2.5, 3.0)
 PREDICTED = (4.0, 2.6, 2.4, 3.0)

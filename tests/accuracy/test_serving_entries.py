@@ -9,9 +9,10 @@ import pytest
 
 from outlay.accuracy.calibrate import Scored, document
 from outlay.accuracy.records import Record
-from outlay.accuracy.serving import predictor, resolve
 from outlay.accuracy.serving.beams import read_of_prompt
-from outlay.accuracy.serving.ranges import DOUBTS, doubts
+from outlay.accuracy.serving.doubts import DOUBTS, doubts
+from outlay.accuracy.serving.predict import predictor
+from outlay.accuracy.serving.resolve import resolve
 from outlay.catalog import accelerator
 from outlay.errors import InputError
 from outlay.serving import ServingCoefficients, load_serving

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from outlay.accuracy.records import Record, Records
-from outlay.accuracy.serving import Question, is_serving_file, predictor, read_serving, resolve, validate_serving
 from outlay.accuracy.serving.columns import COLUMNS, measured
-from outlay.accuracy.serving.ranges import doubts
+from outlay.accuracy.serving.doubts import doubts
+from outlay.accuracy.serving.predict import predictor
+from outlay.accuracy.serving.resolve import Question, resolve
+from outlay.accuracy.serving.validate import is_serving_file, read_serving, validate_serving
 from outlay.errors import InputError
 from outlay.serving import load_serving
 

@@ -19,12 +19,13 @@ from typing import Any
 
 import pytest
 
-from outlay.accuracy import Record, Records, Validation
-from outlay.accuracy.serving import judged as judge
-from outlay.accuracy.serving import read_serving
+from outlay.accuracy.records import Record, Records
 from outlay.accuracy.serving.columns import measured
 from outlay.accuracy.serving.cross import load_serving_unseen
+from outlay.accuracy.serving.judged import judged as judge
 from outlay.accuracy.serving.tracked import tracked
+from outlay.accuracy.serving.validate import read_serving
+from outlay.accuracy.validate import Validation
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "serving-predictions.csv"

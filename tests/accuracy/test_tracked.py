@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 
-from outlay.accuracy import Comparison, Record, Records, Validation, predictor, read_records, validate
 from outlay.accuracy.cross import load_unseen, predictors
+from outlay.accuracy.predict import predictor
+from outlay.accuracy.records import Record, Records, read_records
 from outlay.accuracy.tracked import STATED, counted, tracked
+from outlay.accuracy.validate import Comparison, Validation, validate
 from outlay.training import load_coefficients
 from outlay.training.ranges import load_ranges
 

@@ -9,7 +9,6 @@ from statistics import fmean
 
 import pytest
 
-from outlay.accuracy import predictor, read_records, validate
 from outlay.accuracy.cross import TUNING, load_unseen
 from outlay.accuracy.fit_tuning import (
     MAGNITUDES,
@@ -19,9 +18,12 @@ from outlay.accuracy.fit_tuning import (
     timed,
     tuning_records,
 )
+from outlay.accuracy.predict import predictor
+from outlay.accuracy.records import read_records
 from outlay.accuracy.resolve import resolve
 from outlay.accuracy.tuning_rows import normalised
 from outlay.accuracy.tuning_words import matched, parts_in, stored_in
+from outlay.accuracy.validate import validate
 from outlay.training import load_coefficients
 from outlay.training.coefficients import stored_tuning
 from outlay.training.lengths import data_set

@@ -16,11 +16,13 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay.accuracy import Comparison, Prediction, Resolved, Validation, predictor, read_records, summarise, validate
 from outlay.accuracy.columns import MEASURED
+from outlay.accuracy.predict import predictor
+from outlay.accuracy.records import read_records
+from outlay.accuracy.resolve import Resolved
 from outlay.accuracy.screen import as_csv, as_json, as_markdown, as_text
-from outlay.accuracy.summary import Errors, once_a_row
-from outlay.accuracy.validate import convert
+from outlay.accuracy.summary import Errors, once_a_row, summarise
+from outlay.accuracy.validate import Comparison, Prediction, Validation, convert, validate
 from outlay.cli.validate import command
 from outlay.errors import InputError
 from outlay.training import load_coefficients

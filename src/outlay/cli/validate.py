@@ -14,7 +14,7 @@ from outlay.cli.save import check_apart
 from outlay.errors import InputError
 
 if TYPE_CHECKING:
-    from outlay.accuracy import Predictor, Validation
+    from outlay.accuracy.validate import Predictor, Validation
 
 FORMATS = ("text", "json", "csv", "md")
 
@@ -51,31 +51,34 @@ def command(
         )
     if cross not in (None, "source"):
         raise InputError(f"`--cross` is {cross}", expected="source", hint="write `--cross source`")
-    from outlay import accuracy
-    from outlay.accuracy import runs, screen, serving
+    from outlay.accuracy import runs, screen
+    from outlay.accuracy.predict import predictor
+    from outlay.accuracy.records import read_records
+    from outlay.accuracy.serving.judged import judged
+    from outlay.accuracy.serving.ranges import UNTRIED
+    from outlay.accuracy.serving.validate import is_serving_file, read_serving
+    from outlay.accuracy.validate import validate as judge
     from outlay.training import load_coefficients
     from outlay.training.ranges import load_ranges, parse_level
 
-    served = [path for path in records if serving.is_serving_file(path)]
+    served = [path for path in records if is_serving_file(path)]
     whole = [path for path in records if path not in served and runs.is_run_file(path)]
     steps = [path for path in records if path not in (*whole, *served)]
-    level = parse_level(interval, since="" if whole or steps else serving.UNTRIED)
+    level = parse_level(interval, since="" if whole or steps else UNTRIED)
     parts = []
     for path in steps:
         _measures(path)
     if steps:
-        read = functools.reduce(operator.add, [accuracy.read_records(path) for path in steps])
+        read = functools.reduce(operator.add, [read_records(path) for path in steps])
         unseen = {} if cross is None else _unseen()
-        found = accuracy.validate(
-            read, accuracy.predictor(load_coefficients()), unseen=unseen, ranges=load_ranges(), level=level
-        )
+        found = judge(read, predictor(load_coefficients()), unseen=unseen, ranges=load_ranges(), level=level)
         parts.append(found if cross is None else replace(found, notes=(_cross_note(found, unseen),)))
     if whole:
         read = functools.reduce(operator.add, [runs.read_runs(path) for path in whole])
         parts.append(runs.validate_runs(read, load_coefficients(), cross=cross is not None, level=level))
     if served:
-        read = functools.reduce(operator.add, [serving.read_serving(path) for path in served])
-        parts.append(serving.judged(read, cross=cross is not None, level=level))
+        read = functools.reduce(operator.add, [read_serving(path) for path in served])
+        parts.append(judged(read, cross=cross is not None, level=level))
     found = runs.joined(parts)
     if chosen == "json":
         text = screen.as_json(found)

@@ -20,8 +20,8 @@ from outlay.accuracy.calibrate import document as spread_document
 from outlay.accuracy.metrics import RATES
 from outlay.accuracy.records import Records
 from outlay.accuracy.serving import cross
+from outlay.accuracy.serving.doubts import DOUBTS
 from outlay.accuracy.serving.predict import predictor
-from outlay.accuracy.serving.ranges import DOUBTS
 from outlay.accuracy.serving.solve import Fit, fit, fittable
 from outlay.accuracy.serving.validate import read_serving, validate_serving
 from outlay.accuracy.summary import once_a_kind

@@ -10,37 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from outlay.accuracy.metrics import Kind
-from outlay.accuracy.serving.pools import UNCOUNTED
-from outlay.accuracy.serving.resolve import ENTERED, Question
 from outlay.catalog import Accelerator
-from outlay.machine.gemm_curve import gemm_curve
 from outlay.serving import Engine
 from outlay.training.ranges import Spread, spread_of
 
-DOUBTS: Final = ("kernels", "ported", "stands in", "experts", "lengths", "layout", "loaded", "apart", "drafting")
-"""Reasons for a wider range: no kernels were measured on the chip; the engine was brought to it from another maker's; it is
-none that is listed; the model has experts; lengths are not stated; nor is the layout; requests wait for each other; prompts
-have devices of their own; how often drafted tokens are right is not stated, or whether any are drafted."""
-
 UNTRIED: Final = "wider ranges were not held against sources that the fit left out"
 """Why none is promised to hold more than the level up to which they were."""
-
-
-def doubts(question: Question) -> tuple[str, ...]:
-    """The reasons to doubt a prediction, in the order of :data:`DOUBTS`."""
-    one = question.deployment
-    reasons = (
-        gemm_curve(one.cluster.accelerator, "bf16", None).basis != "fitted",
-        ported(one.engine, one.cluster.accelerator),
-        one.engine.name == "transformers",
-        one.architecture.is_moe,
-        any(said.startswith(("prompts of", "answers of")) for said in question.assumed),
-        any(said.startswith("tp ") or "instances for" in said for said in question.assumed),
-        question.protocol != "batch",
-        question.apart is not None,
-        any("drafted token" in said or said == UNCOUNTED for said in question.assumed),
-    )
-    return tuple(name for name, holds in zip(DOUBTS, reasons, strict=True) if holds)
 
 
 def ported(engine: Engine, chip: Accelerator) -> bool:
@@ -51,7 +26,7 @@ def ported(engine: Engine, chip: Accelerator) -> bool:
     >>> [ported(engine_for("vllm", 2024.5), accelerator(name)) for name in ("h100-sxm", "mi300x")]
     [False, True]
     """
-    if chip.vendor == "nvidia" or engine.family.endswith(ENTERED):
+    if chip.vendor == "nvidia":
         return False
     if engine.kernels == "ggml":  # written for processors and for Apple's chips
         return chip.vendor in ("amd", "intel") and chip.category != "cpu"

@@ -9,10 +9,11 @@ from outlay.accuracy.metrics import kind_of
 from outlay.accuracy.records import Record, Records, Unread, header_of, read_records
 from outlay.accuracy.serving.columns import COLUMNS, MEASURED, is_serving, measured
 from outlay.accuracy.serving.contradictory import contradiction
+from outlay.accuracy.serving.doubts import doubts
 from outlay.accuracy.serving.manner import suspect
 from outlay.accuracy.serving.models import LIKE_SIZE
 from outlay.accuracy.serving.predict import ServingPrediction, ServingPredictor
-from outlay.accuracy.serving.ranges import ServingRanges, doubts
+from outlay.accuracy.serving.ranges import ServingRanges
 from outlay.accuracy.serving.resolve import Question, resolve
 from outlay.accuracy.serving.words import UNDATED
 from outlay.accuracy.validate import THROUGHPUT, Comparison, Validation, each_by_its_own, unanswered

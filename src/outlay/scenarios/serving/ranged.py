@@ -60,7 +60,7 @@ def reasons_to_doubt(
     assumed: Iterable[Assumption],
     loaded: bool,
 ) -> tuple[str, ...]:
-    """By the names of :data:`outlay.accuracy.serving.ranges.DOUBTS`."""
+    """By the names of :data:`outlay.accuracy.serving.doubts.DOUBTS`."""
     chips = tuple(accelerators)
     reasons = {
         "kernels": any(gemm_curve(chip, "bf16", None).basis != "fitted" for chip in chips),
