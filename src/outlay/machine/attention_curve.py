@@ -17,15 +17,12 @@ from typing import Any, Protocol
 
 from outlay.errors import InputError
 from outlay.machine.attention import AttentionCurve
-from outlay.machine.silicon import silicon
+from outlay.machine.silicon import distance, is_chip, silicon
 
 ELEMENT_BYTES = {"bf16": 2.0, "fp16": 2.0, "tf32": 4.0, "fp32": 4.0, "fp8": 1.0}
 
 POWER_EXPONENT = 0.4
 """How a sustained share of the peak follows watts per FLOP/s: power grows with about the 2.5th power of the clock."""
-
-ANOTHER_GENERATION = 0.5
-"""Distance, in units of ln(bandwidth ratio), that a different generation counts."""
 
 BEST_SHARE = 0.8
 """No causal kernel of 16 bits reaches more of the peak than this on a measured chip."""
@@ -110,8 +107,7 @@ def _record(content: Mapping[str, Any], accelerator: Device) -> tuple[Mapping[st
     """Coefficients, their basis and their source."""
     name, family = accelerator.name, _family(accelerator.generation)
     for record in content["curves"]:
-        rest = name.removeprefix(record["chip"])
-        if name.startswith(record["chip"]) and (not rest or (rest.endswith("gb") and rest.count("-") == 1)):
+        if is_chip(name, record["chip"]):
             return record, "fitted", f"kernels measured on {record['chip']} ({record['tables']})"
     prior = next((entry for entry in content["priors"] if name.startswith(tuple(entry["prefixes"]))), None)
     if prior is None:
@@ -120,15 +116,8 @@ def _record(content: Mapping[str, Any], accelerator: Device) -> tuple[Mapping[st
         return prior, "assumed", prior["source"]
     if family not in NVIDIA:
         return content["priors"][-1], "assumed", content["priors"][-1]["source"]
-    chosen = min(content["curves"], key=lambda record: _distance(record, accelerator))
+    chosen = min(content["curves"], key=lambda record: distance(record, accelerator))
     return chosen, "assumed", f"carried over from {chosen['chip']}"
-
-
-def _distance(record: Mapping[str, Any], accelerator: Device) -> float:
-    """How unlike a measured chip is: memory bandwidth apart, and another generation or maker."""
-    apart = abs(math.log(record["memory_bandwidth"] / accelerator.memory_bandwidth))
-    other = record["generation"] != _family(accelerator.generation)
-    return float(apart + ANOTHER_GENERATION * other + 10.0 * (record["generation"] not in NVIDIA))
 
 
 NVIDIA = ("blackwell", "hopper", "ampere", "ada")

@@ -10,13 +10,12 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from outlay.errors import InputError
 from outlay.machine.decode import DecodeCurve
-from outlay.machine.silicon import silicon
+from outlay.machine.silicon import distance, family, is_chip, silicon
 
 KV_BYTES = {
     "bf16": 2.0,
@@ -35,24 +34,6 @@ KV_BYTES = {
 
 ENGINES = ("vllm", "trtllm")
 """Serving engines whose kernels were timed: the default first."""
-
-ANOTHER_GENERATION = 0.5
-"""Distance, in units of ln(bandwidth ratio), that a different generation counts."""
-
-FAMILIES = {
-    "blackwell": "blackwell",
-    "hopper": "hopper",
-    "ampere": "ampere",
-    "ada": "ada",
-    "rubin": "blackwell",
-    "volta": "ampere",
-    "turing": "ampere",
-    "pascal": "ampere",
-    "maxwell": "ampere",
-    "kepler": "ampere",
-    "xe2": "xe2",
-}
-"""Words of generations and the measured generation whose kernels are built most like theirs."""
 
 USUAL_CORES = 132
 MOST_CORES = 1024
@@ -142,7 +123,7 @@ def latent_prefill_ratio(accelerator: Device, coefficients: Mapping[str, Any] | 
     """
     content = decode_coefficients() if coefficients is None else coefficients
     known = {record["chip"]: float(record["ratio"]) for record in content["latent_prefill"]}
-    own = [ratio for chip, ratio in known.items() if _is(silicon(accelerator).name, chip)]
+    own = [ratio for chip, ratio in known.items() if is_chip(silicon(accelerator).name, chip)]
     middle = sorted(known.values())[len(known) // 2]
     return own[0] if own else middle
 
@@ -165,7 +146,7 @@ def _record(
     order = (engine, *(name for name in ENGINES if name != engine))
     alike.sort(key=lambda record: order.index(record["engine"]))
     for record in alike:
-        if _is(accelerator.name, record["chip"]):
+        if is_chip(accelerator.name, record["chip"]):
             return (
                 record,
                 "fitted",
@@ -173,13 +154,12 @@ def _record(
                 record["coefficients"],
             )
     prior = _prior(content["priors"], accelerator)
-    family = _family(accelerator.generation)
-    if prior is not None or family is None:
+    if prior is not None or family(accelerator) is None:
         pooled = content["pooled"][f"{kind} {surface}"]
         changes = {name: prior[name] for name in ("bandwidth_fraction", "launch_seconds")} if prior else {}
         source = prior["source"] if prior else "pooled over all measured chips"
         return pooled, "assumed", source, {**pooled, **changes}
-    nearest = min(alike, key=lambda record: (_distance(record, accelerator, family), order.index(record["engine"])))
+    nearest = min(alike, key=lambda record: (distance(record, accelerator), order.index(record["engine"])))
     return nearest, "assumed", f"carried over from {nearest['engine']} on {nearest['chip']}", nearest["coefficients"]
 
 
@@ -193,27 +173,6 @@ def _prior(priors: Any, accelerator: Device) -> Any:
         if words & set(entry.get("generations", ())) or category in entry.get("categories", ()):
             return entry
     return None
-
-
-def _is(name: str, chip: str) -> bool:
-    """Whether a name is that chip, maybe with its memory: `h100-sxm-80gb` is `h100-sxm`."""
-    rest = name.removeprefix(chip)
-    return name.startswith(chip) and (
-        not rest or (rest.startswith("-") and rest.endswith("gb") and rest.count("-") == 1)
-    )
-
-
-def _family(generation: str) -> str | None:
-    """The measured generation that a catalog's word is most like (`grace-hopper` → hopper), or None."""
-    words = generation.lower().replace(" ", "-").split("-")
-    return next((FAMILIES[word] for word in words if word in FAMILIES), None)
-
-
-def _distance(record: Mapping[str, Any], accelerator: Device, family: str) -> float:
-    """How unlike a measured chip is: memory bandwidth apart, another generation, another maker."""
-    apart = abs(math.log(record["memory_bandwidth"] / accelerator.memory_bandwidth))
-    other = record["generation"] != family
-    return float(apart + ANOTHER_GENERATION * other + 10.0 * ((record["generation"] == "xe2") != (family == "xe2")))
 
 
 @functools.cache

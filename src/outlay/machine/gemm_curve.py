@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from outlay.errors import InputError
 from outlay.machine.gemm import TILE_ROWS, GemmCurve
-from outlay.machine.silicon import silicon
+from outlay.machine.silicon import OTHER_MAKER, distance, family, is_chip, silicon
 
 POWER_EXPONENT = 0.4
 """How the sustained fraction of the peak follows watts per FLOP/s: clock ∝ power^(1/2.5)."""
@@ -28,20 +28,11 @@ POWER_EXPONENT = 0.4
 SAME_PEAK = 0.05
 """A chip whose name is that of a measured one is another part when its peak differs by more than this."""
 
-ANOTHER_GENERATION = 0.5
-"""Distance, in units of ln(bandwidth ratio), that a different generation counts."""
-
 USUAL_CORES = 132
 """Processors of a chip for which none are published: those of an H100."""
 
 MOST_CORES = 1024
 """Data sheets that give more count single lanes, not processors that hold a tile of their own (a wafer has 900,000)."""
-
-OTHER_MAKER = "xe2"
-"""The generation of measured chips that are no relatives of the others."""
-
-RELATED = {"volta": "ampere", "turing": "ada", "pascal": "ampere", "maxwell": "ampere", "rubin": "blackwell"}
-"""Generations without tables and the one whose kernels are built most like theirs."""
 
 FIRST_TENSOR_CORES = ("volta", "turing")
 """Their tensor cores are fed through registers, without asynchronous copies: how near they come to their peak says no later
@@ -168,8 +159,8 @@ def short_fill(intensity: float, measured: float) -> float:
 
 def _narrow_fraction(known: Mapping[str, float], records: Sequence[Mapping[str, Any]], accelerator: Device) -> float:
     """Rate of narrow weights over that of whole ones: the chip's own, its relative's, or the full rate of another maker's."""
-    own = [fraction for chip, fraction in known.items() if _is(silicon(accelerator).name, chip)]
-    if own or not known or _generation(accelerator.generation) is None:
+    own = [fraction for chip, fraction in known.items() if is_chip(silicon(accelerator).name, chip)]
+    if own or not known or not _tabled(accelerator):
         return own[0] if own else 1.0
     measured = [record for record in records if record["chip"] in known]
     return known[_relative(measured, accelerator, "bf16")["chip"]] if measured else 1.0
@@ -180,12 +171,12 @@ def _curve(accelerator: Device, dtype: str, content: Mapping[str, Any], peak: fl
     kind = SURFACE.get(dtype, dtype)
     peak = accelerator.peak(dtype) if peak is None else peak
     name = silicon(accelerator).name
-    own = [record for record in content["curves"] if _is(name, record["chip"])]
+    own = [record for record in content["curves"] if is_chip(name, record["chip"])]
     for record in own:
         if record["dtype"] == kind and abs(peak / record["peak_flops"] - 1.0) < SAME_PEAK:
             return _exact(record, accelerator, dtype, peak)
     prior = next((entry for entry in content["priors"] if name.startswith(entry["prefix"])), None)
-    if not own and (prior or _generation(accelerator.generation) is None or _early(accelerator, peak)):
+    if not own and (prior or not _tabled(accelerator) or _early(accelerator, peak)):
         return _pooled(content["pooled"], prior, accelerator, dtype, peak)
     relative = _relative(content["curves"], accelerator, kind)
     return _carried_over(relative, accelerator, dtype, peak, most=_unlimited(relative, content["curves"]))
@@ -201,14 +192,6 @@ def _native(accelerator: Device, dtype: str) -> str:
     return dtype
 
 
-def _is(name: str, chip: str) -> bool:
-    """Whether a name is that chip, maybe with its memory: `h100-sxm-80gb` is `h100-sxm`, `h100-sxm-96gb-500w` is not."""
-    rest = name.removeprefix(chip)
-    return name.startswith(chip) and (
-        not rest or (rest.startswith("-") and rest.endswith("gb") and rest.count("-") == 1)
-    )
-
-
 def _exact(record: Mapping[str, Any], accelerator: Device, dtype: str, peak: float) -> GemmCurve:
     same = dtype == record["dtype"] or dtype == "fp16"
     return curve_from_fractions(
@@ -222,11 +205,9 @@ def _exact(record: Mapping[str, Any], accelerator: Device, dtype: str, peak: flo
     )
 
 
-def _generation(name: str) -> str | None:
-    """The NVIDIA generation that a catalog's word contains (`grace-hopper` → hopper), or None."""
-    words = set(name.lower().replace(" ", "-").split("-"))
-    found = next((word for word in ("hopper", "blackwell", "ampere", "ada", *RELATED) if word in words), None)
-    return RELATED.get(found, found) if found else None
+def _tabled(accelerator: Device) -> bool:
+    """Whether tables of kernels cover its maker's generations."""
+    return family(accelerator) not in (None, OTHER_MAKER)
 
 
 def _early(accelerator: Device, peak: float) -> bool:
@@ -237,24 +218,16 @@ def _early(accelerator: Device, peak: float) -> bool:
 
 def resembles(accelerator: Device, dtype: str, records: Sequence[Mapping[str, Any]]) -> bool:
     """Whether any of the chips of `records` is the accelerator or like it; tables of others say nothing of it."""
-    if any(_is(silicon(accelerator).name, record["chip"]) for record in records):
+    if any(is_chip(silicon(accelerator).name, record["chip"]) for record in records):
         return True
     early = _early(accelerator, accelerator.peak(_native(accelerator, dtype)))
-    return not early and _generation(accelerator.generation) is not None
+    return not early and _tabled(accelerator)
 
 
 def _relative(records: Sequence[Mapping[str, Any]], accelerator: Device, kind: str) -> Mapping[str, Any]:
     """The measured chip that an unmeasured one resembles most."""
-    known = silicon(accelerator)
-    family = _generation(known.generation)
-
-    def distance(record: Mapping[str, Any]) -> float:
-        apart = abs(math.log(float(record["memory_bandwidth"]) / known.memory_bandwidth))
-        penalty = 10.0 if record["generation"] == OTHER_MAKER else 0.0
-        return apart + penalty + (0.0 if record["generation"] == family else ANOTHER_GENERATION)
-
     same_kind = [record for record in records if record["dtype"] == kind]
-    return min(same_kind or records, key=distance)
+    return min(same_kind or records, key=lambda record: distance(record, accelerator))
 
 
 def _unlimited(relative: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> float:
@@ -289,7 +262,7 @@ def _carried_over(record: Mapping[str, Any], accelerator: Device, dtype: str, pe
         basis="assumed",
         source=f"carried over from {record['chip']} in {record['dtype']}",
     )
-    if _generation(accelerator.generation) is None:
+    if not _tabled(accelerator):
         return replace(curve, short_rows=SHORT_FILL[False])
     measured = record["coefficients"]["fraction"] * record["peak_flops"]
     read, own = (
@@ -338,7 +311,7 @@ def _pooled(
         basis="assumed",
         source=source,
     )
-    return replace(curve, short_rows=SHORT_FILL[_generation(accelerator.generation) is not None])
+    return replace(curve, short_rows=SHORT_FILL[_tabled(accelerator)])
 
 
 @functools.cache

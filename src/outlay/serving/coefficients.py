@@ -82,7 +82,8 @@ class StepCoefficients:
         """Seconds that an engine's front end adds to the first token after a `prompt` of so many tokens; 0 where it has none."""
         if not engine.front_end:
             return 0.0
-        return self.front_end.get(engine.family, self.front_end["other"]) + self.front_token * prompt
+        reached = self.front_end.get(engine.family, self.front_end["other"])
+        return reached + engine.collection + self.front_token * prompt
 
     def front_of_pools(self, prefill: Engine, decode: Engine, prompt: Number) -> Number:
         """The same where prompts have instances of their own: a request passes two servers, and its text is read once."""
