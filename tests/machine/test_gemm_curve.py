@@ -1,11 +1,14 @@
 """Which curve a chip gets: its own, a relative's, a prior; what its power and its data types make of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from outlay.catalog import accelerator
 from outlay.errors import InputError
 from outlay.machine.gemm import gemm_seconds
 from outlay.machine.gemm_curve import gemm_coefficients, gemm_curve
+from outlay.machine.silicon import distance
 
 LARGE = {"m": 8192, "n": 8192, "k": 8192}
 
@@ -34,6 +37,27 @@ def test_an_unmeasured_chip_borrows_and_says_so(name: str, relative: str) -> Non
     curve = gemm_curve(accelerator(name), "bf16")
     assert curve.basis == "assumed"
     assert relative in curve.source
+
+
+def test_a_chip_whose_memory_is_as_slow_is_nearer_than_one_of_its_generation() -> None:
+    """GB10 reads 273 GB/s: it is nearer to Ada's L40S of 864 than to Blackwell's RTX PRO 6000 of 1,597."""
+    gb10 = accelerator("gb10")
+    near, far = (
+        {"generation": generation, "memory_bandwidth": bandwidth}
+        for generation, bandwidth in (("ada", 864e9), ("blackwell", 1597e9))
+    )
+    assert distance(near, gb10) < distance(far, gb10)
+    assert distance({**near, "memory_bandwidth": 1597e9}, gb10) > distance(far, gb10)
+    assert distance({**near, "generation": "xe2"}, gb10) > distance(far, gb10) + 5.0
+
+
+@pytest.mark.parametrize("change", [{"memory_bandwidth": 2.0}, {"memory": 2.0}])
+def test_a_chip_like_another_has_its_relatives_whatever_it_changes(change: dict[str, float]) -> None:
+    shipped = accelerator("h100-sxm-80gb")
+    faster = {name: getattr(shipped, name) * by for name, by in change.items()}
+    other = replace(shipped, name="ours", relative=shipped, **faster)
+    record = {"generation": "hopper", "memory_bandwidth": 3.35e12}
+    assert distance(record, other) == distance(record, shipped)
 
 
 def test_less_power_for_the_same_silicon_is_slower_and_never_below_the_law() -> None:

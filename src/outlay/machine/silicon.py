@@ -33,7 +33,6 @@ RELATED: Final = {
     "volta": "ampere",
     "pascal": "ampere",
     "maxwell": "ampere",
-    "kepler": "ampere",
     "xe2": "xe2",
 }
 """Words of generations and the measured generation that is built most like theirs."""
@@ -82,7 +81,7 @@ def family(device: Chip) -> str | None:
     Ampere's graphics dies (compute capability 8.6) are built like Ada's (8.9), not like the A100 (8.0).
 
     >>> from outlay.catalog import accelerator
-    >>> [family(accelerator(name)) for name in ("gh200", "a100-sxm", "rtx-3090", "mi300x")]
+    >>> [family(accelerator(name)) for name in ("h200-sxm", "a100-sxm-80gb", "rtx-3090", "mi300x")]
     ['hopper', 'ampere', 'ada', None]
     """
     words = device.generation.lower().replace(" ", "-").split("-")
