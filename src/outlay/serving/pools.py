@@ -136,7 +136,7 @@ def prefill_loops(
     )
 
 
-_BY_PLACE = ("one", "each", "room", "places", "in_step")
+_BY_PLACE = ("one", "each", "room", "places", "held", "devices", "side")
 """What of the prompts of many deployments is an array."""
 
 

@@ -86,7 +86,7 @@ class Timer:
     def decoding(self, sequences: int, context: float) -> tuple[float, float]:
         """Seconds of a step of `sequences` that decode alone, as base and slope: base + slope · mean context."""
         about = self._about(sequences, context)
-        return about.base, about.slope
+        return (about.least, 0.0) if context < about.bend else (about.base, about.slope)
 
     def decoding_watts(self, sequences: int, context: float) -> float:
         """Of one device."""
@@ -134,20 +134,26 @@ class Timer:
         tables, steps = self._steps.tables, self._steps
         if sequences == 0:
             idle = tables.fixed
-            return _Decoding(0.0, 0.0, 0.0, 0.0, idle, 0.0, float(tables.prompt_host[0]) + idle)
+            return _Decoding(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, idle, 0.0, float(tables.prompt_host[0]) + idle)
         some, ends = np.array([float(sequences)]), np.array([context, 2.0 * context])
         seconds = np.asarray(self._whole.seconds(Mixture(decoding=some, context=ends)), dtype=float)
         reading = steps.reading(some / self._scale, ends)
         drafting = seconds - np.asarray(steps.seconds(Mixture(decoding=some, context=ends)), dtype=float)
         reading = reading + drafting
         slope, reading_slope = (float(part[1] - part[0]) / context for part in (seconds, reading))
+        least, bend = float(seconds[0]), 0.0
+        if slope < (1.0 - 1e-6) * reading_slope:  # the host takes longer at first, the device from some context on
+            bend = 2.0 * context - float(seconds[1] - seconds[0]) / reading_slope
+            slope = reading_slope
         tokens = some * (1.0 + self.drafted) / self._scale
         row = tables.tokens.cell(tokens)
         host = float(tables.prompt_host[0])
         floor = host + float(tables.ends.line(row, tokens)[0]) if host else 0.0
         return _Decoding(
-            float(seconds[0]) - slope * context,
+            float(seconds[1]) - slope * 2.0 * context,
             slope,
+            least,
+            bend,
             float(reading[0]) - reading_slope * context,
             reading_slope,
             float(tables.difference.line(row, tokens)[0]),
@@ -161,6 +167,9 @@ class _Decoding(NamedTuple):
 
     base: float
     slope: float
+    least: float
+    """Seconds up to a context of `bend`, while the host launches the step."""
+    bend: float
     reading: float
     """Attention at no context, along the octave's line, and drafting."""
     reading_slope: float
