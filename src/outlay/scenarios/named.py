@@ -64,8 +64,8 @@ def _is_there(text: str) -> bool:
         return False
 
 
-def read_on(on: str) -> tuple[str, int]:
-    """Name and count of `NAME:COUNT`; a name alone is one.
+def read_on(on: str, flag: str = "--on") -> tuple[str, int]:
+    """Name and count of `NAME:COUNT`; a name alone is one. `flag`: where it was written.
 
     >>> read_on("h100-sxm:256"), read_on("m3-max")
     (('h100-sxm', 256), ('m3-max', 1))
@@ -74,25 +74,27 @@ def read_on(on: str) -> tuple[str, int]:
         on = on.replace(",", "")
     if "," in on:
         raise InputError(
-            f"`--on {on}` names several accelerators",
+            f"`{flag} {on}` names several accelerators",
             expected="one NAME:COUNT",
-            hint=f"unequal ones together are not predicted yet; ask once for each: write `--on {on.split(',')[0].strip()}`",
+            hint=f"unequal ones together are not predicted yet; ask once for each: write `{flag} {on.split(',')[0].strip()}`",
         )
     name, separator, count = on.strip().rpartition(":")
     if not separator:
         name, count = count, "1"
     if not name.strip():
-        raise InputError(f"`--on {on}` names no accelerator", expected="NAME:COUNT", hint="write `--on h100-sxm:64`")
+        raise InputError(
+            f"`{flag} {on}` names no accelerator", expected="NAME:COUNT", hint=f"write `{flag} h100-sxm:64`"
+        )
     try:
-        number = int(units.parse(count, "count", name=f"--on {name}:"))
+        number = int(units.parse(count, "count", name=f"{flag} {name}:"))
     except InputError as error:
         expected = error.message.partition(": expected ")[2]
         raise InputError(
-            f"`--on {on}`", expected=f"{expected} after the colon", hint=f"write `--on {name}:64`"
+            f"`{flag} {on}`", expected=f"{expected} after the colon", hint=f"write `{flag} {name}:64`"
         ) from None
     if number > MOST_DEVICES:
         raise InputError(
-            f"`--on {on}`", expected=f"at most {MOST_DEVICES:,} accelerators", hint=f"write `--on {name}:64`"
+            f"`{flag} {on}`", expected=f"at most {MOST_DEVICES:,} accelerators", hint=f"write `{flag} {name}:64`"
         )
     return name.strip(), number
 

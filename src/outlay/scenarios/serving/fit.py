@@ -48,9 +48,9 @@ def _best(question: ServingQuestion, tried: Tried) -> int:
     score = _score(question, tried)
     best = float(np.min(score))
     close = np.flatnonzero(score <= best * TIE)
-    if question.demand.concurrency is None:  # as quick in all, and none of them sooner with its first token
-        first = np.broadcast_to(np.asarray(tried.performance.ttft, dtype=float), score.shape)[close]
-        close = close[first <= np.min(first) * TIE]
+    # As quick in all, and none of them sooner with its first token.
+    first = np.broadcast_to(np.asarray(tried.performance.ttft, dtype=float), score.shape)[close]
+    close = close[first <= np.min(first) * TIE]
     # Of layouts that are as good, the fewest devices an instance: what fails then takes less with it.
     return int(close[np.argmin(np.asarray(tried.layouts.devices)[close])])
 

@@ -129,6 +129,10 @@ def too_much(waits: Waits, mean: float) -> str:
     )
 
 
+IDLE = 1.0 / 86_400.0
+"""Requests a second so few that each finds an idle server, as still fewer would."""
+
+
 def play_at_random(
     fleet: Fleet,
     demand: Demand,
@@ -144,6 +148,7 @@ def play_at_random(
     """
     alone = fleet.prefill is None
     share = rate / fleet.replicas if alone else rate
+    share = max(share, IDLE)
     inside = math.ceil(share * seconds) if share * seconds < MOST_INSIDE else MOST_INSIDE
     before, after = math.ceil(BEFORE * inside), math.ceil(AFTER * inside)
     count = before + PLAYED + after

@@ -144,7 +144,7 @@ def ask_serving(
     for name, why in architecture.assumed.items():
         assumed.append(Assumption(name, value=why.partition(" (")[0], why=why.partition(" (")[2].rstrip(")") or why))
     on, prompts_on = _pools(on, prefill_on, decode_on, replicas, offload_to)
-    name, count = read_on(on)
+    name, count = read_on(on, "--on" if prompts_on is None else "--decode-on")
     chip = read_chip(name, count)
     demand = read_demand(
         architecture,
@@ -212,7 +212,7 @@ def _apart(
     interconnect: str | None,
 ) -> ServingQuestion:
     """The question with prompts on devices of their own; what is assumed of both is said once."""
-    name, count = read_on(on)
+    name, count = read_on(on, "--prefill-on")
     chip = read_chip(name, count)
     engine = question.engine
     if not sends_caches(engine):

@@ -46,17 +46,22 @@ def read_rate(text: str | float | None) -> float:
 
 
 def rate_words(rate: float, *, beside: float | None = None) -> str:
-    """A rate as people say it: a second, or a minute, an hour, a day where it is below one; in the unit of one `beside` it.
+    """A rate as people say it: a second, or a minute, an hour, a day where it is below one; in the unit of one `beside` it,
+    and told apart from that.
 
     >>> rate_words(5), rate_words(0.02), rate_words(1 / 3600)
     ('5 requests/s', '1.2 requests/min', '1 request/h')
     >>> rate_words(0.965, beside=1.02)
     '0.965 requests/s'
+    >>> rate_words(17.96, beside=18.0)
+    '17.96 requests/s'
     """
     size = rate if beside is None else beside
     for seconds, word in ((1.0, "s"), (60.0, "min"), (3600.0, "h"), (86_400.0, "day")):
         if size * seconds >= 0.995 or word == "day":
-            number = format_number(rate * seconds)
+            number, other = format_number(rate * seconds), format_number(size * seconds)
+            if number == other and rate != size:
+                number = format_number(rate * seconds, digits=4)
             return f"{number} request{'' if number == '1' else 's'}/{word}"
     raise AssertionError
 

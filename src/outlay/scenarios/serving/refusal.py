@@ -215,10 +215,14 @@ def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
     place = int(np.argmax(most))
     asked = rate_words(demand.rate * demand.peak)
     busiest = " of the busiest hour" if demand.peak > 1 else ""
+    ways = f"{tried.replicas[place]:,} × {layout_words(tried.layouts.at(place))}"
+    if tried.prefill_layouts is not None and tried.prefill_replicas is not None:
+        prompts = f"{tried.prefill_replicas[place]:,} × {layout_words(tried.prefill_layouts.at(place))}"
+        ways = f"{prompts} for prompts and {ways} for answers"
     message = (
         f"{devices_of(question)} answer {rate_words(float(most[place]), beside=demand.rate * demand.peak)} at most, "
         f"not the {asked}{busiest}\n"
-        f"  that is {tried.replicas[place]:,} × {layout_words(tried.layouts.at(place))}, as full as they get"
+        f"  that is {ways}, as full as they get"
     )
     return DoesNotFit(
         message,
