@@ -13,6 +13,7 @@ from outlay.accuracy.serving.beams import read_of_prompt
 from outlay.accuracy.serving.doubts import DOUBTS, doubts
 from outlay.accuracy.serving.predict import predictor
 from outlay.accuracy.serving.resolve import resolve
+from outlay.accuracy.serving.sessions import TAIL
 from outlay.catalog import accelerator
 from outlay.errors import InputError
 from outlay.serving import ServingCoefficients, load_serving
@@ -143,3 +144,22 @@ def test_an_entry_admits_what_fits_now() -> None:
     cells = {"accelerator": "h100-sxm-80gb", "engine": "TensorRT 10.2.0"}
     entry, plain = resolve(row(ENTRY, {"gpus": 2}, **cells)), resolve(row("offline; OpenOrca", {"gpus": 2}, **cells))
     assert (reserves(entry.deployment.engine), reserves(plain.deployment.engine)) == (False, True)
+
+
+SERVER = "MLPerf v4.1 closed available Server llama2-70b-99; dataset OpenOrca"
+
+
+def test_an_entry_keeps_the_pace_of_the_rules() -> None:
+    """One GH200 of 144 GB holds more answers than it can continue every 200 ms; the offline scenario lets it take longer."""
+    cells = {"accelerator": "gh200-144gb", "engine": "TensorRT 10.2.0"}
+    server, offline = (metrics(row(notes, **cells)) for notes in (SERVER, ENTRY))
+    assert server["tpot_ms"] == pytest.approx(200 / TAIL, rel=2e-3)
+    assert offline["tpot_ms"] > server["tpot_ms"]
+    assert offline["output_tokens_per_s"] > server["output_tokens_per_s"]
+
+
+def test_who_is_faster_than_the_rules_fills_the_machine() -> None:
+    cells = {"accelerator": "h100-nvl-94gb", "engine": "TensorRT 10.2.0"}
+    server, offline = (metrics(row(notes, {"gpus": 4}, **cells)) for notes in (SERVER, ENTRY))
+    assert server["tpot_ms"] < 200 / TAIL
+    assert server["output_tokens_per_s"] == pytest.approx(offline["output_tokens_per_s"])

@@ -268,6 +268,37 @@ def test_a_chats_client_leaves_sampling_to_the_model_and_a_source_may_state_its_
     assert resolve(known).deployment.engine.year == 2025.8
 
 
+ARGONNE = "argonne-lcf/LLM-Inference-Bench"
+
+
+@pytest.mark.parametrize(
+    ("chip", "engine", "source", "year"),
+    [
+        ("mi300x", "vLLM", ARGONNE, 2024.7),
+        ("max-1550", "vLLM", ARGONNE, 2024.5),
+        ("h100-sxm-80gb", "vLLM", ARGONNE, None),
+        ("mi300x", "vLLM", "someone else", None),
+    ],
+)
+def test_a_sources_scripts_say_which_release_ran_on_which_chip(
+    chip: str, engine: str, source: str, year: float | None
+) -> None:
+    cells = {"accelerator": chip, "engine": engine, "engine_version": "", "date": "2024-11", "source": source}
+    found = asked(**cells).deployment.engine.year
+    plain = asked(**{**cells, "source": "s", "accelerator": "h100-sxm-80gb"}).deployment.engine.year
+    assert found == (plain if year is None else pytest.approx(year, abs=0.1))
+
+
+def test_a_rate_of_whole_answers_counts_the_first_token() -> None:
+    """trtllm-bench divides a request's tokens by its whole latency, others by what comes after the first."""
+    notes = {"engine": "TensorRT-LLM", "engine_version": "0.20", "batch_or_concurrency": "1"}
+    whole, after = (
+        predicted(row(source=source, **notes)) for source in ("NVIDIA/TensorRT-LLM docs", "vllm-project.github.io")
+    )
+    assert whole["decode_tokens_per_s"] == pytest.approx(256 / whole["e2e_latency_ms"] * 1e3)
+    assert after["decode_tokens_per_s"] == pytest.approx(1e3 / after["tpot_ms"])
+
+
 # --- at home ---------------------------------------------------------------------------------------------------------
 
 LLAMACPP = {

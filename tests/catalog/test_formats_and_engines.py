@@ -63,6 +63,7 @@ def test_every_engine_reads_back_with_its_source():
         for field in ("block_tokens", "chunk_tokens", "most_sequences", "graph_sequences"):
             assert getattr(found, field) == int(row[field])
         assert found.memory_share == float(row["memory_share"])
+        assert found.collection == float(row["collection"])
         assert (found.host, found.batching, found.family) == (row["host"], row["batching"], row["family"])
         assert (found.mixed, found.overlap_schedule, found.sequential_layers, found.front_end) == tuple(
             row[name] == "1" for name in ("mixed", "overlap_schedule", "sequential_layers", "front_end")

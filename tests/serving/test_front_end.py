@@ -40,6 +40,23 @@ def test_a_longer_prompt_takes_longer_through_it(coefficients: ServingCoefficien
     assert (long - short) / 15_984 == pytest.approx(coefficients.step.front_token)
 
 
+@pytest.mark.parametrize(
+    ("server", "library"),
+    [("text-generation-webui exllama", "exllamav2"), ("text-generation-webui transformers", "transformers")],
+)
+def test_a_web_interface_waits_while_python_collects_garbage(
+    coefficients: ServingCoefficients, server: str, library: str
+) -> None:
+    """Timed: 360,000 objects of PyTorch, transformers and an interface take 0.2 s; the library alone has no front end."""
+    around, alone = engine_for(server), engine_for(library)
+    assert around.family == alone.family
+    assert alone.collection == 0.0
+    without = replace(around, collection=0.0)
+    more = coefficients.step.front_of(around, 100) - coefficients.step.front_of(without, 100)
+    assert float(more) == pytest.approx(0.2)
+    assert engine_for("openllm pytorch").collection > engine_for("openllm vllm").collection == 0.0
+
+
 @pytest.mark.parametrize("load", [Load(input=900, output=90, rate=2.0), Load(input=900, output=90, concurrency=1)])
 def test_a_first_token_comes_later_by_it(one: Deployment, coefficients: ServingCoefficients, load: Load) -> None:
     one = replace(one, engine=engine_for("vllm", 2025.5))

@@ -53,7 +53,7 @@ def test_graphs_are_captured_for_the_sequences_of_one_device(coefficients: Servi
     cluster, engine = cluster_for(accelerator("h100-sxm"), 8), engine_for("trtllm")
     shared = Deployment(architecture=mixture, cluster=cluster, layout=Layout(data=8, expert=8), engine=engine)
     whole = Deployment(architecture=mixture, cluster=cluster, layout=Layout(tensor=8), engine=engine)
-    slow = replace(coefficients.step, launch={**coefficients.step.launch, "eager": 1e-3})
+    slow = replace(coefficients.step, launch={**coefficients.step.launch, "pieces": 5e-3})
     changed = replace(coefficients, step=slow)
     assert step(shared, changed, decoding=3200, context=100) == step(shared, coefficients, decoding=3200, context=100)
     assert step(whole, changed, decoding=3200, context=100) > step(whole, coefficients, decoding=3200, context=100)

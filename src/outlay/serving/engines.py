@@ -34,8 +34,8 @@ class Engine:
     host: Literal["eager", "compiled", "graph"]
     """Who launches kernels of decoding: Python one by one, a compiled program, or a captured graph."""
     prompt_host: Literal["eager", "compiled", "graph", "pieces"]
-    """Who launches those of steps with prompts, and of more sequences than were captured; `pieces`: captured graphs from one
-    attention to the next, which Python runs."""
+    """Who launches those of steps with prompts, and of more sequences than were captured; `pieces`: Python, but few operators a
+    layer, as they are fused or captured from one attention to the next."""
     batching: Literal["continuous", "static"]
     """Requests enter and leave a running batch, or a batch is begun and ended together."""
     block_tokens: int
@@ -93,7 +93,7 @@ class Engine:
     def sorts_experts(self) -> bool:
         """Python sorts the tokens of prompts by experts, with kernels of its own for each part; TensorRT-LLM does all of it in
         one operator (`fused_moe`), vLLM in what it captures."""
-        return self.prompt_host == "eager" and self.lane != "trtllm"
+        return self.family in ("sglang", "vllm-0")
 
     @property
     def sorts(self) -> bool:

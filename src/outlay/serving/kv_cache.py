@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from outlay.machine.collective_curve import ranks_of
 from outlay.serving.deployment import Deployment, Work
 from outlay.workload import Attention, Index, Number, Recurrent
 
@@ -36,14 +37,15 @@ def sequence_bytes(deployment: Deployment, tokens: Number) -> Number:
             total = total + block.count * state_bytes(mixer, deployment)
         elif isinstance(mixer, Attention) and mixer.causal:
             kept = held if mixer.window is None else np.minimum(held, _window(mixer.window, deployment))
-            total = total + block.count * kept * token_numbers(mixer, deployment.layout.tensor) * deployment.cache_bytes
+            numbers = token_numbers(mixer, deployment.layout.tensor, ranks=ranks_of(deployment.cluster.accelerator))
+            total = total + block.count * kept * numbers * deployment.cache_bytes
             if mixer.index is not None:
                 total = total + block.count * held * index_bytes(mixer.index, deployment)
     return total / deployment.layout.pipeline
 
 
-def token_numbers(attention: Attention, tensor: Number) -> Number:
-    """Numbers that one device keeps of one token in one layer.
+def token_numbers(attention: Attention, tensor: Number, *, ranks: float = 1.0) -> Number:
+    """Numbers that one device keeps of one token in one layer; `ranks` are the members of a group on a device.
 
     >>> gqa = Attention(heads=32, kv_heads=8, head_dim=128, value_dim=128)
     >>> [float(token_numbers(gqa, degree)) for degree in (1, 8, 16)]
@@ -51,8 +53,17 @@ def token_numbers(attention: Attention, tensor: Number) -> Number:
     """
     if attention.kv_rank is not None:
         return float(attention.kv_rank + attention.rope_dim) * np.ones_like(tensor, dtype=float)
-    heads = np.maximum(attention.kv_heads / np.asarray(tensor, dtype=float), 1.0)
-    return heads * float(attention.head_dim + attention.value_dim)
+    return heads_held(attention, tensor, ranks) * float(attention.head_dim + attention.value_dim)
+
+
+def heads_held(attention: Attention, tensor: Number, ranks: float = 1.0) -> Number:
+    """Key-value heads that one device holds: each of its `ranks` holds one of its own at least.
+
+    >>> gqa = Attention(heads=32, kv_heads=8, head_dim=128, value_dim=128)
+    >>> [float(heads_held(gqa, 12, ranks)) for ranks in (1, 2)]
+    [1.0, 2.0]
+    """
+    return ranks * np.maximum(attention.kv_heads / (ranks * np.asarray(tensor, dtype=float)), 1.0)
 
 
 def copied_bytes(attention: Attention, deployment: Deployment, work: Work) -> Number:

@@ -13,10 +13,11 @@ from outlay.machine import (
     memory_seconds,
     mla_decode_seconds,
 )
+from outlay.machine.collective_curve import ranks_of
 from outlay.machine.delta_rule import KERNELS
 from outlay.serving.choice import choosing, choosing_for_prompts, sparse
 from outlay.serving.deployment import Deployment, Work
-from outlay.serving.kv_cache import copied_bytes, state_bytes
+from outlay.serving.kv_cache import copied_bytes, heads_held, state_bytes
 from outlay.workload import Attention, GatedDelta, Layer, Number, StateSpace
 from outlay.workload.recurrence import scan_products
 
@@ -86,10 +87,12 @@ def _decoding(mixer: Attention, deployment: Deployment, work: Work, curves: Curv
     if mixer.kv_rank is not None:
         seen = work.context if mixer.chosen is None else np.minimum(work.context, mixer.chosen)
         return _latent(mixer, sequences, seen, queries, deployment, curves) + choosing(mixer, deployment, work, curves)
+    heads = mixer.heads / layout.tensor
+    held = heads_held(mixer, layout.tensor, ranks_of(deployment.cluster.accelerator))
     read = decode_attention_seconds(
         sequences,
-        mixer.heads / layout.tensor,
-        np.maximum(mixer.kv_heads / layout.tensor, 1.0),
+        np.maximum(heads, held),
+        heads if reads_apart(deployment) else held,
         work.context,
         mixer.head_dim,
         mixer.value_dim,
@@ -101,6 +104,19 @@ def _decoding(mixer: Attention, deployment: Deployment, work: Work, curves: Curv
     if deployment.engine.family != "transformers":
         return read
     return read + memory_seconds(copied_bytes(mixer, deployment, work), kernels=2, curve=curves.memory)
+
+
+SHARING = 2024.73
+"""Since when vLLM's kernel for AMD reads a key-value head once for all of its query heads (release 0.6.2, pull request 8310:
+Llama 2 70B answers 1.2 to 1.5 times as fast)."""
+
+
+def reads_apart(deployment: Deployment) -> bool:
+    """Whether the decoding kernel reads a key-value head anew for each of its query heads, as one block of threads takes one
+    query head: DeepSpeed-FastGen's, and vLLM's first (csrc/attention, paged_attention_v1) on chips whose caches are small."""
+    engine, chip = deployment.engine, deployment.cluster.accelerator
+    early = engine.family == "vllm-0" and engine.year < SHARING and chip.vendor == "amd"
+    return early or engine.family == "deepspeed"
 
 
 def _latent(

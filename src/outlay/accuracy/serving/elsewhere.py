@@ -9,14 +9,30 @@ from outlay.accuracy.records import Record
 SITES: Final = {("argonne-lcf", "a100-sxm"): "a100-sxm-40gb"}
 """A source and a chip's words → the chip of its machine: Polaris has A100s of 40 GB (https://docs.alcf.anl.gov/polaris/)."""
 
-SOFTWARE: Final = {"ml-energy/leaderboard v3": "0.11.1"}
-"""A source → the version of its engine (https://ml.energy/blog/measurement/energy/llm-inference-energy-a-longitudinal-analysis)."""
+_ARGONNE = "llm-inference-bench"
+SOFTWARE: Final = (
+    # https://ml.energy/blog/measurement/energy/llm-inference-energy-a-longitudinal-analysis
+    ("ml-energy/leaderboard v3", "", "", "0.11.1"),
+    # The READMEs beside its scripts, vLLM/MI300X, vLLM/MI250 and vLLM/Max1550.
+    (_ARGONNE, "vllm", "mi300x", "0.6.1"),
+    (_ARGONNE, "vllm", "mi250", "0.6.1"),
+    (_ARGONNE, "vllm", "max-1550", "0.5.2"),
+)
+"""A source, its engine and its chip → the version of the engine."""
+
+PER_USER: Final = ("nvidia/tensorrt-llm docs",)
+"""Sources whose rate of one request counts the time to its first token (trtllm-bench's per-user output throughput)."""
+
+
+def of_whole(record: Record) -> bool:
+    """Whether a request's rate of decoding is its answer over its whole latency."""
+    return record.word("source").lower().startswith(PER_USER)
 
 
 def software(record: Record) -> str:
     """The version of an engine that a source states elsewhere."""
-    named = record.word("source").lower()
-    return next((version for words, version in SOFTWARE.items() if words in named), "")
+    words = [record.word(name).lower() for name in ("source", "engine", "accelerator")]
+    return next((version for *named, version in SOFTWARE if all(map(str.__contains__, words, named))), "")
 
 
 def published(record: Record) -> str:

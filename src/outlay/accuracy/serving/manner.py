@@ -64,6 +64,11 @@ _DATA = (
 """Words of a data set or task → tokens of a prompt and of an answer, where a row states none."""
 
 
+_PACED: Final = ((r"mlperf \S+ .*\bserver (?:llama2-70b|mixtral-8x7b)", 0.2),)
+"""Words of a benchmark whose rules limit the time between tokens, and its seconds: MLPerf Inference v4.1's Server scenario
+(mlcommons/inference_policies, inference_rules.adoc: 200 ms for 99 of 100 answers of Llama 2 70B and Mixtral 8x7B)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
     """How a row's figures came about."""
@@ -101,6 +106,8 @@ class Manner:
     """Tokens of the prompt that the notes state."""
     submission: bool
     """The run was entered in a benchmark."""
+    pace: float | None
+    """Seconds between tokens that 99 of 100 answers keep, by the benchmark's rules; None where there are none."""
     kernel: str
     """The 4-bit kernel that the notes name (`gemm`, `gemv`); empty where they name none."""
     cold: bool
@@ -170,6 +177,7 @@ def manner_of(record: Record) -> Manner:
         served=re.search(_SERVER, text) is not None,
         library=library,
         submission=_submitted(record, text),
+        pace=next((limit for pattern, limit in _PACED if re.search(pattern, text)), None),
         apart=APART.search(text) is not None,
         drafting=drafting_of(f"{record.word('notes')} {record.word('engine')} {record.word('engine_version')}"),
     )

@@ -76,6 +76,7 @@ def _together(questions: Sequence[Question], coefficients: ServingCoefficients) 
         random_lengths=np.array([one.random_lengths for one in questions]),
         alike=np.array([one.alike for one in questions]),
         slots=np.array([one.slots for one in questions]),
+        pace=np.array([math.inf if one.pace is None else one.pace for one in questions]),
         speculation=_drafting(questions),
     )
     try:
@@ -133,12 +134,13 @@ def _answer(question: Question, found: Fare, index: int, *, many: int | None = N
         return float(np.broadcast_to(values, found.shape)[index])
 
     many = question.instances if many is None else many
-    decode = at(found.decode_per_second) * many
+    output = at(found.output_per_second) * many
+    decode = output if question.of_whole else at(found.decode_per_second) * many
     metrics = {
         "ttft_ms": at(found.ttft) * 1e3,
         "tpot_ms": at(found.tpot) * 1e3,
         "e2e_latency_ms": at(found.e2e) * 1e3,
-        "output_tokens_per_s": decode if question.answer_alone else at(found.output_per_second) * many,
+        "output_tokens_per_s": decode if question.answer_alone else output,
         "total_tokens_per_s": at(found.total_per_second) * many,
         "prefill_tokens_per_s": at(found.prefill_per_second) * many,
         "decode_tokens_per_s": decode,

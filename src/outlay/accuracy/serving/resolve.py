@@ -11,7 +11,7 @@ from outlay.accuracy.records import Record
 from outlay.accuracy.serving import amounts, words
 from outlay.accuracy.serving.columns import configuration
 from outlay.accuracy.serving.drafts import drafting_bytes, speculation_of
-from outlay.accuracy.serving.elsewhere import at_its_site, published, software
+from outlay.accuracy.serving.elsewhere import at_its_site, of_whole, published, software
 from outlay.accuracy.serving.impossible import refuse_impossible
 from outlay.accuracy.serving.inferencemax import NOMINAL, as_set, cache_of
 from outlay.accuracy.serving.layouts import divide
@@ -34,6 +34,7 @@ from outlay.serving import (
 )
 from outlay.serving.ggml import era
 from outlay.serving.lanes import on_threads, with_memory
+from outlay.serving.mixing import reads_apart
 from outlay.workload import parameters
 
 NOT_YET: Final = {
@@ -89,10 +90,10 @@ class Question:
     """Requests of the whole run, where they come at a rate."""
     answer_alone: bool
     scattered: bool
+    """Lengths are those of a data set, not all alike."""
     random_lengths: bool
     alike: bool
     """All prompts and answers are of one length."""
-    """Lengths are those of a data set, not all alike."""
     assumed: tuple[str, ...]
     slots: float = 0.0
     """Tokens of a cache of one length, all of which is held and read; 0 where caches grow."""
@@ -100,6 +101,10 @@ class Question:
     """Where prompts are computed, if on devices of their own."""
     speculation: Speculation | None = None
     """How tokens are drafted, of one instance's devices."""
+    of_whole: bool = False
+    """The rate of decoding that the row states counts the time to the first token."""
+    pace: float | None = None
+    """Seconds between tokens that 99 of 100 answers keep, by the benchmark's rules."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -127,6 +132,7 @@ class Question:
             one.cache,
             one.eager,
             one.truncated,
+            reads_apart(one),
         )
 
 
@@ -271,6 +277,8 @@ def resolve(record: Record) -> Question:
         scattered=manner.lengths is not None,
         random_lengths=manner.random_lengths,
         alike=manner.alike and manner.lengths is None,
+        pace=manner.pace,
+        of_whole=of_whole(record),
         assumed=tuple(dict.fromkeys(filter(None, (*said, *notes)))),
         slots=prompt + answer if engine.name == "neuronx" else float(max(manner.slots or 0, 0)),
         apart=apart,

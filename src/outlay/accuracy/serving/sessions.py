@@ -40,6 +40,9 @@ VARIATION = 0.8
 RANDOM = 0.064
 """The same of lengths drawn evenly between 80 and 100 % of the nominal one."""
 MANY = 1e6
+TAIL = 1.16
+"""The time between tokens of one answer in a hundred over the mean one, at the highest rate that an instance keeps up, where
+lengths scatter (played: tests/serving/test_paced.py)."""
 SERIAL = frozenset({"transformers", "exllama", "autoawq", "llamacpp", "llamacpp-server", "llamacpp-webui"})
 """Families of engines that batch no requests of different clients."""
 
@@ -76,6 +79,8 @@ class Session:
     """All prompts and answers are of one length."""
     slots: Floats
     """Tokens of a cache of one length, all of which is held and read; 0 where caches grow."""
+    pace: Floats
+    """Seconds between tokens that 99 of 100 answers keep, by the benchmark's rules; infinite where there are none."""
     speculation: Speculation | None = None
 
     def step(self, work: Work) -> tuple[Floats, Floats]:
@@ -292,7 +297,8 @@ def _client(session: Session) -> Fare:
         # Full is a machine in front of which nobody waits.
         fit = np.maximum(room(deployment, load, coefficients).sequences, 1.0)
         clients = np.asarray(load.concurrency)
-        load = dataclasses.replace(load, concurrency=np.where(full, np.minimum(clients, fit), clients))
+        fit = np.where((session.beams > 1) | (session.slots > 0), np.minimum(clients, fit), fit)
+        load = dataclasses.replace(load, concurrency=np.where(full, _paced(session, load, fit), clients))
     # A server around a library that knows no other requests answers one after another.
     serial = deployment.engine.family in SERIAL and not full.any()
     most = 1.0 if serial else np.floor(session.room()) if np.any(session.slots > 0) else None
@@ -323,6 +329,28 @@ def _client(session: Session) -> Fare:
         requests_per_second=served,
         joules_per_token=watts / np.maximum(served * session.output, 1e-12),
     )
+
+
+def _paced(session: Session, load: Load, fit: Floats) -> Floats:
+    """As many requests as fit, or as still keep the pace that the benchmark's rules ask for."""
+    if not np.isfinite(session.pace).any():
+        return fit
+
+    def between(running: Floats) -> Floats:
+        one = dataclasses.replace(load, concurrency=running)
+        return np.asarray(perform(session.deployment, one, session.coefficients, front_end=0.0).tpot, dtype=float)
+
+    low, high = np.ones_like(fit), fit
+    keeps = between(fit) * TAIL <= session.pace
+    for _ in range(HALVINGS):
+        middle = np.sqrt(low * high)
+        slow = between(middle) * TAIL > session.pace
+        low, high = np.where(slow, low, middle), np.where(slow, middle, high)
+    return np.where(keeps, fit, low)
+
+
+HALVINGS = 14
+"""Steps to a number of requests to a thousandth of it."""
 
 
 def _at_rate(session: Session) -> Fare:
