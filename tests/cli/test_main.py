@@ -146,8 +146,12 @@ HEAVY = ("pydantic", "rich", "scipy", "pandas", "importlib.metadata", "tomllib",
         (["--help"], (*HEAVY, "numpy", "outlay.scenarios")),
         (["cost", "training", "llama-3-8b", "--tokens", "1T", "--on", "h100-sxm:64"], HEAVY),
         (["size", "--under", "1M", "--tokens-served", "2T"], HEAVY),
+        (
+            ["cost", "serving", "llama-3-8b", "--on", "h100-sxm", "--rate", "1/s"],
+            (*HEAVY, "numpy.ma", "outlay.training.step", "outlay.accuracy.serving.validate"),
+        ),
     ],
-    ids=["help", "cost", "size"],
+    ids=["help", "cost", "size", "serving"],
 )
 def test_a_cold_start_imports_little(words, forbidden, tmp_path):
     code = (

@@ -1,11 +1,26 @@
-"""What one training step takes, and what layout to train in: seconds by cause, bytes by part."""
+"""What one training step takes, and what layout to train in: seconds by cause, bytes by part.
 
-from outlay.training.choose import Chosen, choose_layout
+What times steps and chooses layouts loads on use, so that an answer about serving, whose ranges are told here, starts without it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from outlay.training.coefficients import Coefficients, StepCoefficients, load_coefficients
-from outlay.training.idle import Working, choose_working
-from outlay.training.recipe import OPTIMIZERS, PRECISIONS, Optimizer, Recipe
 from outlay.training.software import Software, software_for, usual_framework
-from outlay.training.step import CAUSES, Estimate, estimate
+
+if TYPE_CHECKING:
+    from outlay.training.choose import Chosen as Chosen
+    from outlay.training.choose import choose_layout as choose_layout
+    from outlay.training.idle import Working as Working
+    from outlay.training.idle import choose_working as choose_working
+    from outlay.training.recipe import OPTIMIZERS as OPTIMIZERS
+    from outlay.training.recipe import PRECISIONS as PRECISIONS
+    from outlay.training.recipe import Optimizer as Optimizer
+    from outlay.training.recipe import Recipe as Recipe
+    from outlay.training.step import CAUSES as CAUSES
+    from outlay.training.step import Estimate as Estimate
+    from outlay.training.step import estimate as estimate
 
 __all__ = [
     "CAUSES",
@@ -26,3 +41,22 @@ __all__ = [
     "software_for",
     "usual_framework",
 ]
+
+_ON_USE = {
+    name: module
+    for module, names in {
+        "choose": ("Chosen", "choose_layout"),
+        "idle": ("Working", "choose_working"),
+        "recipe": ("OPTIMIZERS", "PRECISIONS", "Optimizer", "Recipe"),
+        "step": ("CAUSES", "Estimate", "estimate"),
+    }.items()
+    for name in names
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_ON_USE[name]}"), name)
+    globals()[name] = value
+    return value

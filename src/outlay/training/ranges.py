@@ -20,15 +20,17 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outlay.errors import InputError
 from outlay.machine import Cluster
 from outlay.machine.gemm_curve import gemm_curve
 from outlay.training.coefficients import stored_tuning
 from outlay.training.production import load_production
-from outlay.training.recipe import Recipe
 from outlay.workload import parameters
+
+if TYPE_CHECKING:
+    from outlay.training.recipe import Recipe
 
 LEVEL = 0.8
 """Share of runs that a range is to hold, unless another is asked for."""
