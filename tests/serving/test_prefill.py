@@ -61,26 +61,56 @@ def test_prompts_wait_as_the_exact_solution_says(places: int, fixed: float, shar
     assert float(prompts.first(share / prompts.each, 1.0)) == pytest.approx(exact(places, fixed, share), rel=0.12)
 
 
-@pytest.mark.parametrize(("layout", "variation"), [(Layout(tensor=8, expert=8), 0.5), (Layout(data=8, expert=8), 0.0)])
-@pytest.mark.parametrize("share", [0.05, 0.4, 0.6, 0.8])
-def test_a_prompt_to_each_device_is_as_played(
-    coefficients: ServingCoefficients, layout: Layout, variation: float, share: float
-) -> None:
-    """DeepSeek-V3's experts on eight devices: eight prompts side by side take twice as long as one, not as long."""
-    prompts, answers = (
+def pools(prompts: Layout, model: str = "deepseek-v3", form: str = "fp8-block") -> tuple[Deployment, Deployment]:
+    """Instances for prompts, in a layout, and for answers."""
+    first, last = (
         Deployment(
-            architecture=read_model("deepseek-v3")[0],
-            cluster=cluster_for(accelerator("h200"), 8),
-            layout=split,
+            architecture=read_model(model)[0],
+            cluster=cluster_for(accelerator("h200"), int(layout.devices)),
+            layout=layout,
             engine=engine_for("vllm"),
-            weights=format_for("fp8-block"),
+            weights=format_for(form),
         )
-        for split in (layout, Layout(tensor=8, expert=8))
+        for layout in (prompts, Layout(tensor=8, expert=8 if form == "fp8-block" else 1))
     )
+    return first, last
+
+
+@pytest.mark.parametrize(("layout", "variation"), [(Layout(tensor=8, expert=8), 0.0), (Layout(data=8, expert=8), 0.0)])
+@pytest.mark.parametrize("share", [0.05, 0.4, 0.6, 0.8])
+@pytest.mark.parametrize("instances", [1, 2, 4])
+def test_prompts_beside_each_other_are_as_played(
+    coefficients: ServingCoefficients, layout: Layout, variation: float, share: float, instances: int
+) -> None:
+    """DeepSeek-V3's experts on eight devices: eight prompts side by side take twice as long as one, not as long; and of
+    several instances that are all at work, the least loaded is in the middle of a step."""
+    both, counts = pools(layout), {"prefill_instances": instances, "decode_instances": 64}
     load = Load(input=2048, output=32, rate=1e-3)
-    highest = 1e-3 / float(perform_disaggregated(prompts, answers, load, coefficients, decode_instances=64).utilisation)
+    highest = 1e-3 / float(perform_disaggregated(*both, load, coefficients, **counts).utilisation)
     requests = poisson(share * highest, 3000, input=2048, output=32, variation=variation, seed=4)
     load = Load(input=2048, output=32, rate=requests.rate, variation=variation)
-    expected = perform_disaggregated(prompts, answers, load, coefficients, decode_instances=64)
-    played = simulate_disaggregated(prompts, answers, requests, coefficients, decode_instances=64).performance
+    expected = perform_disaggregated(*both, load, coefficients, **counts)
+    played = simulate_disaggregated(*both, requests, coefficients, **counts).performance
     assert float(expected.ttft) == pytest.approx(float(played.ttft), rel=0.15)
+
+
+def test_lengths_that_vary_are_as_played(coefficients: ServingCoefficients) -> None:
+    both = pools(Layout(tensor=8, expert=8))
+    requests = poisson(12.0, 3000, input=2048, output=32, variation=0.5, seed=4)
+    load = Load(input=2048, output=32, rate=requests.rate, variation=0.5)
+    expected = perform_disaggregated(*both, load, coefficients, decode_instances=64)
+    played = simulate_disaggregated(*both, requests, coefficients, decode_instances=64).performance
+    assert float(expected.ttft) == pytest.approx(float(played.ttft), rel=0.15)
+
+
+@pytest.mark.parametrize("layout", [Layout(tensor=8, pipeline=4), Layout(tensor=4, pipeline=8)])
+@pytest.mark.parametrize("rate", [0.01, 5.0])
+def test_a_prompt_passes_all_stages_of_a_pipeline(
+    coefficients: ServingCoefficients, layout: Layout, rate: float
+) -> None:
+    both = pools(layout, "llama-3-70b", "bf16")
+    requests = poisson(rate, 600, input=1024, output=32, seed=4)
+    load = Load(input=1024, output=32, rate=requests.rate)
+    expected = perform_disaggregated(*both, load, coefficients, decode_instances=8)
+    played = simulate_disaggregated(*both, requests, coefficients, decode_instances=8).performance
+    assert float(expected.ttft) == pytest.approx(float(played.ttft), rel=0.05)

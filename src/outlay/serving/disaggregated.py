@@ -20,7 +20,7 @@ from outlay.serving.deployment import Deployment
 from outlay.serving.inside import look_up, times_of
 from outlay.serving.load import Load, Performance
 from outlay.serving.open_loop import number_inside, slope_of, slot_wait, wait_variance
-from outlay.serving.prefill import Prefill, behind_many, prefill_of
+from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.quantiles import Quantiles, Spread
 from outlay.serving.room import Room, room
 from outlay.serving.speculation import Speculation
@@ -205,11 +205,9 @@ class _Pools:
         share = np.minimum(sending, 0.999)
         behind = share / (2.0 * (1.0 - share)) * self.sending
         squared = 1.0 + np.square(load.variation)
-        first = self.prefill.first(rate / self.prefill_instances, squared)
-        busy = rate * self.prefill.each / self.prefill_instances
-        first = self.prefill.one + (first - self.prefill.one) * behind_many(self.prefill_instances, busy)
+        first = self.prefill.first(rate / self.prefill_instances, squared, self.prefill_instances)
         slope, steady = slope_of(one, most, full_seconds, found, inside)
-        queued = self.prefill.variance(rate / self.prefill_instances, load.variation)
+        queued = self.prefill.variance(rate / self.prefill_instances, load.variation, self.prefill_instances)
         behind_place = wait_variance(place, self.answering.queueing * found.seconds / most, decoding)
         shortest = self.prefill.one * (1.0 - np.minimum(load.variation, 1.0))
         return _Flow(

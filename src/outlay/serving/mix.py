@@ -9,6 +9,8 @@ import numpy as np
 from outlay.serving.task import Task
 from outlay.workload import Number
 
+TRACE = 0.05
+"""Sequences beside a prompt that are so few that hardly any step has one: they take no token of it."""
 SMALL = 1e-4
 """Below it, a series is exacter than an exponential."""
 
@@ -58,7 +60,8 @@ def mix_of(task: Task, n: Number) -> Mix:
 
 def _budget(task: Task, beside: Number) -> Number:
     """Prompt tokens of one device's step, with so many sequences that decode beside them."""
-    return np.maximum(task.chunk - beside * task.verified / task.devices, 1.0)
+    there = np.where(np.less(beside, TRACE), 0.0, beside)
+    return np.maximum(task.chunk - there * task.verified / task.devices, 1.0)
 
 
 def _chosen(first: Number, one: Mix, other: Mix) -> Mix:

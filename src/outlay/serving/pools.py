@@ -73,6 +73,12 @@ class PrefillLoops(Loops):
         queue = first - prompts.one
         return rate, _performance(load, ttft=first, tpot=0.0, utilisation=utilisation, queue=queue, watts=power)
 
+    def among(self, places: Any, rate: Floats, instances: Any) -> Floats:
+        """Seconds of a prompt where so many `instances` have such a rate each, the least loaded of which gets it."""
+        prompts = _prompts_at(self.prompts, places)
+        first = prompts.first(rate, 1.0 + np.square(self.load.variation), instances)
+        return np.where(np.less(rate * prompts.each, 1.0), first, np.inf)
+
     def kept_up(self, places: Any, inside: Floats) -> Floats:
         """The rate itself."""
         return inside

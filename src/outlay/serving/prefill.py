@@ -48,13 +48,14 @@ class Prefill:
     side: Number
     """Seconds of a step with one prompt for each of them."""
 
-    def first(self, rate: Number, squared: Number) -> Number:
-        """Mean seconds of a prompt, waiting included, at a rate; `squared`: v, 1 + c² for independent arrivals."""
+    def first(self, rate: Number, squared: Number, instances: Number = 1) -> Number:
+        """Mean seconds of a prompt, waiting included, at a rate of one of so many `instances`, the least loaded of which gets
+        each prompt; `squared`: v, 1 + c² for independent arrivals."""
         alone = np.minimum(rate * self.held, 0.999)
-        queued = self.held * alone / (2.0 * (1.0 - alone))
-        return self.one + squared * (self.room * self._shared(rate) + (1.0 - self.room) * queued)
+        queued = self.held * alone / (2.0 * (1.0 - alone)) * behind_many(instances, alone)
+        return self.one + squared * (self.room * self._shared(rate, instances) + (1.0 - self.room) * queued)
 
-    def _shared(self, rate: Number) -> Number:
+    def _shared(self, rate: Number, instances: Number) -> Number:
         """Mean seconds that a prompt waits for steps, its own longer by the others in it, where it shares them."""
         share = np.minimum(rate * self.each, 0.999)
         rate = share / self.each
@@ -62,23 +63,28 @@ class Prefill:
         chord = np.clip((full - self.held) / np.maximum(self.places - 1.0, 1e-9), 0.0, self.each)
         # A prompt to each device costs less than further ones: T is the longer of two lines, through T(1) and through T(c).
         devices = np.maximum(self.devices, 1.0)
-        below = np.minimum((self.side - self.held) / np.maximum(devices - 1.0, 1e-9), chord)
+        beside = (self.side - self.held) / np.maximum(devices - 1.0, 1e-9)
+        below = np.where(np.greater(devices, 1.0), np.clip(beside, 0.0, chord), chord)
         above = np.clip((full - self.side) / np.maximum(self.places - devices, 1e-9), chord, self.each)
         fixed = full - self.places * above
-        waited = np.maximum(_unlimited(rate, self.held - below, np.maximum(below, 0.0)), _unlimited(rate, fixed, above))
+        waited = np.maximum(_unlimited(rate, self.held - below, below), _unlimited(rate, fixed, above))
         behind = (np.sqrt(2.0 * (self.places + 1.0)) - 1.0) * full / np.maximum(fixed, 1e-3 * self.held)
         left = self.each / 2.0 * share**behind / (1.0 - share)
-        return np.maximum(waited - self.held, 0.0) + left
+        # Whoever finds all instances at work waits for a step of one of them, however many there are; what other prompts add
+        # to it is divided among them.
+        alone = 1.0 - below / self.held
+        met = all_at_work(instances, np.minimum(rate * self.held, 1.0)) * (alone + (1.0 - alone) / instances)
+        return np.maximum(waited - self.held, 0.0) * met + left * behind_many(instances, share)
 
     def together(self, count: Number) -> Number:
         """Mean seconds of `count` prompts that are sent at once to an idle instance."""
         group = np.minimum(count, self.step.prompts)
         return np.maximum(self.one, self.each * (count + group) / 2.0)
 
-    def variance(self, rate: Number, variation: Number) -> Number:
+    def variance(self, rate: Number, variation: Number, instances: Number = 1) -> Number:
         """Of those seconds: of the prompt itself, and of its wait as in an M/G/1 queue (Takács 1962)."""
         squared = 1.0 + np.square(variation)
-        wait = self.first(rate, squared) - self.one
+        wait = self.first(rate, squared, instances) - self.one
         share = np.minimum(rate * (self.room * self.each + (1.0 - self.room) * self.held), 0.999)
         cubed = squared * (1.0 + 2.0 * np.square(variation))
         return np.square(variation * self.one) + np.square(wait) + rate * self.held**3 * cubed / (3.0 * (1.0 - share))
@@ -92,19 +98,27 @@ def _unlimited(rate: Number, fixed: Number, more: Number) -> Number:
     return np.minimum(few, many)
 
 
+def all_at_work(instances: Number, utilisation: Number) -> Number:
+    r"""How often all of k instances are at work, each of which is `utilisation` busy, over how often one alone is.
+
+    .. math:: \rho^{\sqrt{2(k+1)} - 2}
+
+    (Sakasegawa 1977). A router sends each prompt to the least loaded one.
+
+    >>> round(float(all_at_work(1, 0.8)), 3), round(float(all_at_work(8, 0.8)), 3), float(all_at_work(8, 1.0))
+    (1.0, 0.606, 1.0)
+    """
+    share = np.clip(utilisation, 1e-9, 1.0)
+    return np.asarray(share ** (np.sqrt(2.0 * (np.asarray(instances, dtype=float) + 1.0)) - 2.0))
+
+
 def behind_many(instances: Number, utilisation: Number) -> Number:
-    r"""Waiting at one of k instances, each of which is `utilisation` busy, over that at one alone with its part of the load:
-    a router sends each prompt to the least loaded one.
-
-    .. math:: \rho^{\sqrt{2(k+1)} - 2} / k
-
-    (Sakasegawa 1977, of the queue in front of k servers over that in front of one).
+    """Waiting in the queue of k instances over that of one alone with its part of the load: whoever waits, waits for k.
 
     >>> round(float(behind_many(1, 0.8)), 3), round(float(behind_many(8, 0.8)), 3)
     (1.0, 0.076)
     """
-    share = np.clip(utilisation, 1e-9, 1.0)
-    return np.asarray(share ** (np.sqrt(2.0 * (np.asarray(instances, dtype=float) + 1.0)) - 2.0) / instances)
+    return all_at_work(instances, utilisation) / np.asarray(instances, dtype=float)
 
 
 def prefill_of(task: Task, steps: Steps) -> Prefill:
@@ -115,7 +129,7 @@ def prefill_of(task: Task, steps: Steps) -> Prefill:
     full = Mixture(decoding=0.0, context=0.0, prefill=each * many, prompts=many, past=task.past(each))
     pipelined = bool(np.any(np.greater(task.stages, 1)))
     beside = Mixture(decoding=0.0, context=0.0, prefill=each * task.devices, prompts=task.devices, past=task.past(each))
-    read = Mixture(decoding=0.0, context=0.0, prefill=1.0, prompts=1.0)
+    read = Mixture(decoding=1.0, context=1.0)
     parallel = bool(np.any(np.greater(task.devices, 1)))
     first, last, *others = asked_together(
         steps, alone, full, *([beside] if parallel else []), *([read] if pipelined else [])

@@ -947,3 +947,19 @@ def test_where_split_machines_are_too_small_those_are_named(prompts, answers, wh
     with pytest.raises(DoesNotFit) as refused:
         cost_serving("deepseek-v3", prefill_on=f"h200:{prompts}", decode_on=f"h200:{answers}", rate=1)
     assert f"the fullest device for {whose} needs 159 GiB" in str(refused.value)
+
+
+def test_more_instances_than_clients_are_no_error() -> None:
+    """One client of four instances that answer has one of them."""
+    asked = {"prefill_on": "h100-sxm:8", "decode_on": "h100-sxm:8", "input": 1024, "output": 64, "price": 2}
+    one, two = (cost_serving("llama-3-8b", layout="tp=2", concurrency=clients, **asked) for clients in (1, 8))
+    assert 0.8 < one.answer["tpot"].value.likely / two.answer["tpot"].value.likely <= 1.0
+
+
+@pytest.mark.parametrize("length", [512, 1024])
+def test_an_idle_server_computes_a_prompt_as_if_it_were_alone(length: int) -> None:
+    """Where a prompt just fills a batch, a trace of another request does not begin a second one."""
+    asked = {"on": "rtx-4090", "quant": "q4_k_m", "input": length, "output": 64, "price": 0.3}
+    rate = cost_serving("llama-3-8b", rate="10/h", **asked).answer["ttft"].value.likely
+    alone = cost_serving("llama-3-8b", concurrency=1, **asked).answer["ttft"].value.likely
+    assert rate == pytest.approx(alone, rel=0.02)

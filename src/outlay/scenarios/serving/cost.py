@@ -36,6 +36,8 @@ from outlay.units import format_quantity
 from outlay.workload import Architecture
 
 assert _render.FORMATS
+HALF = 0.5
+"""Share of the highest rate below which nobody waits for long."""
 NEAR = 1e-3
 """Share by which the most of a plan and that of the same machines alone may differ."""
 _TEXTS = (
@@ -315,7 +317,7 @@ def notes_of(run: ServingRun) -> Iterator[str]:
         overrun = too_much(run.waits, float(served.busiest.e2e))
         if overrun:
             yield overrun
-        elif not 0.5 * waited <= float(served.busiest.ttft) <= slow:
+        elif share > HALF and not 0.5 * waited <= float(served.busiest.ttft) <= slow:
             yield (
                 "The mean wait is that of a load without end, and what is played are its first requests: 99 in 100 are put no "
                 "sooner than the mean."

@@ -85,7 +85,8 @@ class Demand:
             return Load(
                 input=self.input,
                 output=self.output,
-                concurrency=self.concurrency * share,
+                # Where there are more instances than clients, a client has one of them.
+                concurrency=np.maximum(self.concurrency * share, 1.0),
                 cached=self.cached,
                 # Answers of people differ in length, so that nothing keeps clients in step.
                 variation=max(self.variation, LOOSE),

@@ -41,7 +41,7 @@ def read_rate(text: str | float | None) -> float:
     if found > MOST_RATE:
         raise InputError(f"`--rate` is {text}", expected=f"at most {MOST_RATE:,.0f} a second", hint=hint)
     if found < LEAST_RATE:
-        raise InputError(f"`--rate` is {text}", expected="a request in thirty years or more", hint=hint)
+        raise InputError(f"`--rate` is {text}", expected="a request in thirty years at least", hint=hint)
     return found
 
 

@@ -19,8 +19,7 @@ from outlay.serving.choose import Ways, fared, replicas_of, ways_of
 from outlay.serving.layouts import layouts_of
 from outlay.serving.loops import Floats, Make, loops_of
 from outlay.serving.objectives import FULL, Objectives
-from outlay.serving.pools import decode_loops, prefill_loops
-from outlay.serving.prefill import behind_many
+from outlay.serving.pools import PrefillLoops, decode_loops, prefill_loops
 
 LARGEST = 64
 """Devices of one instance that are looked at."""
@@ -227,8 +226,8 @@ def _best_of_pool(
     replicas = np.concatenate([least[places] + extra for extra in more])
     found, device_watts, _ = _fared(asked, ways, way, replicas)
     if first:
-        shared = behind_many(replicas, found["utilisation"])
-        found["ttft"] = found["ttft"] - found["queue"] * (1.0 - shared)
+        assert isinstance(ways.loops, PrefillLoops)
+        found["ttft"] = ways.loops.among(way, asked.rate / replicas, replicas)
     columns = (replicas * ways.devices[way], found["tpot"], found["ttft"])
     best = front(*columns)
     return (
