@@ -6,8 +6,9 @@ Names load on use, so that importing the catalog costs nothing. Modules have oth
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from outlay.on_use import on_use
 
 if TYPE_CHECKING:
     from outlay.catalog.compressed import Quality as Quality
@@ -48,9 +49,9 @@ if TYPE_CHECKING:
     from outlay.catalog.scaling_laws import laws as laws
     from outlay.catalog.sellers import unlinked as unlinked
 
-_WHERE = {
-    name: module
-    for module, names in {
+__getattr__ = on_use(
+    __name__,
+    {
         "compressed": ("Quality", "quality"),
         "devices": ("Accelerator", "accelerator", "accelerators"),
         "electricity": ("Grid", "grid", "grids"),
@@ -66,14 +67,5 @@ _WHERE = {
         "recognise": ("resolve_accelerator",),
         "scaling_laws": ("LawFacts", "law", "laws"),
         "sellers": ("unlinked",),
-    }.items()
-    for name in names
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
-    globals()[name] = value
-    return value
+    },
+)

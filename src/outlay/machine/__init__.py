@@ -3,8 +3,7 @@
 What only serving takes loads on use, so that a training's answer starts without it.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from outlay.machine.attention import AttentionCurve, attention_seconds
 from outlay.machine.cache import from_memory
@@ -16,6 +15,7 @@ from outlay.machine.gemm import GemmCurve, gemm_seconds
 from outlay.machine.grouped import GroupedCurve, active_experts, fullest, grouped_gemm_seconds
 from outlay.machine.memory_bound import MemoryCurve, memory_seconds
 from outlay.machine.power import power_watts, wall_watts
+from outlay.on_use import on_use
 
 if TYPE_CHECKING:
     from outlay.machine.decode import DecodeCurve as DecodeCurve
@@ -69,22 +69,13 @@ __all__ = [
     "wall_watts",
 ]
 
-_SERVING = {
-    name: module
-    for module, names in {
+__getattr__ = on_use(
+    __name__,
+    {
         "decode": ("DecodeCurve", "decode_attention_seconds", "mla_decode_seconds"),
         "delta_rule": ("DeltaCurve", "delta_rule_seconds"),
         "expert_exchange": ("ExchangeCurve", "exchange_curve", "expert_exchange_seconds"),
         "expert_layers": ("ExpertLayer", "expert_layer_seconds"),
         "small_all_reduce": ("SmallAllReduceCurve", "small_all_reduce_curve", "small_all_reduce_seconds"),
-    }.items()
-    for name in names
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _SERVING:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_SERVING[name]}"), name)
-    globals()[name] = value
-    return value
+    },
+)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from outlay.errors import InputError
 from outlay.machine.attention import AttentionCurve
-from outlay.machine.silicon import distance, is_chip, silicon
+from outlay.machine.silicon import Chip, distance, is_chip, silicon
 
 ELEMENT_BYTES = {"bf16": 2.0, "fp16": 2.0, "tf32": 4.0, "fp32": 4.0, "fp8": 1.0}
 
@@ -31,20 +31,13 @@ LIBRARIES = ("flash-2", "flash-3", "flash-4", "cudnn", "sdpa", "triton", "xforme
 """Kernels by the name of their library; `sdpa` is what PyTorch's scaled_dot_product_attention takes by default."""
 
 
-class Device(Protocol):
+class Device(Chip, Protocol):
     """What of an accelerator decides its attention."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def generation(self) -> str: ...
-    @property
-    def memory_bandwidth(self) -> float: ...
     @property
     def cores(self) -> int | None: ...
     @property
     def tdp(self) -> float: ...
-    def peak(self, dtype: str) -> float: ...
 
 
 def attention_curve(
@@ -70,7 +63,7 @@ def attention_curve(
         raise InputError(f"`{library}` is not an attention library", hint="take one of " + ", ".join(LIBRARIES))
     content = attention_coefficients() if coefficients is None else coefficients
     record, basis, source = _record(content, silicon(accelerator))
-    family = _family(accelerator.generation)
+    family = _generation(accelerator.generation)
     factors = content["libraries"].get(family, {}).get(library or "", {})
     values = dict(record["coefficients"])
     if "tdp" in record and basis == "assumed":
@@ -105,7 +98,7 @@ def attention_curve(
 
 def _record(content: Mapping[str, Any], accelerator: Device) -> tuple[Mapping[str, Any], str, str]:
     """Coefficients, their basis and their source."""
-    name, family = accelerator.name, _family(accelerator.generation)
+    name, family = accelerator.name, _generation(accelerator.generation)
     for record in content["curves"]:
         if is_chip(name, record["chip"]):
             return record, "fitted", f"kernels measured on {record['chip']} ({record['tables']})"
@@ -124,7 +117,7 @@ NVIDIA = ("blackwell", "hopper", "ampere", "ada")
 """Generations that flash-attention 2 and its successors are written for."""
 
 
-def _family(generation: str) -> str:
+def _generation(generation: str) -> str:
     """The generation's word that the tables use (`Grace Blackwell` → blackwell)."""
     lowered = generation.lower()
     words = ("blackwell", "hopper", "ampere", "ada", "volta", "turing", "pascal", "cdna", "rdna", "tpu", "trainium")

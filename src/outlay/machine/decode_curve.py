@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from outlay.errors import InputError
 from outlay.machine.decode import DecodeCurve
-from outlay.machine.silicon import distance, family, is_chip, silicon
+from outlay.machine.silicon import Chip, distance, family, is_chip, silicon
 
 KV_BYTES = {
     "bf16": 2.0,
@@ -46,18 +46,11 @@ VECTOR_ROWS = 8.0
 arithmetic for each byte would show a tile of 64."""
 
 
-class Device(Protocol):
+class Device(Chip, Protocol):
     """What of an accelerator decides its decode attention."""
 
     @property
-    def name(self) -> str: ...
-    @property
-    def generation(self) -> str: ...
-    @property
-    def memory_bandwidth(self) -> float: ...
-    @property
     def cores(self) -> int | None: ...
-    def peak(self, dtype: str) -> float: ...
 
 
 def decode_curve(

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from outlay.errors import InputError
 from outlay.machine.gemm import TILE_ROWS, GemmCurve
-from outlay.machine.silicon import OTHER_MAKER, distance, family, is_chip, silicon
+from outlay.machine.silicon import OTHER_MAKER, Chip, distance, family, is_chip, silicon
 
 POWER_EXPONENT = 0.4
 """How the sustained fraction of the peak follows watts per FLOP/s: clock ∝ power^(1/2.5)."""
@@ -39,20 +39,13 @@ FIRST_TENSOR_CORES = ("volta", "turing")
 generation, and the pooled share stands in. Their vector units are like Ampere's."""
 
 
-class Device(Protocol):
+class Device(Chip, Protocol):
     """What of an accelerator decides its matrix products."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def generation(self) -> str: ...
-    @property
-    def memory_bandwidth(self) -> float: ...
     @property
     def cores(self) -> int | None: ...
     @property
     def tdp(self) -> float: ...
-    def peak(self, dtype: str) -> float: ...
 
 
 HALVED = 3.0

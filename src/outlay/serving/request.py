@@ -28,9 +28,9 @@ class Policy:
     decode_only: bool = False
     """Prompts come with their caches."""
     stages: int = 1
+    """Of a pipeline."""
     overlaps: bool = False
     """The next step is scheduled when one begins: who comes meanwhile is in the one after it."""
-    """Of a pipeline."""
 
 
 class Request:

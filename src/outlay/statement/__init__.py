@@ -5,9 +5,9 @@ What reads and subtracts saved statements loads on use: an answer needs neither.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from outlay.on_use import on_use
 from outlay.statement.encode import to_json as to_json
 from outlay.statement.explanation import Tree as Tree
 from outlay.statement.explanation import explain as explain
@@ -35,15 +35,7 @@ if TYPE_CHECKING:
     from outlay.statement.decode import load as load
     from outlay.statement.difference import diff as diff
 
-_WHERE = {"MAX_BYTES": "decode", "from_json": "decode", "load": "decode", "diff": "difference"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = on_use(__name__, {"decode": ("MAX_BYTES", "from_json", "load"), "difference": ("diff",)})
 
 
 __all__ = [

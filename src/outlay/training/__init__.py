@@ -3,9 +3,9 @@
 What times steps and chooses layouts loads on use, so that an answer about serving, whose ranges are told here, starts without it.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from outlay.on_use import on_use
 from outlay.training.coefficients import Coefficients, StepCoefficients, load_coefficients
 from outlay.training.software import Software, software_for, usual_framework
 
@@ -42,21 +42,12 @@ __all__ = [
     "usual_framework",
 ]
 
-_ON_USE = {
-    name: module
-    for module, names in {
+__getattr__ = on_use(
+    __name__,
+    {
         "choose": ("Chosen", "choose_layout"),
         "idle": ("Working", "choose_working"),
         "recipe": ("OPTIMIZERS", "PRECISIONS", "Optimizer", "Recipe"),
         "step": ("CAUSES", "Estimate", "estimate"),
-    }.items()
-    for name in names
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _ON_USE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_ON_USE[name]}"), name)
-    globals()[name] = value
-    return value
+    },
+)
