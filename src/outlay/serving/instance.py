@@ -112,6 +112,8 @@ class Instance:
 
     def _admit(self, at: float) -> None:
         """Begin prompts for which there are sequences, blocks and (mixed) tokens left in the step."""
+        if not self.waiting:
+            return
         policy = self.policy
         fresh = policy.static and not self.prefilling
         budget = policy.chunk - sum(min(row[2] - row[1], policy.piece) for row in self.prefilling)
@@ -347,12 +349,15 @@ class Instance:
             )
         return taken
 
+    def _plenty(self, steps: int) -> bool:
+        """Whether there are blocks for so many decoding steps, wherever sequences stand in theirs."""
+        each = ceil(steps * self.policy.per_step / self.policy.block_tokens) + 1
+        return each * len(self.running) <= self.policy.blocks - self.used
+
     def _affordable(self, steps: int) -> int:
         """Of so many decoding steps, those for which there are blocks."""
         free = self.policy.blocks - self.used
-        size = self.policy.block_tokens
-        count = len(self.running)
-        if (ceil(steps * self.policy.per_step / size) + 1) * count <= free or self._taken(steps) <= free:
+        if self._plenty(steps) or self._taken(steps) <= free:
             return steps
         low, high = 0, steps
         while high - low > 1:
@@ -362,7 +367,7 @@ class Instance:
 
     def _make_room(self) -> bool:
         """Put sequences back until the others have blocks for a step; whether none had to be."""
-        if self.policy.reserving:
+        if self.policy.reserving or self._plenty(1):
             return True
         kept = True
         while self._taken(1) > self.policy.blocks - self.used:
