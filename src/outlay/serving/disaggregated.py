@@ -201,14 +201,17 @@ class _Pools:
         inside = number_inside(lambda n: self.answer(n + 1.0).seconds, passed / self.decode_instances, most - 1.0)
         found = self.answer(inside + 1.0)
         one = replace(load, rate=passed / self.decode_instances)
-        place = slot_wait(one, self.answering, most, full_seconds, found, inside, decoding)
+        place = slot_wait(
+            one, self.answering, most, full_seconds, found, inside, decoding, instances=self.decode_instances
+        )
         share = np.minimum(sending, 0.999)
         behind = share / (2.0 * (1.0 - share)) * self.sending
         squared = 1.0 + np.square(load.variation)
         first = self.prefill.first(rate / self.prefill_instances, squared, self.prefill_instances)
         slope, steady = slope_of(one, most, full_seconds, found, inside)
         queued = self.prefill.variance(rate / self.prefill_instances, load.variation, self.prefill_instances)
-        behind_place = wait_variance(place, self.answering.queueing * found.seconds / most, decoding)
+        places = most * self.decode_instances
+        behind_place = wait_variance(place, self.answering.queueing * found.seconds / places, decoding)
         shortest = self.prefill.one * (1.0 - np.minimum(load.variation, 1.0))
         return _Flow(
             rate=passed,

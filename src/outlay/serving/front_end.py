@@ -29,9 +29,11 @@ def left_inside(load: Load, found: Performance, front_end: Number) -> Load:
 
 def scheduled_before(deployment: Deployment, load: Load, found: Performance, step: Number, front_end: Number) -> Number:
     """Seconds of the `step` that was scheduled before a request came, in an engine that schedules the next one when one begins:
-    who finds it at work is in the step after that. None for who passes no front end: it is there before the step."""
+    who finds it at work is in the step after that. None for who passes no front end: it is there before the step; nor where
+    nothing but prompts is computed: the next step is that of the prompts before its own, which it waits for anyway."""
     if not deployment.engine.overlap_schedule:
         return 0.0
+    step = np.where(np.greater(load.output, 1), step, 0.0)
     others = found.busy if load.rate is not None else np.clip(np.subtract(found.concurrency, 1.0), 0.0, 1.0)
     return np.where(np.greater(front_end, 0), np.minimum(others, 1.0) * step, 0.0)
 

@@ -109,9 +109,18 @@ def wait_variance(wait: Number, scale: Number, utilisation: Number) -> Number:
 
 
 def slot_wait(
-    load: Load, task: Task, most: Number, full_seconds: Number, found: Cycle, inside: Number, utilisation: Number
+    load: Load,
+    task: Task,
+    most: Number,
+    full_seconds: Number,
+    found: Cycle,
+    inside: Number,
+    utilisation: Number,
+    *,
+    instances: Number = 1,
 ) -> Number:
-    """Seconds before there is a place in the batch; infinite where the load cannot be sustained.
+    """Seconds before there is a place in the batch; infinite where the load cannot be sustained. Of so many `instances` a router
+    takes the least loaded one, so that all of their places are in front of a request.
 
     The number inside varies more than a Poisson number: the more there are, the longer each stays. Where a request finds all
     places but its own taken, as many are taken on average as the rate keeps busy.
@@ -121,12 +130,12 @@ def slot_wait(
     crowded = np.greater_equal(inside, (most - 1.0) * (1.0 - 1e-6))
     taken = np.where(crowded, np.clip(load.rate * full_seconds, inside, most), inside)
     deviation = np.sqrt(np.maximum(taken, 1e-12) * (1.0 + np.square(load.variation)) / steady)
-    distance = np.clip((most - taken) / deviation, 1e-3, 30.0)
+    distance = np.clip(np.sqrt(instances) * (most - taken) / deviation, 1e-3, 30.0)
     density = np.exp(-np.square(distance) / 2.0) / np.sqrt(2.0 * np.pi)
     # A logistic curve for the normal distribution (Bowling et al. 2009, error below 2e-4).
     below = 1.0 / (1.0 + np.exp(-1.5976 * distance - 0.07056 * distance**3))
     full_chance = 1.0 / (1.0 + distance * below / np.maximum(density, 1e-300))
-    wait = full_chance * task.queueing * found.seconds / most / np.maximum(1.0 - utilisation, 1e-9)
+    wait = full_chance * task.queueing * found.seconds / (most * instances) / np.maximum(1.0 - utilisation, 1e-9)
     return np.where(np.less(utilisation, 1.0), wait, np.inf)
 
 

@@ -32,6 +32,9 @@ NUMBERS = 12
 class DecodeLoops(Loops):
     """Instances that decode what others have prefilled: `ttft` is what a request waits before it decodes."""
 
+    instances: Any = 1
+    """How many there are of each that is asked for, among which a router balances."""
+
     def _cycle(self, deployment: Deployment, running: Floats, steps: Steps) -> Cycle:
         return answering_cycle(Task.of(deployment, self.load, None), running, steps)
 
@@ -43,7 +46,7 @@ class DecodeLoops(Loops):
         rate: Floats = inside / found.seconds
         task, load = Task.of(deployment, self.load, None), dataclasses.replace(self.load, rate=rate)
         utilisation = rate * self.full[places] / most
-        place = slot_wait(load, task, most, self.full[places], found, others, utilisation)
+        place = slot_wait(load, task, most, self.full[places], found, others, utilisation, instances=self.instances)
         answer = found.seconds - found.ttft
         power: Any = 0.0
         if met.watts is not None:

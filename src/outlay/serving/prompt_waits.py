@@ -104,6 +104,10 @@ def in_lockstep(
     share = np.clip(found.mix.prefilling / np.maximum(steps, 1e-9), 0.0, 1.0)
     mean = share * long + (1.0 - share) * short
     waiting = busy * (share * np.square(long) + (1.0 - share) * np.square(short)) / (2.0 * mean)
+    # Nobody is served before the prompts that came before: each takes its part of a full step at least.
+    each = long / (task.devices * np.maximum(task.chunk / task.prompt, 1.0))
+    work = np.minimum(load.rate * each, 0.99)
+    waiting = np.maximum(waiting, work * each * (1.0 + np.square(load.variation)) / (2.0 * (1.0 - work)))
     square = busy * (share * long**3 + (1.0 - share) * short**3) / (3.0 * mean)
     own = long * np.maximum(found.mix.own, 1.0) + found.through
     # More prompts come during the long step that a prompt is in; with each step after it, that is forgotten.

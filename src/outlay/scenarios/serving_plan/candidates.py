@@ -19,7 +19,7 @@ from outlay.serving.choose import Ways, fared, replicas_of, ways_of
 from outlay.serving.layouts import layouts_of
 from outlay.serving.loops import Floats, Make, loops_of
 from outlay.serving.objectives import FULL, Objectives
-from outlay.serving.pools import PrefillLoops, decode_loops, prefill_loops
+from outlay.serving.pools import DecodeLoops, PrefillLoops, decode_loops, prefill_loops
 
 LARGEST = 64
 """Devices of one instance that are looked at."""
@@ -243,6 +243,9 @@ def _fared(asked: ServingWanted, ways: Ways, way: Ints, replicas: Ints) -> tuple
     Both hours are asked for at once: it takes hardly longer than one.
     """
     hours = (asked.rate,) if asked.usual_rate == asked.rate else (asked.rate, asked.usual_rate)
+    if isinstance(ways.loops, DecodeLoops):
+        together = dataclasses.replace(ways.loops, instances=np.tile(replicas, len(hours)))
+        ways = dataclasses.replace(ways, loops=together)
     found = fared(ways, np.tile(way, len(hours)), np.concatenate([rate / replicas for rate in hours]))
     whole, busiest, usual = way.size * len(hours), slice(0, way.size), slice(-way.size, None)
     latencies = {name: wide(getattr(found, name), whole)[busiest] for name in LATENCIES}
