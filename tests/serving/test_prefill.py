@@ -114,3 +114,20 @@ def test_a_prompt_passes_all_stages_of_a_pipeline(
     expected = perform_disaggregated(*both, load, coefficients, decode_instances=8)
     played = simulate_disaggregated(*both, requests, coefficients, decode_instances=8).performance
     assert float(expected.ttft) == pytest.approx(float(played.ttft), rel=0.05)
+
+
+def test_a_place_in_four_small_instances_is_as_soon_as_played(coefficients: ServingCoefficients) -> None:
+    """Two dozen places in each of four that decode: a router takes the least loaded one."""
+    one = Deployment(
+        architecture=read_model("llama-3-8b")[0],
+        cluster=cluster_for(accelerator("l40s"), 1),
+        engine=engine_for("vllm"),
+    )
+    counts = {"prefill_instances": 4, "decode_instances": 4}
+    load = Load(input=7000, output=1000, rate=1e-3)
+    highest = 1e-3 / float(perform_disaggregated(one, one, load, coefficients, **counts).utilisation)
+    requests = poisson(0.8 * highest, 4000, input=7000, output=1000, seed=3)
+    load = Load(input=7000, output=1000, rate=requests.rate)
+    expected = perform_disaggregated(one, one, load, coefficients, **counts)
+    played = simulate_disaggregated(one, one, requests, coefficients, **counts)
+    assert float(expected.ttft) == pytest.approx(float(played.ttft[1000:].mean()), rel=0.15)

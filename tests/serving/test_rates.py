@@ -52,6 +52,10 @@ QUEUE = Case("llama-3-8b", "h100-sxm", "vllm", (0.5, 1.4, 2.3, 3.2, 4.1), 7000, 
 """Prompts that fill a step, one after the other."""
 SHORT = Case("llama-3-8b", "h100-sxm", "vllm", (1.5, 2.5, 3.5, 4.5), 7000, 4, within=0.45, names=("tpot",))
 """And answers that end before the next ones are through."""
+LONG = Case("llama-3-8b", "h100-sxm", "sglang", (2.5, 3.6, 4.5, 5.0), 6000, 50, within=0.2, names=("ttft",))
+"""Prompts that go first, and fill three quarters of a step."""
+ALONE = Case("llama-3-8b", "h100-sxm", "vllm", (1.0, 2.3, 3.5), 8000, 1, within=0.15, names=("ttft",))
+"""Nothing but prompts, in an engine that schedules ahead."""
 SHORTEST = Case("qwen3-30b-a3b", "h100-sxm", "vllm", (0.6, 1.8, 3.0), 12000, 2, 0.5, within=0.35, names=("tpot",))
 
 
@@ -77,7 +81,7 @@ def played(deployment: Deployment, load: Load, coefficients: ServingCoefficients
 
 
 @pytest.mark.parametrize(
-    "case", [TILES, QUEUE, SHORT, SHORTEST], ids=lambda case: f"{case.model} {case.engine} {case.output}"
+    "case", [TILES, QUEUE, SHORT, SHORTEST, LONG, ALONE], ids=lambda case: f"{case.model} {case.engine} {case.output}"
 )
 def test_times_are_those_of_the_simulator(coefficients: ServingCoefficients, case: Case) -> None:
     deployment = deployment_of(case)
