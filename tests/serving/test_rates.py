@@ -76,7 +76,7 @@ def played(deployment: Deployment, load: Load, coefficients: ServingCoefficients
     sizes = {"input": float(load.input), "output": float(load.output), "variation": float(load.variation)}
     found = simulate(deployment, poisson(rate=float(load.rate), count=count, seed=3, **sizes), coefficients)
     middle = slice(int(count * 0.3), int(count * 0.9))
-    after = (found.finish - found.first)[middle].sum() / np.maximum(found.output[middle] - 1, 0).sum()
+    after = (found.finish - found.first)[middle].sum() / max(np.maximum(found.output[middle] - 1, 0).sum(), 1)
     return {"ttft": float(found.ttft[middle].mean()), "tpot": float(after), "e2e": float(found.e2e[middle].mean())}
 
 
