@@ -25,6 +25,9 @@ def typed(hint: str) -> list[str]:
         ("vllm", "v100-sxm-16gb", "llamacpp"),
         ("trtllm", "t4", "vllm"),
         ("jetstream", "m3-max", "llamacpp"),
+        ("exllama", "m3-max", "llamacpp"),
+        ("lmdeploy", "mi300x", "vllm"),
+        ("optimum-habana", "xeon-8480-plus", "llamacpp"),
     ],
 )
 def test_an_engine_is_refused_where_it_does_not_run_and_the_usual_one_is_named(ask, engine, chip, usual):

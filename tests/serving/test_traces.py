@@ -72,12 +72,24 @@ def test_every_wrong_cell_is_named_by_row_and_column() -> None:
     )
 
 
-def test_times_must_rise() -> None:
-    assert "row 4" in told("arrival,input,output\n1,2,3\n5,2,3\n4,2,3\n6,1,1\n").message
-    assert (
-        "row 3"
-        in told("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-02 00:00:00,1,1\n2026-01-01 00:00:00,1,1\n").message
-    )
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("arrival,input,output\n1,2,3\n5,2,3\n4,2,3\n6,1,1\n", "row 4, `arrival`"),
+        ("output_tokens,time,prompt_tokens\n1,2,3\n1,1,3\n", "row 3, `time`"),
+        (
+            "TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-02 00:00:00,1,1\n2026-01-01 00:00:00,1,1\n",
+            "row 3, `TIMESTAMP`",
+        ),
+        (
+            '{"timestamp": 7, "input_length": 1, "output_length": 1}\n'
+            '{"timestamp": 6, "input_length": 1, "output_length": 1}\n',
+            "row 2, `timestamp`",
+        ),
+    ],
+)
+def test_times_must_rise(text: str, said: str) -> None:
+    assert f"{said}: earlier than the row above" in told(text).message
 
 
 @pytest.mark.parametrize(

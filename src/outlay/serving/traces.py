@@ -13,7 +13,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -101,7 +101,6 @@ def read_trace(text: str, *, source: str = "trace", prefix_cache: bool = True) -
         rows = list(_mooncake(text, problems, prefix_cache))
     else:
         rows = list(_table(text, source, problems))
-    _ordered(rows, problems)
     if not problems and not rows:
         problems[EMPTY] = "write a request a line: `arrival,input,output`"
     if problems:
@@ -139,6 +138,7 @@ def _table(text: str, source: str, problems: Problems) -> Iterator[Row]:
             expected=f"a first line with {', '.join(f'`{name}`' for name in COLUMNS[kind])}",
             hint="an Azure trace has `TIMESTAMP,ContextTokens,GeneratedTokens`, a plain one `arrival,input,output`",
         )
+    before = -math.inf
     for cells in _lines(reader, source):
         line = reader.line_num
         if not any((value or "").strip() for value in cells.values() if isinstance(value, str)):
@@ -147,10 +147,11 @@ def _table(text: str, source: str, problems: Problems) -> Iterator[Row]:
             problems[f"row {line}: {len(header) + len(cells[None])} cells under {len(header)} columns"] = CELLS  # type: ignore[index]
             continue
         read = _moment if kind == "azure" else _seconds
-        at = read(cells[named[time]], line, time, problems)
-        counts = [_count(cells[named[name]], line, name, problems) for name in (tokens, output)]
-        cached = _count(cells[named["cached"]], line, "cached", problems, least=0) if "cached" in named else 0
+        at = read(cells[named[time]], line, named[time], problems)
+        counts = [_count(cells[named[name]], line, named[name], problems) for name in (tokens, output)]
+        cached = _count(cells[named["cached"]], line, named["cached"], problems, least=0) if "cached" in named else 0
         if at is not None and None not in (*counts, cached):
+            before = _in_order(at, before, line, named[time], problems)
             yield line, at, counts[0] or 0, counts[1] or 0, cached or 0
 
 
@@ -169,6 +170,7 @@ def _mooncake(text: str, problems: Problems, prefix_cache: bool) -> Iterator[Row
     """Prompts share what earlier ones began with: as many blocks as are known from the beginning on."""
     known: set[int] = set()
     time, tokens, output = COLUMNS["mooncake"]
+    before = -math.inf
     for line, written in enumerate(text.splitlines(), start=1):
         if not written.strip():
             continue
@@ -196,16 +198,16 @@ def _mooncake(text: str, problems: Problems, prefix_cache: bool) -> Iterator[Row
             shared += 1
         known.update(hashes)
         if at is not None and None not in counts:
+            before = _in_order(at / 1e3, before, line, time, problems)
             cached = min(shared * HASH_TOKENS, (counts[0] or 1) - 1) if prefix_cache else 0
             yield line, at / 1e3, counts[0] or 0, counts[1] or 0, cached
 
 
-def _ordered(rows: Iterable[Row], problems: Problems) -> None:
-    before = -math.inf
-    for line, at, *_ in rows:
-        if at < before:
-            problems[f"row {line}: its time is before that of the row above"] = ORDER
-        before = max(before, at)
+def _in_order(at: float, before: float, line: int, column: str, problems: Problems) -> float:
+    """The latest time so far."""
+    if at < before:
+        problems[f"row {line}, `{column}`: earlier than the row above"] = ORDER
+    return max(at, before)
 
 
 def _moment(value: object, line: int, column: str, problems: Problems) -> float | None:

@@ -1,7 +1,9 @@
 """What engines run on, store weights in and keep caches in, as their documentation says; read 2026-11.
 
 vLLM: docs.vllm.ai, installation (GPUs, CPUs, plugins of makers); SGLang: docs.sglang.io, hardware platforms; TensorRT-LLM's
-support matrix; llama.cpp: its README, backends (CUDA, HIP, SYCL, Vulkan, Metal, CPU; CANN on Ascend, MUSA on Moore Threads).
+support matrix; llama.cpp: its README, backends (CUDA, HIP, SYCL, Vulkan, Metal, CPU; CANN on Ascend, MUSA on Moore Threads); the
+READMEs of ExLlamaV2 (CUDA, ROCm), AutoAWQ (CUDA, ROCm, Intel; GEMV's kernel is CUDA), LMDeploy (CUDA, Ascend) and DeepSpeed-MII
+(CUDA); Text Generation Inference: supported hardware.
 Where nothing is known against a pair, it may be asked for.
 """
 
@@ -18,8 +20,17 @@ _MAKERS = {
     "optimum-habana": ("intel",),
     "jetstream": ("google",),
     "sambaflow": ("sambanova",),
+    "exllama": ("nvidia", "amd"),
+    "exllama-webui": ("nvidia", "amd"),
+    "autoawq": ("nvidia", "amd", "intel"),
+    "autoawq-gemv": ("nvidia",),
+    "lmdeploy": ("nvidia", "huawei"),
+    "deepspeed-mii": ("nvidia",),
+    "tgi": ("nvidia", "amd", "intel", "aws", "google"),
 }
-"""Engines that are for one maker's chips."""
+"""Engines that are for some makers' chips."""
+_NO_PROCESSORS = ("trtllm", "exllama", "exllama-webui", "autoawq-gemv", "lmdeploy", "deepspeed-mii", "optimum-habana")
+"""Engines without kernels for processors, though some of their makers sell processors."""
 _BEFORE_TURING = ("kepler", "maxwell", "pascal", "volta")
 _BEFORE_CDNA2 = ("gcn4", "gcn5", "cdna1", "rdna2")
 _TOO_OLD = {
@@ -68,7 +79,9 @@ def refuses(engine: Engine, chip: Accelerator) -> str:
         return "such a chip runs what its maker compiles for it"
     makers = _MAKERS.get(engine.name, ())
     if makers and chip.vendor not in makers:
-        return f"it is for chips of {' and '.join(makers)}"
+        return f"it is for chips of {', '.join(makers[:-1])}{' and ' if makers[1:] else ''}{makers[-1]}"
+    if chip.category == "cpu" and engine.name in _NO_PROCESSORS:
+        return "it has no kernels for processors"
     if chip.generation in _TOO_OLD.get(engine.name, ()):
         return f"it has left the generation {chip.generation} behind"
     name = "llamacpp" if engine.kernels == "ggml" else engine.name
