@@ -58,7 +58,7 @@ def mix_of(task: Task, n: Number) -> Mix:
     return loose if np.all(task.loose) else _chosen(task.loose, loose, _grouped(task, n))
 
 
-def _budget(task: Task, beside: Number) -> Number:
+def budget_of(task: Task, beside: Number) -> Number:
     """Prompt tokens of one device's step, with so many sequences that decode beside them."""
     there = np.where(np.less(beside, TRACE), 0.0, beside)
     return np.maximum(task.chunk - there * task.verified / task.devices, 1.0)
@@ -72,8 +72,8 @@ def _chosen(first: Number, one: Mix, other: Mix) -> Mix:
 def _grouped(task: Task, n: Number) -> Mix:
     """Requests of one length, sent together: groups that fill the budget of a step stay together."""
     # At first as if all decoded beside a chunk; then as many as do.
-    mix = _groups(task, n, _budget(task, n))
-    return _groups(task, n, _budget(task, mix.beside))
+    mix = _groups(task, n, budget_of(task, n))
+    return _groups(task, n, budget_of(task, mix.beside))
 
 
 def _groups(task: Task, n: Number, budget: Number) -> Mix:
@@ -119,8 +119,8 @@ def _loose(task: Task, n: Number) -> Mix:
     wave = replace(task, decodes=task.decodes * coming)
     waited = np.clip(n - 1.0, 0.0, 1.0)
     most = np.maximum(n - 1.0, 0.0)
-    beside = np.minimum(n * wave.decodes / _round(wave, n, waited, _budget(task, n)), most)
-    budget = _budget(task, beside)
+    beside = np.minimum(n * wave.decodes / _round(wave, n, waited, budget_of(task, n)), most)
+    budget = budget_of(task, beside)
     total = _round(wave, n, waited, budget)
     chunks = _whole(task.prompt / budget)
     arriving = n / total

@@ -65,16 +65,17 @@ def fared_among(
     utilisation, rate = load.rate * full_seconds / most, np.maximum(load.rate, 1e-300)
     busy = -np.expm1(-load.rate * found.seconds)
     prompt = prompt_waits(deployment, load, task, found, inside, busy)
-    wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation)
+    slope, steady = slope_of(load, most, full_seconds, found, inside)
+    # Those that stay longer make steps longer for all; prompts that come meanwhile are counted.
+    held_up = load.rate * np.maximum(prompt.decoding - (found.seconds - found.ttft), 0.0)
+    decoding = prompt.decoding + np.maximum(slope - prompt.each, 0.0) * held_up / steady
+    more = load.rate * np.maximum(prompt.first + decoding - found.seconds, 0.0)
+    wait = slot_wait(load, task, most, full_seconds, found, np.minimum(inside + more, most - 1.0), utilisation)
     longest = np.maximum(most / rate, full_seconds)
     if deployment.engine.mixed:
         alone = np.less_equal(task.devices, 1)
         longest = np.where(alone, np.minimum(longest, task.decodes * np.maximum(found.mixed, found.pure)), longest)
-    # What a cycle has left beside its own prompt is no less than steps that others' prompts share as they do any step.
-    shared = found.mix.behind * inside / (inside + 1.0)
-    least = task.decodes * (found.pure + shared * np.maximum(found.mixed - found.pure, 0.0))
-    decoding = np.minimum(np.maximum(found.seconds - found.ttft, least) + prompt.after, longest)
-    slope, steady = slope_of(load, most, full_seconds, found, inside)
+    decoding = np.minimum(decoding, longest)
     # Prompts of others that fall into an answer, and how many share the batch while it lasts.
     squared = 1.0 + np.square(load.variation)
     others = load.rate * decoding * np.square(prompt.each) * np.square(squared)

@@ -9,6 +9,7 @@ import numpy as np
 from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.load import Load
+from outlay.serving.mix import budget_of
 from outlay.serving.task import Task
 from outlay.workload import Number
 
@@ -23,8 +24,8 @@ class Prompt:
     """Of that, its own steps."""
     each: Number
     """What it adds to steps."""
-    after: Number
-    """What the steps that it leaves behind cost its other tokens."""
+    decoding: Number
+    """Of its other tokens: their steps, and the prompts of others that come meanwhile or were left behind by its own."""
     variance: Number
     """Of `first`."""
 
@@ -39,21 +40,26 @@ def prompt_waits(deployment: Deployment, load: Load, task: Task, found: Cycle, i
     squared = 1.0 + np.square(load.variation)
     taken = np.minimum(load.rate * each, 0.99)
     # A step that is met under way is longer than the mean one.
-    met = (found.pure if not mixed else found.pure / (1.0 - taken)) / (1.0 if mixed else 1.0 + taken)
-    met = met + load.rate * np.square(each) * squared / (1.0 - np.square(taken))
+    mean = found.pure / ((1.0 - taken) if mixed else (1.0 + taken))
+    met = busy * mean + load.rate * np.square(each) * squared / (1.0 - np.square(taken))
     gathered = met * (0.5 + taken)
     # A prompt that fills steps of its own: one at a time, while decoding steps are what the server does else.
     own = found.mixed * steps
     share = np.minimum(load.rate * own, 0.99)
-    queued = load.rate * np.square(own) * squared / (2.0 * (1.0 - share)) + (1.0 - share) * found.pure / 2.0
+    queued = load.rate * np.square(own) * squared / (2.0 * (1.0 - share)) + busy * (1.0 - share) * found.pure / 2.0
+    left = load.rate * (own + queued)
+    # Its last step is filled with those that wait by then.
+    full = np.maximum(task.prompt / budget_of(task, found.mix.beside), 1e-9)
+    last = np.ceil(full - 1e-6)
+    behind = -np.expm1(-load.rate * (queued + own * (last - 1.0) / full))
+    queued = queued + own * np.minimum(last / full - 1.0, 1.0) * behind
     room = np.clip(task.chunk / task.prompt - 1.0, 0.0, 1.0)
-    waiting = busy * (room * gathered + (1.0 - room) * queued)
-    mean = found.seconds / np.maximum(found.mix.steps + (0.0 if mixed else found.mix.prefilling), 1.0)
+    waiting = room * gathered + (1.0 - room) * queued
     one = found.mixed - np.maximum(found.mixed - alone, 0.0) * (1.0 - np.minimum(steps, 1.0))
-    excess = np.maximum(one + taken * met - mean, 0.0) * taken / (1.0 - taken)
-    left = room * excess * busy
-    if mixed:
-        left = left + (1.0 - room) * left_behind(load, task, found, steps)
+    excess = np.maximum(one + taken * met - mean, 0.0) * load.rate
+    kept = np.maximum(steps, 1.0) * (1.0 + left) / (1.0 - share)
+    ending = -np.expm1(-task.decodes / kept) if mixed else 1.0
+    after = (room * excess + (1.0 - room) * left * ending) * each / (1.0 - taken)
     own_step = room * one + (1.0 - room) * own
     # A step with prompts that is met under way is much longer than the others: its share of the time decides.
     long = np.clip(found.mix.prefilling * found.mixed / found.seconds, 1e-9, 1.0)
@@ -70,32 +76,16 @@ def prompt_waits(deployment: Deployment, load: Load, task: Task, found: Cycle, i
         first=own_step + waiting + found.through,
         own=own_step + found.through,
         each=marginal,
-        after=np.where(task.decodes > 0, left, 0.0),
-        variance=np.square(load.variation * marginal) + squares - np.square(waiting),
+        decoding=task.decodes * found.pure / (1.0 - taken) + np.where(task.decodes > 0, after, 0.0),
+        variance=np.square(load.variation * marginal) + np.maximum(squares - np.square(waiting), 0.0),
     )
     # Devices that wait for each other, and engines whose prompts go first, compute in the next step all that came in one.
     in_step = np.greater(task.devices, 1) if mixed else np.greater_equal(task.chunk, task.prompt)
-    return in_lockstep(load, task, found, busy, plain, in_step, mixed=mixed) if np.any(in_step) else plain
-
-
-def left_behind(load: Load, task: Task, found: Cycle, steps: Number) -> Number:
-    r"""Seconds that prompts which queue one by one, `steps` each, cost the tokens of the one before them beyond the mean.
-
-    Who leaves such a queue finds it busy as often as whoever comes to it, ρ of the time, which are many more than ρ of the
-    steps. It leaves K prompts (Pollaczek and Khinchine), and with those that come meanwhile the queue stays busy for
-    :math:`K / (1 - \rho)` of them; so many steps later, that is forgotten.
-    """
-    assert load.rate is not None
-    share = np.minimum(load.rate * found.mixed * steps, 0.99)
-    squared = 1.0 + np.square(load.variation)
-    kept = np.maximum(steps, 1.0) * (1.0 + share * squared / (2.0 * (1.0 - share))) / (1.0 - share)
-    decay = np.exp(-1.0 / kept)
-    more = np.maximum(share - found.mix.prefilling / found.mix.steps, 0.0) * (1.0 - decay**task.decodes) / (1.0 - decay)
-    return more * np.maximum(found.mixed - found.pure, 0.0)
+    return in_lockstep(load, task, found, inside, busy, plain, in_step, mixed=mixed) if np.any(in_step) else plain
 
 
 def in_lockstep(
-    load: Load, task: Task, found: Cycle, busy: Number, plain: Prompt, where: Number, *, mixed: bool
+    load: Load, task: Task, found: Cycle, inside: Number, busy: Number, plain: Prompt, where: Number, *, mixed: bool
 ) -> Prompt:
     """How a prompt fares that waits for the step which all are in, and no longer; `plain` elsewhere."""
     assert load.rate is not None
@@ -103,24 +93,38 @@ def in_lockstep(
     steps = found.mix.steps + (0.0 if mixed else found.mix.prefilling)
     share = np.clip(found.mix.prefilling / np.maximum(steps, 1e-9), 0.0, 1.0)
     mean = share * long + (1.0 - share) * short
-    waiting = busy * (share * np.square(long) + (1.0 - share) * np.square(short)) / (2.0 * mean)
+    squared = 1.0 + np.square(load.variation)
+    longer = np.square(long) * (1.0 + np.square(load.variation) / np.maximum(found.mix.prompts, 1.0))
+    waiting = busy * (share * longer + (1.0 - share) * np.square(short)) / (2.0 * mean)
     # Nobody is served before the prompts that came before: each takes its part of a full step at least.
-    each = long / (task.devices * np.maximum(task.chunk / task.prompt, 1.0))
+    slots = task.devices * np.maximum(task.chunk / task.prompt, 1.0)
+    more = np.maximum(long - short, 0.0) / np.maximum(found.mix.prompts, 1.0)
+    full = np.maximum(long, short + slots * more)
+    each = full / slots
     work = np.minimum(load.rate * each, 0.99)
-    waiting = np.maximum(waiting, work * each * (1.0 + np.square(load.variation)) / (2.0 * (1.0 - work)))
+    alone = each * work * squared / (2.0 * (1.0 - work)) + busy * (1.0 - work) * short / 2.0
+    power = (np.sqrt(2.0 * (slots + 1.0)) - 1.0) * full / short
+    behind = each / 2.0 * squared * work**power / (1.0 - work)
+    room = np.clip(slots - 1.0, 0.0, 1.0)
+    waiting = room * (waiting + behind) + (1.0 - room) * np.maximum(alone, waiting)
     square = busy * (share * long**3 + (1.0 - share) * short**3) / (3.0 * mean)
     own = long * np.maximum(found.mix.own, 1.0) + found.through
     # More prompts come during the long step that a prompt is in; with each step after it, that is forgotten.
-    again, once = -np.expm1(-load.rate * long), -np.expm1(-load.rate * short)
     if mixed:
-        after = np.maximum(again - share, 0.0) * (long - short) / np.maximum(1.0 - again + once, 1e-9)
+        again, once = -np.expm1(-load.rate * long), -np.expm1(-load.rate * short)
+        after = np.maximum(again - share, 0.0) * (long - short) / np.maximum(1.0 - again + once, 1e-9) * busy
+        shared = found.mix.behind * inside / (inside + 1.0)
+        least = task.decodes * (short + shared * np.maximum(long - short, 0.0))
+        decoding = np.maximum(found.seconds - found.ttft, least) + np.where(task.decodes > 0, after, 0.0)
     else:
-        after = np.maximum(again - once, 0.0) * long / np.maximum(1.0 - again, 1e-9)
+        left = load.rate * (long + room * behind + (1.0 - room) * waiting)
+        taken = np.minimum(load.rate * plain.each, 0.99)
+        decoding = (task.decodes * short + np.where(task.decodes > 0, left * plain.each, 0.0)) / (1.0 - taken)
     parts = {
         "first": own + waiting,
         "own": own,
         "each": plain.each,
-        "after": np.where(task.decodes > 0, np.maximum(after, 0.0) * busy, 0.0),
+        "decoding": decoding,
         "variance": np.square(load.variation * plain.each) + np.maximum(square - np.square(waiting), 0.0),
     }
     return Prompt(**{name: np.where(where, value, getattr(plain, name)) for name, value in parts.items()})
