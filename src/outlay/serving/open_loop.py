@@ -65,17 +65,13 @@ def fared_among(
     utilisation, rate = load.rate * full_seconds / most, np.maximum(load.rate, 1e-300)
     busy = -np.expm1(-load.rate * found.seconds)
     prompt = prompt_waits(deployment, load, task, found, inside, busy)
-    slope, steady = slope_of(load, most, full_seconds, found, inside)
-    # Those that stay longer make steps longer for all; prompts that come meanwhile are counted.
-    held_up = load.rate * np.maximum(prompt.decoding - (found.seconds - found.ttft), 0.0)
-    decoding = prompt.decoding + np.maximum(slope - prompt.each, 0.0) * held_up / steady
-    more = load.rate * np.maximum(prompt.first + decoding - found.seconds, 0.0)
-    wait = slot_wait(load, task, most, full_seconds, found, np.minimum(inside + more, most - 1.0), utilisation)
+    wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation)
     longest = np.maximum(most / rate, full_seconds)
     if deployment.engine.mixed:
         alone = np.less_equal(task.devices, 1)
         longest = np.where(alone, np.minimum(longest, task.decodes * np.maximum(found.mixed, found.pure)), longest)
-    decoding = np.minimum(decoding, longest)
+    decoding = np.minimum(prompt.decoding, longest)
+    slope, steady = slope_of(load, most, full_seconds, found, inside)
     # Prompts of others that fall into an answer, and how many share the batch while it lasts.
     squared = 1.0 + np.square(load.variation)
     others = load.rate * decoding * np.square(prompt.each) * np.square(squared)
@@ -86,7 +82,8 @@ def fared_among(
         requests_per_second=np.minimum(load.rate, most / full_seconds),
         decoding=np.maximum(found.mix.alone, found.mix.beside),
         watts=0.0,
-        step=step_of(deployment, found),
+        # A step that a prompt misses is one without prompts where those fill steps alone.
+        step=found.pure + task.room * (step_of(deployment, found) - found.pure),
         surest=prompt.own - np.minimum(load.variation, 1.0) * prompt.each,
         first_variance=prompt.variance + wait_variance(wait, task.queueing * found.seconds / most, utilisation),
         decode_variance=np.where(task.decodes > 0, others + np.square(slope) * inside / steady, 0.0),

@@ -48,18 +48,20 @@ def prompt_waits(deployment: Deployment, load: Load, task: Task, found: Cycle, i
     share = np.minimum(load.rate * own, 0.99)
     queued = load.rate * np.square(own) * squared / (2.0 * (1.0 - share)) + busy * (1.0 - share) * found.pure / 2.0
     left = load.rate * (own + queued)
-    # Its last step is filled with those that wait by then.
-    full = np.maximum(task.prompt / budget_of(task, found.mix.beside), 1e-9)
-    last = np.ceil(full - 1e-6)
-    behind = -np.expm1(-load.rate * (queued + own * (last - 1.0) / full))
+    # Its last step is filled with those that wait by then; lengths that vary end anywhere in a step.
+    full = task.prompt / budget_of(task, found.mix.beside)
+    anywhere = np.minimum(np.sqrt(12.0) * load.variation * full, 1.0)
+    last = (1.0 - anywhere) * np.ceil(full - 1e-6) + anywhere * (full + 0.5)
+    behind = -np.expm1(-load.rate * (queued + own * np.maximum(last - 1.0, 0.0) / full))
     queued = queued + own * np.minimum(last / full - 1.0, 1.0) * behind
-    room = np.clip(task.chunk / task.prompt - 1.0, 0.0, 1.0)
+    room = task.room
     waiting = room * gathered + (1.0 - room) * queued
     one = found.mixed - np.maximum(found.mixed - alone, 0.0) * (1.0 - np.minimum(steps, 1.0))
-    excess = np.maximum(one + taken * met - mean, 0.0) * load.rate
+    # Those that it leaves behind hold up its next steps, as many as it has.
+    few = np.maximum(one + taken * met - mean, 0.0) * load.rate * (1.0 - taken**task.decodes)
     kept = np.maximum(steps, 1.0) * (1.0 + left) / (1.0 - share)
-    ending = -np.expm1(-task.decodes / kept) if mixed else 1.0
-    after = (room * excess + (1.0 - room) * left * ending) * each / (1.0 - taken)
+    many = left * (-np.expm1(-task.decodes / kept) if mixed else 1.0)
+    after = (room * few + (1.0 - room) * many) * each / (1.0 - taken)
     own_step = room * one + (1.0 - room) * own
     # A step with prompts that is met under way is much longer than the others: its share of the time decides.
     long = np.clip(found.mix.prefilling * found.mixed / found.seconds, 1e-9, 1.0)
@@ -103,10 +105,7 @@ def in_lockstep(
     each = full / slots
     work = np.minimum(load.rate * each, 0.99)
     alone = each * work * squared / (2.0 * (1.0 - work)) + busy * (1.0 - work) * short / 2.0
-    power = (np.sqrt(2.0 * (slots + 1.0)) - 1.0) * full / short
-    behind = each / 2.0 * squared * work**power / (1.0 - work)
-    room = np.clip(slots - 1.0, 0.0, 1.0)
-    waiting = room * (waiting + behind) + (1.0 - room) * np.maximum(alone, waiting)
+    waiting = np.maximum(waiting, alone)
     square = busy * (share * long**3 + (1.0 - share) * short**3) / (3.0 * mean)
     own = long * np.maximum(found.mix.own, 1.0) + found.through
     # More prompts come during the long step that a prompt is in; with each step after it, that is forgotten.
@@ -117,7 +116,8 @@ def in_lockstep(
         least = task.decodes * (short + shared * np.maximum(long - short, 0.0))
         decoding = np.maximum(found.seconds - found.ttft, least) + np.where(task.decodes > 0, after, 0.0)
     else:
-        left = load.rate * (long + room * behind + (1.0 - room) * waiting)
+        # Who came later than it, but for those that its own step took too.
+        left = load.rate * (long + waiting) - np.minimum(load.rate * waiting, (slots - 1.0) / 2.0)
         taken = np.minimum(load.rate * plain.each, 0.99)
         decoding = (task.decodes * short + np.where(task.decodes > 0, left * plain.each, 0.0)) / (1.0 - taken)
     parts = {

@@ -79,9 +79,14 @@ class Task:
         took = n * self.prompt / (self.chunk * self.devices) / np.maximum(self.decodes, 1.0)
         return np.minimum(self.wave + took, 1.0)
 
+    @property
+    def room(self) -> Number:
+        """How far several prompts share a step: 0 where one fills it, 1 where two and more fit."""
+        return np.clip(self.chunk * self.devices / self.prompt - 1.0, 0.0, 1.0)
+
     def past(self, each: Number) -> Number:
-        """Mean tokens before a chunk of `each` tokens."""
-        return self.cached + (self.prompt - each) / 2.0
+        """Mean tokens before a chunk of `each` tokens; where prompts differ, most tokens are in long ones."""
+        return self.cached + self.queueing * self.prompt - each / 2.0
 
 
 def wave(variation: Number, rounds: Number | None) -> Number:
