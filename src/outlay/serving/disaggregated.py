@@ -19,7 +19,7 @@ from outlay.serving.cycle import Cycle, answering_cycle
 from outlay.serving.deployment import Deployment
 from outlay.serving.inside import look_up, times_of
 from outlay.serving.load import Load, Performance
-from outlay.serving.open_loop import number_inside, slope_of, slot_wait, wait_variance
+from outlay.serving.open_loop import freed_in, number_inside, slope_of, slot_wait, wait_variance
 from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.quantiles import Quantiles, Spread
 from outlay.serving.room import Room, room
@@ -201,17 +201,17 @@ class _Pools:
         inside = number_inside(lambda n: self.answer(n + 1.0).seconds, passed / self.decode_instances, most - 1.0)
         found = self.answer(inside + 1.0)
         one = replace(load, rate=passed / self.decode_instances)
+        slope, steady = slope_of(one, most, full_seconds, found, inside)
         place = slot_wait(
-            one, self.answering, most, full_seconds, found, inside, decoding, instances=self.decode_instances
+            one, self.answering, most, full_seconds, found, inside, decoding, steady, instances=self.decode_instances
         )
         share = np.minimum(sending, 0.999)
         behind = share / (2.0 * (1.0 - share)) * self.sending
         squared = 1.0 + np.square(load.variation)
         first = self.prefill.first(rate / self.prefill_instances, squared, self.prefill_instances)
-        slope, steady = slope_of(one, most, full_seconds, found, inside)
         queued = self.prefill.variance(rate / self.prefill_instances, load.variation, self.prefill_instances)
         places = most * self.decode_instances
-        behind_place = wait_variance(place, self.answering.queueing * found.seconds / places, decoding)
+        behind_place = wait_variance(place, freed_in(self.answering, found, places), decoding)
         shortest = self.prefill.one * (1.0 - np.minimum(load.variation, 1.0))
         return _Flow(
             rate=passed,

@@ -45,6 +45,8 @@ class Inside:
     """Of one more than those."""
     full_seconds: Floats
     """Z of as many as fit, were they answered at the highest rate."""
+    slope: Floats
+    """Seconds that one more adds to Z, about there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,11 @@ class Ends:
         apart = self.at_low - self.at_high
         found = self.low + (self.high - self.low) * self.at_low / np.where(apart > 0, apart, 1.0)
         return np.asarray(np.where(self.over, self.high, np.clip(found, self.low, self.high)))
+
+    def slope(self, rate: Floats) -> Floats:
+        """Seconds of Z that lie between them, for each request."""
+        seconds = (self.at_high + self.high - self.at_low - self.low) / np.maximum(rate, 1e-300)
+        return np.asarray(np.maximum(seconds, 0.0) / np.maximum(self.high - self.low, 1e-9))
 
     def past(self, n: Floats, at: Floats, side: Floats) -> tuple[Ends, Floats]:
         """The ends when n was looked at, and which of them it took the place of."""
@@ -93,7 +100,8 @@ def inside(cycle: Cycles, task: Task, most: Number, rate: Number, steps: Steps, 
     ends = _around(looked, rate, kind, shape)
     others, found = _narrowed(cycle, task, rate, ends, steps)
     full = fits / looked.highest[kind]
-    return Inside(others=others, found=found, full_seconds=np.broadcast_to(full, shape))
+    slope = ends.slope(rate)
+    return Inside(others=others, found=found, full_seconds=np.broadcast_to(full, shape), slope=slope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,8 @@ class Loops:
         else:
             others, task = np.minimum(inside, most - 1.0), Task.of(deployment, self.load, None)
             full = self.full[places]
-            fared, utilisation, busy = fared_among(others, met.found, deployment, load, task, most, full)
+            local = self._slope(places, others)
+            fared, utilisation, busy = fared_among(others, met.found, deployment, load, task, most, full, local=local)
         if met.watts is not None:
             fared = dataclasses.replace(fared, watts=met.watts)
         found = performance_of(deployment, load, limits, fared, utilisation, busy)
@@ -116,6 +117,18 @@ class Loops:
         return rate, behind(
             found, load, deployment, front_end + scheduled_before(deployment, load, found, fared.step, front_end)
         )
+
+    def _slope(self, places: Any, others: Floats) -> Floats:
+        """Seconds that one more adds to a cycle, about there, as in :attr:`~outlay.serving.inside.Inside.slope`."""
+        assert self.met is not None
+        # The numbers at which `inside` looks, and none of them twice.
+        among = [0, *range(len(FEW), self.numbers.shape[1] - 1)]
+        numbers, seconds = (part[:, among][places] for part in (self.numbers, self.met.seconds))
+        place = np.clip((others[..., None] > numbers[..., 1:]).sum(axis=-1), 0, len(among) - 2)
+        between = np.maximum(np.diff(seconds), 0.0) / np.maximum(np.diff(numbers), 1e-9)
+        return np.take_along_axis(np.broadcast_to(between, (*place.shape, between.shape[-1])), place[..., None], -1)[
+            ..., 0
+        ]
 
     def at_rate(self, places: Any, rate: Any, *, watts: bool = True) -> Performance:
         """How they fare when `rate` requests a second reach each.

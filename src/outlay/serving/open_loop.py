@@ -53,25 +53,36 @@ def open_loop(
     longest = np.maximum(most / np.maximum(load.rate, 1e-300), met.full_seconds)
     shorter = np.minimum(1.0, longest / met.found.seconds)
     found = replace(met.found, seconds=met.found.seconds * shorter, ttft=met.found.ttft * shorter)
-    fared, utilisation, busy = fared_among(met.others, found, deployment, load, task, most, met.full_seconds)
+    fared, utilisation, busy = fared_among(
+        met.others, found, deployment, load, task, most, met.full_seconds, local=met.slope
+    )
     return replace(fared, watts=found.watts(steps)), utilisation, busy
 
 
 def fared_among(
-    inside: Number, found: Cycle, deployment: Deployment, load: Load, task: Task, most: Number, full_seconds: Number
+    inside: Number,
+    found: Cycle,
+    deployment: Deployment,
+    load: Load,
+    task: Task,
+    most: Number,
+    full_seconds: Number,
+    *,
+    local: Number,
 ) -> tuple[Fared, Number, Number]:
-    """The same, without watts, where it is known how many others a request finds `inside`: `found` is the cycle of one more."""
+    """The same, without watts, where it is known how many others a request finds `inside`: `found` is the cycle of one more, and
+    `local` the seconds that each adds to it, about there."""
     assert load.rate is not None
     utilisation, rate = load.rate * full_seconds / most, np.maximum(load.rate, 1e-300)
     busy = -np.expm1(-load.rate * found.seconds)
     prompt = prompt_waits(deployment, load, task, found, inside, busy)
-    wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation)
+    slope, steady = slope_of(load, most, full_seconds, found, inside, local)
+    wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation, steady)
     longest = np.maximum(most / rate, full_seconds)
     if deployment.engine.mixed:
         alone = np.less_equal(task.devices, 1)
         longest = np.where(alone, np.minimum(longest, task.decodes * np.maximum(found.mixed, found.pure)), longest)
     decoding = np.minimum(prompt.decoding, longest)
-    slope, steady = slope_of(load, most, full_seconds, found, inside)
     # Prompts of others that fall into an answer, and how many share the batch while it lasts.
     squared = 1.0 + np.square(load.variation)
     others = load.rate * decoding * np.square(prompt.each) * np.square(squared)
@@ -85,18 +96,27 @@ def fared_among(
         # A step that a prompt misses is one without prompts where those fill steps alone.
         step=found.pure + task.room * (step_of(deployment, found) - found.pure),
         surest=prompt.own - np.minimum(load.variation, 1.0) * prompt.each,
-        first_variance=prompt.variance + wait_variance(wait, task.queueing * found.seconds / most, utilisation),
+        first_variance=prompt.variance + wait_variance(wait, freed_in(task, found, most), utilisation),
         decode_variance=np.where(task.decodes > 0, others + np.square(slope) * inside / steady, 0.0),
     )
     return fared, utilisation, np.where(np.less(utilisation, 1.0), busy, 1.0)
 
 
-def slope_of(load: Load, most: Number, full_seconds: Number, found: Cycle, inside: Number) -> tuple[Number, Number]:
-    """Seconds that one more inside adds to a cycle, and by how much that widens the spread of the number inside: its variance
-    is the number itself (Poisson), divided by this."""
+def slope_of(
+    load: Load, most: Number, full_seconds: Number, found: Cycle, inside: Number, local: Number = 0.0
+) -> tuple[Number, Number]:
+    """Seconds that one more inside adds to a cycle, about there or up to as many as fit, and by how much that widens the spread
+    of the number inside: its variance is the number itself (Poisson), divided by this."""
     assert load.rate is not None
     slope = np.maximum(full_seconds - found.seconds, 0.0) / np.maximum(most - inside - 1.0, 1e-9)
+    slope = np.maximum(slope, local)
     return slope, 1.0 - np.clip(load.rate * slope, 0.0, 0.99)
+
+
+def freed_in(task: Task, found: Cycle, places: Number) -> Number:
+    """Seconds in which a place is free again, of a queue in front of them. A place is memory: who has more tokens takes more of
+    it for longer, so that what requests hold differs as the square of their lengths, and 1 + c² counts twice."""
+    return 2.0 * np.square(task.queueing) * found.seconds / places
 
 
 def wait_variance(wait: Number, scale: Number, utilisation: Number) -> Number:
@@ -114,17 +134,17 @@ def slot_wait(
     found: Cycle,
     inside: Number,
     utilisation: Number,
+    steady: Number,
     *,
     instances: Number = 1,
 ) -> Number:
     """Seconds before there is a place in the batch; infinite where the load cannot be sustained. Of so many `instances` a router
     takes the least loaded one, so that all of their places are in front of a request.
 
-    The number inside varies more than a Poisson number: the more there are, the longer each stays. Where a request finds all
+    What they hold varies more than a Poisson number: the more there are, the longer each stays, and some hold more. Where one finds all
     places but its own taken, as many are taken on average as the rate keeps busy.
     """
     assert load.rate is not None
-    _, steady = slope_of(load, most, full_seconds, found, inside)
     crowded = np.greater_equal(inside, (most - 1.0) * (1.0 - 1e-6))
     taken = np.where(crowded, np.clip(load.rate * full_seconds, inside, most), inside)
     deviation = np.sqrt(np.maximum(taken, 1e-12) * (1.0 + np.square(load.variation)) / steady)
@@ -133,7 +153,7 @@ def slot_wait(
     # A logistic curve for the normal distribution (Bowling et al. 2009, error below 2e-4).
     below = 1.0 / (1.0 + np.exp(-1.5976 * distance - 0.07056 * distance**3))
     full_chance = 1.0 / (1.0 + distance * below / np.maximum(density, 1e-300))
-    wait = full_chance * task.queueing * found.seconds / (most * instances) / np.maximum(1.0 - utilisation, 1e-9)
+    wait = full_chance * freed_in(task, found, most * instances) / np.maximum(1.0 - utilisation, 1e-9)
     return np.where(np.less(utilisation, 1.0), wait, np.inf)
 
 

@@ -18,7 +18,7 @@ from outlay.serving.deployment import Deployment
 from outlay.serving.disaggregated import mean_watts
 from outlay.serving.load import Load, Performance
 from outlay.serving.loops import FEW, Floats, Loops, Met, looked_up, numbers_of, some_of
-from outlay.serving.open_loop import slot_wait
+from outlay.serving.open_loop import slope_of, slot_wait
 from outlay.serving.prefill import Prefill, prefill_of
 from outlay.serving.room import Room, room
 from outlay.serving.steps import Steps, timed
@@ -46,7 +46,9 @@ class DecodeLoops(Loops):
         rate: Floats = inside / found.seconds
         task, load = Task.of(deployment, self.load, None), dataclasses.replace(self.load, rate=rate)
         utilisation = rate * self.full[places] / most
-        place = slot_wait(load, task, most, self.full[places], found, others, utilisation, instances=self.instances)
+        full = self.full[places]
+        _, steady = slope_of(load, most, full, found, others)
+        place = slot_wait(load, task, most, full, found, others, utilisation, steady, instances=self.instances)
         answer = found.seconds - found.ttft
         power: Any = 0.0
         if met.watts is not None:
