@@ -24,6 +24,8 @@ from outlay.serving import (
 )
 
 WITHIN = 1.15
+VARIATION = 0.5
+"""Of lengths, so that clients do not fall into step."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,6 @@ def played(requests: Requests, deployment: Deployment, coefficients: ServingCoef
     return float((found.finish - found.first)[middle].sum() / (found.output[middle] - 1).sum())
 
 
-def of_many_lengths(case: Case, count: int) -> Requests:
-    """Lengths that vary by half, so that clients do not fall into step."""
-    draw = np.random.default_rng(7)
-    sizes = (draw.gamma(4.0, mean / 4.0, count) for mean in (case.input, case.output))
-    inward, outward = (np.maximum(np.round(each), 2).astype(int) for each in sizes)
-    return Requests(np.zeros(count), inward, outward)
-
-
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 @pytest.mark.parametrize("name", CASES)
 def test_clients_and_rates_in_closed_form_and_played_agree(
@@ -88,19 +82,20 @@ def test_clients_and_rates_in_closed_form_and_played_agree(
 ) -> None:
     case = CASES[name]
     deployment = deployment_of(case)
-    sizes = {"input": case.input, "output": case.output}
+    sizes = {"input": case.input, "output": case.output, "variation": VARIATION}
     highest = 1.0 / float(perform(deployment, Load(**sizes, rate=1.0), coefficients).utilisation)
     rate = share * highest
     at_rate = perform(deployment, Load(**sizes, rate=rate), coefficients)
     clients = max(round(float(at_rate.concurrency)), 1)
-    by_clients = perform(deployment, Load(**sizes, concurrency=clients, variation=0.5), coefficients)
+    by_clients = perform(deployment, Load(**sizes, concurrency=clients), coefficients)
     count = int(np.clip(10 * clients, 500, 4000))
     coming = poisson(rate=rate, count=count, seed=3, **sizes)
+    at_once = Requests(np.zeros(count), coming.input, coming.output)
     times = {
         "rate": float(at_rate.tpot),
         "clients": float(by_clients.tpot),
         "rate, played": played(coming, deployment, coefficients, None),
-        "clients, played": played(of_many_lengths(case, count), deployment, coefficients, clients),
+        "clients, played": played(at_once, deployment, coefficients, clients),
     }
     for way in ("rate", "clients"):
         assert times[way] == pytest.approx(times[f"{way}, played"], rel=WITHIN - 1.0), times

@@ -48,15 +48,15 @@ TILES = Case(
 )
 """Two prompts begin one more tile than one and a half."""
 
-QUEUE = Case("llama-3-8b", "h100-sxm", "vllm", (0.5, 1.4, 2.3, 3.2, 4.1), 7000, 64, within=0.12, names=("tpot",))
+QUEUE = Case("llama-3-8b", "h100-sxm", "vllm", (0.5, 1.4, 2.3, 3.2, 4.1), 7000, 64, within=0.12)
 """Prompts that fill a step, one after the other."""
-SHORT = Case("llama-3-8b", "h100-sxm", "vllm", (1.5, 2.5, 3.5, 4.5), 7000, 4, within=0.45, names=("tpot",))
+SHORT = Case("llama-3-8b", "h100-sxm", "vllm", (1.5, 2.5, 3.5), 7000, 4, within=0.2)
 """And answers that end before the next ones are through."""
-LONG = Case("llama-3-8b", "h100-sxm", "sglang", (2.5, 3.6, 4.5, 5.0), 6000, 50, within=0.2, names=("ttft",))
+LONG = Case("llama-3-8b", "h100-sxm", "sglang", (2.5, 3.6, 4.5, 5.0), 6000, 50, within=0.12)
 """Prompts that go first, and fill three quarters of a step."""
-ALONE = Case("llama-3-8b", "h100-sxm", "vllm", (1.0, 2.3, 3.5), 8000, 1, within=0.15, names=("ttft",))
+ALONE = Case("llama-3-8b", "h100-sxm", "vllm", (1.0, 2.3, 3.5), 8000, 1, within=0.02, names=("ttft", "e2e"))
 """Nothing but prompts, in an engine that schedules ahead."""
-SHORTEST = Case("qwen3-30b-a3b", "h100-sxm", "vllm", (0.6, 1.8, 3.0), 12000, 2, 0.5, within=0.35, names=("tpot",))
+SHORTEST = Case("qwen3-30b-a3b", "h100-sxm", "vllm", (0.6, 1.8), 12000, 2, 0.5, within=0.25)
 
 
 def deployment_of(case: Case) -> Deployment:
@@ -92,6 +92,31 @@ def test_times_are_those_of_the_simulator(coefficients: ServingCoefficients, cas
         truth = played(deployment, load, coefficients, count)
         for name in case.names:
             assert float(getattr(found, name)) == pytest.approx(truth[name], rel=case.within), (rate, name)
+
+
+SHARED = (
+    Case("llama-3-8b", "h100-sxm", "vllm", (0.3, 0.6, 0.8), 2000, 300),
+    Case("llama-3-8b", "h100-sxm", "vllm", (0.3, 0.6, 0.8), 6000, 50),
+    Case("llama-3-8b", "h100-sxm", "sglang", (0.3, 0.6, 0.8), 3000, 300),
+    Case("llama-3-8b", "h100-sxm", "sglang", (0.3, 0.6, 0.8), 6000, 50),
+    Case("llama-3-8b", "a100-sxm-80gb", "trtllm", (0.3, 0.6, 0.8), 6000, 50, within=0.12),
+    Case("llama-3-8b", "m3-max", "llamacpp", (0.3,), 512, 256, weights="q4_k_m"),
+)
+"""At shares of the highest rate: prompts that fit into steps many times, hardly, and not quite, first or beside answers."""
+
+
+@pytest.mark.parametrize("variation", [0.0, 0.6])
+@pytest.mark.parametrize("case", SHARED, ids=lambda case: f"{case.engine} {case.input} {case.output}")
+def test_times_of_prompts_that_share_steps(coefficients: ServingCoefficients, case: Case, variation: float) -> None:
+    deployment = deployment_of(case)
+    sizes = {"input": case.input, "output": case.output, "variation": variation}
+    highest = 1.0 / float(perform(deployment, Load(**sizes, rate=1.0), coefficients).utilisation)
+    for share in case.rates:
+        load = Load(**sizes, rate=share * highest)
+        truth = played(deployment, load, coefficients, 20_000)
+        found = perform(deployment, load, coefficients)
+        for name in case.names:
+            assert float(getattr(found, name)) == pytest.approx(truth[name], rel=case.within), (share, name)
 
 
 ON_THE_WAY = {

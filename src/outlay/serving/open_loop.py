@@ -13,7 +13,11 @@ with α seconds of a step, and β more for each prompt, a request meets a step o
 .. math:: T = \frac{\alpha}{1 - \lambda\beta} + \frac{\lambda\beta^2 (1 + c^2)}{1 - \lambda^2\beta^2}, \qquad
           ttft = \alpha + \beta + T\,(1/2 + \lambda\beta)
 
-and leaves a long step behind, which slows its first tokens. A prompt that fills steps alone waits as in an M/G/1 queue.
+A prompt that fills steps alone waits as in an M/G/1 queue. K others come while it is there (Little), whom it leaves behind. Its N
+further tokens take their steps, the prompts of those, and of all who come until it ends:
+
+.. math:: \frac{N \alpha + K \beta}{1 - \lambda\beta}
+
 Where the batch may hold L requests, those that find it full wait as in front of L servers (Halfin and Whitt 1981).
 """
 
@@ -141,8 +145,8 @@ def slot_wait(
     """Seconds before there is a place in the batch; infinite where the load cannot be sustained. Of so many `instances` a router
     takes the least loaded one, so that all of their places are in front of a request.
 
-    What they hold varies more than a Poisson number: the more there are, the longer each stays, and some hold more. Where one finds all
-    places but its own taken, as many are taken on average as the rate keeps busy.
+    What requests hold varies more than a Poisson number: the more there are, the longer each stays (`steady`), and some hold
+    more than others. Where one finds all places but its own taken, as many are taken on average as the rate keeps busy.
     """
     assert load.rate is not None
     crowded = np.greater_equal(inside, (most - 1.0) * (1.0 - 1e-6))
