@@ -963,3 +963,14 @@ def test_an_idle_server_computes_a_prompt_as_if_it_were_alone(length: int) -> No
     rate = cost_serving("llama-3-8b", rate="10/h", **asked).answer["ttft"].value.likely
     alone = cost_serving("llama-3-8b", concurrency=1, **asked).answer["ttft"].value.likely
     assert rate == pytest.approx(alone, rel=0.02)
+
+
+def test_a_limit_of_the_question_that_binds_is_named_before_more_machines():
+    asked = {"on": "l4", "rate": "0.6/s", "price": 1}
+    with pytest.raises(DoesNotFit) as refused:
+        cost_serving("llama-3-8b", **asked, max_num_seqs=4)
+    assert refused.value.hint.startswith("leave `--max-num-seqs` out: 256 together, as vllm has it, carry it; or ")
+    assert cost_serving("llama-3-8b", **asked)
+    with pytest.raises(DoesNotFit) as refused:
+        cost_serving("llama-3-8b", **asked | {"rate": "20/s"}, max_num_seqs=4)
+    assert "--max-num-seqs" not in refused.value.hint

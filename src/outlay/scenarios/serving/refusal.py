@@ -17,7 +17,7 @@ from outlay.scenarios.serving.fit import serve, try_layouts
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.rates import rate_words
 from outlay.scenarios.serving.ways import Served, Tried, instances, layout_words
-from outlay.serving import Format, ServingCoefficients, format_for, memory
+from outlay.serving import Format, ServingCoefficients, engine_for, engine_on, format_for, memory
 from outlay.serving.objectives import Objectives
 from outlay.units import format_quantity
 
@@ -224,10 +224,20 @@ def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
         f"not the {asked}{busiest}\n"
         f"  that is {ways}, as full as they get"
     )
-    return DoesNotFit(
-        message,
-        hint=_more_of_them(question, "carry", coefficients) or "shorten prompts and answers, or spread the load",
-    )
+    helps = [_more_together(question, coefficients), _more_of_them(question, "carry", coefficients)]
+    return DoesNotFit(message, hint="; or ".join(filter(None, helps)) or "shorten prompts and answers, or spread the load")
+
+
+def _more_together(question: ServingQuestion, coefficients: ServingCoefficients) -> str:
+    """That a limit on the requests that run together binds, where the engine's own carries the load."""
+    own = engine_on(engine_for(question.engine.name), question.accelerator).most_sequences
+    if question.engine.most_sequences >= own:
+        return ""
+    engine = replace(question.engine, most_sequences=own)
+    prompts = question.prefill and replace(question.prefill, engine=engine)
+    if not _serves(replace(question, engine=engine, prefill=prompts), coefficients):
+        return ""
+    return f"leave `--max-num-seqs` out: {own:,} together, as {question.engine.name} has it, carry it"
 
 
 def _more_of_them(question: ServingQuestion, verb: str, coefficients: ServingCoefficients) -> str:
