@@ -32,58 +32,84 @@ class Prompt:
 
 def prompt_waits(deployment: Deployment, load: Load, task: Task, found: Cycle, inside: Number, busy: Number) -> Prompt:
     """How a prompt fares that finds a place."""
-    assert load.rate is not None
     mixed = deployment.engine.mixed
-    alone = found.pure if mixed else 0.0
     steps = found.mix.prefilling / (inside + 1.0)
-    each = np.maximum(found.mixed - alone, 0.0) * steps
+    sharing = sharing_steps(load, task, found, steps, busy, mixed=mixed)
+    filling = filling_steps(load, task, found, steps, busy, mixed=mixed)
+    room = task.room
+    plain = Prompt(
+        **{name: room * getattr(sharing, name) + (1.0 - room) * getattr(filling, name) for name in Prompt.__slots__}
+    )
+    # Devices that wait for each other, and engines whose prompts go first, compute in the next step all that came in one.
+    in_step = np.greater(task.devices, 1) if mixed else np.greater_equal(task.chunk, task.prompt)
+    return in_lockstep(load, task, found, inside, busy, plain, in_step, mixed=mixed) if np.any(in_step) else plain
+
+
+def sharing_steps(load: Load, task: Task, found: Cycle, steps: Number, busy: Number, *, mixed: bool) -> Prompt:
+    """A prompt that is computed with all that came in the same step; it takes `steps` of those that it makes longer."""
+    assert load.rate is not None
+    each = np.maximum(found.mixed - (found.pure if mixed else 0.0), 0.0) * steps
     squared = 1.0 + np.square(load.variation)
     taken = np.minimum(load.rate * each, 0.99)
     # A step that is met under way is longer than the mean one.
     mean = found.pure / ((1.0 - taken) if mixed else (1.0 + taken))
     met = busy * mean + load.rate * np.square(each) * squared / (1.0 - np.square(taken))
-    gathered = met * (0.5 + taken)
-    # A prompt that fills steps of its own: one at a time, while decoding steps are what the server does else.
-    own = found.mixed * steps
-    share = np.minimum(load.rate * own, 0.99)
-    queued = load.rate * np.square(own) * squared / (2.0 * (1.0 - share)) + busy * (1.0 - share) * found.pure / 2.0
-    left = load.rate * (own + queued)
-    # Its last step is filled with those that wait by then; lengths that vary end anywhere in a step.
-    full = task.prompt / budget_of(task, found.mix.beside)
-    anywhere = np.minimum(np.sqrt(12.0) * load.variation * full, 1.0)
-    last = (1.0 - anywhere) * np.ceil(full - 1e-6) + anywhere * (full + 0.5)
-    behind = -np.expm1(-load.rate * (queued + own * np.maximum(last - 1.0, 0.0) / full))
-    queued = queued + own * np.minimum(last / full - 1.0, 1.0) * behind
-    room = task.room
-    waiting = room * gathered + (1.0 - room) * queued
-    one = found.mixed - np.maximum(found.mixed - alone, 0.0) * (1.0 - np.minimum(steps, 1.0))
+    waiting = met * (0.5 + taken)
+    own = found.mixed - each / np.maximum(steps, 1e-9) * (1.0 - np.minimum(steps, 1.0))
     # Those that it leaves behind hold up its next steps, as many as it has.
-    few = np.maximum(one + taken * met - mean, 0.0) * load.rate * (1.0 - taken**task.decodes)
-    kept = np.maximum(steps, 1.0) * (1.0 + left) / (1.0 - share)
-    many = left * (-np.expm1(-task.decodes / kept) if mixed else 1.0)
-    after = (room * few + (1.0 - room) * many) * each / (1.0 - taken)
-    own_step = room * one + (1.0 - room) * own
+    left = load.rate * np.maximum(own + taken * met - mean, 0.0) * (1.0 - taken**task.decodes)
     # A step with prompts that is met under way is much longer than the others: its share of the time decides.
     long = np.clip(found.mix.prefilling * found.mixed / found.seconds, 1e-9, 1.0)
     short = found.pure * (1.0 - long)
     longer = np.maximum(met - short, 0.0) / long
-    rest = 1.0 / 3.0 + taken + np.square(taken)
-    gathered_square = (long * np.square(longer) * squared + short * found.pure) * rest
-    # The second moment of an M/G/1 queue's wait (Takács 1962), with gamma-distributed prompts.
-    cubed = squared * (1.0 + 2.0 * np.square(load.variation))
-    queued_square = 2.0 * np.square(queued) + load.rate * own**3 * cubed / (3.0 * (1.0 - share))
-    squares = busy * (room * gathered_square + (1.0 - room) * queued_square)
-    marginal = room * each + (1.0 - room) * own
-    plain = Prompt(
-        first=own_step + waiting + found.through,
-        own=own_step + found.through,
-        each=marginal,
-        decoding=task.decodes * found.pure / (1.0 - taken) + np.where(task.decodes > 0, after, 0.0),
-        variance=np.square(load.variation * marginal) + np.maximum(squares - np.square(waiting), 0.0),
+    square = (long * np.square(longer) * squared + short * found.pure) * (1.0 / 3.0 + taken + np.square(taken))
+    return Prompt(
+        first=own + waiting + found.through,
+        own=own + found.through,
+        each=each,
+        decoding=decoding(task, found, each, left, taken),
+        variance=np.square(load.variation * each) + np.maximum(busy * square - np.square(waiting), 0.0),
     )
-    # Devices that wait for each other, and engines whose prompts go first, compute in the next step all that came in one.
-    in_step = np.greater(task.devices, 1) if mixed else np.greater_equal(task.chunk, task.prompt)
-    return in_lockstep(load, task, found, inside, busy, plain, in_step, mixed=mixed) if np.any(in_step) else plain
+
+
+def filling_steps(load: Load, task: Task, found: Cycle, steps: Number, busy: Number, *, mixed: bool) -> Prompt:
+    """A prompt that fills `steps` of its own: one at a time, while decoding steps are what the server does else (M/G/1)."""
+    assert load.rate is not None
+    own = found.mixed * steps
+    each = np.maximum(found.mixed - (found.pure if mixed else 0.0), 0.0) * steps
+    squared = 1.0 + np.square(load.variation)
+    share = np.minimum(load.rate * own, 0.99)
+    queued = load.rate * np.square(own) * squared / (2.0 * (1.0 - share)) + busy * (1.0 - share) * found.pure / 2.0
+    left = load.rate * (own + queued)
+    if mixed:  # answers that end before those are through
+        kept = np.maximum(steps, 1.0) * (1.0 + left) / (1.0 - share)
+        left = left * -np.expm1(-task.decodes / kept)
+    # The second moment of the wait (Takács 1962), with gamma-distributed prompts.
+    cubed = squared * (1.0 + 2.0 * np.square(load.variation))
+    square = 2.0 * np.square(queued) + load.rate * own**3 * cubed / (3.0 * (1.0 - share))
+    return Prompt(
+        first=own + queued + filled(load, task, found, own, queued) + found.through,
+        own=own + found.through,
+        each=own,
+        decoding=decoding(task, found, each, left, np.minimum(load.rate * each, 0.99)),
+        variance=np.square(load.variation * own) + np.maximum(square - np.square(queued), 0.0),
+    )
+
+
+def filled(load: Load, task: Task, found: Cycle, own: Number, queued: Number) -> Number:
+    """Seconds that those who wait by then add to the last step of a prompt; lengths that vary end anywhere in a step."""
+    assert load.rate is not None
+    full = task.prompt / budget_of(task, found.mix.beside)
+    anywhere = np.minimum(np.sqrt(12.0) * load.variation * full, 1.0)
+    last = (1.0 - anywhere) * np.ceil(full - 1e-6) + anywhere * (full + 0.5)
+    behind = -np.expm1(-load.rate * (queued + own * np.maximum(last - 1.0, 0.0) / full))
+    return np.asarray(own * np.minimum(last / full - 1.0, 1.0) * behind)
+
+
+def decoding(task: Task, found: Cycle, each: Number, left: Number, taken: Number) -> Number:
+    """Seconds of the tokens after the first: their steps, `left` prompts of `each` seconds that wait by then, and those that come
+    meanwhile, which take the share `taken` of the time."""
+    return np.asarray(np.where(task.decodes > 0, (task.decodes * found.pure + left * each) / (1.0 - taken), 0.0))
 
 
 def in_lockstep(
@@ -111,20 +137,19 @@ def in_lockstep(
     # More prompts come during the long step that a prompt is in; with each step after it, that is forgotten.
     if mixed:
         again, once = -np.expm1(-load.rate * long), -np.expm1(-load.rate * short)
-        after = np.maximum(again - share, 0.0) * (long - short) / np.maximum(1.0 - again + once, 1e-9) * busy
+        left = np.maximum(again - share, 0.0) * (long - short) / np.maximum(1.0 - again + once, 1e-9) * busy
         shared = found.mix.behind * inside / (inside + 1.0)
         least = task.decodes * (short + shared * np.maximum(long - short, 0.0))
-        decoding = np.maximum(found.seconds - found.ttft, least) + np.where(task.decodes > 0, after, 0.0)
+        after = np.maximum(found.seconds - found.ttft, least) + np.where(task.decodes > 0, left, 0.0)
     else:
         # Who came later than it, but for those that its own step took too.
         left = load.rate * (long + waiting) - np.minimum(load.rate * waiting, (slots - 1.0) / 2.0)
-        taken = np.minimum(load.rate * plain.each, 0.99)
-        decoding = (task.decodes * short + np.where(task.decodes > 0, left * plain.each, 0.0)) / (1.0 - taken)
+        after = decoding(task, found, plain.each, left, np.minimum(load.rate * plain.each, 0.99))
     parts = {
         "first": own + waiting,
         "own": own,
         "each": plain.each,
-        "decoding": decoding,
+        "decoding": after,
         "variance": np.square(load.variation * plain.each) + np.maximum(square - np.square(waiting), 0.0),
     }
     return Prompt(**{name: np.where(where, value, getattr(plain, name)) for name, value in parts.items()})

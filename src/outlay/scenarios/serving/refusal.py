@@ -225,7 +225,9 @@ def _too_much(question: ServingQuestion, tried: Tried, coefficients: ServingCoef
         f"  that is {ways}, as full as they get"
     )
     helps = [_more_together(question, coefficients), _more_of_them(question, "carry", coefficients)]
-    return DoesNotFit(message, hint="; or ".join(filter(None, helps)) or "shorten prompts and answers, or spread the load")
+    return DoesNotFit(
+        message, hint="; or ".join(filter(None, helps)) or "shorten prompts and answers, or spread the load"
+    )
 
 
 def _more_together(question: ServingQuestion, coefficients: ServingCoefficients) -> str:
