@@ -145,7 +145,7 @@ def test_no_is_an_answer(ask, flags):
         ("", ["day.csv"]),
         ("arrival,input\n0,5\n", ["`output`"]),
         ("arrival,input,output\n0,5,5\n-1,5,5\n", ["row 3", "negative"]),
-        ("arrival,input,output\n3,5,5\n1,5,5\n", ["row 3", "before"]),
+        ("arrival,input,output\n3,5,5\n1,5,5\n", ["row 3", "arrival", "earlier"]),
         ("arrival,input,output\n0,x,0\n1,2.5,5\n", ["row 2, `input`", "row 2, `output`", "row 3, `input`"]),
         ("arrival,input,output\n0,5,5\n", ["1 request at one moment"]),
         ("arrival,input,output\n0,5,5\n1,9000,5\n", ["request 2", "9,005 tokens", "8,192"]),
