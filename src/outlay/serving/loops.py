@@ -108,8 +108,10 @@ class Loops:
         else:
             others, task = np.minimum(inside, most - 1.0), Task.of(deployment, self.load, None)
             full = self.full[places]
-            local = self._slope(places, others)
-            fared, utilisation, busy = fared_among(others, met.found, deployment, load, task, most, full, local=local)
+            local, steps = self._slope(places, others), timed(deployment, self.coefficients)
+            fared, utilisation, busy = fared_among(
+                others, met.found, deployment, load, task, most, full, local=local, steps=steps
+            )
         if met.watts is not None:
             fared = dataclasses.replace(fared, watts=met.watts)
         found = performance_of(deployment, load, limits, fared, utilisation, busy)
@@ -126,9 +128,8 @@ class Loops:
         numbers, seconds = (part[:, among][places] for part in (self.numbers, self.met.seconds))
         place = np.clip((others[..., None] > numbers[..., 1:]).sum(axis=-1), 0, len(among) - 2)
         between = np.maximum(np.diff(seconds), 0.0) / np.maximum(np.diff(numbers), 1e-9)
-        return np.take_along_axis(np.broadcast_to(between, (*place.shape, between.shape[-1])), place[..., None], -1)[
-            ..., 0
-        ]
+        between = np.broadcast_to(between, (*place.shape, between.shape[-1]))
+        return np.take_along_axis(between, place[..., None], axis=-1)[..., 0]
 
     def at_rate(self, places: Any, rate: Any, *, watts: bool = True) -> Performance:
         """How they fare when `rate` requests a second reach each.

@@ -34,7 +34,7 @@ from outlay.serving.deployment import DEGREES, Deployment
 from outlay.serving.inside import inside
 from outlay.serving.load import Load
 from outlay.serving.prompt_waits import prompt_waits
-from outlay.serving.steps import Steps
+from outlay.serving.steps import Mixture, Steps, asked_together
 from outlay.serving.task import Task
 from outlay.workload import Number
 
@@ -58,7 +58,7 @@ def open_loop(
     shorter = np.minimum(1.0, longest / met.found.seconds)
     found = replace(met.found, seconds=met.found.seconds * shorter, ttft=met.found.ttft * shorter)
     fared, utilisation, busy = fared_among(
-        met.others, found, deployment, load, task, most, met.full_seconds, local=met.slope
+        met.others, found, deployment, load, task, most, met.full_seconds, local=met.slope, steps=steps
     )
     return replace(fared, watts=found.watts(steps)), utilisation, busy
 
@@ -73,14 +73,17 @@ def fared_among(
     full_seconds: Number,
     *,
     local: Number,
+    steps: Steps,
 ) -> tuple[Fared, Number, Number]:
     """The same, without watts, where it is known how many others a request finds `inside`: `found` is the cycle of one more, and
     `local` the seconds that each adds to it, about there."""
     assert load.rate is not None
     utilisation, rate = load.rate * full_seconds / most, np.maximum(load.rate, 1e-300)
     busy = -np.expm1(-load.rate * found.seconds)
-    prompt = prompt_waits(deployment, load, task, found, inside, busy)
     slope, steady = slope_of(load, most, full_seconds, found, inside, local)
+    if deployment.engine.kernels == "ggml":
+        found = replace(found, pure=mean_step(found, task, steps, np.sqrt(inside / steady)))
+    prompt = prompt_waits(deployment, load, task, found, inside, busy)
     wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation, steady)
     longest = np.maximum(most / rate, full_seconds)
     if deployment.engine.mixed:
@@ -104,6 +107,15 @@ def fared_among(
         decode_variance=np.where(task.decodes > 0, others + np.square(slope) * inside / steady, 0.0),
     )
     return fared, utilisation, np.where(np.less(utilisation, 1.0), busy, 1.0)
+
+
+def mean_step(found: Cycle, task: Task, steps: Steps, deviation: Number) -> Number:
+    """Seconds of a step of decoding over the numbers that are inside, which spread by `deviation` (three points of Gauss and
+    Hermite): llama.cpp's kernels change with that number, and a step of nine sequences may take twice what eight take."""
+    away = np.sqrt(3.0) * deviation
+    around = (np.maximum(found.mix.alone + away, 1.0), np.maximum(found.mix.alone - away, 1.0))
+    more, fewer = asked_together(steps, *(Mixture(decoding=n, context=task.context) for n in around))
+    return np.asarray((4.0 * found.pure + more + fewer) / 6.0)
 
 
 def slope_of(
