@@ -46,6 +46,7 @@ EXAMPLE = "outlay cost serving llama-3-8b --on h100-sxm:1 --input 1024 --output 
 @click.option(
     "--layout", metavar="LAYOUT", help="auto (default), or degrees of an instance: tp=8, dp=8,ep=8; others are 1."
 )
+@click.option("--prefill-layout", metavar="LAYOUT", help="With --prefill-on: the same of prompts; default: --layout.")
 @click.option("--step-tokens", metavar="N", help="Tokens of a step at most; default: the engine's own limit.")
 @click.option(
     "--max-num-seqs",

@@ -974,3 +974,21 @@ def test_a_limit_of_the_question_that_binds_is_named_before_more_machines():
     with pytest.raises(DoesNotFit) as refused:
         cost_serving("llama-3-8b", **asked | {"rate": "20/s"}, max_num_seqs=4)
     assert "--max-num-seqs" not in refused.value.hint
+
+
+def test_prompts_have_a_layout_of_their_own():
+    asked = {"prefill_on": "h100-sxm:4", "decode_on": "h100-sxm:4", "rate": "1/s", "price": 1, "layout": "tp=4"}
+    alike, other = (
+        cost_serving("llama-3-70b", **asked, prefill_layout=layout).answer["ttft"].value.likely
+        for layout in ("tp=4", "tp=2")
+    )
+    assert alike == cost_serving("llama-3-70b", **asked).answer["ttft"].value.likely != other
+    for layout, hint in (("tp=8", "--prefill-on h100-sxm:8"), ("tp=3", "`--prefill-layout auto`")):
+        with pytest.raises(InputError) as refused:
+            cost_serving("llama-3-70b", **asked, prefill_layout=layout)
+        assert hint in refused.value.hint
+    with pytest.raises(DoesNotFit, match="for prompts needs") as refused:
+        cost_serving("llama-3-70b", **asked, prefill_layout="tp=1")
+    assert "`--layout auto --prefill-layout auto`" in refused.value.hint
+    with pytest.raises(InputError, match="compute prompts alone"):
+        cost_serving("llama-3-70b", on="h100-sxm:4", rate="1/s", prefill_layout="tp=4")

@@ -41,7 +41,7 @@ HALF = 0.5
 NEAR = 1e-3
 """Share by which the most of a plan and that of the same machines alone may differ."""
 _TEXTS = (
-    *("on", "prefill_on", "decode_on", "engine", "quant", "kv", "layout", "draft"),
+    *("on", "prefill_on", "decode_on", "engine", "quant", "kv", "layout", "prefill_layout", "draft"),
     *("offload_to", "interconnect", "provider", "tier", "grid"),
 )
 
@@ -67,6 +67,7 @@ def cost_serving(
     quant: str | None = None,
     kv: str | None = None,
     layout: str | None = None,
+    prefill_layout: str | None = None,
     step_tokens: str | int | None = None,
     max_num_seqs: str | int | None = None,
     replicas: str | int | None = None,
@@ -137,6 +138,7 @@ def cost_serving(
         quant=quant,
         kv=kv,
         layout=layout,
+        prefill_layout=prefill_layout,
         step_tokens=step_tokens,
         max_num_seqs=max_num_seqs,
         replicas=replicas,

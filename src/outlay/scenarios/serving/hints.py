@@ -30,7 +30,7 @@ def _fewer(run: ServingRun) -> Iterator[str]:
         question.demand.rate is None
         or question.demand.requests is not None
         or question.replicas is not None
-        or question.fixed
+        or question.any_layout
     ):
         return
     count, low = question.devices, 0

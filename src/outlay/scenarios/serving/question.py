@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,8 @@ class ServingQuestion:
     on: str
     """The accelerator as it was asked for."""
     assumed: tuple[Assumption, ...]
+    flags: Mapping[str, str] = field(default_factory=lambda: {"on": "--on", "layout": "--layout"})
+    """By which its devices and their layout are asked for."""
     prefill: ServingQuestion | None = None
     """The same on the devices that compute prompts, where those that answer are others; None where each does both."""
 
@@ -70,6 +72,17 @@ class ServingQuestion:
     def all_devices(self) -> int:
         """Of every pool."""
         return sum(pool.devices for pool in self.pools)
+
+    @property
+    def of_any_layout(self) -> ServingQuestion:
+        """The same with layouts that nobody fixed."""
+        return replace(self, fixed={}, prefill=self.prefill and replace(self.prefill, fixed={}))
+
+    @property
+    def any_layout(self) -> str:
+        """The flags that ask for that; empty where no layout is fixed."""
+        flags = dict.fromkeys(pool.flags["layout"] for pool in reversed(self.pools) if pool.fixed)
+        return " ".join(f"{flag} auto" for flag in flags)
 
     @property
     def accelerator(self) -> Accelerator:
@@ -123,6 +136,7 @@ def ask_serving(
     quant: str | None = None,
     kv: str | None = None,
     layout: str | None = None,
+    prefill_layout: str | None = None,
     step_tokens: str | int | None = None,
     max_num_seqs: str | int | None = None,
     replicas: str | int | None = None,
@@ -144,6 +158,12 @@ def ask_serving(
     for name, why in architecture.assumed.items():
         assumed.append(Assumption(name, value=why.partition(" (")[0], why=why.partition(" (")[2].rstrip(")") or why))
     on, prompts_on = _pools(on, prefill_on, decode_on, replicas, offload_to)
+    if prompts_on is None and prefill_layout is not None:
+        raise InputError(
+            f"`--prefill-layout {prefill_layout}` is of devices that compute prompts alone, and there are none",
+            expected="`--prefill-on` and `--decode-on`",
+            hint=f"write `--layout {prefill_layout}`, or name the devices of prompts with `--prefill-on`",
+        )
     name, count = read_on(on, "--on" if prompts_on is None else "--decode-on")
     chip = read_chip(name, count)
     demand = read_demand(
@@ -162,6 +182,9 @@ def ask_serving(
     )
     problems = Problems()
     degrees = problems.attempt(lambda: read_degrees(layout))
+    prompts_degrees = problems.attempt(
+        lambda: degrees if prefill_layout is None else read_degrees(prefill_layout, "--prefill-layout")
+    )
     copies = problems.attempt(lambda: _replicas(replicas, count))
     chunk = problems.attempt(lambda: _step_tokens(step_tokens))
     most = problems.attempt(lambda: read_sequences(max_num_seqs))
@@ -201,12 +224,15 @@ def ask_serving(
         on=name,
         assumed=tuple(assumed),
     )
-    return question if prompts_on is None else _apart(question, prompts_on, quant, model, interconnect)
+    if prompts_on is None:
+        return question
+    return _apart(question, prompts_on, prompts_degrees or {}, quant, model, interconnect)
 
 
 def _apart(
     question: ServingQuestion,
     on: str,
+    degrees: Mapping[str, Number],
     quant: str | None,
     model: str | Mapping[str, object] | Architecture,
     interconnect: str | None,
@@ -241,8 +267,10 @@ def _apart(
         why="caches of prompts travel by the network's cards to those that answer",
     )
     said = (*question.assumed, *(entry for entry in more if entry not in question.assumed), way)
-    prompts = replace(question, cluster=cluster, server=catalog.server_for(chip, count), weights=weights, on=name)
-    return replace(question, prefill=prompts, assumed=said)
+    server = catalog.server_for(chip, count)
+    flags = {"on": "--prefill-on", "layout": "--layout" if degrees is question.fixed else "--prefill-layout"}
+    prompts = replace(question, cluster=cluster, server=server, weights=weights, on=name, fixed=degrees, flags=flags)
+    return replace(question, prefill=prompts, assumed=said, flags={**question.flags, "on": "--decode-on"})
 
 
 def _pools(

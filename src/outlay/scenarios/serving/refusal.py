@@ -162,21 +162,20 @@ def _what_fits(question: ServingQuestion, coefficients: ServingCoefficients) -> 
             break
         narrowest = name
     else:
-        if narrowest and not question.fixed:
+        if narrowest and not question.any_layout:
             small = _stored(question, format_for(narrowest))
             count = next((count for count in _doubled(question.devices) if carries(small, count, coefficients)), None)
             if count is not None:
                 yield f"write `--quant {narrowest} {words_on(fewest(small, count // 2, count, coefficients))}`"
     if _offloads(question) and _serves(replace(question, host=catalog.accelerator(PROCESSOR)), coefficients):
         yield f"write `--offload-to {PROCESSOR}` for the layers that do not fit (or the processor that you have)"
-    free_of = replace(question, fixed={})
-    if question.fixed and _serves(free_of, coefficients):
-        yield "write `--layout auto`"
+    free_of, free = question.of_any_layout, question.any_layout
+    if free and _serves(free_of, coefficients):
+        yield f"write `{free}`"
         return
     for count in _doubled(question.devices):
         if carries(free_of, count, coefficients):
-            free = "--layout auto " if question.fixed else ""
-            yield f"write `{free}{words_on(fewest(free_of, count // 2, count, coefficients))}`"
+            yield f"write `{free and free + ' '}{words_on(fewest(free_of, count // 2, count, coefficients))}`"
             return
 
 

@@ -117,7 +117,8 @@ def _asked(question: ServingQuestion, most: int) -> Layout:
         raise InputError(
             f"the layout {words} is of {int(one.devices):,} devices",
             expected=f"at most {most:,}, as many as {each}",
-            hint=f"write `--on {question.on}:{int(one.devices) * (question.replicas or 1)}`, or `--layout auto`",
+            hint=f"write `{question.flags['on']} {question.on}:{int(one.devices) * (question.replicas or 1)}`, "
+            f"or `{question.flags['layout']} auto`",
         )
     problem = Problem(architecture=question.architecture, sequence_length=1, global_batch=one.data, devices=one.devices)
     if not legal(layout, question.architecture).all():
@@ -125,7 +126,7 @@ def _asked(question: ServingQuestion, most: int) -> Layout:
         raise InputError(
             f"{question.architecture.name} cannot be served in the layout {words}",
             details=(*broken_rules(one, problem), *own),
-            hint="write `--layout auto`, or change the degrees that the rule names",
+            hint=f"write `{question.flags['layout']} auto`, or change the degrees that the rule names",
         )
     if question.engine.sequential_layers and int(one.tensor) > 1:
         raise InputError(

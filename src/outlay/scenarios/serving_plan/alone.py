@@ -59,8 +59,6 @@ def alone(model: object, found: ServingFound, coefficients: ServingCoefficients)
 def _differing(found: ServingFound) -> str:
     """What one command cannot say of the plan, so that it answers otherwise."""
     best = found.best
-    if best.prefill is not None and degrees(best.prefill.layout) != degrees(best.decode.layout):
-        return "the layouts that it finds the quickest"
     if best.prefill is not None and best.prefill.engine != best.decode.engine:
         return "one limit of a step for prompts and answers"
     return "what is rounded in it"
@@ -79,8 +77,9 @@ def _flags(found: ServingFound) -> Iterator[tuple[str, str]]:
     if said.get("engine") is not None:
         yield "engine", best.block.engine.name
     yield "quant", best.block.form.name
-    if len(set(layouts)) == 1:  # one flag for prompts and answers
-        yield "layout", layouts[0]
+    yield "layout", layouts[-1]
+    if len(set(layouts)) > 1:
+        yield "prefill_layout", layouts[0]
     # Where prompts are computed apart, theirs are the steps that a limit binds.
     if (chunk := int((best.prefill or best.decode).engine.chunk_tokens)) != engine_of(
         best.block.engine.name, None, best.block.chip, []
