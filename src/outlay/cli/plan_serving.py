@@ -44,7 +44,7 @@ ENGINES = ("vllm", "sglang", "trtllm", "llamacpp", "dynamo", "k8s")
 @click.option("--under", metavar="DOLLARS", help="The most that a month may cost: 9k.")
 @click.option("--carbon", metavar="MASS", help="The most that a month's electricity may emit: 2t.")
 @click.option("--on", metavar="NAMES", shell_complete=bare_accelerators, help="any (default), or h100-sxm,l40s.")
-@click.option("--count", metavar="COUNTS", help="The most accelerators: 1024 (default), or 4..64.")
+@click.option("--count", metavar="COUNTS", help="The most accelerators: 1024 (default); or from 4 to 64: 4..64.")
 @click.option(
     "--have",
     metavar="NAME:COUNT,…|FILE.csv",

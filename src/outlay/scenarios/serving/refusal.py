@@ -114,7 +114,7 @@ def _serves(question: ServingQuestion, coefficients: ServingCoefficients) -> boo
         if question.prefill is not None:
             return apart.carried(question, question.prefill, coefficients)
         return bool(try_layouts(question, coefficients).carries.any())
-    except InputError:
+    except (DoesNotFit, InputError):
         return False
 
 

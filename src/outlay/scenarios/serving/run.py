@@ -13,7 +13,7 @@ from outlay.scenarios.serving.playing import Waits
 from outlay.scenarios.serving.question import ServingQuestion
 from outlay.scenarios.serving.ways import Served
 from outlay.scenarios.terms import Terms
-from outlay.serving import Iteration, ServingCoefficients, Work, iteration
+from outlay.serving import Iteration, Performance, ServingCoefficients, Work, iteration
 from outlay.statement import Assumption, Interval, Receipt
 
 HOURS = economics.HOURS_PER_MONTH
@@ -102,22 +102,26 @@ class ServingRun:
     @cached_property
     def decoding(self) -> Iteration:
         """One step of the sequences that decode together in the busiest hour, drafted tokens with it."""
+        return self._decoding(self.served.busiest)
+
+    def _decoding(self, fares: Performance) -> Iteration:
         load = self.question.demand.load(self.served.working)
-        together = max(float(self.served.busiest.decoding), 1.0)
+        together = max(float(fares.decoding), 1.0)
         drafted = 0.0 if self.question.draft is None else float(self.question.draft.drafted)
         work = Work(decoding=together, context=float(load.context), drafted=drafted)
         return iteration(self.served.deployment, work, self.coefficients)
 
     @cached_property
     def answer_seconds(self) -> float:
-        """Device time of the tokens of one answer after its first, which comes with its prompt."""
+        """Device time of the tokens of one answer after its first, which comes with its prompt, on average over the day."""
         further = max(self.question.demand.output - 1.0, 0.0)
-        together = max(float(self.served.busiest.decoding), 1.0)
+        mean = self.served.mean
+        together = max(float(mean.decoding), 1.0)
         speculation = self.question.speculation(self.served.deployment)
         if speculation is None:
-            return float(self.decoding.seconds) * further / together
+            return float(self._decoding(mean).seconds) * further / together
         # Drafting is in the seconds between tokens, not in the step that verifies them.
-        return min(float(self.served.busiest.tpot), float(self.served.most.tpot)) * further / together
+        return min(float(mean.tpot), float(self.served.most.tpot)) * further / together
 
     @cached_property
     def shares(self) -> dict[str, float]:
@@ -187,7 +191,7 @@ class ServingRun:
         """Of one device with its share of the server while it works."""
         chip, server = self.question.accelerator, self.question.server
         seconds = float(self.prompt.seconds), self.answer_seconds
-        joules = seconds[0] * self.prompt.device_watts + seconds[1] * self.decoding.device_watts
+        joules = seconds[0] * self.prompt.device_watts + seconds[1] * self._decoding(self.served.mean).device_watts
         return float(wall_watts(chip, server, joules / max(sum(seconds), 1e-12), 1.0))
 
     @cached_property

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outlay.errors import InputError
+from outlay.errors import DoesNotFit, InputError
 from outlay.layout import SHORT, Layout, Problem, broken_rules
 from outlay.scenarios.serving.extras import offloaded
 from outlay.scenarios.serving.question import ServingQuestion
-from outlay.serving import Deployment, Performance, Replay, ServingCoefficients, ServingMemory
+from outlay.serving import Deployment, Performance, Replay, ServingCoefficients, ServingMemory, memory
 from outlay.serving.deployment import DEGREES
 from outlay.serving.layouts import RULES, layouts_of, legal
+from outlay.units import format_quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,18 +74,32 @@ class Tried:
 
 
 def instances(question: ServingQuestion, layout: Layout, coefficients: ServingCoefficients) -> Deployment:
-    """The deployment, with the layers that its device has no room for on its processor where that was asked for."""
+    """The deployment, with the layers that its device has no room for on its processor where that was asked for.
+
+    :raises DoesNotFit: if the processor has no room for them either.
+    """
     deployment = question.deployment(layout)
     if question.host is None:
         return deployment
     demand = question.demand
-    return offloaded(
+    near, count = offloaded(
         replace(deployment, layout=Layout(sequence_parallel=False), held=float(np.max(np.asarray(deployment.held)))),
         question.host,
         coefficients,
         sequences=demand.concurrency or 1,
         tokens=demand.input + demand.output,
-    )[0]
+    )
+    if near.beyond is not None and float((space := memory(near.beyond, coefficients)).cache) <= 0:
+        need, there = sum(map(float, space.parts.values())), float(space.capacity)
+        raise DoesNotFit(
+            f"{question.architecture.name} in {question.weights.name} does not fit on {question.accelerator.name} and "
+            f"{question.host.name} together\n"
+            f"  the {near.beyond.architecture.depth} layers beyond the first {count} need {format_quantity(need, 'B')}, and "
+            f"{question.host.name} has {format_quantity(there, 'B')}",
+            hint="store weights in fewer bits (`--quant q4_k_m`), or name a processor with more memory (`--catalog`, of your own)",
+            need=need / there,
+        )
+    return near
 
 
 def candidates(question: ServingQuestion) -> tuple[Layout, NDArray[np.int64]]:

@@ -191,7 +191,8 @@ def _disaggregated(
     behind = np.where(share < 1, np.minimum(share, 0.999) / (2.0 * (1.0 - np.minimum(share, 0.999))) * sending, np.inf)
     besides = float(cluster.network_latency) + coefficients.step.front_of_pools(engine, engine, asked.load.input)
     ttft = waits["ttft"][i] + behind + sending + besides + answers["ttft"][j]
-    inside = np.flatnonzero((one.devices + two.devices <= most) & (ttft <= objectives.ttft))
+    devices = one.devices + two.devices
+    inside = np.flatnonzero((devices >= asked.least) & (devices <= most) & (ttft <= objectives.ttft))
     if not inside.size:
         return None, counts
     i, j, one, two, ttft = i[inside], j[inside], one.at(inside), two.at(inside), ttft[inside]

@@ -259,7 +259,7 @@ def ask_serving_plan(model: str | Mapping[str, object] | Architecture, asked: Ma
         objectives=objectives,
         tail=bool(asked.get("p99")),
         wanted=wanted,
-        least=min(read_counts(counts)) if ".." in counts else 1,
+        least=min(read_counts(counts)) if ".." in counts or "," in counts else 1,
         formats=formats,
         published=published,
         barred=tuple(barred),
