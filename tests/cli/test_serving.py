@@ -176,7 +176,8 @@ def test_tokens_and_files_do_not_meet(ask, tmp_path):
 def test_an_unpriced_line_can_be_made_a_failure(ask):
     asked = serving(on="m3-max", quant="q4_k_m", rate=None, concurrency=1)
     assert ask(*asked).code == 0
-    assert ask(*asked, "--strict").code == 3
+    strict = ask(*asked, "--strict")
+    assert strict.code == 3 and "no price for Accelerators" in strict.err
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "md", "html"])

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from math import ceil, inf
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outlay.catalog import accelerator
-from outlay.errors import DoesNotFit
+from outlay.errors import DoesNotFit, InputError
 from outlay.layout import Layout
 from outlay.machine import cluster_for
 from outlay.serving import (
@@ -323,3 +324,21 @@ def test_instances_that_nothing_is_sent_to_take_no_time(one: Deployment, coeffic
         for count in (60, 20_000)
     ]
     np.testing.assert_array_equal(apart[0].finish, apart[1].finish)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"replicas": 0},
+        {"replicas": 1.5},
+        {"most_sequences": 0},
+        {"concurrency": 0},
+        {"front_end": float("nan")},
+        {"front_end": -1.0},
+        {"routing": "foo"},
+    ],
+)
+def test_what_cannot_be_played_is_refused(llama: Any, coefficients: ServingCoefficients, wrong: dict[str, Any]) -> None:
+    one = Deployment(architecture=llama, cluster=cluster_for(accelerator("h100-sxm"), 1))
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        simulate(one, Requests([0.0], [10], [10]), coefficients, **wrong)

@@ -230,7 +230,10 @@ def _nobody(chip: Accelerator, provider: str | None, tier: str, region: str | No
     sellers = sorted({f"{price.provider} ({price.tier})" for price in prices(chip)})
     own = "write your own with `--price 2.10`, in dollars per device-hour"
     if tier in ("owned", "reserved"):
-        raise InputError(f"{seller} {tier} price of `{chip.name}`{place}", hint=f"{own}; contracts have no list price")
+        there = " and without `--provider`" if provider else ""
+        raise InputError(
+            f"{seller} {tier} price of `{chip.name}`{place}", hint=f"{own}{there}; contracts have no list price"
+        )
     raise InputError(
         f"{seller} {tier} price of `{chip.name}`{place}",
         details=[f"sold by {', '.join(sellers)}"] if sellers else [],

@@ -9,12 +9,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from outlay.cli.save import check_writable, save
 from outlay.errors import InputError
+
+if TYPE_CHECKING:
+    from outlay.statement import Statement
 
 FORMATS = ("text", "json", "csv", "md", "html")
 SUFFIXES = {".txt": "text", ".json": "json", ".csv": "csv", ".md": "md", ".html": "html", ".htm": "html"}
@@ -104,6 +107,14 @@ def emit(thing: Any, *, format: str, output: str | None, kept: bool = False) -> 
 
     text = render(thing, format=format, width=80 if output else _width(), color=output is None and _color())
     emit_text(text, output=output, format=format, kept=kept)
+
+
+def strictly(statement: Statement) -> int:
+    """The exit code of `--strict`: 3 if a line has no price, and which ones they are."""
+    unpriced = [line.name for line in statement.lines if not line.priced]
+    if unpriced:
+        print(f"--strict: no price for {', '.join(unpriced)}", file=sys.stderr)
+    return 3 if unpriced else 0
 
 
 def emit_text(text: str, *, output: str | None, format: str = "text", kept: bool = False) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from outlay.cli.answer import answer_options, catalog_option, emit, prepare, use_catalogs
+from outlay.cli.answer import answer_options, catalog_option, emit, prepare, strictly, use_catalogs
 from outlay.cli.complete import accelerators, models, optimizers, precisions, providers, tiers
 from outlay.cli.save import check_apart
 from outlay.cli.settings import Verb, came_from
@@ -97,7 +97,7 @@ def command(
     statement = cost_finetune(model, **given, notes=notes)
     kept = keep_answer(to_json(statement, indent=None))
     emit(statement, format=form, output=output, kept=kept)
-    return 3 if strict and statement.total.at_least else 0
+    return strictly(statement) if strict else 0
 
 
 _LONG = {"batch": "global_batch"}

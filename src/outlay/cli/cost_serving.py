@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from outlay.cli.answer import answer_options_of_tokens, catalog_option, emit, prepare, use_catalogs
+from outlay.cli.answer import answer_options_of_tokens, catalog_option, emit, prepare, strictly, use_catalogs
 from outlay.cli.complete import accelerators, engines, formats, models, providers, tiers
 from outlay.cli.plan_training import progress_bar
 from outlay.cli.save import check_apart
@@ -117,7 +117,7 @@ def command(
 
     kept = keep_answer(to_json(statement, indent=None))
     emit(statement, format=form, output=output, kept=kept)
-    return 3 if strict and statement.total.at_least else 0
+    return strictly(statement) if strict else 0
 
 
 _LONG = {"input_tokens": "input", "output_tokens": "output"}

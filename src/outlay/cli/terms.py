@@ -43,7 +43,7 @@ _RUN = (
 
 _MONTH = (
     click.option("--egress", metavar="BYTES", help="What is taken out in a month: 500GB."),
-    click.option("--people", metavar="HOURS:DOLLARS", help="Who runs it: 40h/month:$90, or 10k a month."),
+    click.option("--people", metavar="HOURS:DOLLARS", help="Who runs it: 40h/month:$90, or 3k (dollars of a month)."),
 )
 
 

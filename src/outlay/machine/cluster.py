@@ -105,6 +105,8 @@ def cluster_for(
     if crosses:
         assumed.append(f"{fabric.efficiency:.0%} of the network's bandwidth is reached ({fabric.source})")
     link = server.link.lower() if linked else "pcie"
+    if _topology(link) == "mesh" and 1 < count < domain:  # a part of a server uses the links among its own
+        link_bandwidth *= (count - 1) / (domain - 1)
     return Cluster(
         accelerator=accelerator,
         count=count,

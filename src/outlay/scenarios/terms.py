@@ -100,7 +100,9 @@ def agree(
     if hardware is not None:
         interval, basis, receipts = _bought(kind, price, hardware, life, use, assumed)
     elif life is not None or use is not None:
-        raise InputError("`--life` and `--use` go with `--hardware`", hint="add `--hardware 30k`, or leave them out")
+        raise InputError(
+            "`--life` and `--use` go with `--hardware`", hint="add `--tier owned --hardware 30k`, or leave them out"
+        )
     seller = choice.provider if choice else provider
     lost, lost_receipt = _lost(lost_work)
     ratio, ratio_receipt = _pue("on-premise" if kind == "owned" and pue is None else seller, pue, question, assumed)
@@ -184,7 +186,7 @@ def _bought(
         raise InputError(
             f"`--hardware {hardware}` is what machines of your own cost, and these are rented ({kind})",
             expected="owned machines",
-            hint="add `--tier owned`, or leave `--hardware` out",
+            hint="write `--tier owned` in the place of a provider, or leave `--hardware` out",
         )
     interval, receipt = amortised(hardware, life, use, assumed)
     return interval, "yours", (receipt,)
@@ -314,7 +316,7 @@ def _electricity(
 ) -> tuple[float | None, Receipt | None]:
     """Dollars of a kWh: who rents pays it with the device."""
     if asked is not None:
-        dollars = units.parse(asked, "$/kWh", name="--electricity", zero=True)
+        dollars = units.parse(asked, "$/kWh", name="--electricity", zero=True, example="0.15")
         if tier != "owned":
             raise InputError(
                 "`--electricity` has no line: rented accelerators come with their power",

@@ -33,6 +33,7 @@ from outlay.serving.cycle import Cycle
 from outlay.serving.deployment import DEGREES, Deployment
 from outlay.serving.inside import inside
 from outlay.serving.load import Load
+from outlay.serving.prefill import prefill_of
 from outlay.serving.prompt_waits import prompt_waits
 from outlay.serving.steps import Mixture, Steps, asked_together
 from outlay.serving.task import Task
@@ -84,6 +85,10 @@ def fared_among(
     if deployment.engine.kernels == "ggml":
         found = replace(found, pure=mean_step(found, task, steps, np.sqrt(inside / steady)))
     prompt = prompt_waits(deployment, load, task, found, inside, busy)
+    if not deployment.engine.mixed and not np.all(np.greater(task.decodes, 0)):
+        # Nothing but prompts, in steps of their own: an instance that computes them alone.
+        alone = prefill_of(task, steps).first(load.rate, 1.0 + np.square(load.variation))
+        prompt = replace(prompt, first=np.where(np.greater(task.decodes, 0), prompt.first, alone))
     wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation, steady)
     longest = np.maximum(most / rate, full_seconds)
     if deployment.engine.mixed:

@@ -133,7 +133,7 @@ def in_lockstep(
     alone = each * work * squared / (2.0 * (1.0 - work)) + busy * (1.0 - work) * short / 2.0
     waiting = np.maximum(waiting, alone)
     square = busy * (share * long**3 + (1.0 - share) * short**3) / (3.0 * mean)
-    own = long * np.maximum(found.mix.own, 1.0) + found.through
+    own = long * (np.maximum(found.mix.own, 1.0) if mixed else 1.0) + found.through
     # More prompts come during the long step that a prompt is in; with each step after it, that is forgotten.
     if mixed:
         again, once = -np.expm1(-load.rate * long), -np.expm1(-load.rate * short)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from itertools import islice
 from math import inf
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from outlay.errors import DoesNotFit
+from outlay.errors import DoesNotFit, InputError
 from outlay.machine import power_watts
 from outlay.serving.coefficients import ServingCoefficients
 from outlay.serving.deployment import Deployment
@@ -101,6 +101,8 @@ def simulate(
     ------
     DoesNotFit
         The model, or one of the requests, does not fit into the memory of an instance.
+    InputError
+        A count is not a whole number from 1, `front_end` is no time, or the routing is unknown.
 
     >>> from outlay.catalog import accelerator
     >>> from outlay.machine import cluster_for
@@ -112,6 +114,11 @@ def simulate(
     >>> int(found.output.sum()), bool((found.finish > found.first).all())
     (350, True)
     """
+    check_counts(replicas=replicas, most_sequences=most_sequences, concurrency=concurrency)
+    if front_end is not None and not 0 <= front_end < inf:
+        raise InputError(f"`front_end` is {front_end}", expected="seconds from 0", hint="write `front_end=0.02`")
+    if routing not in (ways := get_args(Routing)):
+        raise InputError(f"`routing` is {routing!r}", expected=" or ".join(ways), hint=f"write `routing={ways[0]!r}`")
     per_step = 1.0 if speculation is None else float(speculation.tokens_per_step)
     policy = policy_of(
         deployment, coefficients, usual_tokens(requests), most_sequences=most_sequences, per_step=per_step
@@ -134,6 +141,13 @@ def simulate(
     else:
         _closed(instances, played, concurrency, routing, answered, front, each_of(deployment, coefficients, front))
     return replay_of(played, instances, [deployment] * replicas, front_end=front)
+
+
+def check_counts(**counts: int | None) -> None:
+    """Raise `InputError` where a count is none."""
+    for name, count in counts.items():
+        if count is not None and (isinstance(count, bool) or count != int(count) or count < 1):
+            raise InputError(f"`{name}` is {count}", expected="a whole number from 1", hint=f"write `{name}=4`")
 
 
 def front_of(deployment: Deployment, requests: Requests, coefficients: ServingCoefficients) -> float:

@@ -176,8 +176,9 @@ def _mooncake(text: str, problems: Problems, prefix_cache: bool) -> Iterator[Row
             continue
         try:
             cells = json.loads(written)
-        except json.JSONDecodeError as problem:
-            problems[f"row {line}: no JSON object ({problem.msg})"] = OBJECTS
+        except (ValueError, RecursionError) as problem:  # thousands of digits, and thousands of brackets, too
+            said = getattr(problem, "msg", "it cannot be read")
+            problems[f"row {line}: no JSON object ({said})"] = OBJECTS
             continue
         if not isinstance(cells, dict):
             problems[f"row {line}: no JSON object"] = OBJECTS

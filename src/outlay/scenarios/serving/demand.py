@@ -139,16 +139,18 @@ def read_demand(
         assert played is not None
         return _of_trace(architecture, played, "a trace" if isinstance(trace, Requests) else Path(trace).name)
     if requests_per_user is not None and users is None:
-        problems.add("`--requests-per-user` goes with `--users`", hint="add `--users 10000`, or leave it out")
+        problems.add(
+            "`--requests-per-user` goes with `--users`", hint="write `--users 10000` as the load, or leave it out"
+        )
     if peak is not None and concurrency is not None:
         problems.add(
             "`--peak` says how much busier the busiest hour is, and `--concurrency` is the same all day",
-            hint="write `--rate 5/s`, or leave `--peak` out",
+            hint="write `--rate 5/s` in the place of `--concurrency`, or leave `--peak` out",
         )
     if burstiness is not None and concurrency is not None:
         problems.add(
             "`--burstiness` is of requests that come at a rate, and clients of `--concurrency` wait for their answers",
-            hint="write `--rate 5/s`, or leave `--burstiness` out",
+            hint="write `--rate 5/s` in the place of `--concurrency`, or leave `--burstiness` out",
         )
     shape = problems.attempt(lambda: _burstiness(burstiness))
     prompt = problems.attempt(lambda: _tokens(input, "--input"))

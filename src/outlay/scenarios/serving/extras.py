@@ -95,7 +95,9 @@ def read_draft(
     if draft is None:
         if acceptance is not None or draft_tokens is not None:
             flag = "--acceptance" if acceptance is not None else "--draft-tokens"
-            raise InputError(f"`{flag}` goes with `--draft`", hint="add `--draft llama-3.2-1b`, or leave it out")
+            raise InputError(
+                f"`{flag}` goes with `--draft`", hint="add `--draft llama-3.2-1b --acceptance 60%`, or leave it out"
+            )
         return None
     words = draft.strip().lower()
     own = words == "mtp"
@@ -173,7 +175,7 @@ def read_offload(text: str | None, chip: Accelerator, kernels: str, count: int) 
         raise InputError(
             f"the processor of {with_article(chip.name)} has the same memory",
             expected="no `--offload-to`",
-            hint="write a smaller format: `--quant q4_k_m`",
+            hint="leave `--offload-to` out; `--quant q4_k_m` is a smaller format",
         )
     found = read_chip(text, 1)
     if found.category not in ("cpu", "apple", "edge"):

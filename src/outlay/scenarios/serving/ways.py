@@ -96,7 +96,8 @@ def instances(question: ServingQuestion, layout: Layout, coefficients: ServingCo
             f"{question.host.name} together\n"
             f"  the {near.beyond.architecture.depth} layers beyond the first {count} need {format_quantity(need, 'B')}, and "
             f"{question.host.name} has {format_quantity(there, 'B')}",
-            hint="store weights in fewer bits (`--quant q4_k_m`), or name a processor with more memory (`--catalog`, of your own)",
+            hint="store weights in fewer bits (`--quant q4_k_m`), or name a processor with more memory "
+            "(`--catalog` takes your own)",
             need=need / there,
         )
     return near

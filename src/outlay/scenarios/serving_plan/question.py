@@ -362,7 +362,7 @@ def _pue(text: str | float) -> float:
 
 def _electricity(asked: str | float | None, grid: Grid) -> float:
     if asked is not None:
-        return units.parse(asked, "$/kWh", name="--electricity", zero=True)
+        return units.parse(asked, "$/kWh", name="--electricity", zero=True, example="0.15")
     if grid.electricity_price is not None:
         return grid.electricity_price
     return catalog.factor("electricity", "world").likely

@@ -109,7 +109,7 @@ def ask_plan(
         raise InputError(
             f"`--hardware` is what one accelerator cost, and {len(left)} are looked at: {', '.join(left[:4])}",
             expected="one accelerator",
-            hint=f"name what you bought: `--have {left[0]}:8`",
+            hint=f"name what you bought: `--have {left[0]}:{(had or {}).get(left[0], 8)}`",
         )
     machines = {chip: _had_counts(chip, counts, had, said=count is not None) for chip in left}
     machines = {chip: numbers for chip, numbers in machines.items() if numbers}
