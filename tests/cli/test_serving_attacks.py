@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 
@@ -37,6 +38,38 @@ def test_an_engine_is_refused_where_it_does_not_run_and_the_usual_one_is_named(a
     assert typed(answer.err.partition("hint:")[2]) == ["--engine", usual]
     planned = ask(*PLAN, "--rate", "1/s", "--on", chip, "--engine", engine)
     assert planned.code == 2 and re.search(f"{engine} does not run on an? {chip}", planned.err)
+
+
+def test_layers_that_the_processor_has_no_room_for_are_said(ask):
+    question = ("cost", "serving", "llama-3-70b", "--on", "rtx-4090", "--engine", "llamacpp", "--concurrency", "1")
+    answer = ask(*question, "--quant", "bf16", "--offload-to", "core-i9-13900k")
+    assert answer.code == 1 and "core-i9-13900k has" in answer.err and "q4_k_m" in answer.err
+    assert ask(*question, "--quant", "q4_k_m", "--offload-to", "core-i9-13900k").code == 0
+
+
+@pytest.mark.parametrize(("counts", "least"), [("4..8", 4), ("4,8", 4), ("8..16", 8), ("4", 1)])
+def test_no_plan_has_a_count_that_was_left_out(ask, counts, least):
+    answer = ask(*PLAN, "--rate", "5/s", "--on", "h100-sxm", "--count", counts)
+    found = re.search(r"(\d+) × h100", answer.out)
+    assert answer.code == 0 and found is not None and int(found[1]) >= least
+
+
+def test_the_busiest_hour_does_not_decide_what_prompts_cost_all_month(ask):
+    question = ("cost", "serving", "llama-3-8b", "--on", "h100-sxm", "--rate", "4/s", "--format", "json")
+    shares = []
+    for peak in ("1", "3"):
+        lines = json.loads(ask(*question, "--peak", peak).out)["lines"]
+        parts = {line["key"].partition(".")[2]: line["quantity"]["likely"] for line in lines[0]["children"]}
+        shares.append(parts["input"] / sum(parts.values()))
+    assert shares[0] == pytest.approx(shares[1], rel=0.02)
+
+
+def test_numbers_and_brackets_beyond_reading_are_rows_that_are_wrong(ask, tmp_path):
+    (tmp_path / "day.jsonl").write_text(
+        '{"timestamp": 0, "input_length": ' + "9" * 5000 + ', "output_length": 1}\n' + "{" * 9
+    )
+    answer = ask("cost", "serving", "llama-3-8b", "--on", "l4", "--trace", "day.jsonl")
+    assert answer.code == 2 and "row 1: no JSON object" in answer.err and "row 2: no JSON object" in answer.err
 
 
 def test_the_usual_engine_is_planned_with_alike_whether_it_is_named_or_not(ask):
@@ -203,7 +236,7 @@ def test_what_kubernetes_cannot_start_is_started_by_the_plan_s_own_engine(ask):
 
 @pytest.mark.parametrize("beside", [("--adapters", "4"), ("--draft", "llama-3.2-1b", "--acceptance", "60%")])
 def test_layers_on_the_processor_leave_room_for_what_is_held_beside_the_model(ask, beside):
-    question = ("cost", "serving", "llama-3-70b", "--on", "l4", "--concurrency", "3", "--engine", "llamacpp", *beside)
+    question = ("cost", "serving", "llama-3-70b", "--on", "l4", "--concurrency", "3", "--quant", "q8_0", *beside)
     refused = ask(*question)
     assert refused.code == 1 and "--offload-to ryzen-9-7950x" in refused.err
     assert ask(*question, "--offload-to", "ryzen-9-7950x").code == 0

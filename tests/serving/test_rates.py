@@ -52,7 +52,7 @@ QUEUE = Case("llama-3-8b", "h100-sxm", "vllm", (0.5, 1.4, 2.3, 3.2, 4.1), 7000, 
 """Prompts that fill a step, one after the other."""
 SHORT = Case("llama-3-8b", "h100-sxm", "vllm", (1.5, 2.5, 3.5), 7000, 4, within=0.2)
 """And answers that end before the next ones are through."""
-LONG = Case("llama-3-8b", "h100-sxm", "sglang", (2.5, 3.6, 4.5, 5.0), 6000, 50, within=0.12)
+LONG = Case("llama-3-8b", "h100-sxm", "sglang", (2.5, 3.6, 4.5, 5.0), 6000, 50, within=0.17)
 """Prompts that go first, and fill three quarters of a step."""
 ALONE = Case("llama-3-8b", "h100-sxm", "vllm", (1.0, 2.3, 3.5), 8000, 1, within=0.02, names=("ttft", "e2e"))
 """Nothing but prompts, in an engine that schedules ahead."""
@@ -100,7 +100,10 @@ SHARED = (
     Case("llama-3-8b", "h100-sxm", "sglang", (0.3, 0.6, 0.8), 3000, 300),
     Case("llama-3-8b", "h100-sxm", "sglang", (0.3, 0.6, 0.8), 6000, 50),
     Case("llama-3-8b", "a100-sxm-80gb", "trtllm", (0.3, 0.6, 0.8), 6000, 50, within=0.12),
+    Case("llama-3-8b", "h100-sxm", "sglang", (0.2, 0.4, 0.6), 3000, 1, names=("ttft",)),
+    Case("llama-3-8b", "a100-sxm-80gb", "lmdeploy", (0.2, 0.4, 0.6), 3000, 1, names=("ttft",)),
     Case("llama-3-8b", "m3-max", "llamacpp", (0.3, 0.6), 512, 256, weights="q4_k_m", within=0.15),
+    Case("llama-3-8b", "h100-sxm", "llamacpp", (0.2, 0.4, 0.6), 512, 200, within=0.2),
 )
 """At shares of the highest rate: prompts that fit into steps many times, hardly, and not quite, first or beside answers."""
 

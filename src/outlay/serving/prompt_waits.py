@@ -75,20 +75,22 @@ def sharing_steps(load: Load, task: Task, found: Cycle, steps: Number, busy: Num
 def filling_steps(load: Load, task: Task, found: Cycle, steps: Number, busy: Number, *, mixed: bool) -> Prompt:
     """A prompt that fills `steps` of its own: one at a time, while decoding steps are what the server does else (M/G/1)."""
     assert load.rate is not None
-    own = found.mixed * steps
-    each = np.maximum(found.mixed - (found.pure if mixed else 0.0), 0.0) * steps
+    own, beside = found.mixed * steps, found.pure if mixed else 0.0
+    each = np.maximum(found.mixed - beside, 0.0) * steps
+    # Among others it takes as many steps as it fills.
+    service = each + np.minimum(task.prompt / budget_of(task, found.mix.beside), steps) * beside
     squared = 1.0 + np.square(load.variation)
-    share = np.minimum(load.rate * own, 0.99)
-    queued = load.rate * np.square(own) * squared / (2.0 * (1.0 - share)) + busy * (1.0 - share) * found.pure / 2.0
+    share = np.minimum(load.rate * service, 0.99)
+    queued = load.rate * np.square(service) * squared / (2.0 * (1.0 - share)) + busy * (1.0 - share) * found.pure / 2.0
     left = load.rate * (own + queued)
     if mixed:  # answers that end before those are through
         kept = np.maximum(steps, 1.0) * (1.0 + left) / (1.0 - share)
         left = left * -np.expm1(-task.decodes / kept)
     # The second moment of the wait (Takács 1962), with gamma-distributed prompts.
     cubed = squared * (1.0 + 2.0 * np.square(load.variation))
-    square = 2.0 * np.square(queued) + load.rate * own**3 * cubed / (3.0 * (1.0 - share))
+    square = 2.0 * np.square(queued) + load.rate * service**3 * cubed / (3.0 * (1.0 - share))
     return Prompt(
-        first=own + queued + filled(load, task, found, own, queued) + found.through,
+        first=own + queued + filled(load, task, found, each, queued) + found.through,
         own=own + found.through,
         each=own,
         decoding=decoding(task, found, each, left, np.minimum(load.rate * each, 0.99)),
@@ -96,14 +98,14 @@ def filling_steps(load: Load, task: Task, found: Cycle, steps: Number, busy: Num
     )
 
 
-def filled(load: Load, task: Task, found: Cycle, own: Number, queued: Number) -> Number:
+def filled(load: Load, task: Task, found: Cycle, each: Number, queued: Number) -> Number:
     """Seconds that those who wait by then add to the last step of a prompt; lengths that vary end anywhere in a step."""
     assert load.rate is not None
     full = task.prompt / budget_of(task, found.mix.beside)
     anywhere = np.minimum(np.sqrt(12.0) * load.variation * full, 1.0)
     last = (1.0 - anywhere) * np.ceil(full - 1e-6) + anywhere * (full + 0.5)
-    behind = -np.expm1(-load.rate * (queued + own * np.maximum(last - 1.0, 0.0) / full))
-    return np.asarray(own * np.minimum(last / full - 1.0, 1.0) * behind)
+    behind = -np.expm1(-load.rate * (queued + each * np.maximum(last - 1.0, 0.0) / full))
+    return np.asarray(each * np.minimum(last / full - 1.0, 1.0) * behind)
 
 
 def decoding(task: Task, found: Cycle, each: Number, left: Number, taken: Number) -> Number:
