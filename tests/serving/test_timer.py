@@ -78,6 +78,19 @@ def test_tables_follow_the_exact_steps(case: str, coefficients: ServingCoefficie
         assert np.mean(watts) < (0.08 if case == "chosen keys" else 0.05), f"{case}, {kind}: {np.mean(watts):.2%}"
 
 
+@pytest.mark.parametrize("drafted", [1.0, 3.0])
+@pytest.mark.parametrize("case", ["dense", "latent, experts", "windows"])
+def test_tables_follow_steps_that_verify_drafted_tokens(
+    case: str, drafted: float, coefficients: ServingCoefficients
+) -> None:
+    deployment = deployed(case)
+    exact = ExactSteps(deployment=deployment, coefficients=coefficients, drafted=drafted)
+    tabled = TabledSteps.of(deployment, coefficients, drafted=drafted)
+    for kind, mixture in mixtures(deployment).items():
+        error = np.abs(tabled.seconds(mixture) / exact.seconds(mixture) - 1.0)
+        assert np.mean(error) < 0.02, f"{case}, {kind}: {np.mean(error):.2%}"
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_timer_says_what_the_tables_say(case: str, coefficients: ServingCoefficients) -> None:
     deployment = deployed(case)

@@ -189,7 +189,7 @@ def tabulate(deployment: Deployment, coefficients: ServingCoefficients, *, draft
     overlaps = deployment.engine.overlap_schedule
     fixed, each_sequence = (0.0, 0.0) if overlaps else beside
     engine = fixed + each_sequence * tokens.points[None, :] / (1.0 + drafted) + np.zeros_like(rows)
-    widths = sequences.points[None, :, None] * scale[:, :, None] / (1.0 + drafted)
+    widths = sequences.points[None, :, None] * scale[:, :, None]
     spread_out = replace(deployment, layout=Layout(**{name: part[:, :, None] for name, part in columns.items()}))
     reading = iteration(
         spread_out,
