@@ -139,9 +139,7 @@ def read_demand(
         assert played is not None
         return _of_trace(architecture, played, "a trace" if isinstance(trace, Requests) else Path(trace).name)
     if requests_per_user is not None and users is None:
-        problems.add(
-            "`--requests-per-user` goes with `--users`", hint="write `--users 10000` as the load, or leave it out"
-        )
+        problems.add("`--requests-per-user` goes with `--users`", hint="make `--users 10000` the load, or leave it out")
     if peak is not None and concurrency is not None:
         problems.add(
             "`--peak` says how much busier the busiest hour is, and `--concurrency` is the same all day",
