@@ -37,6 +37,8 @@ ALONE = (
     ("sglang, long prompts", "llama-3-8b", "h100-sxm", "sglang", "bf16", 6000, 50, 0.0, (0.8, 0.9, 0.95)),
     ("llama.cpp on a Mac", "llama-3-8b", "m3-max", "llamacpp", "q4_k_m", 512, 256, 0.0, (0.3, 0.5, 0.7, 0.8)),
     ("little room for caches", "llama-3-8b", "rtx-3080", "vllm", "w4a16", 1155, 211, 0.6, (0.7, 0.8, 0.9)),
+    ("short answers", "llama-3-8b", "a100-sxm-80gb", "trtllm", "bf16", 2500, 8, 0.0, (0.6, 0.8)),
+    ("tgi, long answers", "llama-3-8b", "a100-sxm-80gb", "tgi", "bf16", 200, 800, 0.6, (0.6, 0.8)),
     ("prompts alone", "llama-3-8b", "h100-sxm", "vllm", "bf16", 8000, 1, 0.0, (0.5, 0.8)),
 )
 APART = (0.7, 0.8, 0.9)
