@@ -228,3 +228,15 @@ def test_other_measurements_inside_a_node_are_met():
                 errors.append(np.log(own / float(row["seconds"])))
     assert len(errors) > 20
     assert np.median(np.abs(errors)) < 0.2 and np.abs(np.median(errors)) < 0.15
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_a_part_of_a_mesh_is_as_fast_alone_as_beside_idle_devices(count: int) -> None:
+    chip = accelerator("mi300x")
+    alone, whole = cluster_for(chip, count), cluster_for(chip, 8)
+    assert alone.link_bandwidth == pytest.approx(whole.link_bandwidth * (count - 1) / 7)
+    curve = collective_curve(chip)
+    one, other = (
+        float(collective_seconds("all-reduce", 64e6, count, cluster=cluster, curve=curve)) for cluster in (alone, whole)
+    )
+    assert one == pytest.approx(other, rel=1e-6)

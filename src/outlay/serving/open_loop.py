@@ -87,8 +87,8 @@ def fared_among(
     prompt = prompt_waits(deployment, load, task, found, inside, busy)
     if not deployment.engine.mixed and not np.all(np.greater(task.decodes, 0)):
         # Nothing but prompts, in steps of their own: an instance that computes them alone.
-        alone = prefill_of(task, steps).first(load.rate, 1.0 + np.square(load.variation))
-        prompt = replace(prompt, first=np.where(np.greater(task.decodes, 0), prompt.first, alone))
+        first = prefill_of(task, steps).first(load.rate, 1.0 + np.square(load.variation))
+        prompt = replace(prompt, first=np.where(np.greater(task.decodes, 0), prompt.first, first))
     wait = slot_wait(load, task, most, full_seconds, found, inside, utilisation, steady)
     longest = np.maximum(most / rate, full_seconds)
     if deployment.engine.mixed:
